@@ -1,0 +1,37 @@
+# Every target does its own set-up: a machine with Python 3.11 and nothing else is enough.
+# SNN_SYNTH_DATA (a folder with the real data sets) is passed through to everything that runs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test lint journey clean
+
+demo: $(READY)
+	$(BIN)/snn-synth demo
+
+# OMP_NUM_THREADS=1: each of the test workers has one core, and torch would give each of them all cores.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Runs every code block of the README in a fresh clone with a fresh environment.
+journey:
+	$(PYTHON) tests/journey.py
+
+# torch first and alone, so that nothing else chooses which build of it comes.
+$(READY): pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,test]'
+	touch $(READY)
+
+$(BIN)/pip:
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv build dist runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find snn_synth tests -name __pycache__ -prune -exec rm -rf {} +

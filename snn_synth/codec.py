@@ -1,0 +1,131 @@
+r"""Hidden-state spike maps, packed to bits and back (Roy, Panda & Roy 2019, section 4.2)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+
+class PackedSpikes(NamedTuple):
+    """Spike maps at one bit per neuron and time step.
+
+    ``data`` is uint8 ``[B, ceil(num_steps * neurons / 8)]``: each sample's map, time first, padded to whole bytes.
+    """
+
+    data: Tensor
+    num_steps: int
+    neurons: int
+
+
+def pack(spikes: Tensor) -> PackedSpikes:
+    """Pack spike maps to bits.
+
+    Args:
+        spikes: zeros and ones.
+
+    Shape:
+        ``[T_h, B, N]``.
+
+    Returns:
+        The packed maps; :func:`unpack` gives back exactly ``spikes``.
+
+    Raises:
+        InputError: for a wrong shape, or values that are neither 0 nor 1.
+
+    Example:
+        >>> packed = pack(torch.tensor([[[1.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]]))
+        >>> packed.data, packed.num_steps
+        (tensor([[172]], dtype=torch.uint8), 2)
+    """
+    if spikes.dim() != 3:
+        raise InputError(f"Expected spikes of shape [T_h, B, N], got {list(spikes.shape)}")
+    if not ((spikes == 0) | (spikes == 1)).all():
+        raise InputError("Expected spikes of 0 and 1, got other values")
+    num_steps, _, neurons = spikes.shape
+    bits = spikes.detach().to("cpu", torch.bool).transpose(0, 1).flatten(1).numpy()
+    return PackedSpikes(torch.from_numpy(np.packbits(bits, axis=1)), num_steps, neurons)
+
+
+def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Unpack spike maps.
+
+    Args:
+        packed: what :func:`pack` returned, or part of its samples (``packed._replace(data=packed.data[index])``).
+        dtype: of the result.
+
+    Shape:
+        the result: ``[T_h, B, N]``.
+
+    Raises:
+        InputError: if the number of bytes does not fit the map's shape.
+
+    Example:
+        >>> spikes = torch.tensor([[[1.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]])
+        >>> torch.equal(unpack(pack(spikes)), spikes)
+        True
+    """
+    data, num_steps, neurons = packed
+    size = num_steps * neurons
+    if data.dim() != 2 or data.dtype != torch.uint8 or data.shape[1] != -(-size // 8):
+        raise InputError(
+            f"Expected uint8 data of shape [B, {-(-size // 8)}] for maps of {num_steps} x {neurons} bits, "
+            f"got {data.dtype} {list(data.shape)}"
+        )
+    bits = np.unpackbits(data.cpu().numpy(), axis=1, count=size)
+    return torch.from_numpy(bits).to(dtype).reshape(len(data), num_steps, neurons).transpose(0, 1)
+
+
+def compression_ratio(
+    num_steps: int, neurons: int = 196, pixels: int = 784, bits_per_pixel: int = 8
+) -> float:
+    r"""How many times smaller than the image its hidden map is.
+
+    .. math:: \frac{784 \cdot 8}{196\, T_h}
+
+    Args:
+        num_steps: :math:`T_h`, the length of the stored map.
+        neurons: hidden neurons.
+        pixels: of the image.
+        bits_per_pixel: of the image.
+
+    Raises:
+        InputError: if ``num_steps`` is below 1.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.3.
+
+    Example:
+        >>> [round(compression_ratio(t), 1) for t in (15, 10, 5, 2, 1)]
+        [2.1, 3.2, 6.4, 16.0, 32.0]
+    """
+    if num_steps < 1:
+        raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
+    return pixels * bits_per_pixel / (neurons * num_steps)
+
+
+def repeat_map(hidden: Tensor, num_steps: int) -> Tensor:
+    r"""Show a stored map over and over: ``target[t] = map[t % T_h]``.
+
+    Args:
+        hidden: spike maps.
+        num_steps: T, the length wanted.
+
+    Shape:
+        ``[T_h, B, N]`` to ``[T, B, N]``.
+
+    Raises:
+        InputError: if ``num_steps`` is below 1.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.3.
+
+    Example:
+        >>> repeat_map(torch.tensor([[[0.0]], [[1.0]]]), 5).flatten().tolist()
+        [0.0, 1.0, 0.0, 1.0, 0.0]
+    """
+    if num_steps < 1:
+        raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
+    return hidden[torch.arange(num_steps, device=hidden.device) % len(hidden)]

@@ -1,0 +1,14 @@
+"""The one exception that means "the input is wrong", not "the program is"."""
+
+
+class InputError(ValueError):
+    """Raised when a value, a shape or a file is not what a function accepts.
+
+    The message is one sentence: what was expected, what came, and what to do where that is known.
+    The command line turns it into exit code 2 without a traceback.
+
+    Example:
+        >>> raise InputError("Expected `num_steps` to be at least 1, got 0")
+        Traceback (most recent call last):
+        snn_synth.errors.InputError: Expected `num_steps` to be at least 1, got 0
+    """

@@ -1,0 +1,49 @@
+"""Files that appear whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from snn_synth.errors import InputError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and rename it to `path` once the block has ended well.
+
+    A reader sees the old file or the new one, never a half; if the block raises, nothing is left.
+    Missing parent folders are made.
+
+    Args:
+        path: Where the file shall appear.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        InputError: If nothing can be written there.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "runs" / "metrics.json"
+        >>> with atomic_write(target) as partial:
+        ...     _ = partial.write_text("{}")
+        >>> target.read_text(), len(list(target.parent.iterdir()))
+        ('{}', 1)
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: inside it the file is created with the permissions any new file gets.
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InputError(f"Expected to write {path}, got {error.strerror}: {error.filename}") from error
+    with folder:
+        partial = Path(folder.name, path.name)
+        yield partial
+        try:
+            os.replace(partial, path)
+        except OSError as error:
+            raise InputError(f"Expected to write {path}, got {error.strerror}: {path}") from error

@@ -1,0 +1,157 @@
+r"""From values in [0, 1] to spike trains: Poisson (counter-based) and latency."""
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+# Multipliers of a two-round 32-bit integer hash (found by C. Wellons' search for low bias) and Weyl's golden ratio, as int32.
+_MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
+_GOLDEN = 0x9E3779B9 - (1 << 32)
+_UNIFORM_BITS = 24  # what a float32 holds exactly
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    """Logical right shift of int32."""
+    return (x >> bits) & ((1 << (32 - bits)) - 1)
+
+
+def _wrap(number: int) -> int:
+    """Reduce a Python integer to the int32 that has its lowest 32 bits."""
+    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def _hash32(x: Tensor) -> Tensor:
+    """Mix an int32 so that each input bit flips each output bit with probability one half."""
+    x = (x ^ _shift(x, 16)) * _MULTIPLIERS[0]
+    x = (x ^ _shift(x, 15)) * _MULTIPLIERS[1]
+    return x ^ _shift(x, 16)
+
+
+def sample_keys(*parts: int | Tensor) -> Tensor:
+    """Hash integers such as (seed, epoch, sample index) to one 63-bit key per sample.
+
+    Args:
+        parts: integers, or int64 tensors that broadcast against each other.
+
+    Shape:
+        the broadcast shape of ``parts``, at least ``[1]``.
+
+    Returns:
+        int64 keys for :func:`poisson_encode`: the same parts give the same spikes, on any rank, worker or batch.
+
+    Example:
+        >>> a, b = sample_keys(0, 3, torch.arange(4)), sample_keys(0, 3, torch.arange(2, 4))
+        >>> bool((a[2:] == b).all()), len(set(a.tolist()))
+        (True, 4)
+    """
+    low = high = torch.zeros(1, dtype=torch.int32)
+    for part in parts:
+        value = torch.as_tensor(part, dtype=torch.int64)
+        low, high = low.to(value.device), high.to(value.device)
+        words = (value & 0xFFFFFFFF).to(torch.int32), (value >> 32).to(torch.int32)
+        low = _hash32(_hash32(low * 3 + words[0]) + words[1] + _GOLDEN)
+        high = _hash32(_hash32(high * 5 + words[0] + _GOLDEN) ^ words[1])
+    return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
+
+
+def _check_unit_interval(x: Tensor, num_steps: int) -> None:
+    if not x.is_floating_point():
+        raise InputError(f"Expected `x` of a floating dtype with values in [0, 1], got {x.dtype}")
+    if num_steps < 1:
+        raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
+    if x.numel() and not (0 <= x.min() and x.max() <= 1):  # written so that NaN fails too
+        raise InputError(f"Expected values in [0, 1], got {x.min().item():.4g} to {x.max().item():.4g}")
+
+
+def poisson_encode(
+    x: Tensor,
+    num_steps: int,
+    max_rate: float = 1.0,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
+) -> Tensor:
+    r"""Rate code: at each step a value fires with the probability of its size.
+
+    .. math:: P(A[t, i] = 1) = r_{max}\, x_i
+
+    The random numbers are counter-based: each is a hash of (key, t, position), so the spikes of a sample depend on its
+    key alone, not on the batch around it, and every implementation of the hash gives the same bits.
+
+    Args:
+        x: values in [0, 1].
+        num_steps: T.
+        max_rate: probability of a spike per step for a value of 1.
+        generator: draws the key of the whole tensor; PyTorch's default generator if neither it nor ``keys`` is given.
+        keys: one int64 key per sample (see :func:`sample_keys`); then the first axis of ``x`` is the batch.
+
+    Shape:
+        ``x``: ``[*]``; ``keys``: ``[B]``; the result ``[T, *]``, of the dtype of ``x``.
+
+    Returns:
+        Spikes, zeros and ones.
+
+    Raises:
+        InputError: for values outside [0, 1], ``num_steps < 1``, ``max_rate`` outside [0, 1] or keys of a wrong shape.
+
+    Source:
+        Roy, Panda & Roy 2019, section 3.1 and figure 1.
+
+    Example:
+        >>> x = torch.tensor([0.0, 0.25, 1.0])
+        >>> poisson_encode(x, 1000, generator=torch.Generator().manual_seed(0)).mean(0)
+        tensor([0.0000, 0.2340, 1.0000])
+    """
+    _check_unit_interval(x, num_steps)
+    if not 0 <= max_rate <= 1:
+        raise InputError(f"Expected `max_rate` in [0, 1], got {max_rate}")
+    if keys is None:
+        device = generator.device if generator is not None else "cpu"
+        keys = torch.randint(1 << 62, (1,), generator=generator, device=device)
+        samples = x[None]
+    elif keys.shape != x.shape[:1]:
+        raise InputError(
+            f"Expected keys of shape {list(x.shape[:1])}, one per sample, got {list(keys.shape)}"
+        )
+    else:
+        samples = x
+    flat = samples.reshape(len(samples), -1)
+    keys = keys.to(x.device)
+    position = torch.arange(flat.shape[1], dtype=torch.int32, device=x.device)
+    low, high = (keys & 0xFFFFFFFF).to(torch.int32), (keys >> 32).to(torch.int32)
+    stream = _hash32(_hash32(position + low[:, None]) ^ high[:, None])
+    wide = torch.promote_types(x.dtype, torch.float32)
+    limit = flat.to(wide) * max_rate * (1 << _UNIFORM_BITS)
+    spikes = torch.empty((num_steps, *flat.shape), dtype=x.dtype, device=x.device)
+    for t in range(num_steps):
+        uniform = _shift(_hash32(stream + _wrap(t * _GOLDEN)), 32 - _UNIFORM_BITS)
+        spikes[t] = uniform < limit
+    return spikes.reshape(num_steps, *x.shape)
+
+
+def latency_encode(x: Tensor, num_steps: int) -> Tensor:
+    r"""Time-to-first-spike code: one spike, the earlier the larger the value; 0 stays silent.
+
+    .. math:: t_i = \operatorname{round}\bigl((1 - x_i)\,(T - 1)\bigr)
+
+    Args:
+        x: values in [0, 1].
+        num_steps: T.
+
+    Shape:
+        ``x``: ``[*]``; the result ``[T, *]``, of the dtype of ``x``.
+
+    Returns:
+        Spikes, zeros and ones.
+
+    Raises:
+        InputError: for values outside [0, 1] or ``num_steps < 1``.
+
+    Example:
+        >>> latency_encode(torch.tensor([1.0, 0.5, 0.0]), 3).T.tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    _check_unit_interval(x, num_steps)
+    time = ((1 - x) * (num_steps - 1)).round().to(torch.int64)
+    spikes = torch.zeros((num_steps, *x.shape), dtype=x.dtype, device=x.device)
+    return spikes.scatter_(0, time[None], (x > 0).to(x.dtype)[None])

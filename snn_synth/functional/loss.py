@@ -1,0 +1,87 @@
+r"""The masked membrane loss (Roy, Panda & Roy 2019, eq. 5-9)."""
+
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+
+def membrane_error(
+    membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True
+) -> Tensor:
+    r"""Error of the membrane where the neuron fired wrongly.
+
+    .. math::
+        O[t] = V_{th} X[t], \qquad m[t] = X[t] \oplus A[t], \qquad E[t] = m[t] \odot (O[t] - V[t])
+
+    with X the target spikes and :math:`A = [V \ge V_{th}]` the neuron's own. The mask is a constant.
+
+    Args:
+        membrane: V of the output layer, before reset.
+        target_spikes: X, zeros and ones.
+        threshold: :math:`V_{th}`.
+        mask: False keeps the error of every neuron (the paper's figure 4A).
+
+    Shape:
+        all three: the same, any.
+
+    Returns:
+        E. By eq. 9, ``-E`` is the derivative of eq. 8 by V.
+
+    Raises:
+        InputError: if the shapes differ.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 5-7.
+
+    Example:
+        >>> import torch
+        >>> membrane_error(torch.tensor([0.25, 1.5, 0.25, 1.5]), torch.tensor([1.0, 1.0, 0.0, 0.0]))
+        tensor([ 0.7500, -0.0000, -0.0000, -1.5000])
+    """
+    if membrane.shape != target_spikes.shape:
+        raise InputError(
+            f"Expected membrane and target spikes of one shape, got {list(membrane.shape)} "
+            f"and {list(target_spikes.shape)}"
+        )
+    target = threshold * target_spikes  # eq. 5
+    error: Tensor = target - membrane
+    if not mask:
+        return error
+    wrong = (membrane.detach() >= threshold) != (target_spikes > 0)  # eq. 6
+    return wrong * error  # eq. 7
+
+
+def membrane_loss(
+    membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True
+) -> Tensor:
+    r"""Half the squared membrane error: sum over neurons, mean over the batch and over time steps.
+
+    .. math:: L = \frac{1}{TB} \sum_{t,b} \tfrac12 \lVert E[t, b] \rVert^2
+
+    Args:
+        membrane: V of the output layer, before reset.
+        target_spikes: the spikes it should have fired, zeros and ones.
+        threshold: :math:`V_{th}`.
+        mask: False keeps the error of every neuron (the paper's figure 4A).
+
+    Shape:
+        ``membrane`` and ``target_spikes``: ``[T, B, ...]``; the result is a scalar.
+
+    Returns:
+        The loss. Its gradient by V[t, b] is ``-E[t, b] / (T B)`` (eq. 9).
+
+    Raises:
+        InputError: if the shapes differ or have fewer than three axes.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 5-9.
+
+    Example:
+        >>> import torch
+        >>> membrane_loss(torch.tensor([[[0.25, 1.5]]]), torch.tensor([[[1.0, 0.0]]]))  # (0.75^2 + 1.5^2) / 2
+        tensor(1.4062)
+    """
+    if membrane.dim() < 3:
+        raise InputError(f"Expected membrane of shape [T, B, neurons...], got {list(membrane.shape)}")
+    error = membrane_error(membrane, target_spikes, threshold, mask)
+    return 0.5 * error.square().flatten(2).sum(-1).mean()  # eq. 8; autograd gives eq. 9, eq. 13: -E

@@ -1,0 +1,133 @@
+r"""What the paper and its readers measure: standardized errors, firing rates, synaptic operations."""
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+
+def standardize(maps: Tensor) -> Tensor:
+    r"""Give each map zero mean and unit population variance over its own pixels.
+
+    .. math:: z = \frac{x - \bar x}{\sqrt{\overline{(x-\bar x)^2}}}
+
+    Args:
+        maps: images, or spike maps summed over time.
+
+    Shape:
+        ``[B, ...]``, the result alike.
+
+    Returns:
+        The standardized maps; a constant map gives zeros.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1 (definition of the MSE).
+
+    Example:
+        >>> standardize(torch.tensor([[0.0, 2.0], [3.0, 3.0]]))
+        tensor([[-1.,  1.],
+                [ 0.,  0.]])
+    """
+    flat = maps.flatten(1)
+    centred = flat - flat.mean(1, keepdim=True)
+    # Compared exactly: the mean of equal numbers may be off by a rounding error, which dividing would blow up.
+    constant = flat.amax(1, keepdim=True) == flat.amin(1, keepdim=True)
+    variance = torch.where(constant, 1.0, centred.square().mean(1, keepdim=True))
+    return torch.where(constant, 0.0, centred / variance.sqrt()).reshape(maps.shape)
+
+
+def standardized_mse(outputs: Tensor, images: Tensor) -> Tensor:
+    r"""Mean square error of each standardized output map against its standardized image.
+
+    .. math:: \mathrm{MSE} = \overline{(z_{out} - z_{img})^2} = 2\,(1 - \operatorname{corr}(out, img))
+
+    Args:
+        outputs: output spikes summed over time, or any map.
+        images: what they should look like.
+
+    Shape:
+        both ``[B, ...]``; the result ``[B]``.
+
+    Returns:
+        The error of each sample: 0 for a perfect one, 1 for a silent output, 4 at worst.
+
+    Raises:
+        InputError: if the shapes differ.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1.
+
+    Example:
+        >>> image = torch.tensor([[0.0, 1.0, 2.0]])
+        >>> standardized_mse(4 * image, image).round(decimals=3), standardized_mse(torch.zeros(1, 3), image)
+        (tensor([0.]), tensor([1.0000]))
+    """
+    if outputs.shape != images.shape:
+        raise InputError(
+            f"Expected outputs and images of one shape, got {list(outputs.shape)} and {list(images.shape)}"
+        )
+    return (standardize(outputs) - standardize(images)).square().flatten(1).mean(1)
+
+
+def spike_mse(output_spikes: Tensor, input_spikes: Tensor) -> Tensor:
+    r"""The paper's Spike-MSE: :func:`standardized_mse` of the two spike maps summed over time.
+
+    Args:
+        output_spikes: spikes of the output layer.
+        input_spikes: spikes that it should regenerate.
+
+    Shape:
+        both ``[T, B, ...]``; the result ``[B]``.
+
+    Returns:
+        The error of each sample.
+
+    Raises:
+        InputError: if the shapes differ.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1.
+
+    Example:
+        >>> spikes = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]])
+        >>> spike_mse(spikes, spikes)
+        tensor([0.])
+    """
+    return standardized_mse(output_spikes.sum(0), input_spikes.sum(0))
+
+
+def firing_rate(spikes: Tensor) -> Tensor:
+    """Mean number of spikes per time step of each neuron.
+
+    Args:
+        spikes: zeros and ones.
+
+    Shape:
+        ``[T, B, ...]``; the result ``[...]``, one rate per neuron, in spikes per step.
+
+    Example:
+        >>> firing_rate(torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]]))
+        tensor([1.0000, 0.5000])
+    """
+    return spikes.mean((0, 1))
+
+
+def synaptic_operations(spikes: Tensor, fan_out: int) -> Tensor:
+    r"""Additions that the spikes of a layer cause in the next, per sample.
+
+    .. math:: \mathrm{SynOps} = \frac{1}{B}\, f_{out} \sum_{t,b,i} A[t,b,i]
+
+    A dense ANN layer of N inputs needs :math:`N f_{out}` multiply-accumulates instead.
+
+    Args:
+        spikes: presynaptic spikes.
+        fan_out: number of synapses of each presynaptic neuron.
+
+    Shape:
+        ``[T, B, ...]``; the result is a scalar.
+
+    Example:
+        >>> synaptic_operations(torch.ones(2, 5, 3), fan_out=10)
+        tensor(60.)
+    """
+    return spikes.sum() * fan_out / spikes.shape[1]

@@ -1,0 +1,73 @@
+"""The paper's errors as torchmetrics, which Lightning accumulates over batches and ranks."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from snn_synth.functional.metrics import firing_rate, standardized_mse, synaptic_operations
+
+__all__ = ["SpikeMSE", "StandardizedMSE", "firing_rate", "synaptic_operations"]
+
+
+class StandardizedMSE(Metric):
+    r"""The paper's MSE: mean square error after giving each map zero mean and unit variance.
+
+    .. math:: \mathrm{MSE} = \frac1B \sum_b \overline{(z_{out} - z_{img})^2}
+
+    Shape:
+        ``update(outputs, images)``: both ``[B, ...]``.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1; maps as in :func:`snn_synth.functional.standardized_mse`.
+
+    Example:
+        >>> metric = StandardizedMSE()
+        >>> metric.update(torch.zeros(1, 3), torch.tensor([[0.0, 1.0, 2.0]]))
+        >>> print(f"{metric.compute():.3f}")
+        1.000
+    """
+
+    is_differentiable = True
+    higher_is_better = False
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Start from no samples; ``kwargs`` go to ``torchmetrics.Metric``."""
+        super().__init__(**kwargs)
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, outputs: Tensor, images: Tensor) -> None:
+        """Add a batch."""
+        errors = standardized_mse(outputs, images)
+        self.total = self.total + errors.sum()
+        self.count = self.count + len(errors)
+
+    def compute(self) -> Tensor:
+        """Mean over all samples so far."""
+        return self.total / self.count
+
+
+class SpikeMSE(StandardizedMSE):
+    r"""The paper's Spike-MSE: :class:`StandardizedMSE` of two spike trains summed over time.
+
+    Shape:
+        ``update(output_spikes, input_spikes)``: both ``[T, B, ...]``.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1.
+
+    Example:
+        >>> metric = SpikeMSE()
+        >>> metric.update(torch.eye(3)[:, None], torch.eye(3)[:, None] * torch.tensor([0.0, 1.0, 1.0]))
+        >>> print(f"{metric.compute():.3f}")
+        1.000
+    """
+
+    def update(self, output_spikes: Tensor, input_spikes: Tensor) -> None:
+        """Add a batch."""
+        super().update(output_spikes.sum(0), input_spikes.sum(0))

@@ -1,0 +1,8 @@
+"""The models: plain ``nn.Module`` classes."""
+
+from snn_synth.models.audiocoder import ACANN, ACSNN
+from snn_synth.models.autoencoder import AEANN, AESNN
+from snn_synth.models.stack import SpikingStack, StackOutput
+from snn_synth.models.synthesis import AudioToImage, Synthesis
+
+__all__ = ["ACANN", "ACSNN", "AEANN", "AESNN", "AudioToImage", "SpikingStack", "StackOutput", "Synthesis"]

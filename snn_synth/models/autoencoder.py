@@ -1,0 +1,139 @@
+"""AE-SNN: the spiking autoencoder, and its conventional counterpart AE-ANN."""
+
+import torch
+from torch import Tensor, nn
+
+from snn_synth.encoding import poisson_encode
+from snn_synth.errors import InputError
+from snn_synth.models.pretrained import Pretrained
+from snn_synth.models.stack import SpikingStack
+
+
+class AESNN(SpikingStack):
+    r"""Spiking autoencoder: an image's spikes, to a smaller hidden spike map, to the image's spikes again.
+
+    Args:
+        inputs: pixels; 784 in the paper.
+        hidden: neurons of the code; 196 for MNIST, 512 or 1024 for Fashion-MNIST.
+        alpha: leak.
+        threshold: firing threshold.
+        slope: steepness of the surrogate's sigmoid.
+
+    Shape:
+        ``[T, B, inputs]`` to ``out.spikes``, ``out.membrane`` ``[T, B, inputs]`` and ``out.hidden`` ``[T, B, hidden]``.
+
+    Source:
+        Roy, Panda & Roy 2019, section 3.2 and 4.1.
+
+    Example:
+        >>> ae = AESNN(784, 196)
+        >>> images = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        >>> ae.reconstruct(images, num_steps=15, generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        inputs: int = 784,
+        hidden: int = 196,
+        alpha: float = 0.1,
+        threshold: float = 1.0,
+        slope: float = 1.0,
+    ) -> None:
+        """Make the encoder and the decoder."""
+        super().__init__([inputs, hidden, inputs], alpha, threshold, slope)
+        self.config = {
+            "inputs": inputs,
+            "hidden": hidden,
+            "alpha": alpha,
+            "threshold": threshold,
+            "slope": slope,
+        }
+
+    def encode(self, spikes: Tensor) -> Tensor:
+        """Hidden spikes ``[T, B, hidden]`` of input spikes ``[T, B, inputs]``: the paper's hidden state."""
+        return self.run(spikes, last=1).spikes
+
+    def decode(self, hidden: Tensor) -> Tensor:
+        """Output spikes ``[T, B, inputs]`` of hidden spikes ``[T, B, hidden]``, wherever those come from."""
+        return self.run(hidden, first=1).spikes
+
+    @torch.no_grad()
+    def reconstruct(
+        self,
+        images: Tensor,
+        num_steps: int = 15,
+        generator: torch.Generator | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        """Encode images as Poisson spikes and read the output's firing rates as images.
+
+        Args:
+            images: values in [0, 1], ``[B, ...]`` with ``inputs`` pixels each.
+            num_steps: T.
+            generator: draws the spikes.
+            keys: one per image instead, as in :func:`~snn_synth.encoding.poisson_encode`.
+
+        Returns:
+            Images of the same shape, in [0, 1].
+
+        Raises:
+            InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
+        """
+        flat = _flatten(images, self.sizes[0])
+        spikes = poisson_encode(flat, num_steps, generator=generator, keys=keys)
+        rates: Tensor = self(spikes).spikes.mean(0)
+        return rates.reshape(images.shape)
+
+
+class AEANN(Pretrained):
+    r"""Conventional autoencoder of the size of an AE-SNN, the paper's point of comparison.
+
+    .. math:: h = \sigma(W_1 x + b_1), \qquad y = \sigma(W_2 h + b_2)
+
+    The paper does not name its activations; the sigmoid keeps code and image in [0, 1], as firing rates are.
+
+    Args:
+        inputs: pixels.
+        hidden: units of the code.
+
+    Shape:
+        ``[B, inputs]`` to the same.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1 (AE-ANN).
+
+    Example:
+        >>> AEANN(784, 196)(torch.zeros(2, 784)).shape
+        torch.Size([2, 784])
+    """
+
+    def __init__(self, inputs: int = 784, hidden: int = 196) -> None:
+        """Make the encoder and the decoder."""
+        super().__init__()
+        if min(inputs, hidden) < 1:
+            raise InputError(f"Expected `inputs` and `hidden` to be at least 1, got {inputs} and {hidden}")
+        self.sizes = [inputs, hidden, inputs]
+        self.encode = nn.Sequential(nn.Linear(inputs, hidden), nn.Sigmoid())
+        self.decode = nn.Sequential(nn.Linear(hidden, inputs), nn.Sigmoid())
+        self.config = {"inputs": inputs, "hidden": hidden}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstruct flat images."""
+        result: Tensor = self.decode(self.encode(images))
+        return result
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Reconstruct images of any shape with ``inputs`` pixels each."""
+        result: Tensor = self(_flatten(images, self.sizes[0]))
+        return result.reshape(images.shape)
+
+
+def _flatten(images: Tensor, pixels: int) -> Tensor:
+    flat = images.flatten(1) if images.dim() > 1 else images
+    if flat.dim() != 2 or flat.shape[1] != pixels:
+        raise InputError(
+            f"Expected images of shape [B, ...] with {pixels} pixels each, got {list(images.shape)}"
+        )
+    return flat

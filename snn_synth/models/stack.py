@@ -1,0 +1,88 @@
+"""Fully connected spiking layers on top of each other."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from snn_synth.errors import InputError
+from snn_synth.models.pretrained import Pretrained
+from snn_synth.neurons import SigmoidLeaky
+
+
+class StackOutput(NamedTuple):
+    """What a spiking stack did over time: each entry ``[T, B, neurons]``."""
+
+    layer_spikes: tuple[Tensor, ...]
+    membrane: Tensor
+    """Membrane potential of the last layer before reset, which the loss reads."""
+
+    @property
+    def spikes(self) -> Tensor:
+        """Spikes of the last layer."""
+        return self.layer_spikes[-1]
+
+    @property
+    def hidden(self) -> Tensor:
+        """Spikes of the layer before the last: an autoencoder's code."""
+        return self.layer_spikes[-2]
+
+
+class SpikingStack(Pretrained):
+    r"""Fully connected layers of :class:`~snn_synth.neurons.SigmoidLeaky` neurons, without biases.
+
+    .. math:: Z_l[t] = W_l A_{l-1}[t], \qquad A_0[t] = X[t]
+
+    Args:
+        sizes: neurons of the input and of each layer, such as ``[784, 196, 784]``.
+        alpha: leak.
+        threshold: firing threshold.
+        slope: steepness of the surrogate's sigmoid.
+
+    Shape:
+        ``[T, B, sizes[0]]`` to a :class:`StackOutput` with ``[T, B, sizes[-1]]``.
+
+    Raises:
+        InputError: for fewer than two sizes, sizes below 1, or spikes of a wrong shape.
+
+    Source:
+        Roy, Panda & Roy 2019, section 3.2.
+
+    Example:
+        >>> import torch
+        >>> net = SpikingStack([4, 3, 2])
+        >>> out = net(torch.ones(5, 1, 4))
+        >>> out.spikes.shape, out.hidden.shape, out.membrane.shape
+        (torch.Size([5, 1, 2]), torch.Size([5, 1, 3]), torch.Size([5, 1, 2]))
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], alpha: float = 0.1, threshold: float = 1.0, slope: float = 1.0
+    ) -> None:
+        """Make the layers with PyTorch's default initialisation."""
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise InputError(
+                f"Expected `sizes` of at least two layers with at least one neuron each, got {list(sizes)}"
+            )
+        super().__init__()
+        self.sizes = list(sizes)
+        self.layers = nn.ModuleList(
+            nn.ModuleList([nn.Linear(n, m, bias=False), SigmoidLeaky(alpha, threshold, slope)])
+            for n, m in zip(sizes[:-1], sizes[1:], strict=True)
+        )
+        self.config = {"sizes": self.sizes, "alpha": alpha, "threshold": threshold, "slope": slope}
+
+    def forward(self, spikes: Tensor) -> StackOutput:
+        """Run all time steps from rest."""
+        return self.run(spikes)
+
+    def run(self, spikes: Tensor, first: int = 0, last: int | None = None) -> StackOutput:
+        """Run the layers ``first`` to ``last`` (exclusive) alone over all time steps, from rest."""
+        expected = self.sizes[first]
+        if spikes.dim() != 3 or spikes.shape[-1] != expected:
+            raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)}")
+        layer_spikes = []
+        for operator, neuron in list(self.layers)[first:last]:  # type: ignore[misc]
+            spikes, membrane = neuron.scan(operator(spikes))  # the product for all time steps at once
+            layer_spikes.append(spikes)
+        return StackOutput(tuple(layer_spikes), membrane)

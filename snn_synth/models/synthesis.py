@@ -1,0 +1,112 @@
+"""Audio to image: an audiocoder, then the decoder of an autoencoder."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from snn_synth.encoding import poisson_encode
+from snn_synth.errors import InputError
+from snn_synth.models.audiocoder import ACSNN
+from snn_synth.models.autoencoder import AESNN
+from snn_synth.models.pretrained import Pretrained
+
+
+class Synthesis(NamedTuple):
+    """Every stage from a spectrogram to its image, ``[T, B, neurons]`` for spikes."""
+
+    input_spikes: Tensor
+    hidden: Tensor
+    output_spikes: Tensor
+    images: Tensor
+    """Firing rates of the output, ``[B, *image_shape]`` in [0, 1]."""
+
+
+class AudioToImage(Pretrained):
+    """The paper's synthesis model: spectrogram spikes, to a hidden spike map, to an image.
+
+    Args:
+        audiocoder: maps a spectrogram's spikes to the hidden spikes of an image.
+        autoencoder: its decoder draws the image from them.
+        image_shape: shape of an image.
+
+    Shape:
+        :meth:`synthesize`: ``[B, C, F]`` or ``[B, C * F]`` to ``[B, *image_shape]``.
+
+    Raises:
+        InputError: if the audiocoder's output is not of the size of the autoencoder's code.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2 and figure 8.
+
+    Example:
+        >>> a2i = AudioToImage(ACSNN(3900, 64, 196), AESNN(784, 196))
+        >>> a2i.synthesize(
+        ...     torch.zeros(2, 39, 100), num_steps=30, generator=torch.Generator().manual_seed(0)
+        ... ).shape
+        torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(
+        self, audiocoder: ACSNN, autoencoder: AESNN, image_shape: Sequence[int] = (1, 28, 28)
+    ) -> None:
+        """Put the two together."""
+        super().__init__()
+        if audiocoder.sizes[-1] != autoencoder.sizes[1]:
+            raise InputError(
+                f"Expected an audiocoder with {autoencoder.sizes[1]} outputs, one per hidden neuron of the autoencoder, "
+                f"got {audiocoder.sizes[-1]}"
+            )
+        if torch.Size(image_shape).numel() != autoencoder.sizes[-1]:
+            raise InputError(
+                f"Expected an image shape of {autoencoder.sizes[-1]} pixels, got {list(image_shape)}"
+            )
+        self.audiocoder = audiocoder
+        self.autoencoder = autoencoder
+        self.image_shape = tuple(image_shape)
+        self.config = {"audiocoder": audiocoder, "autoencoder": autoencoder, "image_shape": list(image_shape)}
+
+    def synthesize(
+        self,
+        spectrograms: Tensor,
+        num_steps: int = 30,
+        generator: torch.Generator | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        """Draw an image for each spectrogram.
+
+        Args:
+            spectrograms: values in [0, 1], ``[B, C, F]`` or ``[B, C * F]``.
+            num_steps: T.
+            generator: draws the input spikes.
+            keys: one per spectrogram instead, as in :func:`~snn_synth.encoding.poisson_encode`.
+
+        Returns:
+            Images ``[B, *image_shape]`` in [0, 1].
+
+        Raises:
+            InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
+        """
+        return self(spectrograms, num_steps, generator, keys).images
+
+    @torch.no_grad()
+    def forward(
+        self,
+        spectrograms: Tensor,
+        num_steps: int = 30,
+        generator: torch.Generator | None = None,
+        keys: Tensor | None = None,
+    ) -> Synthesis:
+        """As :meth:`synthesize`, with the spikes of every stage."""
+        flat = spectrograms.flatten(1) if spectrograms.dim() > 1 else spectrograms
+        inputs = self.audiocoder.sizes[0]
+        if flat.dim() != 2 or flat.shape[1] != inputs:
+            raise InputError(
+                f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
+            )
+        input_spikes = poisson_encode(flat, num_steps, generator=generator, keys=keys)
+        hidden = self.audiocoder(input_spikes).spikes
+        output_spikes = self.autoencoder.decode(hidden)
+        images = output_spikes.mean(0).reshape(-1, *self.image_shape)
+        return Synthesis(input_spikes, hidden, output_spikes, images)

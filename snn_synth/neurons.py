@@ -1,0 +1,150 @@
+"""The paper's neuron as a subclass of ``snn.Leaky``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import snntorch as snn
+import torch
+from torch import Tensor, nn
+
+from snn_synth.errors import InputError
+from snn_synth.functional import lif_scan
+from snn_synth.surrogate import SigmoidCentered
+
+_OURS = {
+    "beta": "alpha (beta = 1 - alpha)",
+    "spike_grad": "slope",
+    "reset_mechanism": "alpha and threshold alone",
+}
+
+
+class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
+    r"""Leaky integrate-and-fire neuron of the paper: fires at the threshold itself, then starts again from 0.
+
+    .. math::
+        V[t] = (1-\alpha)\,V[t-1]\,(1-A[t-1]) + Z[t], \qquad A[t] = [V[t] \ge V_{th}]
+
+    It is called like ``snn.Leaky``: ``spk, mem = neuron(current, mem)``, where ``mem`` is V before its reset. Unlike
+    there, calling it without ``mem`` starts from rest, and no state is kept, unless ``init_hidden=True``.
+
+    Args:
+        alpha: leak; 0 integrates without loss. snnTorch's ``beta`` is ``1 - alpha``.
+        threshold: :math:`V_{th}`.
+        slope: steepness of the surrogate's sigmoid.
+        **leaky: further arguments of ``snn.Leaky``: ``init_hidden``, ``output``, ``learn_beta``, ``learn_threshold``, ...
+
+    Shape:
+        one step: ``[B, ...]``; :meth:`scan`: ``[T, B, ...]``.
+
+    Raises:
+        InputError: for ``alpha`` outside [0, 1], a threshold that is not positive, or arguments that would make it
+            another neuron.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 1-4.
+
+    Example:
+        >>> neuron = SigmoidLeaky(alpha=0.5)
+        >>> spk, mem = neuron(torch.tensor([[0.75]]))
+        >>> spk, mem = neuron(torch.tensor([[0.75]]), mem)
+        >>> spk, mem
+        (tensor([[1.]]), tensor([[1.1250]]))
+        >>> spk, mem = neuron.scan(torch.full((4, 1, 1), 0.75))
+        >>> spk.flatten().tolist()
+        [0.0, 1.0, 0.0, 1.0]
+    """
+
+    def __init__(
+        self, alpha: float | Tensor = 0.1, threshold: float | Tensor = 1.0, slope: float = 1.0, **leaky: Any
+    ) -> None:
+        """Check everything before snnTorch registers the neuron."""
+        leak = torch.as_tensor(alpha, dtype=torch.float64)
+        height = torch.as_tensor(threshold, dtype=torch.float64)
+        if not ((leak >= 0) & (leak <= 1)).all():
+            raise InputError(f"Expected `alpha` in [0, 1], got {alpha}")
+        if not (height > 0).all():
+            raise InputError(f"Expected `threshold` to be positive, got {threshold}")
+        for name, instead in _OURS.items():
+            if name in leaky:
+                raise InputError(
+                    f"SigmoidLeaky sets `{name}` itself: expected {instead}, got {name}={leaky[name]!r}"
+                )
+        surrogate = SigmoidCentered(slope)
+        # Parameters are float32 as everywhere; constants stay float64, so that a double model sees alpha exactly.
+        beta = (1 - leak).to(torch.float32 if leaky.get("learn_beta") else torch.float64)
+        height = height.to(torch.float32 if leaky.get("learn_threshold") else torch.float64)
+        try:
+            super().__init__(
+                beta=beta, threshold=height, spike_grad=surrogate, reset_mechanism="zero", **leaky
+            )
+        except TypeError as error:
+            raise InputError(
+                f"Expected the arguments of snntorch.Leaky, got {sorted(leaky)} ({error})"
+            ) from None
+        if not self.init_hidden:  # snnTorch's registry would keep the neuron alive for ever
+            snn.SpikingNeuron.instances[:] = [n for n in snn.SpikingNeuron.instances if n is not self]
+
+    @property
+    def slope(self) -> float:
+        """Steepness of the surrogate's sigmoid."""
+        return float(self.spike_grad.slope)
+
+    @property
+    def decay(self) -> Tensor:
+        """Share of the membrane potential that is left after a step, ``1 - alpha``."""
+        return self.beta.clamp(0, 1) if isinstance(self.beta, nn.Parameter) else self.beta
+
+    def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
+        """One time step, as ``snn.Leaky``: ``(spk, mem)``, or ``spk`` alone with ``init_hidden`` and not ``output``."""
+        if self.init_hidden:
+            return super().forward(input_, mem)
+        if mem is None or mem.numel() == 0:  # snnTorch's reset_mem() gives an empty tensor
+            mem = torch.zeros_like(input_)
+        elif mem.shape != input_.shape:
+            raise InputError(f"Expected `mem` of shape {list(input_.shape)}, got {list(mem.shape)}")
+        result = super().forward(input_, mem)
+        self.mem = input_.new_zeros(0)  # the caller holds the state, and with it the graph
+        return result
+
+    def scan(self, currents: Tensor, mem: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """All time steps: ``[T, B, ...]`` to ``(spikes, membrane)`` of that shape, membrane before reset."""
+        if self.inhibition or self.state_quant or not self.reset_delay or self.surrogate_disable:
+            raise InputError(
+                "Expected a plain neuron in `scan`; call it step by step with inhibition or state_quant"
+            )
+        spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
+        return spikes * self.graded_spikes_factor, membranes
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SigmoidLeaky":
+        # 0-d constants stay float64 on the CPU, where PyTorch treats them as exact scalars of any device and dtype.
+        exact = {
+            n: b for n in ("beta", "threshold") if (b := self._buffers.get(n)) is not None and b.dim() == 0
+        }
+        super()._apply(fn, recurse)
+        self._buffers.update(exact)
+        return self
+
+
+def reset_states(module: nn.Module) -> None:
+    """Forget the hidden state of every spiking neuron inside ``module``, however deep, and of no other.
+
+    ``snntorch.utils.reset`` of 1.0.0 misses nested neurons and resets those of other networks.
+
+    Args:
+        module: a network with ``init_hidden=True`` neurons.
+
+    Example:
+        >>> net = nn.Sequential(nn.Sequential(SigmoidLeaky(init_hidden=True)))
+        >>> (
+        ...     net(torch.tensor([[0.5]])).item(),
+        ...     net(torch.tensor([[0.5]])).item(),
+        ...     net(torch.tensor([[0.5]])).item(),
+        ... )
+        (0.0, 0.0, 1.0)
+        >>> reset_states(net)
+        >>> net(torch.tensor([[0.5]])).item()
+        0.0
+    """
+    for neuron in module.modules():
+        if callable(reset := getattr(neuron, "reset_mem", None)):
+            reset()

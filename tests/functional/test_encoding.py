@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
+from snn_synth.errors import InputError
+
+
+def _numpy_poisson(x, num_steps, max_rate, key):
+    """The counter-based hash in plain Python integers, one value at a time."""
+
+    def mix(h):
+        h = ((h ^ (h >> 16)) * 0x7FEB352D) % 2**32
+        h = ((h ^ (h >> 15)) * 0x846CA68B) % 2**32
+        return h ^ (h >> 16)
+
+    spikes = np.zeros((num_steps, len(x)))
+    for i, value in enumerate(x):
+        stream = mix(mix((i + key % 2**32) % 2**32) ^ (key >> 32))
+        for t in range(num_steps):
+            uniform = mix((stream + t * 0x9E3779B9 % 2**32) % 2**32) >> 8
+            spikes[t, i] = uniform < np.float64(np.float32(value) * np.float32(max_rate)) * 2**24
+    return spikes
+
+
+def test_bits_equal_a_plain_integer_loop():
+    x = torch.linspace(0, 1, 50)
+    keys = sample_keys(7, 1, torch.arange(3))
+    spikes = poisson_encode(x.expand(3, 50), 70, max_rate=0.8, keys=keys)
+    for b in range(3):
+        np.testing.assert_array_equal(
+            spikes[:, b].numpy(), _numpy_poisson(x.tolist(), 70, 0.8, keys[b].item())
+        )
+
+
+def test_spikes_of_a_sample_depend_on_its_key_alone():
+    images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    keys = sample_keys(0, 5, torch.arange(8))
+    together = poisson_encode(images, 15, keys=keys)
+    order = torch.tensor([6, 1, 3])
+    assert torch.equal(poisson_encode(images[order], 15, keys=keys[order]), together[:, order])
+    assert torch.equal(poisson_encode(images, 4, keys=keys), together[:4])
+    assert torch.equal(poisson_encode(images.double(), 15, keys=keys).float(), together)
+
+
+def test_rates_and_independence():
+    x = torch.full((200, 784), 0.25)
+    spikes = poisson_encode(x, 60, keys=sample_keys(0, 0, torch.arange(200)))
+    sigma = (0.25 * 0.75) ** 0.5
+    centred = (spikes - 0.25) / sigma
+
+    def z(values):  # of a mean of independent values with variance 1
+        return abs(values.mean().item() * values.numel() ** 0.5)
+
+    assert z(centred) < 4
+    for axis in range(3):
+        near, far = (
+            centred.narrow(axis, 1, centred.shape[axis] - 1),
+            centred.narrow(axis, 0, centred.shape[axis] - 1),
+        )
+        assert z(near * far) < 4
+        counts = centred.sum(axis)
+        spread = (counts.square() / centred.shape[axis] - 1) / 2**0.5
+        assert z(spread) < 4.5  # no more even and no less than binomial
+    other = poisson_encode(x, 60, keys=sample_keys(0, 1, torch.arange(200)))
+    assert z(centred * (other - 0.25) / sigma) < 4
+
+
+def test_zero_never_and_one_always_fires():
+    spikes = poisson_encode(torch.tensor([0.0, 1.0]), 5000, generator=torch.Generator().manual_seed(3))
+    assert spikes.sum(0).tolist() == [0, 5000]
+
+
+def test_generator_decides():
+    x = torch.full((20, 20), 0.5)
+    draws = [poisson_encode(x, 5, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    generator = torch.Generator().manual_seed(1)
+    first, second = (poisson_encode(x, 5, generator=generator) for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def test_sample_keys_do_not_collide_and_their_order_matters():
+    keys = sample_keys(torch.arange(20)[:, None, None], torch.arange(20)[:, None], torch.arange(2000))
+    assert keys.shape == (20, 20, 2000)
+    assert keys.unique().numel() == keys.numel()
+    assert sample_keys(1, 2) != sample_keys(2, 1)
+    assert sample_keys(2**40) != sample_keys(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_dtype_is_preserved(dtype):
+    x = torch.full((3,), 0.5, dtype=dtype)
+    assert poisson_encode(x, 2, generator=torch.Generator()).dtype == latency_encode(x, 2).dtype == dtype
+
+
+def test_latency_is_one_spike_at_the_time_of_the_value():
+    x = torch.tensor([1.0, 0.75, 0.5, 0.01, 0.0])
+    spikes = latency_encode(x, 9)
+    assert spikes.sum(0).tolist() == [1, 1, 1, 1, 0]
+    assert spikes.argmax(0).tolist()[:4] == [0, 2, 4, 8]
+
+
+@pytest.mark.parametrize("encode", [latency_encode, poisson_encode])
+@pytest.mark.parametrize(
+    ("x", "num_steps", "message"),
+    [
+        (torch.tensor([1.5]), 3, r"values in \[0, 1\], got 1.5 to 1.5"),
+        (torch.tensor([-0.1, 0.3]), 3, r"values in \[0, 1\], got -0.1 to 0.3"),
+        (torch.tensor([float("nan")]), 3, r"values in \[0, 1\], got nan"),
+        (torch.tensor([0.5]), 0, "`num_steps` to be at least 1, got 0"),
+        (torch.tensor([1]), 3, "floating dtype"),
+    ],
+)
+def test_bad_input_is_named(encode, x, num_steps, message):
+    with pytest.raises(InputError, match=message):
+        encode(x, num_steps)
+
+
+def test_bad_rate_and_keys_are_named():
+    with pytest.raises(InputError, match="`max_rate`"):
+        poisson_encode(torch.zeros(1), 3, max_rate=2)
+    with pytest.raises(InputError, match=r"keys of shape \[4\], one per sample, got \[3\]"):
+        poisson_encode(torch.zeros(4, 2), 3, keys=torch.zeros(3, dtype=torch.int64))

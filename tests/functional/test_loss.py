@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.functional import membrane_error, membrane_loss
+from snn_synth.losses import masked_membrane_loss
+
+
+def _case(threshold):
+    generator = torch.Generator().manual_seed(0)
+    membrane = 2 * threshold * torch.rand(6, 5, 40, generator=generator, dtype=torch.float64)
+    membrane[0, 0, :4] = threshold  # ties: they count as spikes
+    target = (torch.rand(6, 5, 40, generator=generator) < 0.4).double()
+    return membrane.requires_grad_(), target
+
+
+@pytest.mark.parametrize("threshold", [1.0, 0.7])
+@pytest.mark.parametrize("mask", [True, False])
+def test_loss_and_gradient_are_equations_5_to_9(threshold, mask):
+    membrane, target = _case(threshold)
+    loss = masked_membrane_loss(threshold, mask)(membrane, target)
+    (gradient,) = torch.autograd.grad(loss, membrane)
+
+    v, x = membrane.detach().numpy(), target.numpy().astype(bool)
+    desired = threshold * x  # eq. 5
+    xor = (x ^ (v >= threshold)) if mask else np.ones_like(x)  # eq. 6
+    error = xor * (desired - v)  # eq. 7
+    steps, batch, _ = v.shape
+    np.testing.assert_allclose(loss.item(), 0.5 * (error**2).sum() / (steps * batch), rtol=1e-12)  # eq. 8
+    np.testing.assert_allclose(gradient.numpy(), -error / (steps * batch), atol=1e-15)  # eq. 9
+
+
+def test_gradient_of_one_sample_at_one_step_is_minus_the_error():
+    membrane, target = _case(1.0)
+    one, goal = membrane[:1, :1], target[:1, :1]
+    (gradient,) = torch.autograd.grad(membrane_loss(one, goal), one)
+    assert torch.equal(gradient, -membrane_error(one.detach(), goal))
+
+
+def test_images_and_vectors_give_the_same_loss():
+    membrane, target = _case(1.0)
+    flat = membrane_loss(membrane, target)
+    torch.testing.assert_close(
+        membrane_loss(membrane.reshape(6, 5, 1, 5, 8), target.reshape(6, 5, 1, 5, 8)), flat
+    )
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(InputError, match=r"\[2, 3, 4\] and \[2, 3, 5\]"):
+        membrane_loss(torch.zeros(2, 3, 4), torch.zeros(2, 3, 5))
+    with pytest.raises(InputError, match=r"\[T, B, neurons...\], got \[3, 4\]"):
+        membrane_loss(torch.zeros(3, 4), torch.zeros(3, 4))

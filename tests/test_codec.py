@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from snn_synth.codec import PackedSpikes, compression_ratio, pack, repeat_map, unpack
+from snn_synth.errors import InputError
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 5, 10, 15])
+@pytest.mark.parametrize("neurons", [196, 7])
+def test_a_round_trip_loses_nothing_and_has_the_papers_size(num_steps, neurons):
+    generator = torch.Generator().manual_seed(num_steps)
+    spikes = (torch.rand(num_steps, 11, neurons, generator=generator) < 0.4).float()
+    packed = pack(spikes)
+    assert packed.data.numel() == 11 * -(-num_steps * neurons // 8)
+    assert torch.equal(unpack(packed), spikes)
+    some = packed._replace(data=packed.data[[3, 3, 0]])
+    assert torch.equal(unpack(some), spikes[:, [3, 3, 0]])
+
+
+def test_compression_ratios_are_the_papers():
+    assert [round(compression_ratio(t), 1) for t in (15, 10, 5, 2, 1)] == [2.1, 3.2, 6.4, 16.0, 32.0]
+    packed = pack(torch.zeros(2, 1, 196))
+    assert 784 / packed.data.numel() == compression_ratio(2)
+
+
+def test_a_map_is_shown_cyclically():
+    spikes = torch.arange(3.0).reshape(3, 1, 1)
+    assert repeat_map(spikes, 7).flatten().tolist() == [t % 3 for t in range(7)]
+    assert repeat_map(spikes, 2).flatten().tolist() == [0, 1]
+
+
+def test_bad_input_is_named():
+    with pytest.raises(InputError, match="spikes of 0 and 1"):
+        pack(torch.full((1, 1, 1), 0.5))
+    with pytest.raises(InputError, match=r"\[T_h, B, N\], got \[2, 3\]"):
+        pack(torch.zeros(2, 3))
+    with pytest.raises(InputError, match=r"\[B, 25\] for maps of 1 x 196 bits, got torch.uint8 \[3, 24\]"):
+        unpack(PackedSpikes(torch.zeros(3, 24, dtype=torch.uint8), 1, 196))
+    for function in (lambda: repeat_map(torch.zeros(1, 1, 1), 0), lambda: compression_ratio(0)):
+        with pytest.raises(InputError, match="`num_steps` to be at least 1, got 0"):
+            function()

@@ -1,0 +1,87 @@
+"""The pages say what is there: equations lead to their lines, links lead to files, and no room is missing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+EQUATIONS = ROOT / "docs" / "equations.md"
+
+CODE_BLOCK = re.compile(r"^ *```.*?^ *```", re.M | re.S)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE_LINK = re.compile(r"\[([\w./-]+\.py):(\d+)\]\(\.\./([\w./-]+\.py)#L(\d+)\)")
+CITATION = re.compile(r"\beqs?\. ?\d+(?:(?: ?[-–] ?|, ?| and | to )(?:eq\. ?)?\d+)*", re.I)
+
+
+def cited(text: str) -> set[int]:
+    """The equations that a line of code cites: `eq. 3`, `eq. 5-7`, `eq. 10, eq. 16`, `eqs. 1 and 2`."""
+    equations: set[int] = set()
+    for citation in CITATION.findall(text):
+        for first, last in re.findall(r"(\d+)(?: ?(?:[-–]|to) ?(?:eq\. ?)?(\d+))?", citation, re.I):
+            equations.update(range(int(first), int(last or first) + 1))
+    return equations
+
+
+def rows() -> dict[int, list[tuple[str, int]]]:
+    """Equation number -> the lines of code that its row of the table links to."""
+    table: dict[int, list[tuple[str, int]]] = {}
+    for line in EQUATIONS.read_text().splitlines():
+        number = re.match(r"\|\s*(?:eq\.\s*)?(\d+)\s*\|", line)
+        if number is None:
+            continue
+        links = CODE_LINK.findall(line)
+        for name, row, path, anchor in links:
+            assert (name, row) == (path, anchor), f"the link says {name}:{row} but leads to {path}#L{anchor}"
+        assert int(number[1]) not in table, f"equation {number[1]} has two rows"
+        table[int(number[1])] = [(path, int(anchor)) for _, _, path, anchor in links]
+    return table
+
+
+def test_the_table_has_a_row_for_each_equation_and_no_other():
+    assert sorted(rows()) == list(range(1, 18))
+
+
+@pytest.mark.parametrize("equation", range(1, 18))
+def test_an_equation_leads_to_lines_that_cite_it(equation):
+    places = rows().get(equation, [])
+    assert places, f"equation {equation} links to no line"
+    for path, number in places:
+        lines = (ROOT / path).read_text().splitlines()
+        assert number <= len(lines), f"{path} has {len(lines)} lines, not {number}"
+        line = lines[number - 1]
+        assert equation in cited(line), f"{path}:{number} does not cite eq. {equation}: {line.strip()}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_to_files(page):
+    targets = LINK.findall(CODE_BLOCK.sub("", page.read_text()))
+    relative = [target for target in targets if not re.match(r"[a-z]+:|#", target)]
+    missing = [target for target in relative if not (page.parent / target.split("#")[0]).exists()]
+    assert not missing
+
+
+def test_the_house_shows_every_room():
+    picture = re.findall(r"^([\w/.]+)  ", (ROOT / "docs" / "house.md").read_text(), re.M)
+    rooms = {
+        child.name + ("/" if child.is_dir() else "")
+        for child in (ROOT / "snn_synth").iterdir()
+        if (child.suffix == ".py" or (child / "__init__.py").exists()) and not child.name.startswith("__")
+    }
+    assert rooms <= set(picture), f"not in docs/house.md: {sorted(rooms - set(picture))}"
+
+
+@pytest.mark.parametrize(
+    ("line", "equations"),
+    [
+        ("x = 1  # eq. 3", {3}),
+        ("Source: Roy, Panda & Roy (2019), eq. 5-7.", {5, 6, 7}),
+        ("# eq. 10, eq. 16", {10, 16}),
+        ("Eqs. 1 and 2, eq. 9–11", {1, 2, 9, 10, 11}),
+        ("# eq. 12 to 14", {12, 13, 14}),
+        ("# equal 3, seq. 4", set()),
+    ],
+)
+def test_how_a_line_cites(line, equations):
+    assert cited(line) == equations

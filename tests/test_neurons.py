@@ -1,0 +1,201 @@
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+import snntorch as snn
+import torch
+from torch import nn
+
+from snn_synth.errors import InputError
+from snn_synth.functional import lif_scan
+from snn_synth.neurons import SigmoidLeaky, reset_states
+from snn_synth.surrogate import SigmoidCentered
+
+
+def numpy_neuron(currents, decay, threshold):
+    """Eq. 1-2 in ten lines."""
+    membrane = np.zeros_like(currents[0])
+    spikes, membranes = [], []
+    fired = np.zeros_like(currents[0])
+    for current in currents:
+        membrane = decay * (membrane * (1 - fired)) + current
+        fired = (membrane >= threshold).astype(currents.dtype)
+        spikes.append(fired)
+        membranes.append(membrane)
+    return np.stack(spikes), np.stack(membranes)
+
+
+def _dyadic(seed=0):
+    """Multiples of 1/4: sums with alpha = 1/2 are exact, and often hit the threshold itself."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-3, 6, (100, 4, 8), generator=generator) / 4
+
+
+def _random(dtype):
+    return 0.6 * torch.randn(60, 5, 30, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+@pytest.mark.parametrize("run", ["scan", "step"])
+def test_ties_fire_as_in_a_numpy_loop(run):
+    currents, neuron = _dyadic(), SigmoidLeaky(alpha=0.5)
+    expected_spikes, expected_membranes = numpy_neuron(currents.numpy(), 0.5, 1.0)
+    assert (expected_membranes == 1.0).sum() > 50  # the test is about V == threshold
+    if run == "scan":
+        spikes, membranes = neuron.scan(currents)
+    else:
+        membrane, steps = None, []
+        for current in currents:
+            fired, membrane = neuron(current, membrane)
+            steps.append((fired, membrane))
+        spikes, membranes = (torch.stack(x) for x in zip(*steps, strict=True))
+    np.testing.assert_array_equal(spikes.numpy(), expected_spikes)
+    np.testing.assert_array_equal(membranes.numpy(), expected_membranes)
+
+
+@pytest.mark.parametrize(("dtype", "decay"), [(torch.float64, 0.9), (torch.float32, np.float32(0.9))])
+@pytest.mark.parametrize("threshold", [1.0, 0.5])
+def test_alpha_is_exact_in_every_dtype(dtype, decay, threshold):
+    currents = _random(dtype)
+    spikes, membranes = SigmoidLeaky(alpha=0.1, threshold=threshold).to(dtype).scan(currents)
+    expected_spikes, expected_membranes = numpy_neuron(currents.numpy(), decay, threshold)
+    np.testing.assert_array_equal(spikes.numpy(), expected_spikes)
+    np.testing.assert_array_equal(membranes.numpy(), expected_membranes)
+    assert spikes.dtype == membranes.dtype == dtype
+
+
+def test_alpha_survives_a_round_trip_through_float32():
+    assert SigmoidLeaky(alpha=0.1).float().half().double().beta.item() == 0.9
+    assert snn.Leaky(beta=0.9).double().beta.item() != 0.9  # why it is worth a test
+
+
+def test_equals_stock_leaky_with_our_surrogate():
+    currents = _dyadic(2)
+    stock = snn.Leaky(beta=0.5, reset_mechanism="zero", spike_grad=SigmoidCentered())
+    membrane = torch.zeros(4, 8)
+    spikes, membranes = SigmoidLeaky(alpha=0.5).scan(currents)
+    for t, current in enumerate(currents):
+        fired, membrane = stock(current, membrane)
+        assert torch.equal(fired, spikes[t])
+        assert torch.equal(membrane, membranes[t])
+
+
+def test_gradient_of_the_scan_is_the_hand_derived_one():
+    currents = _random(torch.float64).requires_grad_()
+    spikes, membranes = lif_scan(currents, decay=0.9)
+    generator = torch.Generator().manual_seed(5)
+    g_spikes = torch.randn(spikes.shape, generator=generator, dtype=torch.float64)
+    g_membranes = torch.randn(spikes.shape, generator=generator, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((spikes * g_spikes + membranes * g_membranes).sum(), currents)
+
+    v, a = membranes.detach().numpy(), spikes.detach().numpy()
+    s = 1 / (1 + np.exp(-(v - 1)))
+    expected, carried = np.zeros_like(v), np.zeros_like(v[0])
+    for t in reversed(
+        range(len(v))
+    ):  # dL/dV[t] = direct + (1 - alpha)(1 - A[t]) dL/dV[t+1]; the reset is a constant
+        carried = (
+            g_membranes[t].numpy() + g_spikes[t].numpy() * s[t] * (1 - s[t]) + 0.9 * (1 - a[t]) * carried
+        )
+        expected[t] = carried
+    np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_call_without_membrane_starts_from_rest():
+    neuron, current = SigmoidLeaky(alpha=0.1), torch.tensor([[0.4]])
+    assert [neuron(current)[1].item() for _ in range(3)] == pytest.approx([0.4] * 3)
+    assert neuron(current, neuron.reset_mem())[1].item() == pytest.approx(0.4)
+
+
+def test_scan_continues_from_a_given_membrane():
+    currents, neuron = _random(torch.float32), SigmoidLeaky(alpha=0.2)
+    spikes, membranes = neuron.scan(currents)
+    later_spikes, later_membranes = neuron.scan(currents[20:], membranes[19])
+    assert torch.equal(later_spikes, spikes[20:])
+    assert torch.equal(later_membranes, membranes[20:])
+
+
+def test_hidden_state_in_a_sequential():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Linear(6, 5),
+        SigmoidLeaky(init_hidden=True),
+        nn.Sequential(nn.Linear(5, 3), SigmoidLeaky(init_hidden=True, output=True)),
+    )
+    x = 3 * torch.rand(10, 4, 6)
+    explicit1, _ = net[1].__class__().scan(net[0](x))
+    explicit2, membrane2 = SigmoidLeaky().scan(net[2][0](explicit1))
+    for _ in range(2):  # the second run starts from rest again
+        outputs = [net(step) for step in x]
+        assert torch.equal(torch.stack([spk for spk, _ in outputs]), explicit2)
+        assert torch.equal(torch.stack([mem for _, mem in outputs]), membrane2)
+        reset_states(net)
+    other = SigmoidLeaky(init_hidden=True)
+    other(torch.full((1, 1), 0.5))
+    reset_states(net)
+    assert other.mem.item() == 0.5  # another network keeps its state
+
+
+def test_only_hidden_neurons_stay_in_the_registry():
+    before = len(snn.SpikingNeuron.instances)
+    neuron = SigmoidLeaky()
+    gone = weakref.ref(neuron)
+    hidden = SigmoidLeaky(init_hidden=True)
+    assert snn.SpikingNeuron.instances[before:] == [hidden]
+    del neuron
+    gc.collect()
+    assert gone() is None
+    snn.SpikingNeuron.instances.remove(hidden)
+
+
+def test_a_rejected_neuron_leaves_nothing_in_the_registry():
+    before = list(snn.SpikingNeuron.instances)
+    for bad in (
+        {"alpha": 1.5},
+        {"threshold": 0},
+        {"slope": 0},
+        {"beta": 0.9},
+        {"reset_mechanism": "none"},
+        {"leek": 1},
+    ):
+        with pytest.raises(InputError):
+            SigmoidLeaky(**bad)
+    assert snn.SpikingNeuron.instances == before
+
+
+def test_deepcopy_and_pickle_after_a_step_with_gradient():
+    neuron = SigmoidLeaky(alpha=0.3, learn_beta=True)
+    current = torch.ones(2, 2, requires_grad=True)
+    neuron(neuron(current)[0])
+    for twin in (copy.deepcopy(neuron), pickle.loads(pickle.dumps(neuron))):
+        assert torch.equal(twin.scan(current[None])[1], neuron.scan(current[None])[1])
+
+
+def test_learned_leak_and_threshold_get_gradients():
+    neuron = SigmoidLeaky(alpha=0.3, threshold=1, learn_beta=True, learn_threshold=True)
+    spikes, membranes = neuron.scan(_random(torch.float32))
+    (spikes.sum() + membranes.sum()).backward()
+    assert neuron.beta.grad.abs() > 0
+    assert neuron.threshold.grad.abs() > 0
+    assert neuron.beta.dtype == torch.float32
+
+
+def test_step_compiles_in_one_graph():
+    neuron = SigmoidLeaky(alpha=0.1)
+    compiled = torch.compile(lambda z, v: neuron(z, v), backend="aot_eager", fullgraph=True)
+    current, membrane = _random(torch.float32)[0], torch.full((5, 30), 0.9)
+    for ours, theirs in zip(compiled(current, membrane), neuron(current, membrane), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(InputError, match=r"`mem` of shape \[2, 3\], got \[1, 3\]"):
+        SigmoidLeaky()(torch.zeros(2, 3), torch.zeros(1, 3))
+    with pytest.raises(InputError, match=r"membrane of shape \[2, 3\], got \[1, 3\]"):
+        SigmoidLeaky().scan(torch.zeros(4, 2, 3), torch.zeros(1, 3))
+    with pytest.raises(InputError, match="T >= 1"):
+        SigmoidLeaky().scan(torch.zeros(0, 2, 3))
+    with pytest.raises(InputError, match="plain neuron"):
+        SigmoidLeaky(init_hidden=True, state_quant=torch.round).scan(torch.zeros(1, 2, 3))

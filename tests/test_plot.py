@@ -1,0 +1,221 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from snn_synth import plot
+from snn_synth.errors import InputError
+
+
+def some(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def shown(figure: Figure) -> np.ndarray:
+    """The images of a figure, axis by axis, as they were given to matplotlib."""
+    return np.stack([ax.images[0].get_array() for ax in figure.axes])
+
+
+def labels(figure: Figure, axis: int = 0) -> tuple[str, str]:
+    return figure.axes[axis].get_xlabel(), figure.axes[axis].get_ylabel()
+
+
+def spikes_drawn(figure: Figure, axis: int = 0) -> set[tuple[int, int]]:
+    """(time step, neuron) of every dash: its middle."""
+    segments = figure.axes[axis].collections[0].get_segments()
+    drawn = [(round(float(dash[:, 0].mean()) - 1), round(float(dash[0, 1]))) for dash in segments]
+    assert len(drawn) == len(set(drawn))
+    return set(drawn)
+
+
+@pytest.mark.parametrize("shape", [(7, 1, 28, 28), (7, 28, 28)])
+def test_image_grid_shows_each_image_in_reading_order(shape):
+    images = some(*shape)
+    figure = plot.image_grid(images, columns=3, titles=[f"no. {i}" for i in range(7)])
+    np.testing.assert_array_equal(shown(figure), images.reshape(7, 28, 28))
+    assert [ax.get_title() for ax in figure.axes] == [f"no. {i}" for i in range(7)]
+    spots = [ax.get_subplotspec() for ax in figure.axes]
+    assert [(spot.rowspan.start, spot.colspan.start) for spot in spots] == [divmod(i, 3) for i in range(7)]
+    assert {ax.images[0].get_clim() for ax in figure.axes} == {(0, 1)}, "images must share one grey scale"
+
+
+def test_tensors_of_any_float_type_that_need_a_gradient_are_drawn():
+    images = some(2, 28, 28).bfloat16().requires_grad_()
+    np.testing.assert_array_equal(shown(plot.image_grid(images)), images.detach().float())
+
+
+def test_reconstructions_put_each_output_below_its_original():
+    originals, outputs = some(4, 1, 28, 28), some(4, 1, 28, 28, seed=1)
+    figure = plot.reconstructions(originals, outputs, labels=list("7210"))
+    np.testing.assert_array_equal(shown(figure), torch.cat([originals, outputs])[:, 0])
+    assert [ax.get_title() for ax in figure.axes] == [*"7210", "", "", "", ""]
+    assert figure.axes[0].get_ylabel() == "input"
+    assert figure.axes[4].get_ylabel() == "output"
+    assert [ax.get_subplotspec().rowspan.start for ax in figure.axes] == [0] * 4 + [1] * 4
+
+
+def test_digit_grid_has_a_column_for_each_digit():
+    images = some(10, 5, 28, 28)
+    figure = plot.digit_grid(images)
+    assert len(figure.axes) == 50
+    for ax, image in zip(figure.axes, shown(figure), strict=True):
+        spot = ax.get_subplotspec()
+        np.testing.assert_array_equal(image, images[spot.colspan.start, spot.rowspan.start])
+    assert [ax.get_title() for ax in figure.axes[:10]] == [str(digit) for digit in range(10)]
+
+
+def test_waveform_is_drawn_over_seconds():
+    samples = some(400) - 0.5
+    figure = plot.waveform(samples, rate=8000)
+    line = figure.axes[0].lines[0]
+    np.testing.assert_array_equal(line.get_ydata(), samples)
+    np.testing.assert_allclose(line.get_xdata(), np.arange(400) / 8000)
+    assert labels(figure) == ("time (s)", "amplitude")
+
+
+def test_spectrogram_has_low_channels_at_the_bottom():
+    values = some(39, 100)
+    figure = plot.spectrogram(values)
+    picture = figure.axes[0].images[0]
+    np.testing.assert_array_equal(picture.get_array(), values)
+    assert picture.origin == "lower"
+    assert labels(figure) == ("frame", "channel")
+
+
+@pytest.mark.parametrize("neurons", [20, 3900])
+def test_raster_has_one_dash_for_each_spike(neurons):
+    spikes = some(15, neurons) < 0.1
+    figure = plot.spike_raster(spikes)
+    assert spikes_drawn(figure) == {tuple(spike) for spike in spikes.nonzero().tolist()}
+    assert labels(figure) == ("time step", "neuron")
+
+
+def test_raster_of_silence_keeps_its_axes():
+    figure = plot.spike_raster(torch.zeros(15, 196))
+    assert spikes_drawn(figure) == set()
+    assert figure.axes[0].get_xlim() == (0.5, 15.5)
+    assert figure.axes[0].get_ylim() == (-0.5, 195.5)
+
+
+def test_hidden_map_shows_the_stored_bits():
+    spikes = some(5, 196) < 0.3
+    figure = plot.hidden_map(spikes)
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), spikes.T)
+    assert figure.axes[0].images[0].get_extent() == [0.5, 5.5, -0.5, 195.5]
+    assert labels(figure) == ("time step", "hidden neuron")
+
+
+def test_word_journey_shows_every_station():
+    samples, bands, image, target = some(800), some(39, 100), some(28, 28, seed=2), some(28, 28, seed=3)
+    spikes, hidden = some(30, 390) < 0.2, some(30, 196) < 0.3
+    figure = plot.word_journey(samples, 8000, bands, spikes, hidden, image, target, "seven")
+    stations = ["waveform", "spectrogram", "input spikes", "hidden state", "image", "target"]
+    assert [ax.get_title() for ax in figure.axes] == stations
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), samples)
+    assert len(spikes_drawn(figure, axis=2)) == spikes.sum()
+    for axis, values in ((1, bands), (3, hidden.T), (4, image), (5, target)):
+        np.testing.assert_array_equal(figure.axes[axis].images[0].get_array(), values)
+    assert figure.get_suptitle() == "seven"
+    without = plot.word_journey(samples, 8000, bands, spikes, hidden, image)
+    assert [ax.get_title() for ax in without.axes] == stations[:5]
+
+
+def test_comparison_bars_are_as_high_as_their_values():
+    figure = plot.comparison_bars({"AE-SNN": 0.0914, "AE-ANN": 0.119}, "test MSE")
+    ax = figure.axes[0]
+    assert [bar.get_height() for bar in ax.patches] == [0.0914, 0.119]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["AE-SNN", "AE-ANN"]
+    assert [text.get_text() for text in ax.texts] == ["0.091", "0.119"]
+    assert ax.get_ylim()[0] == 0, "a cut axis would lie about the ratio"
+    assert ax.get_ylabel() == "test MSE"
+
+
+def test_learning_curve_counts_epochs_from_one():
+    figure = plot.learning_curve({"train": [0.5, 0.3, 0.2], "val": [0.6, 0.4]}, "MSE")
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    np.testing.assert_array_equal(lines["train"].get_xydata(), [[1, 0.5], [2, 0.3], [3, 0.2]])
+    np.testing.assert_array_equal(lines["val"].get_xydata(), [[1, 0.6], [2, 0.4]])
+    assert labels(figure) == ("epoch", "MSE")
+
+
+def test_a_curve_too_many_is_refused_instead_of_left_out():
+    with pytest.raises(InputError, match="at most 4 curves, got 5"):
+        plot.learning_curve({str(i): [1.0] for i in range(5)}, "MSE")
+
+
+def test_frames_show_the_rate_so_far():
+    spikes = (some(6, 784) < 0.5).float()
+    frames = plot.image_forming(spikes)
+    assert len(frames) == 6
+    for t, frame in enumerate(frames, start=1):
+        pixels = np.asarray(frame)[: 28 * 8].reshape(28, 8, 28, 8)
+        rate = spikes[:t].mean(dim=0).reshape(28, 28).numpy()
+        np.testing.assert_allclose(pixels[:, 0, :, 0] / 255, rate, atol=0.5 / 255 + 1e-6)
+        assert (pixels == pixels[:, :1, :, :1]).all(), "each pixel must be one block of one grey"
+
+
+def test_the_animation_has_every_frame_and_holds_the_last(tmp_path: Path):
+    frames = plot.image_forming(torch.zeros(15, 784))  # silent: only the caption tells the frames apart
+    path = tmp_path / "forming.gif"
+    plot.save_animation(frames, path, frame_ms=100, last_ms=1500)
+    with Image.open(path) as gif:
+        assert (gif.format, gif.n_frames, gif.info["loop"]) == ("GIF", 15, 0)
+        durations = []
+        for t, frame in enumerate(frames):
+            gif.seek(t)
+            durations.append(gif.info["duration"])
+            difference = np.asarray(gif.convert("L")).astype(int) - np.asarray(frame)
+            assert np.abs(difference).max() <= 1
+    assert durations == [100] * 14 + [1500]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_that_fails_halfway_leaves_the_old_one(tmp_path: Path):
+    path = tmp_path / "grid.png"
+    figure = plot.image_grid(some(3, 28, 28))
+    plot.save_figure(figure, path)
+    before = path.read_bytes()
+    figure.text(0, 0, "$\\broken$")  # matplotlib only finds out while it draws
+    with pytest.raises(ValueError, match="broken"):
+        plot.save_figure(figure, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_saved_figure_is_the_picture(tmp_path: Path):
+    image = torch.zeros(1, 28, 28)
+    image[0, :, :14] = 1
+    plot.save_figure(plot.image_grid(image), tmp_path / "half.png")
+    with Image.open(tmp_path / "half.png") as png:
+        pixels = np.asarray(png.convert("L"))
+    row = pixels[len(pixels) // 2]
+    assert row[len(row) // 4] == 255
+    assert row[3 * len(row) // 4] == 0
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plot.image_grid(torch.rand(3, 1, 27, 28)), r"\[\*, 28, 28\], got \[3, 27, 28\]"),
+        (lambda: plot.image_grid(torch.rand(0, 28, 28)), r"got \[0, 28, 28\]"),
+        (lambda: plot.image_grid(torch.rand(3, 28, 28), columns=0), "at least 1, got 0"),
+        (lambda: plot.image_grid(torch.rand(3, 28, 28), titles=["a"]), "3 titles.*got 1"),
+        (lambda: plot.reconstructions(torch.rand(3, 28, 28), torch.rand(2, 28, 28)), "got 2 and 3"),
+        (lambda: plot.reconstructions(torch.rand(1, 28, 28), torch.rand(1, 28, 28), "ab"), "1 labels.*got 2"),
+        (lambda: plot.digit_grid(torch.rand(9, 5, 28, 28)), r"\[10, \*, 28, 28\], got \[9, 5, 28, 28\]"),
+        (lambda: plot.waveform(torch.rand(2, 80), 8000), r"samples of shape \[\*\], got \[2, 80\]"),
+        (lambda: plot.waveform(torch.rand(80), 0), "rate.*got 0"),
+        (lambda: plot.spectrogram(torch.rand(1, 39, 100)), r"got \[1, 39, 100\]"),
+        (lambda: plot.spike_raster(torch.rand(15)), r"\[\*, \*\], got \[15\]"),
+        (lambda: plot.image_forming(torch.rand(15, 196)), r"\[\*, 784\], got \[15, 196\]"),
+        (lambda: plot.comparison_bars({}, "MSE"), "got none"),
+        (lambda: plot.learning_curve({"train": []}, "MSE"), "got none"),
+        (lambda: plot.save_animation([], "nowhere.gif"), "got none"),
+    ],
+)
+def test_bad_input_says_what_was_expected_and_what_came(draw, message):
+    with pytest.raises(InputError, match=message):
+        draw()
