@@ -5,7 +5,9 @@ from snn_synth.functional.encoding import latency_encode, poisson_encode, sample
 from snn_synth.functional.lif import lif_scan, lif_step
 from snn_synth.functional.loss import membrane_error, membrane_loss
 from snn_synth.functional.metrics import (
+    best_of_class,
     firing_rate,
+    gallery_mse,
     spike_mse,
     standardize,
     standardized_mse,
@@ -15,7 +17,9 @@ from snn_synth.functional.surrogate import sigmoid_derivative, spike
 
 __all__ = [
     "Trace",
+    "best_of_class",
     "firing_rate",
+    "gallery_mse",
     "latency_encode",
     "lif_scan",
     "lif_step",

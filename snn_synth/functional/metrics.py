@@ -69,6 +69,63 @@ def standardized_mse(outputs: Tensor, images: Tensor) -> Tensor:
     return (standardize(outputs) - standardize(images)).square().flatten(1).mean(1)
 
 
+def gallery_mse(outputs: Tensor, gallery: Tensor) -> Tensor:
+    """:func:`standardized_mse` of each output map against each image of a gallery.
+
+    Args:
+        outputs: output spikes summed over time, or any map.
+        gallery: images that could have been meant.
+
+    Shape:
+        ``outputs``: ``[B, ...]``; ``gallery``: ``[M, ...]``; the result ``[B, M]``.
+
+    Raises:
+        InputError: if a map and an image differ in shape.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.3 (test error of dataset B).
+
+    Example:
+        >>> images = torch.eye(3)
+        >>> gallery_mse(images[:1], images).argmin(1)
+        tensor([0])
+    """
+    if outputs.shape[1:] != gallery.shape[1:]:
+        raise InputError(
+            f"Expected maps and images of one shape, got {list(outputs.shape[1:])} and {list(gallery.shape[1:])}"
+        )
+    z_out, z_img = standardize(outputs).flatten(1), standardize(gallery).flatten(1)
+    squares = z_out.square().mean(1)[:, None] + z_img.square().mean(1)
+    return squares - 2 * z_out @ z_img.T / z_out.shape[1]
+
+
+def best_of_class(errors: Tensor, labels: Tensor, gallery_labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest error of each sample among the gallery's images of its own label.
+
+    Args:
+        errors: of each sample against each image, from :func:`gallery_mse`.
+        labels: of the samples.
+        gallery_labels: of the images.
+
+    Shape:
+        ``errors``: ``[B, M]``; ``labels``: ``[B]``; ``gallery_labels``: ``[M]``; both results ``[B]``.
+
+    Returns:
+        ``(error, place of that image in the gallery)``.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.3: with one image per class this is the test error of dataset A, with many that
+        of dataset B.
+
+    Example:
+        >>> best_of_class(torch.tensor([[0.3, 0.1, 0.2]]), torch.tensor([7]), torch.tensor([7, 5, 7]))
+        (tensor([0.2000]), tensor([2]))
+    """
+    own = errors.masked_fill(labels[:, None] != gallery_labels, float("inf"))
+    error, place = own.min(1)
+    return error, place
+
+
 def spike_mse(output_spikes: Tensor, input_spikes: Tensor) -> Tensor:
     r"""The paper's Spike-MSE: :func:`standardized_mse` of the two spike maps summed over time.
 

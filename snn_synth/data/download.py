@@ -1,0 +1,129 @@
+"""Fetch one file: mirrors in turn, resume, hash check, atomic rename."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from snn_synth.data.root import make_folder
+from snn_synth.errors import InputError
+
+CHUNK = 1 << 16
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch(
+    urls: Sequence[str],
+    destination: Path,
+    sha256: str | None,
+    *,
+    digest: Callable[[Path], str] = file_sha256,
+    progress: bool = True,
+    timeout: float = 30.0,
+) -> Path:
+    """Download `destination` from the first mirror that gives the expected bytes.
+
+    The bytes go to `<destination>.part`; a later call resumes it. A file that fails its hash is thrown away.
+
+    Args:
+        urls: mirrors, tried in turn.
+        destination: the file to make; its folder is created.
+        sha256: expected hash, or None to take the file as it comes.
+        digest: how to hash the downloaded file (mirrors may wrap the same content in different gzip headers).
+        progress: show a progress bar.
+        timeout: seconds to wait for a silent mirror.
+
+    Returns:
+        `destination`.
+
+    Raises:
+        InputError: no mirror gave the file, or the folder cannot be written to.
+    """
+    try:
+        make_folder(destination.parent)
+    except InputError as error:
+        raise InputError(
+            f"Expected {destination.name} in {destination.parent}, where it is not, "
+            f"and it cannot be downloaded there: {error}; "
+            "set SNN_SYNTH_DATA to a folder that has it, or to one that can be written to"
+        ) from error
+    part = destination.with_name(destination.name + ".part")
+    failures = []
+    for url in urls:
+        # A part file may stem from another mirror: if it grows into the wrong bytes, start afresh once.
+        for _ in range(2 if part.exists() else 1):
+            failure = _try_mirror(url, part, sha256, digest, progress, timeout)
+            if failure is None:
+                os.replace(part, destination)
+                return destination
+            if part.exists():
+                break
+        failures.append(f"{url} ({failure})")
+    raise InputError(
+        f"Expected {destination.name} in {destination.parent}, where it is not, and no mirror gave it: "
+        f"{'; '.join(failures)}; download it by hand and put it at {destination}, "
+        "or set SNN_SYNTH_DATA to a folder that has it"
+    )
+
+
+def _try_mirror(
+    url: str, part: Path, sha256: str | None, digest: Callable[[Path], str], progress: bool, timeout: float
+) -> str | None:
+    """Complete `part` from one mirror; None when it holds the expected bytes, else why not."""
+    try:
+        _transfer(url, part, progress, timeout)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # our part is longer than the file
+            part.unlink(missing_ok=True)
+        return f"HTTP {error.code}"
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        return str(getattr(error, "reason", error))
+    except OSError as error:
+        raise InputError(f"Expected to write {part}, got: {error.strerror or error}") from error
+    if sha256 is None:
+        return None
+    try:
+        found = digest(part)
+    except (InputError, OSError, EOFError) as error:
+        found = str(error)
+    if found == sha256:
+        return None
+    part.unlink(missing_ok=True)
+    return f"expected SHA-256 {sha256}, got {found}"
+
+
+def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
+    """Append to `part` what it lacks, or write it anew where the mirror cannot resume."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "snn-synth"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    with urllib.request.urlopen(request, timeout=timeout) as reply:
+        resumed = reply.status == 206
+        start = have if resumed else 0
+        length = reply.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        name = part.name.removesuffix(".part")
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(
+                total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=not progress
+            ) as bar,
+        ):
+            while chunk := reply.read(CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    if total is not None and part.stat().st_size < total:
+        raise http.client.HTTPException(f"the connection closed after {part.stat().st_size} of {total} bytes")

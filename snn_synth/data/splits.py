@@ -1,0 +1,82 @@
+"""Splits of a data set into two parts, as index tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+
+def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Split `range(n)` by a seed.
+
+    Args:
+        n: number of samples.
+        fraction: share of the part, in (0, 1).
+        seed: draws the split; the same seed gives the same split.
+        labels: if given, int64 `[n]`, and each label is split by itself (a stratified split).
+
+    Returns:
+        Indices of the rest and of the part, both sorted.
+
+    Raises:
+        InputError: the fraction is outside (0, 1), or a side stays empty.
+
+    Example:
+        >>> rest, part = random_split(10, 0.2, seed=0)
+        >>> len(rest), len(part)
+        (8, 2)
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f"Expected a fraction between 0 and 1, got {fraction}")
+    if labels is not None and len(labels) != n:
+        raise InputError(f"Expected {n} labels, got {len(labels)}")
+    generator = torch.Generator().manual_seed(seed)
+    groups = (
+        [torch.arange(n)]
+        if labels is None
+        else [torch.nonzero(labels == v).flatten() for v in sorted(set(labels.tolist()))]
+    )
+    in_part = torch.zeros(n, dtype=torch.bool)
+    for group in groups:
+        shuffled = group[torch.randperm(len(group), generator=generator)]
+        in_part[shuffled[: round(fraction * len(group))]] = True
+    rest, part = torch.nonzero(~in_part).flatten(), torch.nonzero(in_part).flatten()
+    if not len(rest) or not len(part):
+        raise InputError(
+            f"Expected a split with samples on both sides, got {len(rest)} and {len(part)} of {n}"
+        )
+    return rest, part
+
+
+def split_by_speaker(speakers: Sequence[str], held_out: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Hold whole speakers out.
+
+    Args:
+        speakers: the speaker of each sample.
+        held_out: names of the speakers to hold out.
+
+    Returns:
+        Indices of the rest and of the held-out speakers' samples, both sorted.
+
+    Raises:
+        InputError: a name is unknown, or a side stays empty.
+
+    Example:
+        >>> split_by_speaker(["ann", "bob", "ann"], ["bob"])
+        (tensor([0, 2]), tensor([1]))
+    """
+    unknown = sorted(set(held_out) - set(speakers))
+    if unknown:
+        raise InputError(
+            f"Expected speakers among {', '.join(sorted(set(speakers)))}, got {', '.join(unknown)}"
+        )
+    chosen = torch.tensor([speaker in set(held_out) for speaker in speakers], dtype=torch.bool)
+    if chosen.all() or not chosen.any():
+        raise InputError(
+            f"Expected to hold out some speakers and not all, got {', '.join(held_out) or 'none'}"
+        )
+    return torch.nonzero(~chosen).flatten(), torch.nonzero(chosen).flatten()

@@ -1,0 +1,28 @@
+"""Training with Lightning: modules, data, callbacks, checkpoints, loggers."""
+
+from snn_synth.training.ann import LitAudiocoderANN, LitAutoencoderANN
+from snn_synth.training.audiocoder import LitAudiocoder
+from snn_synth.training.autoencoder import LitAutoencoder
+from snn_synth.training.callbacks import ImageGrid, LayerWarning, SpikeStatistics
+from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
+from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
+from snn_synth.training.loggers import WandbLogger
+from snn_synth.training.speech import SpokenDigitsData
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "FashionMNISTData",
+    "ImageGrid",
+    "LayerWarning",
+    "LitAudiocoder",
+    "LitAudiocoderANN",
+    "LitAutoencoder",
+    "LitAutoencoderANN",
+    "MNISTData",
+    "MNISTSubsetData",
+    "ResumeCheckpoint",
+    "SpikeStatistics",
+    "SpokenDigitsData",
+    "WandbLogger",
+    "load_checkpoint",
+]

@@ -1,0 +1,214 @@
+"""Training an AC-SNN on the hidden spike maps of an AE-SNN."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torchmetrics import MeanMetric, Metric
+
+from snn_synth.codec import PackedSpikes, pack, repeat_map, unpack
+from snn_synth.encoding import poisson_encode, sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
+from snn_synth.models import ACSNN, AESNN, AudioToImage
+from snn_synth.training.base import HELD_OUT, LitSpiking, Rule
+from snn_synth.training.hparams import remember
+from snn_synth.training.loaders import SpeechBatch
+from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
+from snn_synth.training.speech import SpokenDigitsData
+
+
+class LitAudiocoder(LitSpiking):
+    """Trains a spiking audiocoder to fire the hidden spikes that an autoencoder's encoder fires for the paired image.
+
+    Logs ``train/loss``; ``val/mse`` and ``test/mse``, the standardized MSE of the drawn image against the nearest image
+    of its digit among those paired (for dataset A there is one; for dataset B this is the paper's test metric);
+    ``.../spike_mse``, the same against that image's input spikes; ``.../nearest_class``, the share of drawings whose
+    nearest image is one of their digit.
+
+    Args:
+        network: the audiocoder.
+        autoencoder: folder of a saved AE-SNN or checkpoint of a LitAutoencoder; null trains one first on the data's
+            images and saves it under ``<run>/autoencoder``.
+        autoencoder_epochs: of that training.
+        hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
+        rule: ``bptt`` or ``online``.
+        num_steps: T.
+        max_rate: probability of an input spike per step for a value of 1.
+        mask: False trains on the error of every output neuron.
+        fresh_moments: under ``online``, forget the optimizer's state at each batch.
+        seed: of the input spikes.
+        optimizer: makes the optimizer.
+        lr_scheduler: makes the scheduler, stepped once per batch.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.
+
+    Example:
+        >>> module = LitAudiocoder(ACSNN(3900, 64, 196), hidden_steps=10)
+        >>> module.hparams["network"]["init_args"]["hidden"]
+        64
+    """
+
+    network: ACSNN
+
+    def __init__(
+        self,
+        network: ACSNN,
+        autoencoder: str | None = None,
+        autoencoder_epochs: int = 1,
+        hidden_steps: int = 15,
+        rule: Rule = "bptt",
+        num_steps: int = 30,
+        max_rate: float = 1.0,
+        mask: bool = True,
+        fresh_moments: bool = True,
+        seed: int = 0,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        """Keep the network and the settings; the autoencoder comes with ``setup`` or a checkpoint."""
+        if hidden_steps < 1:
+            raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
+        settings: dict[str, Any] = {
+            "rule": rule,
+            "num_steps": num_steps,
+            "max_rate": max_rate,
+            "mask": mask,
+            "fresh_moments": fresh_moments,
+            "seed": seed,
+            "optimizer": optimizer,
+            "lr_scheduler": lr_scheduler,
+        }
+        super().__init__(**settings)
+        remember(
+            self,
+            network=network,
+            autoencoder=autoencoder,
+            autoencoder_epochs=autoencoder_epochs,
+            hidden_steps=hidden_steps,
+            **settings,
+        )
+        self.network = network
+        self.autoencoder: AESNN | None = None
+        self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
+        self.hidden_steps = hidden_steps
+        self.front_end: dict[str, Any] | None = None
+        """Configuration of the data's front end, which a WAV file must go through too."""
+        for stage in ("val", "test"):
+            for name in ("mse", "spike_mse", "nearest_class"):
+                setattr(self, f"{stage}_{name}", MeanMetric())
+
+    @property
+    def data(self) -> SpokenDigitsData:
+        """The trainer's DataModule, which holds the images."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, SpokenDigitsData):
+            raise InputError(f"Expected a SpokenDigitsData as `datamodule`, got {type(data).__name__}")
+        return data
+
+    def audio_to_image(self) -> AudioToImage:
+        """The synthesis model: this audiocoder and the decoder of its autoencoder."""
+        if self.autoencoder is None:
+            raise InputError("Expected a trained LitAudiocoder with its autoencoder, got one before its first `fit`")
+        return AudioToImage(self.network, self.autoencoder)
+
+    def setup(self, stage: str) -> None:
+        """Get the autoencoder, and encode the images that are to be drawn."""
+        data = self.data
+        self.front_end = data.front_end.config()
+        if self.network.sizes[0] != data.inputs:
+            raise InputError(
+                f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape {list(data.front_end.shape)}, "
+                f"got {self.network.sizes[0]}"
+            )
+        if self.autoencoder is None and self.trainer.ckpt_path is None:  # a checkpoint brings its own
+            self.adopt(self._find_autoencoder(data))
+
+    def adopt(self, autoencoder: AESNN) -> None:
+        """Use this autoencoder, as it is."""
+        AudioToImage(self.network, autoencoder)  # checks that the two fit
+        self.autoencoder = autoencoder.requires_grad_(False).to(self.device)
+
+    def _find_autoencoder(self, data: SpokenDigitsData) -> AESNN:
+        if self.autoencoder_source is not None:
+            return load_autoencoder(self.autoencoder_source)
+        folder = Path(self.trainer.default_root_dir) / "autoencoder"
+        rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
+        return pretrain_autoencoder(
+            data.image_set, folder, hidden=self.network.sizes[-1], epochs=self.autoencoder_epochs, seed=self.seed
+        )
+
+    def on_fit_start(self) -> None:
+        """Store the hidden spike map of each paired image."""
+        assert self.autoencoder is not None
+        self.hidden_maps = encode_gallery(self.autoencoder, self.data.gallery, self.hidden_steps, self.seed)
+
+    def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
+        """One batch by the rule."""
+        spikes = self.encode(batch.spectrograms, batch.index, self.current_epoch)
+        maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
+        targets = repeat_map(unpack(maps, spikes.dtype), self.num_steps).to(spikes.device)
+        return self.learn(spikes, targets)
+
+    def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand spikes and images to the callbacks."""
+        return self._measure("val", batch)
+
+    def test_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand spikes and images to the callbacks."""
+        return self._measure("test", batch)
+
+    def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
+        """Drawn images, ``[B, 1, 28, 28]`` in [0, 1]."""
+        keys = sample_keys(self.seed, HELD_OUT, batch.index)
+        return self.audio_to_image().synthesize(batch.spectrograms, self.num_steps, keys=keys)
+
+    def _measure(self, stage: str, batch: SpeechBatch) -> dict[str, Any]:
+        data, autoencoder = self.data, self.autoencoder
+        assert autoencoder is not None
+        spikes = self.encode(batch.spectrograms, batch.index, HELD_OUT)
+        out = self.network(spikes)
+        drawn = autoencoder.decode(out.spikes)
+        gallery, labels = data.gallery.to(drawn.device), data.gallery_labels.to(drawn.device)
+        errors = gallery_mse(drawn.sum(0), gallery.flatten(1))
+        mse, best = best_of_class(errors, batch.labels, labels)
+        nearest_class = labels[errors.argmin(1)] == batch.labels
+        keys = sample_keys(self.seed, best)
+        shown = poisson_encode(gallery.flatten(1)[best], self.num_steps, keys=keys).sum(0)
+        spike_mse = standardized_mse(drawn.sum(0), shown)
+        for name, value in (("mse", mse), ("spike_mse", spike_mse), ("nearest_class", nearest_class.float())):
+            metric: Metric = getattr(self, f"{stage}_{name}")
+            metric.update(value)
+            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse")
+        return {
+            "spikes": {"input": spikes, "hidden": out.hidden, "code": out.spikes, "output": drawn},
+            "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),
+            "targets": gallery[best],
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save what the weights alone do not tell."""
+        checkpoint["front_end"] = self.front_end
+        checkpoint["autoencoder"] = None if self.autoencoder is None else self.autoencoder.describe()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the autoencoder that the checkpoint's weights are for."""
+        self.front_end = checkpoint.get("front_end")
+        if self.autoencoder is None and checkpoint.get("autoencoder") is not None:
+            self.adopt(AESNN.build(checkpoint["autoencoder"]))
+
+
+def encode_gallery(autoencoder: AESNN, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:
+    """Hidden spike maps of images: each is Poisson-encoded once, by (seed, its place)."""
+    device = next(autoencoder.parameters()).device
+    maps = []
+    with torch.no_grad():
+        for places in torch.arange(len(images)).split(500):
+            keys = sample_keys(seed, places)
+            spikes = poisson_encode(images[places].flatten(1), num_steps, keys=keys)
+            maps.append(autoencoder.encode(spikes.to(device)).cpu())
+    return pack(torch.cat(maps, 1))

@@ -1,0 +1,102 @@
+"""Training an AE-SNN."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from snn_synth.metrics import SpikeMSE, StandardizedMSE
+from snn_synth.models import AESNN
+from snn_synth.training.base import HELD_OUT, LitSpiking, Rule
+from snn_synth.training.hparams import remember
+from snn_synth.training.loaders import ImageBatch
+
+
+class LitAutoencoder(LitSpiking):
+    """Trains a spiking autoencoder to regenerate its input spikes.
+
+    Logs ``train/loss``, ``val/mse``, ``val/spike_mse``, ``test/mse`` and ``test/spike_mse``.
+
+    Args:
+        network: the autoencoder.
+        rule: ``bptt`` or ``online``.
+        num_steps: T.
+        max_rate: probability of an input spike per step for a pixel of 1.
+        mask: False trains on the error of every output neuron.
+        fresh_moments: under ``online``, forget the optimizer's state at each batch.
+        seed: of the input spikes.
+        optimizer: makes the optimizer.
+        lr_scheduler: makes the scheduler, stepped once per batch.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.1.
+
+    Example:
+        >>> module = LitAutoencoder(AESNN(784, 196), rule="online", num_steps=15)
+        >>> module.hparams["network"]["class_path"]
+        'snn_synth.models.autoencoder.AESNN'
+    """
+
+    network: AESNN
+
+    def __init__(
+        self,
+        network: AESNN,
+        rule: Rule = "bptt",
+        num_steps: int = 15,
+        max_rate: float = 1.0,
+        mask: bool = True,
+        fresh_moments: bool = True,
+        seed: int = 0,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        """Keep the network and the settings."""
+        settings: dict[str, Any] = {
+            "rule": rule,
+            "num_steps": num_steps,
+            "max_rate": max_rate,
+            "mask": mask,
+            "fresh_moments": fresh_moments,
+            "seed": seed,
+            "optimizer": optimizer,
+            "lr_scheduler": lr_scheduler,
+        }
+        super().__init__(**settings)
+        remember(self, network=network, **settings)
+        self.network = network
+        self.val_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
+        self.test_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """One batch by the rule."""
+        spikes = self.encode(batch.images, batch.index, self.current_epoch)
+        return self.learn(spikes, spikes)
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand spikes and images to the callbacks."""
+        return self._measure("val", batch, self.val_mse, self.val_spike_mse)
+
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand spikes and images to the callbacks."""
+        return self._measure("test", batch, self.test_mse, self.test_spike_mse)
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
+        """Reconstructed images, ``[B, 1, H, W]`` in [0, 1]."""
+        spikes = self.encode(batch.images, batch.index, HELD_OUT)
+        rates: Tensor = self.network(spikes).spikes.mean(0)
+        return rates.reshape(batch.images.shape)
+
+    def _measure(self, stage: str, batch: ImageBatch, mse: StandardizedMSE, spike_mse: SpikeMSE) -> dict[str, Any]:
+        spikes = self.encode(batch.images, batch.index, HELD_OUT)
+        out = self.network(spikes)
+        mse.update(out.spikes.sum(0), batch.images.flatten(1))
+        spike_mse.update(out.spikes, spikes)
+        self.log(f"{stage}/mse", mse, prog_bar=True)
+        self.log(f"{stage}/spike_mse", spike_mse)
+        return {
+            "spikes": {"input": spikes, "hidden": out.hidden, "output": out.spikes},
+            "images": out.spikes.mean(0).reshape(batch.images.shape),
+            "targets": batch.images,
+        }

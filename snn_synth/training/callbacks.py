@@ -1,0 +1,154 @@
+"""What a run shows of itself: pictures, spike statistics, and a word about layers that do not work."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from torch import Tensor
+
+from snn_synth import plot
+from snn_synth.errors import InputError
+from snn_synth.metrics import firing_rate, synaptic_operations
+
+
+class ImageGrid(Callback):
+    """Draws targets above outputs after each validation: a PNG in the run's folder, and an image on W&B.
+
+    Args:
+        images: how many.
+
+    Raises:
+        InputError: for fewer than one image.
+    """
+
+    def __init__(self, images: int = 10) -> None:
+        """Check and keep the number."""
+        super().__init__()
+        if images < 1:
+            raise InputError(f"Expected `images` to be at least 1, got {images}")
+        self.images = images
+        self.shown: tuple[Tensor, Tensor] | None = None
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the first batch."""
+        if batch_idx == 0:
+            self.shown = outputs["targets"][: self.images].cpu(), outputs["images"][: self.images].cpu()
+
+    @rank_zero_only
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw."""
+        if trainer.sanity_checking or self.shown is None:
+            return
+        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1  # under the online rule, not global_step
+        figure = plot.reconstructions(*self.shown)
+        name = f"epoch={trainer.current_epoch:03d}-batch={batches:06d}.png"
+        plot.save_figure(figure, Path(trainer.default_root_dir) / "images" / name)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                caption = f"epoch {trainer.current_epoch}, batch {batches}"
+                logger.log_image("val/images", [figure], caption=[caption])
+
+
+class SpikeStatistics(Callback):
+    """Logs, for each layer of a validated network, how much it fires and what that costs.
+
+    ``spikes/<layer>/rate`` (spikes per neuron and step), ``spikes/<layer>/silent`` and ``spikes/<layer>/saturated`` (shares
+    of neurons that never or always fire), and ``spikes/synaptic_operations`` (per sample, all layers together).
+    """
+
+    def __init__(self) -> None:
+        """Start from nothing."""
+        super().__init__()
+        self.rates: dict[str, list[Tensor]] = {}
+        self.operations: list[Tensor] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the validation before."""
+        self.rates, self.operations = {}, []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        layers: dict[str, Tensor] = outputs["spikes"]
+        for name, spikes in layers.items():
+            self.rates.setdefault(name, []).append(firing_rate(spikes))
+        presynaptic, postsynaptic = list(layers.values())[:-1], list(layers.values())[1:]
+        operations = [
+            synaptic_operations(before, after.shape[-1])
+            for before, after in zip(presynaptic, postsynaptic, strict=True)
+        ]
+        self.operations.append(torch.stack(operations).sum())
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the means over batches."""
+        for name, rates in self.rates.items():
+            rate = torch.stack(rates).mean(0)
+            pl_module.log(f"spikes/{name}/rate", rate.mean(), sync_dist=True)
+            pl_module.log(f"spikes/{name}/silent", (rate == 0).float().mean(), sync_dist=True)
+            pl_module.log(f"spikes/{name}/saturated", (rate >= 1).float().mean(), sync_dist=True)
+        pl_module.log("spikes/synaptic_operations", torch.stack(self.operations).mean(), sync_dist=True)
+
+
+class LayerWarning(Callback):
+    """Warns once about each layer that a validation finds silent or saturated: such a layer cannot learn.
+
+    Args:
+        silent: mean rate (spikes per neuron and step) up to which a layer counts as silent.
+        saturated: mean rate from which it counts as saturated.
+    """
+
+    def __init__(self, silent: float = 1e-4, saturated: float = 0.95) -> None:
+        """Keep the limits."""
+        super().__init__()
+        self.silent, self.saturated = silent, saturated
+        self.named: set[str] = set()
+        self.rates: dict[str, list[Tensor]] = {}
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the validation before."""
+        self.rates = {}
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        for name, spikes in outputs["spikes"].items():
+            self.rates.setdefault(name, []).append(spikes.mean())
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name what does not work; an untrained network, in Lightning's sanity check, may be silent."""
+        if trainer.sanity_checking:
+            return
+        for name, rates in self.rates.items():
+            rate = torch.stack(rates).mean().item()
+            if name in self.named or self.silent < rate < self.saturated:
+                continue
+            self.named.add(name)
+            state, cure = ("silent", "lower") if rate <= self.silent else ("saturated", "raise")
+            hint = "check the values it encodes" if name == "input" else f"{cure} its threshold, or lower the learning rate"
+            rank_zero_warn(f"The layer `{name}` is {state}: {rate:.2g} spikes per neuron and step; {hint}.")

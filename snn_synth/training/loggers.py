@@ -1,0 +1,61 @@
+"""Weights & Biases that works without an account."""
+
+import os
+from typing import Any
+
+from lightning.pytorch import loggers
+from lightning.pytorch.utilities import rank_zero_info
+
+
+def wandb_is_offline() -> bool:
+    """Whether a run has to stay on this machine: no API key, or ``WANDB_MODE`` says so."""
+    mode = os.environ.get("WANDB_MODE")
+    if mode is not None:
+        return mode != "online"
+    import wandb
+
+    return not wandb.api.api_key
+
+
+class WandbLogger(loggers.WandbLogger):
+    """Lightning's W&B logger, offline by itself when there is no key, and never with a prompt.
+
+    Online, the checkpoints of ``ModelCheckpoint`` go up as artifacts. Offline, the run is written to
+    ``<save_dir>/wandb/offline-run-*``, for ``wandb sync`` to send up later, and the checkpoints stay in the run's folder.
+
+    Args:
+        project: on W&B.
+        name: of the run.
+        save_dir: where ``wandb/`` is made; the trainer's folder, say.
+        offline: None decides by the key.
+        log_model: send checkpoints up as artifacts when online; "all" sends each as it is saved.
+        **wandb_init: further arguments of Lightning's logger or ``wandb.init``: ``tags``, ``group``, ...
+    """
+
+    def __init__(
+        self,
+        project: str = "snn_synth",
+        name: str | None = None,
+        save_dir: str = "runs",
+        offline: bool | None = None,
+        log_model: bool = True,
+        **wandb_init: Any,
+    ) -> None:
+        """Decide whether to be online."""
+        offline = wandb_is_offline() if offline is None else offline
+        os.makedirs(save_dir, exist_ok=True)
+        super().__init__(
+            project=project,
+            name=name,
+            save_dir=save_dir,
+            offline=offline,
+            log_model=log_model and not offline,
+            **wandb_init,
+        )
+        # wandb dropped anonymous runs, and warns whenever the argument is given, as Lightning does.
+        self._wandb_init.pop("anonymous", None)
+        if offline and os.environ.get("WANDB_MODE") != "disabled":
+            rank_zero_info(
+                f"W&B is offline (no API key, or asked to): the run is kept in {save_dir}/wandb, `wandb sync` sends it up "
+                "later; checkpoints stay in the run's folder and are not part of it."
+            )

@@ -1,0 +1,73 @@
+"""The autoencoder that an audiocoder needs: loaded, or trained first."""
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer
+
+from snn_synth.data import ImageDataset
+from snn_synth.models import AESNN
+from snn_synth.training.autoencoder import LitAutoencoder
+from snn_synth.training.checkpoints import load_checkpoint
+from snn_synth.training.images import image_batch
+from snn_synth.training.loaders import Batches, ResumableLoader
+
+
+def load_autoencoder(source: str) -> AESNN:
+    """An AE-SNN from a folder that ``save_pretrained`` wrote, or from a checkpoint of a LitAutoencoder.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if Path(source).is_file():
+        return load_checkpoint(LitAutoencoder, source).network
+    return AESNN.from_pretrained(source)
+
+
+def pretrain_autoencoder(
+    images: ImageDataset, folder: Path, hidden: int = 196, epochs: int = 1, seed: int = 0, lr: float = 1e-2
+) -> AESNN:
+    """Train an AE-SNN by BPTT with a one-cycle schedule, and save it.
+
+    Args:
+        images: to train on.
+        folder: where to save it.
+        hidden: neurons of its code.
+        epochs: over the images.
+        seed: of weights, order and spikes.
+        lr: highest learning rate.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = AESNN(images.images[0].numel(), hidden)
+    module = LitAutoencoder(
+        network,
+        seed=seed,
+        optimizer=functools.partial(torch.optim.AdamW, lr=lr, fused=True),
+        lr_scheduler=functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=lr),
+    )
+    places = Batches(torch.arange(len(images)), lambda index: image_batch(images, index))
+    loader = ResumableLoader(places, batch_size=100, shuffle=True, seed=seed)
+    with _quiet():
+        trainer = Trainer(
+            accelerator="auto", devices=1, max_epochs=epochs, logger=False, enable_checkpointing=False, enable_model_summary=False
+        )
+        trainer.fit(module, loader)
+    network.cpu().save_pretrained(folder)
+    return network
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's announcements of the second trainer out of the first one's output."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,184 @@
+"""The DataModule of spoken digits paired with images."""
+
+from typing import Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from snn_synth.data import (
+    FSDD,
+    TI46,
+    EspeakDigits,
+    FrontEnd,
+    MelSpectrogram,
+    SpokenDigits,
+    one_image_per_class,
+    one_image_per_utterance,
+    spectrograms,
+    split_by_speaker,
+)
+from snn_synth.data.spoken_digits import Recordings
+from snn_synth.errors import InputError
+from snn_synth.training.hparams import remember
+from snn_synth.training.images import check_batch_size, hold_out, load_images
+from snn_synth.training.loaders import Batches, ResumableLoader, SpeechBatch
+
+Corpus = Literal["fsdd", "ti46", "espeak"]
+Pairing = Literal["A", "B"]
+Split = Literal["official", "random"]
+
+UNPAIRED = -1
+
+
+def load_corpus(name: Corpus, root: str | None = None) -> SpokenDigits:
+    """A corpus of spoken digits by the name that YAML uses.
+
+    Args:
+        name: ``fsdd``, ``ti46`` or ``espeak``.
+        root: folder with the data; see :func:`snn_synth.data.data_root`.
+
+    Raises:
+        InputError: for an unknown name, or if the data is missing.
+    """
+    if name == "fsdd":
+        return FSDD(root)
+    if name == "ti46":
+        return TI46(root)
+    if name == "espeak":
+        return EspeakDigits()
+    raise InputError(f"Expected a corpus of ['espeak', 'fsdd', 'ti46'], got {name!r}")
+
+
+class SpokenDigitsData(LightningDataModule):
+    """Utterances of digits as spectrograms, each paired with an image of its digit.
+
+    Args:
+        corpus: ``fsdd``, ``ti46`` or ``espeak``.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        pairing: ``A``, one image for each digit; ``B``, another image of the digit for each utterance.
+        front_end: from waveform to spectrogram.
+        split: ``official`` (the corpus's own) or ``random`` (``test_fraction`` by seed).
+        held_out_speakers: left out whole; they are test data of their own, see :meth:`held_out_dataloader`.
+        test_fraction: of the remaining speakers' utterances, with ``split: random``.
+        validation_fraction: of the training utterances; 0 validates nothing.
+        batch_size: of one process.
+        root: folder with the data; ``SNN_SYNTH_DATA`` if not given.
+        seed: of pairing, splits and order.
+
+    Raises:
+        InputError: for settings that do not fit each other or the corpus.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.1.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus = "fsdd",
+        images: str = "mnist",
+        pairing: Pairing = "A",
+        front_end: FrontEnd | None = None,
+        split: Split = "official",
+        held_out_speakers: list[str] | None = None,
+        test_fraction: float = 0.15,
+        validation_fraction: float = 0.1,
+        batch_size: int = 50,
+        root: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Check and keep the settings."""
+        super().__init__()
+        check_batch_size(batch_size)
+        if pairing not in ("A", "B"):
+            raise InputError(f"Expected `pairing` to be 'A' or 'B', got {pairing!r}")
+        if split == "official" and corpus == "espeak":
+            raise InputError("Expected `split: random` for the espeak corpus, which has no official split, got 'official'")
+        front_end = MelSpectrogram() if front_end is None else front_end
+        remember(
+            self,
+            corpus=corpus,
+            images=images,
+            pairing=pairing,
+            front_end=front_end,
+            split=split,
+            held_out_speakers=held_out_speakers,
+            test_fraction=test_fraction,
+            validation_fraction=validation_fraction,
+            batch_size=batch_size,
+            root=root,
+            seed=seed,
+        )
+        self.corpus_name, self.image_name, self.pairing, self.split = corpus, images, pairing, split
+        self.front_end = front_end
+        self.held_out_speakers = held_out_speakers or []
+        self.test_fraction, self.validation_fraction = test_fraction, validation_fraction
+        self.batch_size, self.root, self.seed = batch_size, root, seed
+
+    @property
+    def inputs(self) -> int:
+        """Values of a spectrogram: the audiocoder's number of inputs."""
+        channels, frames = self.front_end.shape
+        return channels * frames
+
+    def prepare_data(self) -> None:
+        """Download or render, and compute the spectrograms, in one process only."""
+        load_images(self.image_name, True, self.root)
+        spectrograms(load_corpus(self.corpus_name, self.root), self.front_end)
+
+    def setup(self, stage: str) -> None:
+        """Split the utterances and pair them with images."""
+        if hasattr(self, "corpus"):
+            return
+        self.corpus = load_corpus(self.corpus_name, self.root)
+        self.spectrograms = spectrograms(self.corpus, self.front_end)
+        self.image_set = load_images(self.image_name, True, self.root)
+        labels = self.corpus.labels
+        train, self.held_out_index = split_by_speaker(self.corpus.speakers, self.held_out_speakers)
+        if self.split == "official":
+            assert isinstance(self.corpus, Recordings)
+            official_train, official_test = self.corpus.official_split()
+            self.test_index = train[torch.isin(train, official_test)]
+            train = train[torch.isin(train, official_train)]
+        else:
+            train, self.test_index = hold_out(train, labels, self.test_fraction, self.seed)
+        self.train_index, self.validation_index = hold_out(train, labels, self.validation_fraction, self.seed)
+
+        self.image_of = torch.full((len(labels),), UNPAIRED)
+        if self.pairing == "A":
+            gallery = one_image_per_class(self.image_set.labels)
+            self.image_of = labels.clone()
+        else:
+            gallery = one_image_per_utterance(labels[self.train_index], self.image_set.labels, self.seed)
+            self.image_of[self.train_index] = torch.arange(len(gallery))
+        self.gallery = self.image_set.images[gallery].unsqueeze(1).float() / 255
+        self.gallery_labels = self.image_set.labels[gallery]
+
+    def train_dataloader(self) -> ResumableLoader:
+        """Shuffled by (seed, epoch)."""
+        return self._loader(self.train_index, shuffle=True)
+
+    def val_dataloader(self) -> ResumableLoader:
+        """In order."""
+        return self._loader(self.validation_index)
+
+    def test_dataloader(self) -> ResumableLoader:
+        """In order."""
+        return self._loader(self.test_index)
+
+    def predict_dataloader(self) -> ResumableLoader:
+        """The test utterances."""
+        return self.test_dataloader()
+
+    def held_out_dataloader(self) -> ResumableLoader:
+        """All utterances of the held-out speakers, in order."""
+        return self._loader(self.held_out_index)
+
+    def batch(self, places: Tensor) -> SpeechBatch:
+        """The utterances at some places of the corpus."""
+        return SpeechBatch(
+            self.spectrograms[places].float(), self.corpus.labels[places], places, self.image_of[places]
+        )
+
+    def _loader(self, index: Tensor, shuffle: bool = False) -> ResumableLoader:
+        return ResumableLoader(Batches(index, self.batch), self.batch_size, shuffle, self.seed)

@@ -1,0 +1,129 @@
+import json
+
+import jsonargparse
+import pytest
+import torch
+
+from snn_synth.data import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
+from snn_synth.errors import InputError
+
+KINDS = [MelSpectrogram, LyonCochleagram]
+WORD = torch.sin(2 * torch.pi * 500 * torch.arange(4000) / 8000) * torch.hann_window(4000)
+
+
+class Ramp(FrontEnd):
+    """Shows the word's samples, one frame per sample, in two channels."""
+
+    def __init__(self, frames: int = 10, fit: str = "stretch") -> None:
+        super().__init__(sample_rate=1000, frames=frames, fit=fit, trim_db=200.0)
+
+    @property
+    def shape(self):
+        return 2, self.frames
+
+    def analyse(self, waveform):
+        return torch.stack([waveform, waveform / 2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("samples", [1, 100, 4000, 40_000])
+@pytest.mark.parametrize("rate", [8000, 22050])
+def test_any_word_becomes_a_picture_of_the_shape(kind, fit, samples, rate):
+    front_end = kind(frames=70, fit=fit)
+    picture = front_end(torch.randn(samples, generator=torch.Generator().manual_seed(0)), rate)
+    assert picture.shape == front_end.shape == (39, 70)
+    assert picture.dtype == torch.float32
+    assert 0 <= picture.min() <= picture.max() <= 1
+    assert picture.any() or samples == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loudness_and_silence_around_the_word_change_nothing(kind):
+    front_end = kind()
+    silence = torch.zeros(800)
+    picture = front_end(WORD, 8000)
+    assert torch.allclose(front_end(0.01 * WORD, 8000), picture, atol=1e-4)
+    quiet = torch.cat([silence, WORD, silence])
+    if kind.__name__ == "MelSpectrogram":  # resampling for Lyon's model shifts the samples that a frame holds
+        assert torch.allclose(front_end(quiet, 8000), picture, atol=1e-4)
+    assert (front_end(quiet, 8000) - picture).abs().mean() < 0.02
+
+
+def test_stretch_is_linear_in_time():
+    ramp = torch.linspace(0, 1, 101)[1:]
+    assert torch.allclose(Ramp(frames=34)(ramp, 1000)[0], torch.linspace(0.01, 1, 34), atol=1e-6)
+    assert torch.allclose(Ramp(frames=500)(ramp, 1000)[1], torch.linspace(0.01, 1, 500) / 2, atol=1e-6)
+
+
+def test_pad_keeps_the_rate_and_fills_or_cuts():
+    ramp = torch.linspace(0, 1, 101)[1:]
+    assert torch.equal(Ramp(40, "pad")(ramp, 1000)[0], ramp[:40])
+    assert torch.equal(Ramp(130, "pad")(ramp, 1000)[0], torch.cat([ramp, torch.zeros(30)]))
+
+
+@pytest.mark.parametrize(
+    ("waveform", "message"),
+    [
+        (torch.zeros(2, 100), r"shape \[samples\], got \[2, 100\]"),
+        (torch.zeros(0), r"got \[0\]"),
+        (torch.zeros(100), "silence"),
+        (torch.tensor([0.1, float("nan")]), "NaN"),
+        (torch.tensor([0.1, float("inf")]), "NaN or infinity"),
+    ],
+)
+def test_bad_waveforms(waveform, message):
+    with pytest.raises(InputError, match=message):
+        MelSpectrogram()(waveform, 8000)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("setting", [{"frames": 0}, {"fit": "squeeze"}, {"trim_db": 0.0}, {"sample_rate": 0}])
+def test_bad_settings(kind, setting):
+    with pytest.raises(InputError):
+        kind(**setting)
+
+
+@pytest.mark.parametrize(
+    "front_end", [MelSpectrogram(frames=51, fit="pad"), LyonCochleagram(decimation=4)], ids=str
+)
+def test_a_config_survives_json_and_gives_the_same_front_end(front_end):
+    config = json.loads(json.dumps(front_end.config()))
+    again = build_front_end(config)
+    assert again.config() == front_end.config()
+    assert torch.equal(again(WORD, 8000), front_end(WORD, 8000))
+
+
+def test_the_command_line_takes_a_front_end_by_class_path():
+    parser = jsonargparse.ArgumentParser()
+    parser.add_argument("--front_end", type=FrontEnd)
+    config = MelSpectrogram(frames=51).config()
+    parsed = parser.parse_args([f"--front_end={json.dumps(config)}"])
+    front_end = parser.instantiate(parsed).front_end
+    assert front_end.config() == config
+    parsed = parser.parse_args(["--front_end=snn_synth.data.LyonCochleagram", "--front_end.decimation=4"])
+    assert parser.instantiate(parsed).front_end.decimation == 4
+
+
+@pytest.mark.parametrize("path", ["os.system", "FrontEnd", "nowhere.MelSpectrogram", None])
+def test_a_config_runs_no_other_class(path):
+    with pytest.raises(InputError, match="Expected a front end among"):
+        build_front_end({"class_path": path, "init_args": {}})
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(InputError, match="bands"):
+        build_front_end({"class_path": "MelSpectrogram", "init_args": {"bands": 3}})
+
+
+def test_a_front_end_prints_its_settings():
+    assert repr(MelSpectrogram(frames=51)).startswith(
+        "MelSpectrogram(sample_rate=8000, channels=39, frames=51"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_config_names_the_public_place(kind):
+    assert kind().config()["class_path"] == f"snn_synth.data.{kind.__name__}"
+    inner = f"{kind.__module__}.{kind.__name__}"
+    assert type(build_front_end({"class_path": inner})) is kind

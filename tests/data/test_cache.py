@@ -1,0 +1,130 @@
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.data import LyonCochleagram, MelSpectrogram, SpokenDigits, spectrograms
+from snn_synth.data.cache import cache_key
+from snn_synth.errors import InputError
+
+
+class Tones(SpokenDigits):
+    """Ten tones, and how often they were read."""
+
+    def __init__(self):
+        self.labels = torch.arange(10)
+        self.speakers = ["tone"] * 10
+        self.takes = [0] * 10
+        self.sample_rate = 8000
+        self.version = "1"
+        self.reads = 0
+
+    def __getitem__(self, index):
+        self.reads += 1
+        time = torch.arange(2000 + 200 * index) / 8000
+        return torch.sin(2 * torch.pi * 200 * (index + 1) * time), index
+
+    def fingerprint(self):
+        return hashlib.sha256(self.version.encode()).hexdigest()
+
+
+FRONT_END = MelSpectrogram(channels=20, frames=30)
+
+
+def compute(tones, folder, front_end=FRONT_END):
+    return spectrograms(tones, front_end, cache=folder, progress=False)
+
+
+def test_pictures_are_those_of_the_front_end_and_are_computed_once(tmp_path):
+    tones = Tones()
+    pictures = compute(tones, tmp_path)
+    assert (pictures.shape, pictures.dtype) == ((10, 20, 30), torch.float32)
+    for index in range(10):
+        assert torch.equal(pictures[index], FRONT_END(tones[index][0], 8000))
+    tones.reads = 0
+    assert torch.equal(compute(tones, tmp_path), pictures)
+    assert tones.reads == 0
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_writing_into_the_tensor_does_not_reach_the_file(tmp_path):
+    pictures = compute(Tones(), tmp_path)
+    expected = pictures.clone()
+    pictures.zero_()
+    assert torch.equal(compute(Tones(), tmp_path), expected)
+
+
+MEL = {
+    "sample_rate": 16000, "channels": 21, "frames": 31, "fit": "pad", "window_ms": 20.0, "hop_ms": 4.0,
+    "dynamic_range_db": 50.0, "trim_db": 20.0,
+}  # fmt: skip
+LYON = {
+    "sample_rate": 16000, "frames": 31, "fit": "pad", "decimation": 7, "ear_q": 7.0, "step_factor": 0.4,
+    "tau_factor": 2.0, "level": 0.2, "trim_db": 20.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "changes"), [(MelSpectrogram, MEL), (LyonCochleagram, LYON)])
+def test_the_key_changes_with_every_setting(kind, changes, monkeypatch):
+    tones = Tones()
+    assert set(changes) == set(kind().config()["init_args"])  # a new setting needs a line above
+    keys = {cache_key(tones, kind())} | {cache_key(tones, kind(**{k: v})) for k, v in changes.items()}
+    assert len(keys) == 1 + len(changes)
+    monkeypatch.setattr(kind, "FORMAT", kind.FORMAT + 1)
+    keys.add(cache_key(tones, kind()))
+    tones.version = "2"
+    keys.add(cache_key(tones, kind()))
+    assert len(keys) == 3 + len(changes)
+
+
+def test_the_key_is_the_same_in_another_process_and_front_ends_differ():
+    assert cache_key(Tones(), MelSpectrogram()) == cache_key(Tones(), MelSpectrogram())
+    assert cache_key(Tones(), MelSpectrogram()) != cache_key(Tones(), LyonCochleagram())
+
+
+def test_a_change_of_the_corpus_is_computed_anew(tmp_path):
+    tones = Tones()
+    compute(tones, tmp_path)
+    tones.reads, tones.version = 0, "2"
+    compute(tones, tmp_path)
+    assert tones.reads == 10
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "nan", "above", "below", "shape", "float64"])
+def test_a_damaged_file_is_rebuilt(tmp_path, damage):
+    expected = compute(Tones(), tmp_path).clone()
+    (file,) = tmp_path.iterdir()
+    array = np.load(file)
+    if damage in ("cut", "empty", "text"):
+        file.write_bytes({"cut": file.read_bytes()[:5000], "empty": b"", "text": b"text"}[damage])
+    else:
+        array[3, 2, 1] = {"nan": np.nan, "above": 2, "below": -1}.get(damage, 0)
+        array = {"shape": array[1:], "float64": array.astype(np.float64)}.get(damage, array)
+        np.save(file, array)
+    assert torch.equal(compute(Tones(), tmp_path), expected)
+
+
+def test_an_interruption_leaves_nothing(tmp_path):
+    class Broken(Tones):
+        def __getitem__(self, index):
+            if index == 5:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    threads = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt):
+        compute(Broken(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert torch.get_num_threads() == threads
+
+
+def test_the_default_folder_is_the_cache(no_data):
+    spectrograms(Tones(), FRONT_END, progress=False)
+    assert len(list((no_data / "spectrograms").iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_an_input_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="Expected to write"):
+        compute(Tones(), tmp_path / "file" / "folder")

@@ -1,0 +1,83 @@
+import hashlib
+
+import pytest
+
+from snn_synth.data import fetch
+from snn_synth.errors import InputError
+
+CONTENT = bytes(range(256)) * 1000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+DEAD = "http://127.0.0.1:9/file"  # the discard port: nobody listens
+
+
+def test_a_file_arrives_whole_and_leaves_no_part(server, tmp_path):
+    server.files["/file"] = CONTENT
+    path = fetch([server.url("/file")], tmp_path / "new" / "file", SHA256, progress=False)
+    assert path.read_bytes() == CONTENT
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("first", ["dead", "missing", "wrong", "truncated"])
+def test_the_second_mirror_helps_when_the_first_fails(server, tmp_path, first):
+    server.files |= {"/good": CONTENT, "/wrong": b"something else", "/truncated": CONTENT}
+    server.truncated.add("/truncated")
+    url = DEAD if first == "dead" else server.url(f"/{first}")
+    path = fetch([url, server.url("/good")], tmp_path / "file", SHA256, progress=False)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_part_file_is_resumed_from_where_it_ended(server, tmp_path):
+    server.files["/file"] = CONTENT
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    path = fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert path.read_bytes() == CONTENT
+    assert server.requests == [("/file", "bytes=1000-")]
+
+
+def test_a_truncated_transfer_is_resumed_by_the_next_call(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.truncated.add("/file")
+    with pytest.raises(InputError, match=f"{len(CONTENT) // 2} of {len(CONTENT)} bytes"):
+        fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert not (tmp_path / "file").exists()
+    server.truncated.clear()
+    fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert server.requests[-1] == ("/file", f"bytes={len(CONTENT) // 2}-")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_the_file_anew(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.ranges = False
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    assert fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("part", [b"another file's start", CONTENT + b"too long"])
+def test_a_part_of_another_file_is_thrown_away(server, tmp_path, part):
+    server.files["/file"] = CONTENT
+    (tmp_path / "file.part").write_bytes(part)
+    assert fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
+
+
+def test_a_wrong_hash_leaves_nothing_and_is_told(server, tmp_path):
+    server.files["/file"] = b"something else"
+    with pytest.raises(InputError, match=SHA256):
+        fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_error_names_file_folder_mirrors_and_what_to_do(tmp_path):
+    with pytest.raises(InputError) as caught:
+        fetch([DEAD, DEAD + "2"], tmp_path / "file", SHA256, progress=False)
+    message = str(caught.value)
+    for part in ("file", str(tmp_path), DEAD, DEAD + "2", str(tmp_path / "file"), "SNN_SYNTH_DATA"):
+        assert part in message
+
+
+def test_an_unwritable_folder_is_an_input_error(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"Expected below in .*file.*cannot be downloaded there"):
+        fetch([server.url("/file")], tmp_path / "file" / "below", None, progress=False)
+    assert server.requests == []

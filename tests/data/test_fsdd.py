@@ -1,0 +1,177 @@
+import io
+import os
+import tarfile
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from snn_synth.data import FSDD, fsdd, split_by_speaker
+from snn_synth.data.spoken_digits import files_sha256
+from snn_synth.errors import InputError
+
+REAL = os.environ.get("SNN_SYNTH_DATA")
+needs_data = pytest.mark.skipif(not REAL, reason="SNN_SYNTH_DATA is not set")
+
+
+def wav(digit, take, rate=8000):
+    buffer = io.BytesIO()
+    samples = np.full(rate // 10, (digit + 1) / 16 + take / 1024)
+    soundfile.write(buffer, samples, rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def recordings(takes=7):
+    return {
+        f"{digit}_{speaker}_{take}.wav": wav(digit, take)
+        for speaker in ("ann", "bob")
+        for digit in range(10)
+        for take in range(takes)
+    }
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    for name, content in recordings().items():
+        (folder / name).write_bytes(content)
+    return tmp_path
+
+
+def test_names_become_labels_speakers_and_takes(root):
+    (root / "fsdd" / "recordings" / "notes.txt").touch()
+    data = FSDD(root, download=False)
+    assert len(data) == 140
+    for index in range(140):
+        name = f"{data.labels[index]}_{data.speakers[index]}_{data.takes[index]}.wav"
+        assert data.files[index].name == name
+        waveform, label = data[index]
+        assert label == data.labels[index]
+        assert waveform.shape == (800,)
+        assert waveform[0] == pytest.approx((label + 1) / 16 + data.takes[index] / 1024, abs=1 / 32768)
+
+
+def test_the_official_split_tests_on_takes_0_to_4(root):
+    data = FSDD(root, download=False)
+    train, test = data.official_split()
+    assert (len(train), len(test)) == (40, 100)
+    assert {data.takes[i] for i in test} == {0, 1, 2, 3, 4}
+    assert {data.takes[i] for i in train} == {5, 6}
+    assert data.official_test_mask[test].all()
+
+
+def test_other_rates_are_resampled(root):
+    (root / "fsdd" / "recordings" / "3_ann_0.wav").write_bytes(wav(3, 0, rate=16000))
+    data = FSDD(root, download=False)
+    index = [file.name for file in data.files].index("3_ann_0.wav")
+    assert data[index][0].shape == (800,)
+
+
+def test_the_fingerprint_follows_the_files(root):
+    before = FSDD(root, download=False).fingerprint()
+    assert before == FSDD(root, download=False).fingerprint()
+    file = root / "fsdd" / "recordings" / "3_ann_0.wav"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert FSDD(root, download=False).fingerprint() != before
+
+
+def test_a_missing_recording_is_named(root):
+    (root / "fsdd" / "recordings" / "3_ann_2.wav").unlink()
+    with pytest.raises(InputError, match=r"3_ann_2\.wav in .*recordings"):
+        FSDD(root)
+
+
+def test_an_empty_folder_is_told(root):
+    for file in (root / "fsdd" / "recordings").iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match=str(root)):
+        FSDD(root)
+
+
+def test_a_damaged_recording_is_named(root):
+    (root / "fsdd" / "recordings" / "0_ann_0.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError, match=r"0_ann_0\.wav"):
+        FSDD(root)[0]
+
+
+def test_a_missing_folder_is_told_with_what_to_do(tmp_path):
+    with pytest.raises(InputError) as caught:
+        FSDD(tmp_path, download=False)
+    for part in (str(tmp_path / "fsdd" / "recordings"), "0_george_0.wav", "SNN_SYNTH_DATA", "download=True"):
+        assert part in str(caught.value)
+
+
+def archive(files, links=()):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        for name, target in links:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            tar.addfile(member)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def release(server, monkeypatch, tmp_path):
+    """A release with the expected recordings, and with members that try to get out of the folder."""
+    files = {f"free-spoken-digit-dataset-1.0.10/recordings/{name}": c for name, c in recordings().items()}
+    files["free-spoken-digit-dataset-1.0.10/README.md"] = b"read me"
+    files["free-spoken-digit-dataset-1.0.10/recordings/../../../../escaped.wav"] = b"escaped"
+    content = archive(files, links=[("x/recordings/9_eve_0.wav", "/etc/passwd")])
+    (tmp_path / "check").write_bytes(content)
+    monkeypatch.setattr(fsdd, "URL", server.url("/v1.0.10.tar.gz"))
+    monkeypatch.setattr(fsdd, "SHA256", fsdd.archive_sha256(tmp_path / "check"))
+    server.files["/v1.0.10.tar.gz"] = content
+    return server
+
+
+def test_a_download_unpacks_the_recordings_and_nothing_else(release, tmp_path):
+    data = FSDD(tmp_path / "data")
+    assert len(data) == 140
+    folder = tmp_path / "data" / "fsdd"
+    assert sorted(path.name for path in (folder / "recordings").iterdir()) == sorted(recordings())
+    assert [path.name for path in folder.iterdir()] == ["recordings"]
+    assert not list(tmp_path.rglob("escaped*"))
+
+
+@pytest.mark.parametrize("change", ["other bytes", "missing", "no archive"])
+def test_a_wrong_archive_leaves_nothing(release, tmp_path, change):
+    files = recordings()
+    if change == "other bytes":
+        files["3_ann_0.wav"] = b"x"
+    if change == "missing":
+        del files["3_ann_0.wav"]
+    content = archive({f"x/recordings/{name}": content for name, content in files.items()})
+    release.files["/v1.0.10.tar.gz"] = b"<html>" if change == "no archive" else content
+    with pytest.raises(InputError, match="SHA-256"):
+        FSDD(tmp_path / "data")
+    assert list((tmp_path / "data" / "fsdd").iterdir()) == []
+
+
+@needs_data
+def test_the_real_recordings_have_the_hash_that_a_download_is_checked_by():
+    data = FSDD(download=False)
+    files = sorted((file.name, file) for file in data.files)
+    assert files_sha256(files) == fsdd.SHA256
+
+
+@needs_data
+def test_the_real_corpus_has_its_published_shape():
+    data = FSDD(download=False)
+    assert data.labels.bincount().tolist() == [300] * 10
+    assert {speaker: data.speakers.count(speaker) for speaker in data.speakers} == dict.fromkeys(
+        ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"), 500
+    )
+    train, test = data.official_split()
+    assert (len(train), len(test)) == (2700, 300)
+    rest, held_out = split_by_speaker(data.speakers, ["theo"])
+    assert (len(rest), len(held_out)) == (2500, 500)
+    assert torch.isfinite(data[1234][0]).all()

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from snn_synth.data import cache_dir, data_root
+from snn_synth.data.root import make_folder
+from snn_synth.errors import InputError
+
+
+def test_the_argument_wins_then_the_environment_then_the_cache(monkeypatch):
+    monkeypatch.setenv("SNN_SYNTH_DATA", "/from/environment")
+    monkeypatch.setenv("SNN_SYNTH_CACHE", "/cache")
+    assert data_root("/argument") == Path("/argument")
+    assert data_root() == Path("/from/environment")
+    monkeypatch.delenv("SNN_SYNTH_DATA")
+    assert data_root() == Path("/cache/data")
+
+
+def test_the_cache_is_in_the_home_folder_by_default(monkeypatch):
+    monkeypatch.delenv("SNN_SYNTH_CACHE", raising=False)
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert cache_dir() == Path("/home/ann/.cache/snn_synth")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=str(tmp_path / "file" / "folder")):
+        make_folder(tmp_path / "file" / "folder")
+
+
+def test_a_folder_without_write_permission_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere, so chmod shows nothing
+    with pytest.raises(InputError, match="no write permission"):
+        make_folder(tmp_path)

@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from snn_synth.data import random_split, split_by_speaker
+from snn_synth.errors import InputError
+
+
+def test_a_random_split_is_a_partition_that_the_seed_draws():
+    rest, part = random_split(1000, 0.15, seed=3)
+    assert len(part) == 150
+    assert torch.equal(torch.cat([rest, part]).sort().values, torch.arange(1000))
+    again = random_split(1000, 0.15, seed=3)[1]
+    other = random_split(1000, 0.15, seed=4)[1]
+    assert torch.equal(part, again)
+    assert not torch.equal(part, other)
+
+
+def test_a_random_split_leaves_the_global_generator_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    random_split(10, 0.5, seed=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_stratified_split_takes_the_fraction_of_each_label():
+    labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 10)
+    _, part = random_split(70, 0.1, seed=0, labels=labels)
+    assert labels[part].bincount().tolist() == [4, 2, 1]
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan"), 0.001])
+def test_a_split_with_an_empty_side_is_refused(fraction):
+    with pytest.raises(InputError):
+        random_split(10, fraction, seed=0)
+
+
+def test_labels_of_another_length_are_refused():
+    with pytest.raises(InputError, match="Expected 10 labels, got 3"):
+        random_split(10, 0.5, seed=0, labels=torch.zeros(3))
+
+
+def test_speakers_are_held_out_whole():
+    rest, held_out = split_by_speaker(["a", "b", "c", "b", "a"], ["b", "c"])
+    assert (rest.tolist(), held_out.tolist()) == ([0, 4], [1, 2, 3])
+
+
+def test_an_unknown_speaker_is_named_beside_the_known_ones():
+    with pytest.raises(InputError, match="among ann, bob, got zoe"):
+        split_by_speaker(["bob", "ann"], ["ann", "zoe"])
+
+
+@pytest.mark.parametrize("held_out", [[], ["a", "b"]])
+def test_holding_out_nobody_or_everybody_is_refused(held_out):
+    with pytest.raises(InputError, match="some speakers and not all"):
+        split_by_speaker(["a", "b"], held_out)
