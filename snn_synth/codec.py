@@ -78,9 +78,7 @@ def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.from_numpy(bits).to(dtype).reshape(len(data), num_steps, neurons).transpose(0, 1)
 
 
-def compression_ratio(
-    num_steps: int, neurons: int = 196, pixels: int = 784, bits_per_pixel: int = 8
-) -> float:
+def compression_ratio(num_steps: int, neurons: int = 196, pixels: int = 784, bits_per_pixel: int = 8) -> float:
     r"""How many times smaller than the image its hidden map is.
 
     .. math:: \frac{784 \cdot 8}{196\, T_h}

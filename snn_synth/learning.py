@@ -101,8 +101,8 @@ def online_step(
         model: a network with ``.layers``, such as a ``SpikingStack``, bare or inside DistributedDataParallel.
         spikes: input spikes.
         targets: spikes that the output layer should fire.
-        optimizer: any of ``torch.optim``, or Lightning's wrapper of one. Decay weights by AdamW: the L2 term of a freshly
-            started Adam moves every weight without error by a full learning rate.
+        optimizer: any of ``torch.optim``, or Lightning's wrapper of one. Decay weights by AdamW: the L2 term of a
+            freshly started Adam moves every weight without error by a full learning rate.
         fresh_moments: forget the optimizer's state first, as the paper does for each batch.
         mask: False keeps the error of every output neuron (the paper's figure 4A).
         backward: called with each step's loss; under Lightning, the module's ``manual_backward``.
@@ -161,11 +161,9 @@ def online_step(
 
 
 def _layers(model: nn.Module) -> list[tuple[nn.Module, SigmoidLeaky]]:
-    network = model.module if isinstance(model, DistributedDataParallel) else model
+    network: Any = model.module if isinstance(model, DistributedDataParallel) else model
     if not hasattr(network, "layers"):
-        raise InputError(
-            f"Expected a network with `.layers` (a SpikingStack, say), got {type(network).__name__}"
-        )
+        raise InputError(f"Expected a network with `.layers` (a SpikingStack, say), got {type(network).__name__}")
     return [(operator, neuron) for operator, neuron in network.layers]
 
 

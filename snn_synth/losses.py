@@ -25,9 +25,7 @@ class masked_membrane_loss(LossFunctions):  # type: ignore[misc]  # noqa: N801  
     Example:
         >>> import torch
         >>> mem_out = torch.tensor([[[0.25, 1.5, 0.25]]])
-        >>> masked_membrane_loss()(
-        ...     mem_out, torch.tensor([[[1.0, 1.0, 0.0]]])
-        ... )  # only the first neuron is wrong
+        >>> masked_membrane_loss()(mem_out, torch.tensor([[[1.0, 1.0, 0.0]]]))  # only the first neuron is wrong
         tensor(0.2812)
     """
 

@@ -31,7 +31,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         alpha: leak; 0 integrates without loss. snnTorch's ``beta`` is ``1 - alpha``.
         threshold: :math:`V_{th}`.
         slope: steepness of the surrogate's sigmoid.
-        **leaky: further arguments of ``snn.Leaky``: ``init_hidden``, ``output``, ``learn_beta``, ``learn_threshold``, ...
+        **leaky: further arguments of ``snn.Leaky``: ``init_hidden``, ``output``, ``learn_beta``, ...
 
     Shape:
         one step: ``[B, ...]``; :meth:`scan`: ``[T, B, ...]``.
@@ -66,21 +66,15 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
             raise InputError(f"Expected `threshold` to be positive, got {threshold}")
         for name, instead in _OURS.items():
             if name in leaky:
-                raise InputError(
-                    f"SigmoidLeaky sets `{name}` itself: expected {instead}, got {name}={leaky[name]!r}"
-                )
+                raise InputError(f"SigmoidLeaky sets `{name}` itself: expected {instead}, got {name}={leaky[name]!r}")
         surrogate = SigmoidCentered(slope)
         # Parameters are float32 as everywhere; constants stay float64, so that a double model sees alpha exactly.
         beta = (1 - leak).to(torch.float32 if leaky.get("learn_beta") else torch.float64)
         height = height.to(torch.float32 if leaky.get("learn_threshold") else torch.float64)
         try:
-            super().__init__(
-                beta=beta, threshold=height, spike_grad=surrogate, reset_mechanism="zero", **leaky
-            )
+            super().__init__(beta=beta, threshold=height, spike_grad=surrogate, reset_mechanism="zero", **leaky)
         except TypeError as error:
-            raise InputError(
-                f"Expected the arguments of snntorch.Leaky, got {sorted(leaky)} ({error})"
-            ) from None
+            raise InputError(f"Expected the arguments of snntorch.Leaky, got {sorted(leaky)} ({error})") from None
         if not self.init_hidden:  # snnTorch's registry would keep the neuron alive for ever
             snn.SpikingNeuron.instances[:] = [n for n in snn.SpikingNeuron.instances if n is not self]
 
@@ -109,17 +103,13 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
     def scan(self, currents: Tensor, mem: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """All time steps: ``[T, B, ...]`` to ``(spikes, membrane)`` of that shape, membrane before reset."""
         if self.inhibition or self.state_quant or not self.reset_delay or self.surrogate_disable:
-            raise InputError(
-                "Expected a plain neuron in `scan`; call it step by step with inhibition or state_quant"
-            )
+            raise InputError("Expected a plain neuron in `scan`; call it step by step with inhibition or state_quant")
         spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
         return spikes * self.graded_spikes_factor, membranes
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SigmoidLeaky":
         # 0-d constants stay float64 on the CPU, where PyTorch treats them as exact scalars of any device and dtype.
-        exact = {
-            n: b for n in ("beta", "threshold") if (b := self._buffers.get(n)) is not None and b.dim() == 0
-        }
+        exact = {n: b for n in ("beta", "threshold") if (b := self._buffers.get(n)) is not None and b.dim() == 0}
         super()._apply(fn, recurse)
         self._buffers.update(exact)
         return self

@@ -26,6 +26,7 @@ Array: TypeAlias = torch.Tensor | npt.NDArray[Any]
 BLUE, ORANGE, INK = "#0072B2", "#D55E00", "#404040"
 CURVES = ((ORANGE, "-"), (BLUE, "--"), ("#009E73", "-."), ("#CC79A7", ":"))
 PIXELS = 28  # side of an image
+FAINT = 0.1  # brightness below which an image is shown as dark as it is
 ZOOM = 8  # of a frame of an animation
 CAPTION = 20  # height of its caption
 
@@ -70,7 +71,8 @@ def _title(ax: Axes, title: str) -> None:
 
 
 def _draw_image(ax: Axes, image: npt.NDArray[np.float32], title: str = "") -> None:
-    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    # Standardized, as the paper compares images: the brightest pixel is white, unless the image is all but silent.
+    ax.imshow(image, cmap="gray", vmin=0, vmax=max(image.max(), FAINT), interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     _title(ax, title)
@@ -339,9 +341,9 @@ def learning_curve(curves: Mapping[str, Sequence[float]], ylabel: str, xlabel: s
 
 
 def image_forming(output_spikes: Array) -> list[Image.Image]:
-    r"""Frames of the image forming: after step t, each pixel shows its firing rate so far.
+    r"""Frames of the image forming: after step t, each pixel shows the spikes it has fired so far.
 
-    .. math:: I_t = \frac{1}{t} \sum_{s \le t} A[s]
+    .. math:: I_t = \frac{\sum_{s \le t} A[s]}{\max_i \sum_{s \le T} A_i[s]}
 
     Shape:
         output_spikes: [T, 784].
@@ -359,8 +361,8 @@ def image_forming(output_spikes: Array) -> list[Image.Image]:
     """
     spikes = _numpy(output_spikes, (None, PIXELS * PIXELS), "output spikes")
     steps = len(spikes)
-    rates = spikes.cumsum(axis=0) / np.arange(1, steps + 1)[:, None]
-    grey = (255 * rates.clip(0, 1)).round().astype(np.uint8).reshape(steps, PIXELS, PIXELS)
+    counts = spikes.cumsum(axis=0)
+    grey = (255 * counts / max(counts[-1].max(), FAINT * steps)).round().astype(np.uint8).reshape(steps, PIXELS, PIXELS)
     frames = []
     for t, pixels in enumerate(grey.repeat(ZOOM, axis=1).repeat(ZOOM, axis=2), start=1):
         frame = Image.new("L", (PIXELS * ZOOM, PIXELS * ZOOM + CAPTION), 255)
@@ -371,9 +373,7 @@ def image_forming(output_spikes: Array) -> list[Image.Image]:
     return frames
 
 
-def save_animation(
-    frames: Sequence[Image.Image], path: str | Path, frame_ms: int = 120, last_ms: int = 2000
-) -> None:
+def save_animation(frames: Sequence[Image.Image], path: str | Path, frame_ms: int = 120, last_ms: int = 2000) -> None:
     """Write frames as a GIF that repeats, the last frame held longer; whole or not at all.
 
     Example:

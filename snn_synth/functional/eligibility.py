@@ -49,19 +49,14 @@ class Trace:
     def integrate(self, presynaptic: Tensor) -> None:
         """Move on to step t and add its presynaptic spikes x[t], shape [B, ...]."""
         if self.fired is not None:  # the spikes of step t - 1, which reset the traces from now on
-            before = (
-                torch.zeros_like(self.fired, dtype=torch.int64)
-                if self.last_spike is None
-                else self.last_spike
-            )
-            self.last_spike = torch.where(self.fired, self.step, before)
+            last = torch.zeros_like(self.fired, dtype=torch.int64) if self.last_spike is None else self.last_spike
+            self.last_spike = torch.where(self.fired, self.step, last)
         if self.step == 0:
             dtype = torch.promote_types(presynaptic.dtype, torch.float32)
             self.sums = presynaptic.new_zeros((self.num_steps + 1, *presynaptic.shape), dtype=dtype)
         self.step += 1
-        torch.add(
-            presynaptic.detach(), self.sums[self.step - 1], alpha=self.decay, out=self.sums[self.step]
-        )  # eq. 10, eq. 16
+        before, now = self.sums[self.step - 1], self.sums[self.step]
+        torch.add(presynaptic.detach(), before, alpha=self.decay, out=now)  # eq. 10, eq. 16
 
     def reset(self, spikes: Tensor) -> None:
         """Note the spikes of step t, shape [B, ...]: the gradient at t still has the traces from before."""
@@ -147,7 +142,6 @@ def traced_current(operator: nn.Module, presynaptic: Tensor, trace: Trace) -> Te
     trace.integrate(presynaptic)
     parameters = dict(operator.named_parameters())
     frozen = {name: p.detach() for name, p in parameters.items()}
-    current = functional_call(
-        operator, frozen, (presynaptic,)
-    )  # eq. 12, eq. 14: what passes to the layer below
-    return _TraceGradient.apply(current, operator, trace, *parameters.values())  # type: ignore[no-untyped-call, no-any-return]
+    current = functional_call(operator, frozen, (presynaptic,))  # eq. 12, eq. 14: what passes to the layer below
+    result: Tensor = _TraceGradient.apply(current, operator, trace, *parameters.values())  # type: ignore[no-untyped-call]
+    return result

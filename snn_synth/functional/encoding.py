@@ -5,7 +5,7 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 
-# Multipliers of a two-round 32-bit integer hash (found by C. Wellons' search for low bias) and Weyl's golden ratio, as int32.
+# As int32: multipliers of a two-round integer hash (found by C. Wellons' search for low bias), and the golden ratio.
 _MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
 _GOLDEN = 0x9E3779B9 - (1 << 32)
 _UNIFORM_BITS = 24  # what a float32 holds exactly
@@ -60,7 +60,7 @@ def _check_unit_interval(x: Tensor, num_steps: int) -> None:
         raise InputError(f"Expected `x` of a floating dtype with values in [0, 1], got {x.dtype}")
     if num_steps < 1:
         raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
-    if x.numel() and not (0 <= x.min() and x.max() <= 1):  # written so that NaN fails too
+    if x.numel() and not (x.min() >= 0 and x.max() <= 1):  # written so that NaN fails too
         raise InputError(f"Expected values in [0, 1], got {x.min().item():.4g} to {x.max().item():.4g}")
 
 
@@ -110,9 +110,7 @@ def poisson_encode(
         keys = torch.randint(1 << 62, (1,), generator=generator, device=device)
         samples = x[None]
     elif keys.shape != x.shape[:1]:
-        raise InputError(
-            f"Expected keys of shape {list(x.shape[:1])}, one per sample, got {list(keys.shape)}"
-        )
+        raise InputError(f"Expected keys of shape {list(x.shape[:1])}, one per sample, got {list(keys.shape)}")
     else:
         samples = x
     flat = samples.reshape(len(samples), -1)

@@ -5,9 +5,7 @@ from torch import Tensor
 from snn_synth.errors import InputError
 
 
-def membrane_error(
-    membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True
-) -> Tensor:
+def membrane_error(membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True) -> Tensor:
     r"""Error of the membrane where the neuron fired wrongly.
 
     .. math::
@@ -51,9 +49,7 @@ def membrane_error(
     return wrong * error  # eq. 7
 
 
-def membrane_loss(
-    membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True
-) -> Tensor:
+def membrane_loss(membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True) -> Tensor:
     r"""Half the squared membrane error: sum over neurons, mean over the batch and over time steps.
 
     .. math:: L = \frac{1}{TB} \sum_{t,b} \tfrac12 \lVert E[t, b] \rVert^2

@@ -114,8 +114,8 @@ def best_of_class(errors: Tensor, labels: Tensor, gallery_labels: Tensor) -> tup
         ``(error, place of that image in the gallery)``.
 
     Source:
-        Roy, Panda & Roy 2019, section 4.2.3: with one image per class this is the test error of dataset A, with many that
-        of dataset B.
+        Roy, Panda & Roy 2019, section 4.2.3: with one image per class the test error of dataset A, with many that of
+        dataset B.
 
     Example:
         >>> best_of_class(torch.tensor([[0.3, 0.1, 0.2]]), torch.tensor([7]), torch.tensor([7, 5, 7]))

@@ -54,7 +54,7 @@ class ACSNN(SpikingStack):
 class ACANN(Pretrained):
     r"""Conventional audiocoder of the size of an AC-SNN: a spectrogram to the hidden vector of an AE-ANN.
 
-    .. math:: h = \operatorname{relu}(W_1 x + b_1), \qquad y = \sigma(W_2 h + b_2)
+    .. math:: h = \operatorname{relu}(W_1 x + b_1), \qquad y = W_2 h + b_2
 
     Args:
         inputs: values of the spectrogram.
@@ -79,9 +79,7 @@ class ACANN(Pretrained):
         if min(inputs, hidden, code) < 1:
             raise InputError(f"Expected sizes of at least 1, got {inputs}, {hidden} and {code}")
         self.sizes = [inputs, hidden, code]
-        self.layers = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code), nn.Sigmoid()
-        )
+        self.layers = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code), nn.Sigmoid())
         self.config = {"inputs": inputs, "hidden": hidden, "code": code}
 
     def forward(self, spectrograms: Tensor) -> Tensor:

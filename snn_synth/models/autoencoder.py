@@ -89,9 +89,9 @@ class AESNN(SpikingStack):
 class AEANN(Pretrained):
     r"""Conventional autoencoder of the size of an AE-SNN, the paper's point of comparison.
 
-    .. math:: h = \sigma(W_1 x + b_1), \qquad y = \sigma(W_2 h + b_2)
+    .. math:: h = \operatorname{relu}(W_1 x + b_1), \qquad y = W_2 h + b_2
 
-    The paper does not name its activations; the sigmoid keeps code and image in [0, 1], as firing rates are.
+    The paper does not name its activations; of those tried on MNIST these learn most in one epoch.
 
     Args:
         inputs: pixels.
@@ -114,8 +114,8 @@ class AEANN(Pretrained):
         if min(inputs, hidden) < 1:
             raise InputError(f"Expected `inputs` and `hidden` to be at least 1, got {inputs} and {hidden}")
         self.sizes = [inputs, hidden, inputs]
-        self.encode = nn.Sequential(nn.Linear(inputs, hidden), nn.Sigmoid())
-        self.decode = nn.Sequential(nn.Linear(hidden, inputs), nn.Sigmoid())
+        self.encode = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
+        self.decode = nn.Linear(hidden, inputs)
         self.config = {"inputs": inputs, "hidden": hidden}
 
     def forward(self, images: Tensor) -> Tensor:
@@ -125,15 +125,13 @@ class AEANN(Pretrained):
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Reconstruct images of any shape with ``inputs`` pixels each."""
-        result: Tensor = self(_flatten(images, self.sizes[0]))
+        """Reconstruct images of any shape with ``inputs`` pixels each; the results are cut to [0, 1]."""
+        result: Tensor = self(_flatten(images, self.sizes[0])).clamp(0, 1)
         return result.reshape(images.shape)
 
 
 def _flatten(images: Tensor, pixels: int) -> Tensor:
     flat = images.flatten(1) if images.dim() > 1 else images
     if flat.dim() != 2 or flat.shape[1] != pixels:
-        raise InputError(
-            f"Expected images of shape [B, ...] with {pixels} pixels each, got {list(images.shape)}"
-        )
+        raise InputError(f"Expected images of shape [B, ...] with {pixels} pixels each, got {list(images.shape)}")
     return flat

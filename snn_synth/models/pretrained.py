@@ -81,11 +81,7 @@ class Pretrained(nn.Module):
             InputError: if ``folder`` holds something else or cannot be written.
         """
         target = Path(folder)
-        if (
-            target.exists()
-            and not (target / _CONFIG).is_file()
-            and (not target.is_dir() or any(target.iterdir()))
-        ):
+        if target.exists() and not (target / _CONFIG).is_file() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(f"Expected an empty folder or a saved model to replace, got {target}")
         weights = {k: v.contiguous() for k, v in self.named_parameters()}
         try:
@@ -105,9 +101,7 @@ class Pretrained(nn.Module):
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
-            raise InputError(
-                f"Expected a folder that can be written, got {target} ({error.strerror})"
-            ) from None
+            raise InputError(f"Expected a folder that can be written, got {target} ({error.strerror})") from None
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -122,16 +116,12 @@ class Pretrained(nn.Module):
         source = Path(folder)
         for name in (_CONFIG, _WEIGHTS):
             if not (source / name).is_file():
-                raise InputError(
-                    f"Expected a folder with {_CONFIG} and {_WEIGHTS}, got {source} without {name}"
-                )
+                raise InputError(f"Expected a folder with {_CONFIG} and {_WEIGHTS}, got {source} without {name}")
         try:
             description = json.loads((source / _CONFIG).read_text())
             weights = load_file(source / _WEIGHTS)
         except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
-            raise InputError(
-                f"Expected a saved {cls.__name__} in {source}, got a damaged file ({error})"
-            ) from None
+            raise InputError(f"Expected a saved {cls.__name__} in {source}, got a damaged file ({error})") from None
         model = cls.build(description)
         expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
         found = {name: tuple(w.shape) for name, w in weights.items()}

@@ -1,7 +1,8 @@
 """Fully connected spiking layers on top of each other."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -56,9 +57,7 @@ class SpikingStack(Pretrained):
         (torch.Size([5, 1, 2]), torch.Size([5, 1, 3]), torch.Size([5, 1, 2]))
     """
 
-    def __init__(
-        self, sizes: Sequence[int], alpha: float = 0.1, threshold: float = 1.0, slope: float = 1.0
-    ) -> None:
+    def __init__(self, sizes: Sequence[int], alpha: float = 0.1, threshold: float = 1.0, slope: float = 1.0) -> None:
         """Make the layers with PyTorch's default initialisation."""
         if len(sizes) < 2 or min(sizes) < 1:
             raise InputError(
@@ -68,7 +67,7 @@ class SpikingStack(Pretrained):
         self.sizes = list(sizes)
         self.layers = nn.ModuleList(
             nn.ModuleList([nn.Linear(n, m, bias=False), SigmoidLeaky(alpha, threshold, slope)])
-            for n, m in zip(sizes[:-1], sizes[1:], strict=True)
+            for n, m in pairwise(sizes)
         )
         self.config = {"sizes": self.sizes, "alpha": alpha, "threshold": threshold, "slope": slope}
 
@@ -81,8 +80,9 @@ class SpikingStack(Pretrained):
         expected = self.sizes[first]
         if spikes.dim() != 3 or spikes.shape[-1] != expected:
             raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)}")
+        layers: Any = list(self.layers)
         layer_spikes = []
-        for operator, neuron in list(self.layers)[first:last]:  # type: ignore[misc]
+        for operator, neuron in layers[first:last]:
             spikes, membrane = neuron.scan(operator(spikes))  # the product for all time steps at once
             layer_spikes.append(spikes)
         return StackOutput(tuple(layer_spikes), membrane)

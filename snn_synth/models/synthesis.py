@@ -42,26 +42,20 @@ class AudioToImage(Pretrained):
 
     Example:
         >>> a2i = AudioToImage(ACSNN(3900, 64, 196), AESNN(784, 196))
-        >>> a2i.synthesize(
-        ...     torch.zeros(2, 39, 100), num_steps=30, generator=torch.Generator().manual_seed(0)
-        ... ).shape
+        >>> a2i.synthesize(torch.zeros(2, 39, 100), num_steps=30, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([2, 1, 28, 28])
     """
 
-    def __init__(
-        self, audiocoder: ACSNN, autoencoder: AESNN, image_shape: Sequence[int] = (1, 28, 28)
-    ) -> None:
+    def __init__(self, audiocoder: ACSNN, autoencoder: AESNN, image_shape: Sequence[int] = (1, 28, 28)) -> None:
         """Put the two together."""
         super().__init__()
         if audiocoder.sizes[-1] != autoencoder.sizes[1]:
             raise InputError(
-                f"Expected an audiocoder with {autoencoder.sizes[1]} outputs, one per hidden neuron of the autoencoder, "
-                f"got {audiocoder.sizes[-1]}"
+                f"Expected an audiocoder with {autoencoder.sizes[1]} outputs, one per hidden neuron of the "
+                f"autoencoder, got {audiocoder.sizes[-1]}"
             )
         if torch.Size(image_shape).numel() != autoencoder.sizes[-1]:
-            raise InputError(
-                f"Expected an image shape of {autoencoder.sizes[-1]} pixels, got {list(image_shape)}"
-            )
+            raise InputError(f"Expected an image shape of {autoencoder.sizes[-1]} pixels, got {list(image_shape)}")
         self.audiocoder = audiocoder
         self.autoencoder = autoencoder
         self.image_shape = tuple(image_shape)
@@ -88,7 +82,8 @@ class AudioToImage(Pretrained):
         Raises:
             InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
         """
-        return self(spectrograms, num_steps, generator, keys).images
+        stages: Synthesis = self(spectrograms, num_steps, generator, keys)
+        return stages.images
 
     @torch.no_grad()
     def forward(

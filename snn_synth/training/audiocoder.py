@@ -70,7 +70,7 @@ class LitAudiocoder(LitSpiking):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        """Keep the network and the settings; the autoencoder comes with ``setup`` or a checkpoint."""
+        """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
         if hidden_steps < 1:
             raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
         settings: dict[str, Any] = {
@@ -117,7 +117,7 @@ class LitAudiocoder(LitSpiking):
         return AudioToImage(self.network, self.autoencoder)
 
     def setup(self, stage: str) -> None:
-        """Get the autoencoder, and encode the images that are to be drawn."""
+        """Check that the data fits the network, before anything is trained."""
         data = self.data
         self.front_end = data.front_end.config()
         if self.network.sizes[0] != data.inputs:
@@ -125,8 +125,6 @@ class LitAudiocoder(LitSpiking):
                 f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape {list(data.front_end.shape)}, "
                 f"got {self.network.sizes[0]}"
             )
-        if self.autoencoder is None and self.trainer.ckpt_path is None:  # a checkpoint brings its own
-            self.adopt(self._find_autoencoder(data))
 
     def adopt(self, autoencoder: AESNN) -> None:
         """Use this autoencoder, as it is."""
@@ -139,11 +137,17 @@ class LitAudiocoder(LitSpiking):
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         return pretrain_autoencoder(
-            data.image_set, folder, hidden=self.network.sizes[-1], epochs=self.autoencoder_epochs, seed=self.seed
+            data.image_set,
+            folder,
+            hidden=self.network.sizes[-1],
+            epochs=self.autoencoder_epochs,
+            seed=self.seed,
         )
 
     def on_fit_start(self) -> None:
-        """Store the hidden spike map of each paired image."""
+        """Get the autoencoder, unless a checkpoint brought it, and store the hidden spike map of each paired image."""
+        if self.autoencoder is None:
+            self.adopt(self._find_autoencoder(self.data))
         assert self.autoencoder is not None
         self.hidden_maps = encode_gallery(self.autoencoder, self.data.gallery, self.hidden_steps, self.seed)
 

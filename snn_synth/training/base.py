@@ -14,6 +14,7 @@ from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.hparams import made_by
+from snn_synth.training.loaders import ResumableLoader
 
 Rule = Literal["bptt", "online"]
 
@@ -80,13 +81,25 @@ class LitSpiking(LightningModule):
         else:
             optimizer = self.optimizers()
             loss = online_step(
-                self.network, spikes, targets, optimizer, self.fresh_moments, self.mask, backward=self.manual_backward
+                self.network,
+                spikes,
+                targets,
+                optimizer,
+                self.fresh_moments,
+                self.mask,
+                backward=self.manual_backward,
             )
             schedulers = self.lr_schedulers()
             if schedulers is not None:
                 schedulers.step()  # type: ignore[union-attr, call-arg]
         self.log("train/loss", loss, prog_bar=True)
         return loss
+
+    def on_train_start(self) -> None:
+        """Go on at the batch where the checkpoint was made: Lightning forgets to once a scheduler asked for its steps."""
+        progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
+        if isinstance(loader, ResumableLoader):
+            loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler stepped once per batch."""
@@ -108,4 +121,7 @@ def make_optimizers(
     if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR, say
         steps = int(module.trainer.estimated_stepping_batches)
         make_scheduler = functools.partial(make_scheduler, total_steps=steps)
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make_scheduler(optimizer), "interval": "step"}}
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": make_scheduler(optimizer), "interval": "step"},
+    }

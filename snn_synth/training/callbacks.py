@@ -150,5 +150,9 @@ class LayerWarning(Callback):
                 continue
             self.named.add(name)
             state, cure = ("silent", "lower") if rate <= self.silent else ("saturated", "raise")
-            hint = "check the values it encodes" if name == "input" else f"{cure} its threshold, or lower the learning rate"
+            hint = (
+                "check the values it encodes"
+                if name == "input"
+                else f"{cure} its threshold, or lower the learning rate"
+            )
             rank_zero_warn(f"The layer `{name}` is {state}: {rate:.2g} spikes per neuron and step; {hint}.")

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from snn_synth.errors import InputError
+from snn_synth.files import atomic_write
 
 Module = TypeVar("Module", bound=LightningModule)
 
@@ -24,21 +24,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write, flush to the disk, rename."""
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        except OSError as error:
-            raise InputError(f"Expected a folder that can be written, got {target.parent} ({error.strerror})") from None
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, target)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        with atomic_write(path) as draft, draft.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
+        """Load without running code, whatever Lightning asks for; InputError if that fails."""
+        return _load(path, map_location)
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -81,20 +74,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: if there is none, it is truncated, no checkpoint at all, or holds more than plain data and tensors.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"Expected a checkpoint at {path}, got no such file") from None
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        if "weights_only" in str(error).lower() or "Unsupported" in str(error):
-            reason = "it holds objects other than tensors and plain data, which could run code"
-        raise InputError(f"Expected a checkpoint of snn_synth, got {path}: {reason}") from None
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, IndexError) as error:
-        raise InputError(f"Expected a checkpoint of snn_synth, got {path}: damaged or of another kind ({_brief(error)})") from None
+    checkpoint = _load(path, "cpu")
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint or "hyper_parameters" not in checkpoint:
         raise InputError(f"Expected a checkpoint of snn_synth, got {path} without `state_dict` and `hyper_parameters`")
     return checkpoint
+
+
+def _load(path: str | Path, map_location: Any) -> Any:
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"Expected a checkpoint at {path}, got no such file") from None
+    except pickle.UnpicklingError:
+        reason = "it is damaged, or holds objects other than tensors and plain data, which could run code"
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, IndexError) as error:
+        reason = f"damaged or of another kind ({_brief(error)})"
+    raise InputError(f"Expected a checkpoint of snn_synth, got {path}: {reason}")
 
 
 def load_checkpoint(cls: type[Module], path: str | Path) -> Module:

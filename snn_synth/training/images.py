@@ -75,9 +75,9 @@ class ImageData(LightningDataModule):
         """Shuffled by (seed, epoch)."""
         return self._loader(self.train_set, self.train_index, shuffle=True)
 
-    def val_dataloader(self) -> ResumableLoader:
-        """In order."""
-        return self._loader(self.train_set, self.validation_index)
+    def val_dataloader(self) -> list[ResumableLoader]:
+        """In order; none if nothing is held out."""
+        return [self._loader(self.train_set, self.validation_index)] if len(self.validation_index) else []
 
     def test_dataloader(self) -> ResumableLoader:
         """In order."""

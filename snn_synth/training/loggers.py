@@ -50,8 +50,12 @@ class WandbLogger(loggers.WandbLogger):
             save_dir=save_dir,
             offline=offline,
             log_model=log_model and not offline,
-            **wandb_init,
+            **{
+                key: value for key, value in wandb_init.items() if value is not None
+            },  # YAML's nulls: `mode=None` is online
         )
+        if offline:  # said outright: wandb has read WANDB_MODE long before Lightning sets it
+            self._wandb_init["mode"] = os.environ.get("WANDB_MODE", "offline")
         # wandb dropped anonymous runs, and warns whenever the argument is given, as Lightning does.
         self._wandb_init.pop("anonymous", None)
         if offline and os.environ.get("WANDB_MODE") != "disabled":

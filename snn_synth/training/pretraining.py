@@ -1,9 +1,6 @@
 """The autoencoder that an audiocoder needs: loaded, or trained first."""
 
 import functools
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,6 +10,7 @@ from snn_synth.data import ImageDataset
 from snn_synth.models import AESNN
 from snn_synth.training.autoencoder import LitAutoencoder
 from snn_synth.training.checkpoints import load_checkpoint
+from snn_synth.training.console import quiet_lightning
 from snn_synth.training.images import image_batch
 from snn_synth.training.loaders import Batches, ResumableLoader
 
@@ -52,22 +50,15 @@ def pretrain_autoencoder(
     )
     places = Batches(torch.arange(len(images)), lambda index: image_batch(images, index))
     loader = ResumableLoader(places, batch_size=100, shuffle=True, seed=seed)
-    with _quiet():
+    with quiet_lightning():
         trainer = Trainer(
-            accelerator="auto", devices=1, max_epochs=epochs, logger=False, enable_checkpointing=False, enable_model_summary=False
+            accelerator="auto",
+            devices=1,
+            max_epochs=epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
         )
         trainer.fit(module, loader)
     network.cpu().save_pretrained(folder)
     return network
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's announcements of the second trainer out of the first one's output."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -13,6 +13,7 @@ from snn_synth.data import (
     FrontEnd,
     MelSpectrogram,
     SpokenDigits,
+    class_mean_images,
     one_image_per_class,
     one_image_per_utterance,
     spectrograms,
@@ -25,7 +26,7 @@ from snn_synth.training.images import check_batch_size, hold_out, load_images
 from snn_synth.training.loaders import Batches, ResumableLoader, SpeechBatch
 
 Corpus = Literal["fsdd", "ti46", "espeak"]
-Pairing = Literal["A", "B"]
+Pairing = Literal["A", "A-mean", "B"]
 Split = Literal["official", "random"]
 
 UNPAIRED = -1
@@ -56,7 +57,8 @@ class SpokenDigitsData(LightningDataModule):
     Args:
         corpus: ``fsdd``, ``ti46`` or ``espeak``.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        pairing: ``A``, one image for each digit; ``B``, another image of the digit for each utterance.
+        pairing: ``A``, one image for each digit, its first; ``A-mean``, the one nearest its class mean; ``B``, another
+            image of the digit for each utterance.
         front_end: from waveform to spectrogram.
         split: ``official`` (the corpus's own) or ``random`` (``test_fraction`` by seed).
         held_out_speakers: left out whole; they are test data of their own, see :meth:`held_out_dataloader`.
@@ -90,10 +92,12 @@ class SpokenDigitsData(LightningDataModule):
         """Check and keep the settings."""
         super().__init__()
         check_batch_size(batch_size)
-        if pairing not in ("A", "B"):
-            raise InputError(f"Expected `pairing` to be 'A' or 'B', got {pairing!r}")
+        if pairing not in ("A", "A-mean", "B"):
+            raise InputError(f"Expected `pairing` to be 'A', 'A-mean' or 'B', got {pairing!r}")
         if split == "official" and corpus == "espeak":
-            raise InputError("Expected `split: random` for the espeak corpus, which has no official split, got 'official'")
+            raise InputError(
+                "Expected `split: random` for the espeak corpus, which has no official split, got 'official'"
+            )
         front_end = MelSpectrogram() if front_end is None else front_end
         remember(
             self,
@@ -134,7 +138,11 @@ class SpokenDigitsData(LightningDataModule):
         self.spectrograms = spectrograms(self.corpus, self.front_end)
         self.image_set = load_images(self.image_name, True, self.root)
         labels = self.corpus.labels
-        train, self.held_out_index = split_by_speaker(self.corpus.speakers, self.held_out_speakers)
+        train, self.held_out_index = torch.arange(len(labels)), torch.arange(0)
+        if self.held_out_speakers:
+            train, self.held_out_index = torch.arange(len(labels)), torch.arange(0)
+        if self.held_out_speakers:
+            train, self.held_out_index = split_by_speaker(self.corpus.speakers, self.held_out_speakers)
         if self.split == "official":
             assert isinstance(self.corpus, Recordings)
             official_train, official_test = self.corpus.official_split()
@@ -145,12 +153,14 @@ class SpokenDigitsData(LightningDataModule):
         self.train_index, self.validation_index = hold_out(train, labels, self.validation_fraction, self.seed)
 
         self.image_of = torch.full((len(labels),), UNPAIRED)
-        if self.pairing == "A":
-            gallery = one_image_per_class(self.image_set.labels)
-            self.image_of = labels.clone()
-        else:
+        if self.pairing == "B":
             gallery = one_image_per_utterance(labels[self.train_index], self.image_set.labels, self.seed)
             self.image_of[self.train_index] = torch.arange(len(gallery))
+        else:
+            images, image_labels = self.image_set.images, self.image_set.labels
+            first = self.pairing == "A"
+            gallery = one_image_per_class(image_labels) if first else class_mean_images(images, image_labels)
+            self.image_of = labels.clone()
         self.gallery = self.image_set.images[gallery].unsqueeze(1).float() / 255
         self.gallery_labels = self.image_set.labels[gallery]
 
@@ -158,9 +168,9 @@ class SpokenDigitsData(LightningDataModule):
         """Shuffled by (seed, epoch)."""
         return self._loader(self.train_index, shuffle=True)
 
-    def val_dataloader(self) -> ResumableLoader:
-        """In order."""
-        return self._loader(self.validation_index)
+    def val_dataloader(self) -> list[ResumableLoader]:
+        """In order; none if nothing is held out."""
+        return [self._loader(self.validation_index)] if len(self.validation_index) else []
 
     def test_dataloader(self) -> ResumableLoader:
         """In order."""
@@ -176,9 +186,7 @@ class SpokenDigitsData(LightningDataModule):
 
     def batch(self, places: Tensor) -> SpeechBatch:
         """The utterances at some places of the corpus."""
-        return SpeechBatch(
-            self.spectrograms[places].float(), self.corpus.labels[places], places, self.image_of[places]
-        )
+        return SpeechBatch(self.spectrograms[places].float(), self.corpus.labels[places], places, self.image_of[places])
 
     def _loader(self, index: Tensor, shuffle: bool = False) -> ResumableLoader:
         return ResumableLoader(Batches(index, self.batch), self.batch_size, shuffle, self.seed)

@@ -1,0 +1,70 @@
+"""Configs that come with the package, found by name."""
+
+from pathlib import Path
+
+import yaml
+
+import snn_synth
+from snn_synth.errors import InputError
+
+_PACKAGE = Path(snn_synth.__file__).parent
+# An installed wheel has the configs inside the package, a source checkout beside it.
+FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+
+
+def shipped() -> dict[str, Path]:
+    """Path of each shipped config by its name.
+
+    Example:
+        >>> shipped()["ae_mnist"].name
+        'ae_mnist.yaml'
+    """
+    folder = next((folder for folder in FOLDERS if folder.is_dir()), FOLDERS[0])
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(name: str) -> Path:
+    """The config file meant by a path or by the name of a shipped config.
+
+    Raises:
+        InputError: if there is neither, or it is no YAML with keys.
+
+    Example:
+        >>> find("ae_mnist").name
+        'ae_mnist.yaml'
+    """
+    configs = shipped()
+    path = Path(name) if Path(name).is_file() else configs.get(name)
+    if path is None:
+        raise InputError(f"Expected a config file or one of the shipped configs {list(configs)}, got {name!r}")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"Expected a config in YAML, got {path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"Expected a config with keys such as `model` and `data`, got none in {path}")
+    return path
+
+
+def with_paths(words: list[str]) -> list[str]:
+    """Command-line words with the path of a config in place of its name.
+
+    Raises:
+        InputError: if they name no config at all.
+
+    Example:
+        >>> with_paths(["fit", "--config", "ae_mnist"])[2].endswith("ae_mnist.yaml")
+        True
+    """
+    found: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in ("-c", "--config") and equals:
+            found.append(f"{option}={find(value)}")
+        elif found and found[-1] in ("-c", "--config"):
+            found.append(str(find(word)))
+        else:
+            found.append(word)
+    if not any(word.startswith(("-c", "--config", "--help", "--model.help", "--data.help")) for word in found):
+        raise InputError(f"Expected --config with a YAML file or a shipped config of {list(shipped())}, got none")
+    return found

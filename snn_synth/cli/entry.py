@@ -1,0 +1,67 @@
+"""Which command is meant, and what becomes of its errors."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import snn_synth
+from snn_synth.cli.help import OVERVIEW, PAGES
+from snn_synth.errors import InputError
+
+COMMANDS = {
+    "fit": "snn_synth.cli.trainer",
+    "validate": "snn_synth.cli.trainer",
+    "test": "snn_synth.cli.trainer",
+    "predict": "snn_synth.cli.trainer",
+    "synthesize": "snn_synth.cli.synthesize",
+    "demo": "snn_synth.cli.demo",
+}
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after ``snn-synth``; those of this process if not given.
+
+    Returns:
+        The exit code: 0, 2 for bad input (one sentence on stderr), 130 after Ctrl-C.
+
+    Example:
+        >>> main(["--version"])
+        snn-synth ...
+        0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as stop:
+        # Lightning catches Ctrl-C to end a run in order, then leaves with exit code 1.
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            return INTERRUPTED
+        raise
+    except Exception as error:
+        from snn_synth.cli.errors import sentence  # an error may cost an import, --help may not
+
+        message = sentence(error)
+        if message is None:  # a bug of ours: show where
+            raise
+        print(f"snn-synth: error: {message}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(OVERVIEW)
+    elif words[0] == "--version":
+        print(f"snn-synth {snn_synth.__version__}")
+    elif words[0] not in COMMANDS:
+        raise InputError(f"Expected a command of {list(COMMANDS)}, got {words[0]!r}")
+    elif "-h" in words or "--help" in words:
+        print(PAGES[words[0]])
+    else:
+        importlib.import_module(COMMANDS[words[0]]).run(words)
+    return 0

@@ -1,0 +1,71 @@
+"""From an exception to the one sentence that a user can act on."""
+
+import argparse
+import re
+from collections.abc import Iterator
+
+from snn_synth.errors import InputError
+
+_WORDING = (  # jsonargparse's words, and ours
+    (r"<class '(?:\w+\.)*(\w+)'>", r"\1"),
+    (r"typing\.", ""),
+    (r"^Expected an? (.+)\. Got value: ", r"Expected \1, got "),
+    (r"^Expected a dot import path string: ", "Expected a known class or its import path, got "),
+)
+
+
+def sentence(error: BaseException) -> str | None:
+    """What was wrong with the input, in one line; None for a mistake that is not the input's.
+
+    Example:
+        >>> sentence(InputError("Expected `num_steps` to be at least 1, got 0"))
+        'Expected `num_steps` to be at least 1, got 0'
+        >>> sentence(PermissionError(13, "Permission denied", "/proc/runs"))
+        'Permission denied: /proc/runs'
+        >>> sentence(ZeroDivisionError()) is None
+        True
+    """
+    causes = list(_causes(error))
+    for cause in causes:  # jsonargparse wraps what a constructor raises
+        if isinstance(cause, InputError):
+            return _one_line(str(cause))
+    if isinstance(error, argparse.ArgumentError):
+        return _configuration(causes)
+    if isinstance(error, OSError):
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}{place}"
+    if type(error).__name__ == "MisconfigurationException":  # by its name: Lightning may not be imported
+        return _one_line(str(error))
+    if isinstance(error, ValueError) and _raised_in(error, "torch.optim"):  # a negative learning rate, say
+        return _one_line(str(error))
+    if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
+        return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _configuration(causes: list[BaseException]) -> str:
+    """The innermost cause says what is wrong; the outermost names the outermost key."""
+    lines = [line.strip() for line in str(causes[-1]).splitlines() if line.strip()]
+    reason = lines[0]
+    for pattern, plain in _WORDING:
+        reason = re.sub(pattern, plain, reason)
+    keys = [key for cause in causes for key in re.findall(r'Parser key "([^"]+)"', str(cause))]
+    path = ".".join(dict.fromkeys(keys))
+    return f"{path}: {reason}" if path and path not in reason else reason
+
+
+def _raised_in(error: BaseException, package: str) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith(package)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

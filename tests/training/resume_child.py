@@ -1,0 +1,171 @@
+"""One training run in a process of its own, which may kill itself at an exact point. See test_resume.py."""
+
+import functools
+import io
+import os
+import signal
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from snn_synth.data import MelSpectrogram
+from snn_synth.models import ACSNN, AESNN
+from snn_synth.training import (
+    AtomicCheckpointIO,
+    LitAudiocoder,
+    LitAutoencoder,
+    MNISTSubsetData,
+    ResumeCheckpoint,
+    SpokenDigitsData,
+)
+
+EPOCHS = 3
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FewImages(MNISTSubsetData):
+    """95 images in batches of 10: the last batch is ragged."""
+
+    def setup(self, stage):
+        super().setup(stage)
+        self.train_index, self.validation_index = self.train_index[:95], self.validation_index[:25]
+
+
+class Diary(Callback):
+    """Writes down, for good, the loss of every batch and what each validation found."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def _write(self, *words):
+        with self.file.open("a") as file:
+            print(*words, file=file)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        loss, order = trainer.callback_metrics["train/loss"].item(), batch.index.tolist()
+        self._write("train", trainer.current_epoch, batch_idx, loss.hex(), order)
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        after = trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        mse = pl_module.val_mse.compute().item()
+        self._write("validation", trainer.current_epoch, after, mse.hex())
+
+
+class DieInStep(Callback):
+    """Dies after some backward passes of a batch: under the online rule, with the weights of half a batch."""
+
+    def __init__(self, epoch, batch, passes):
+        self.place, self.passes = (epoch, batch), passes
+
+    def on_after_backward(self, trainer, pl_module):
+        if (trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_idx) == self.place:
+            self.passes -= 1
+            if not self.passes:
+                die()
+
+
+class DieBetweenEpochs(Callback):
+    """Dies when all of an epoch is done and saved, before the first batch of the next."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == self.epoch + 1:
+            die()
+
+
+def die_in_save(number):
+    """Let the save of this number (from 1) put half of its bytes on the disk, and die."""
+    whole_save = torch.save
+
+    def save(thing, file):
+        nonlocal number
+        number -= 1
+        if number:
+            return whole_save(thing, file)
+        buffer = io.BytesIO()
+        whole_save(thing, buffer)
+        file.write(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+        file.flush()
+        os.fsync(file.fileno())
+        return die()
+
+    torch.save = save
+
+
+def autoencoder_job(rule):
+    torch.manual_seed(1)
+    one_cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
+    module = LitAutoencoder(
+        AESNN(784, 16),
+        rule=rule,
+        num_steps=5,
+        optimizer=functools.partial(torch.optim.AdamW, lr=0.002),
+        lr_scheduler=one_cycle if rule == "bptt" else None,
+    )
+    return module, FewImages(batch_size=10)
+
+
+def audiocoder_job(root, autoencoder):
+    torch.manual_seed(1)
+    module = LitAudiocoder(
+        ACSNN(80, 12, 16),
+        autoencoder=autoencoder,
+        hidden_steps=3,
+        num_steps=5,
+        optimizer=functools.partial(torch.optim.AdamW, lr=0.002),
+    )
+    front_end = MelSpectrogram(channels=8, frames=10)
+    data = SpokenDigitsData(
+        images="mnist_subset", pairing="B", front_end=front_end, split="random", batch_size=20, root=root
+    )
+    return module, data
+
+
+def run(job, folder, death=None, resume=False):
+    """Train, test, and leave ``result.pt``; or die on the way.
+
+    Args:
+        job: ("autoencoder", rule) or ("audiocoder", data root, autoencoder folder or None).
+        folder: of the run.
+        death: ("step", epoch, batch, backward passes), ("save", number), ("epoch", epoch) or None.
+        resume: go on from the folder's resume.ckpt.
+    """
+    torch.set_num_threads(1)
+    folder = Path(folder)
+    folder.mkdir(exist_ok=True)
+    module, data = autoencoder_job(*job[1:]) if job[0] == "autoencoder" else audiocoder_job(*job[1:])
+    callbacks = [Diary(folder / "diary.txt"), ResumeCheckpoint(every_n_batches=2)]
+    if death:
+        kind, *place = death
+        if kind == "save":
+            die_in_save(*place)
+        else:
+            callbacks.append({"step": DieInStep, "epoch": DieBetweenEpochs}[kind](*place))
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=EPOCHS,
+        val_check_interval=4,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder,
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, data, ckpt_path=folder / "resume.ckpt" if resume else None)
+    metrics = trainer.test(module, data, verbose=False)
+    result = {
+        "weights": module.state_dict(),
+        "optimizer": module.optimizers().state_dict(),
+        "scheduler": [scheduler.scheduler.state_dict() for scheduler in trainer.lr_scheduler_configs],
+        "metrics": metrics,
+    }
+    with (folder / "result.pt").open("wb") as file:
+        torch.save(result, file)

@@ -1,0 +1,113 @@
+"""A run killed by SIGKILL and resumed ends with the bits of the run that nobody killed."""
+
+import multiprocessing
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training import resume_child
+from tests.training.tiny import firing_autoencoder, write_fsdd
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def train():
+    """Run resume_child.run in a fresh process; processes come from a server that has imported torch once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.training.resume_child"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        multiprocessing.forkserver.ensure_running()
+
+    def start(*arguments, **keywords):
+        process = context.Process(target=resume_child.run, args=arguments, kwargs=keywords)
+        process.start()
+        process.join(120)
+        return process.exitcode
+
+    return start
+
+
+def result(folder):
+    return torch.load(folder / "result.pt", weights_only=True)
+
+
+def diary(folder):
+    """What happened in each place of the run: (event, epoch, batch) to every account of it."""
+    accounts = {}
+    for line in (folder / "diary.txt").read_text().splitlines():
+        event, epoch, batch, *account = line.split(maxsplit=3)
+        accounts.setdefault((event, int(epoch), int(batch)), set()).add(*account)
+    return accounts
+
+
+def assert_same_bits(found, expected, where="result"):
+    assert type(found) is type(expected), where
+    if isinstance(expected, torch.Tensor):
+        assert found.dtype == expected.dtype, where
+        assert torch.equal(found, expected), where
+    elif isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        for key in expected:
+            assert_same_bits(found[key], expected[key], f"{where}[{key!r}]")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), where
+        for place, (a, b) in enumerate(zip(found, expected, strict=True)):
+            assert_same_bits(a, b, f"{where}[{place}]")
+    else:
+        assert found == expected, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["bptt", "online"])
+def test_autoencoder_resumes_bit_for_bit(train, tmp_path, rule):
+    job = ("autoencoder", rule)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train(job, whole) == 0
+    passes = 1 if rule == "bptt" else 3  # of the 5 time steps
+    deaths = [
+        ("step", 0, 5, passes),  # after a checkpoint within the first epoch, made just before a validation
+        ("save", 2),  # of this process: at batch 8 of epoch 0, the last one within that epoch
+        ("epoch", 0),
+        ("step", 1, 9, passes),  # in the ragged batch
+        ("save", 1),  # the one at the end of epoch 1: the file must still be the one before
+        ("epoch", 1),
+        ("step", 2, 1, passes),  # before the first checkpoint of epoch 2
+    ]
+    for number, death in enumerate(deaths):
+        assert train(job, killed, death, resume=number > 0) == -signal.SIGKILL, death
+    assert train(job, killed, resume=True) == 0
+
+    expected, found = diary(whole), diary(killed)
+    assert len([place for place in expected if place[0] == "train"]) == resume_child.EPOCHS * 10
+    assert {place: sorted(account) for place, account in found.items()} == {
+        place: sorted(account) for place, account in expected.items()
+    }
+    assert_same_bits(result(killed), result(whole))
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
+    return write_fsdd(tmp_path / "data")
+
+
+@pytest.mark.slow
+def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, tmp_path, root):
+    firing_autoencoder(784, 16).save_pretrained(tmp_path / "autoencoder")
+    job = ("audiocoder", root, str(tmp_path / "autoencoder"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train(job, whole) == 0
+    assert train(job, killed, ("step", 1, 3, 1)) == -signal.SIGKILL
+    shutil.rmtree(tmp_path / "autoencoder")
+    assert train(("audiocoder", root, None), killed, resume=True) == 0
+    assert not (killed / "autoencoder").exists()  # none was trained instead
+    assert {place: sorted(account) for place, account in diary(killed).items()} == {
+        place: sorted(account) for place, account in diary(whole).items()
+    }
+    assert_same_bits(result(killed), result(whole))
+    assert result(whole)["metrics"][0].keys() == {"test/mse", "test/spike_mse", "test/nearest_class"}
