@@ -108,10 +108,13 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         return spikes * self.graded_spikes_factor, membranes
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SigmoidLeaky":
-        # 0-d constants stay float64 on the CPU, where PyTorch treats them as exact scalars of any device and dtype.
-        exact = {n: b for n in ("beta", "threshold") if (b := self._buffers.get(n)) is not None and b.dim() == 0}
+        # Scalar constants follow to another device, and stay float64 whatever the dtype of the module.
+        names = [n for n in ("beta", "threshold") if (b := self._buffers.get(n)) is not None and b.dim() == 0]
+        exact = {name: self._buffers.pop(name) for name in names}
         super()._apply(fn, recurse)
-        self._buffers.update(exact)
+        device = self.graded_spikes_factor.device
+        for name, constant in exact.items():  # MPS has no float64, and takes a scalar from the CPU
+            self._buffers[name] = constant if device.type == "mps" or constant is None else constant.to(device)
         return self
 
 

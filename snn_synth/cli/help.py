@@ -63,7 +63,7 @@ Measure a checkpoint on the validation set and write validate.json into the run'
 
 Examples:
   snn-synth validate --config ae_mnist
-  snn-synth validate --config ae_mnist --ckpt_path runs/narrow/best.ckpt
+  snn-synth validate --config runs/narrow/config.yaml     a run with settings of its own
 
 """ + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
 
@@ -74,7 +74,7 @@ Measure a checkpoint on the test set and write test.json into the run's folder.
 
 Examples:
   snn-synth test --config ae_mnist
-  snn-synth test --config ae_mnist --ckpt_path runs/narrow/best.ckpt
+  snn-synth test --config runs/narrow/config.yaml     a run with settings of its own
 
 """ + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
 

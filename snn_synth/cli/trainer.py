@@ -4,9 +4,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities import rank_zero_only
 
 import snn_synth.training  # noqa: F401  (makes its classes known to YAML by their short names)
 from snn_synth.cli.configs import with_paths
@@ -29,14 +31,22 @@ def run(words: list[str]) -> None:
 
 
 class SaveConfig(SaveConfigCallback):
-    """Keeps the complete config of a training run in its folder."""
+    """Keeps the complete config of a training run in its folder, once it really trains."""
 
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write ``config.yaml``."""
-        if stage != "fit":
-            return
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Wait: a run that fails before its first batch must not change the record of the one before."""
+
+    @rank_zero_only
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write ``config.yaml``, and log what the model's own hyper-parameters leave out."""
+        config = self.config.clone()
+        config.ckpt_path = None  # where this run went on from is no setting of the next command
+        text = self.parser.dump(config, skip_none=False)
         with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as partial:
-            self.parser.save(self.config, str(partial), skip_none=False, overwrite=True, multifile=False)
+            partial.write_text(text)
+        plain = yaml.safe_load(text)
+        for logger in trainer.loggers:
+            logger.log_hyperparams({name: plain[name] for name in ("data", "seed_everything")})
 
 
 class SynthCLI(LightningCLI):
@@ -55,7 +65,6 @@ class SynthCLI(LightningCLI):
             LightningModule,
             LightningDataModule,
             save_config_callback=SaveConfig,
-            save_config_kwargs={"save_to_log_dir": False},
             trainer_defaults={"default_root_dir": UNNAMED},
             parser_kwargs={**strict, **{name: dict(strict) for name in self.subcommands()}},
             subclass_mode_model=True,
@@ -89,6 +98,9 @@ class SynthCLI(LightningCLI):
             if "save_dir" in logger.init_args:
                 logger.init_args.save_dir = trainer.default_root_dir
         return trainer.logger
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the model to the config: Lightning would merge in the checkpoint's, and fails at nested settings."""
 
     def before_instantiate_classes(self) -> None:
         """Make the run's folder, to learn now whether that can be done."""
@@ -144,10 +156,7 @@ class SynthCLI(LightningCLI):
 
 
 def check_checkpoint(path: str, class_path: str) -> None:
-    """Raise InputError unless a file is a checkpoint of a class.
-
-    LightningCLI takes the model's class from the checkpoint, whatever the config says.
-    """
+    """Raise InputError unless a file is a checkpoint of a class."""
     if not Path(path).is_file():
         raise InputError(f"Expected a checkpoint, got no file at {path}: give --ckpt_path, or `fit` first")
     expected = class_path.rsplit(".", 1)[-1]

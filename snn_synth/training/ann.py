@@ -22,7 +22,7 @@ class LitAutoencoderANN(LightningModule):
 
     Args:
         network: the autoencoder.
-        optimizer: makes the optimizer.
+        optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Source:
@@ -32,7 +32,7 @@ class LitAutoencoderANN(LightningModule):
     def __init__(
         self,
         network: AEANN,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Keep the network and the settings."""
@@ -70,7 +70,7 @@ class LitAudiocoderANN(LightningModule):
         network: the audiocoder.
         autoencoder: a trained AE-ANN.
         gallery: the paired images ``[M, 1, H, W]``, to which a batch's ``image`` points.
-        optimizer: makes the optimizer.
+        optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Source:
@@ -82,7 +82,7 @@ class LitAudiocoderANN(LightningModule):
         network: ACANN,
         autoencoder: AEANN,
         gallery: Tensor,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Encode the gallery."""

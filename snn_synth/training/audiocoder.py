@@ -41,7 +41,7 @@ class LitAudiocoder(LitSpiking):
         mask: False trains on the error of every output neuron.
         fresh_moments: under ``online``, forget the optimizer's state at each batch.
         seed: of the input spikes.
-        optimizer: makes the optimizer.
+        optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Source:
@@ -67,7 +67,7 @@ class LitAudiocoder(LitSpiking):
         mask: bool = True,
         fresh_moments: bool = True,
         seed: int = 0,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
@@ -136,13 +136,11 @@ class LitAudiocoder(LitSpiking):
             return load_autoencoder(self.autoencoder_source)
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
-        return pretrain_autoencoder(
-            data.image_set,
-            folder,
-            hidden=self.network.sizes[-1],
-            epochs=self.autoencoder_epochs,
-            seed=self.seed,
-        )
+        if self.trainer.is_global_zero:
+            hidden, epochs = self.network.sizes[-1], self.autoencoder_epochs
+            pretrain_autoencoder(data.image_set, folder, hidden=hidden, epochs=epochs, seed=self.seed)
+        self.trainer.strategy.barrier("autoencoder")
+        return AESNN.from_pretrained(folder)
 
     def on_fit_start(self) -> None:
         """Get the autoencoder, unless a checkpoint brought it, and store the hidden spike map of each paired image."""
@@ -211,7 +209,7 @@ def encode_gallery(autoencoder: AESNN, images: Tensor, num_steps: int, seed: int
     device = next(autoencoder.parameters()).device
     maps = []
     with torch.no_grad():
-        for places in torch.arange(len(images)).split(500):
+        for places in torch.arange(len(images)).split(500):  # type: ignore[no-untyped-call]
             keys = sample_keys(seed, places)
             spikes = poisson_encode(images[places].flatten(1), num_steps, keys=keys)
             maps.append(autoencoder.encode(spikes.to(device)).cpu())

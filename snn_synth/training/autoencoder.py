@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
@@ -26,7 +25,7 @@ class LitAutoencoder(LitSpiking):
         mask: False trains on the error of every output neuron.
         fresh_moments: under ``online``, forget the optimizer's state at each batch.
         seed: of the input spikes.
-        optimizer: makes the optimizer.
+        optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Source:
@@ -49,7 +48,7 @@ class LitAutoencoder(LitSpiking):
         mask: bool = True,
         fresh_moments: bool = True,
         seed: int = 0,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Keep the network and the settings."""

@@ -35,7 +35,7 @@ class LitSpiking(LightningModule):
         mask: False trains on the error of every output neuron (the paper's figure 4A).
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
         seed: of the input spikes, which are a function of (seed, epoch, sample).
-        optimizer: makes the optimizer of the parameters.
+        optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler of the optimizer, stepped once per batch; ``total_steps`` is filled in if it
             takes that.
 
@@ -53,7 +53,7 @@ class LitSpiking(LightningModule):
         mask: bool = True,
         fresh_moments: bool = True,
         seed: int = 0,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Check and keep the settings."""
@@ -91,12 +91,12 @@ class LitSpiking(LightningModule):
             )
             schedulers = self.lr_schedulers()
             if schedulers is not None:
-                schedulers.step()  # type: ignore[union-attr, call-arg]
+                schedulers.step()  # type: ignore[union-attr]
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def on_train_start(self) -> None:
-        """Go on at the batch where the checkpoint was made: Lightning forgets to once a scheduler asked for its steps."""
+        """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
         progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
@@ -109,18 +109,19 @@ class LitSpiking(LightningModule):
 def make_optimizers(
     module: LightningModule,
     parameters: Iterable[nn.Parameter],
-    make_optimizer: OptimizerCallable,
+    make_optimizer: OptimizerCallable | None,
     make_scheduler: LRSchedulerCallable | None,
 ) -> Any:
     """What ``configure_optimizers`` returns for a call-ready optimizer and scheduler."""
-    optimizer = make_optimizer(parameters)
+    # Not the default argument: LightningCLI would pass AdamW's weight decay on to any other optimizer named in YAML.
+    optimizer = (make_optimizer or torch.optim.AdamW)(parameters)
     if make_scheduler is None:
         return optimizer
     given = getattr(make_scheduler, "keywords", {})
     cls = made_by(make_scheduler)
     if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR, say
         steps = int(module.trainer.estimated_stepping_batches)
-        make_scheduler = functools.partial(make_scheduler, total_steps=steps)
+        make_scheduler = functools.partial(make_scheduler, total_steps=steps)  # type: ignore[call-arg]
     return {
         "optimizer": optimizer,
         "lr_scheduler": {"scheduler": make_scheduler(optimizer), "interval": "step"},

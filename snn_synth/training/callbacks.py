@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snn_synth import plot
 from snn_synth.errors import InputError
-from snn_synth.metrics import firing_rate, synaptic_operations
+from snn_synth.metrics import synaptic_operations
 
 
 class ImageGrid(Callback):
@@ -71,12 +71,13 @@ class SpikeStatistics(Callback):
     def __init__(self) -> None:
         """Start from nothing."""
         super().__init__()
-        self.rates: dict[str, list[Tensor]] = {}
-        self.operations: list[Tensor] = []
+        self.fired: dict[str, Tensor] = {}
+        self.operations = torch.zeros(())
+        self.samples = self.steps = 0
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the validation before."""
-        self.rates, self.operations = {}, []
+        self.fired, self.operations, self.samples = {}, torch.zeros((), device=pl_module.device), 0
 
     def on_validation_batch_end(
         self,
@@ -90,22 +91,24 @@ class SpikeStatistics(Callback):
         """Count a batch."""
         layers: dict[str, Tensor] = outputs["spikes"]
         for name, spikes in layers.items():
-            self.rates.setdefault(name, []).append(firing_rate(spikes))
+            self.fired[name] = self.fired.get(name, torch.zeros_like(spikes[0, 0])) + spikes.sum((0, 1))
+        self.steps, samples = spikes.shape[:2]
+        self.samples += samples
         presynaptic, postsynaptic = list(layers.values())[:-1], list(layers.values())[1:]
         operations = [
             synaptic_operations(before, after.shape[-1])
             for before, after in zip(presynaptic, postsynaptic, strict=True)
         ]
-        self.operations.append(torch.stack(operations).sum())
+        self.operations += torch.stack(operations).sum() * samples
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the means over batches."""
-        for name, rates in self.rates.items():
-            rate = torch.stack(rates).mean(0)
+        """Log the means over samples."""
+        for name, fired in self.fired.items():
+            rate = fired / (self.steps * self.samples)
             pl_module.log(f"spikes/{name}/rate", rate.mean(), sync_dist=True)
             pl_module.log(f"spikes/{name}/silent", (rate == 0).float().mean(), sync_dist=True)
-            pl_module.log(f"spikes/{name}/saturated", (rate >= 1).float().mean(), sync_dist=True)
-        pl_module.log("spikes/synaptic_operations", torch.stack(self.operations).mean(), sync_dist=True)
+            pl_module.log(f"spikes/{name}/saturated", (rate == 1).float().mean(), sync_dist=True)
+        pl_module.log("spikes/synaptic_operations", self.operations / self.samples, sync_dist=True)
 
 
 class LayerWarning(Callback):

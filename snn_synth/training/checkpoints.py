@@ -31,7 +31,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         """Load without running code, whatever Lightning asks for; InputError if that fails."""
-        return _load(path, map_location)
+        checkpoint: dict[str, Any] = _load(path, map_location)
+        return checkpoint
 
 
 class ResumeCheckpoint(Checkpoint):

@@ -23,7 +23,10 @@ def remember(module: LightningModule | LightningDataModule, **arguments: Any) ->
         InputError: for an argument that has no plain form.
     """
     plain = {name: _plain(name, value) for name, value in arguments.items()}
-    module.save_hyperparameters({**plain, "_instantiator": _REBUILD})
+    # Lightning logs the two together and refuses keys of both with different values, such as `seed`.
+    logged = isinstance(module, LightningModule)
+    described = {**plain, "_class_path": _path(type(module)), "_instantiator": _REBUILD}
+    module.save_hyperparameters(described, logger=logged)
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -1,8 +1,11 @@
 """DataModules of images."""
 
+from typing import Any
+
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from snn_synth.data import MNIST, FashionMNIST, ImageDataset, MNISTSubset, random_split
 from snn_synth.errors import InputError
@@ -83,9 +86,9 @@ class ImageData(LightningDataModule):
         """In order."""
         return self._loader(self.test_set, None)
 
-    def predict_dataloader(self) -> ResumableLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """The test set."""
-        return self.test_dataloader()
+        return self.test_dataloader().plain()
 
     def _loader(self, images: ImageDataset, index: Tensor | None, shuffle: bool = False) -> ResumableLoader:
         index = torch.arange(len(images)) if index is None else index

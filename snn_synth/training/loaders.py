@@ -14,7 +14,7 @@ class ImageBatch(NamedTuple):
 
     images: Tensor
     labels: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]
 
 
 class SpeechBatch(NamedTuple):
@@ -22,7 +22,7 @@ class SpeechBatch(NamedTuple):
 
     spectrograms: Tensor
     labels: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]
     image: Tensor
 
 
@@ -57,15 +57,16 @@ class BatchSampler(DistributedSampler[Any]):
         batch_size: of one rank.
         shuffle: else in order.
         seed: of the permutations.
+        distributed: False gives every rank all samples.
 
     Example:
         >>> list(BatchSampler(5, batch_size=2, shuffle=False, seed=0))
         [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, size: int, batch_size: int, shuffle: bool, seed: int) -> None:
+    def __init__(self, size: int, batch_size: int, shuffle: bool, seed: int, distributed: bool = True) -> None:
         """Ask torch.distributed for rank and number of ranks, if it runs."""
-        ranked = dist.is_available() and dist.is_initialized()
+        ranked = distributed and dist.is_available() and dist.is_initialized()
         ranks, rank = (dist.get_world_size(), dist.get_rank()) if ranked else (1, 0)
         super().__init__(range(size), ranks, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
         self.batch_size = batch_size
@@ -74,7 +75,7 @@ class BatchSampler(DistributedSampler[Any]):
     def __len__(self) -> int:
         return -(-len(range(self.total_size)) // (self.batch_size * self.num_replicas))
 
-    def __iter__(self) -> Iterator[list[int]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[list[int]]:
         size = len(self.dataset)  # type: ignore[arg-type]
         order = torch.arange(size)
         if self.shuffle:
@@ -93,6 +94,7 @@ class ResumableLoader(DataLoader[Any]):
         batch_size: of one rank.
         shuffle: by (seed, epoch).
         seed: of the order.
+        distributed: False gives every rank all samples.
 
     Example:
         >>> loader = ResumableLoader(Batches(torch.arange(6), lambda index: index), batch_size=2)
@@ -105,9 +107,12 @@ class ResumableLoader(DataLoader[Any]):
         [tensor([2, 3]), tensor([4, 5])]
     """
 
-    def __init__(self, batches: Batches, batch_size: int, shuffle: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, batches: Batches, batch_size: int, shuffle: bool = False, seed: int = 0, distributed: bool = True
+    ) -> None:
         """Make the sampler."""
-        super().__init__(batches, batch_size=None, sampler=BatchSampler(len(batches), batch_size, shuffle, seed))
+        sampler = BatchSampler(len(batches), batch_size, shuffle, seed, distributed)
+        super().__init__(batches, batch_size=None, sampler=sampler)
         self._given = 0
         self._resume_at = 0
 
@@ -117,6 +122,10 @@ class ResumableLoader(DataLoader[Any]):
         for batch in super().__iter__():
             self._given += 1
             yield batch
+
+    def plain(self) -> DataLoader[Any]:
+        """The same batches from a DataLoader as Lightning expects it to predict, where it makes the loader anew."""
+        return DataLoader(self.dataset, batch_size=None, sampler=self.sampler)
 
     def state_dict(self) -> dict[str, int]:
         """How many batches of this epoch have been given."""

@@ -1,10 +1,11 @@
 """The DataModule of spoken digits paired with images."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from snn_synth.data import (
     FSDD,
@@ -176,9 +177,9 @@ class SpokenDigitsData(LightningDataModule):
         """In order."""
         return self._loader(self.test_index)
 
-    def predict_dataloader(self) -> ResumableLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """The test utterances."""
-        return self.test_dataloader()
+        return self.test_dataloader().plain()
 
     def held_out_dataloader(self) -> ResumableLoader:
         """All utterances of the held-out speakers, in order."""

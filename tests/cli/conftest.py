@@ -14,17 +14,23 @@ from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import AtomicCheckpointIO, LitAudiocoder
 
 # Settings that bring the shipped `ae_mnist` down to the 60 images of `digits`.
-TINY = (
-    "--config ae_mnist --trainer.accelerator cpu --trainer.enable_model_summary false --trainer.max_epochs 2 "
-    "--model.network.hidden 16 --model.num_steps 6 --data.batch_size 10 --data.validation_fraction 0.25"
-).split()
+TINY = [
+    "--config=ae_mnist",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_model_summary=false",
+    "--trainer.max_epochs=2",
+    "--model.network.hidden=16",
+    "--model.num_steps=6",
+    "--data.batch_size=10",
+    "--data.validation_fraction=0.25",
+]
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
+def alone(monkeypatch, tmp_path, tmp_path_factory):
     """No W&B, no data, an empty folder to work in."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path_factory.mktemp("cache")))  # kept on purpose, so no output
     monkeypatch.delenv("SNN_SYNTH_DATA", raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -103,10 +109,9 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 @pytest.fixture
 def refused(capsys, tmp_path):
-    """Run a command that must fail as bad input does: exit code 2, one sentence, nothing written; gives the sentence."""
+    """Run a command that must fail as bad input does: exit code 2, one sentence (returned), nothing written."""
 
     def run(*words: object) -> str:
-        (tmp_path / "cache").mkdir(exist_ok=True)  # what a download or a front end keeps is no output
         before = snapshot(tmp_path)
         capsys.readouterr()
         code = main([str(word) for word in words])

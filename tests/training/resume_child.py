@@ -111,20 +111,27 @@ def autoencoder_job(rule):
     return module, FewImages(batch_size=10)
 
 
-def audiocoder_job(root, autoencoder):
+def audiocoder_network():
     torch.manual_seed(1)
+    return ACSNN(80, 12, 16)
+
+
+def speech_data(root, batch_size):
+    front_end = MelSpectrogram(channels=8, frames=10)
+    return SpokenDigitsData(
+        images="mnist_subset", pairing="B", front_end=front_end, split="random", batch_size=batch_size, root=root
+    )
+
+
+def audiocoder_job(root, autoencoder):
     module = LitAudiocoder(
-        ACSNN(80, 12, 16),
+        audiocoder_network(),
         autoencoder=autoencoder,
         hidden_steps=3,
         num_steps=5,
         optimizer=functools.partial(torch.optim.AdamW, lr=0.002),
     )
-    front_end = MelSpectrogram(channels=8, frames=10)
-    data = SpokenDigitsData(
-        images="mnist_subset", pairing="B", front_end=front_end, split="random", batch_size=20, root=root
-    )
-    return module, data
+    return module, speech_data(root, batch_size=20)
 
 
 def run(job, folder, death=None, resume=False):

@@ -1,5 +1,6 @@
 import contextlib
 import functools
+import itertools
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def sampler(size, batch_size, rank=0, ranks=1, epoch=0, seed=0, shuffle=True):
 def test_each_sample_once_per_epoch_in_batches_of_the_size():
     batches = list(sampler(95, 10))
     assert [len(batch) for batch in batches] == [10] * 9 + [5]
-    assert sorted(sum(batches, [])) == list(range(95))
+    assert sorted(itertools.chain(*batches)) == list(range(95))
     assert len(sampler(95, 10)) == len(batches)
     assert list(sampler(95, 10, shuffle=False)) == [list(range(95))[i : i + 10] for i in range(0, 95, 10)]
 
@@ -43,14 +44,14 @@ def test_the_ranks_batches_together_are_one_ranks_joint_batch(size, ranks):
     parts = [list(sampler(size, 10, rank, ranks, epoch=3)) for rank in range(ranks)]
     assert len(sampler(size, 10, 0, ranks)) == len(joint)
     for step, batch in enumerate(joint):
-        assert sum((part[step] for part in parts), []) == batch
+        assert list(itertools.chain(*(part[step] for part in parts))) == batch
         assert len({len(part[step]) for part in parts}) == 1  # else the mean of means is not the mean
 
 
 def test_ranks_that_do_not_divide_the_samples_see_a_sample_twice_and_none_never():
     parts = [list(sampler(45, 10, rank, 2)) for rank in range(2)]
     assert [[len(batch) for batch in part] for part in parts] == [[10, 10, 3]] * 2
-    seen = sorted(sum(sum(parts, []), []))
+    seen = sorted(itertools.chain(*itertools.chain(*parts)))
     assert set(seen) == set(range(45))
     assert len(seen) == 46
 
@@ -122,7 +123,7 @@ def fit(folder, callbacks, rule="bptt", scheduler=True, ckpt_path=None, **settin
 @pytest.mark.parametrize("limit", [1.0, 3])
 @pytest.mark.parametrize("stop", [(0, 2), (1, 0), (2, 1)])
 def test_lightnings_loop_goes_on_at_the_batch_of_the_checkpoint(tmp_path, stop, limit, scheduler):
-    # With a limit, an epoch ends before its loader does. With OneCycleLR, Lightning makes the loader before it restores.
+    # With a limit, an epoch ends before its loader does; for OneCycleLR, Lightning makes the loader before it restores.
     whole, weights = fit(tmp_path, [], scheduler=scheduler, limit_train_batches=limit)
     assert len(whole) == 3 * (5 if limit == 1.0 else 3)
     saving = [ResumeCheckpoint(every_n_batches=1), Stop(*stop)]
@@ -140,9 +141,7 @@ def test_a_checkpoint_of_modelcheckpoint_made_in_a_validation_resumes_too(tmp_pa
     whole, weights = fit(tmp_path, [], rule, val_check_interval=interval)
     best = ModelCheckpoint(tmp_path / "best", monitor="val/mse", save_last=True, save_top_k=-1)
     before, _ = fit(tmp_path, [best, Stop(*stop)], rule, val_check_interval=interval)
-    after, resumed = fit(
-        tmp_path, [], rule, val_check_interval=interval, ckpt_path=tmp_path / "best" / "last.ckpt"
-    )
+    after, resumed = fit(tmp_path, [], rule, val_check_interval=interval, ckpt_path=tmp_path / "best" / "last.ckpt")
     assert after == whole[-len(after) :]
     assert len(before) + len(after) >= len(whole)
     assert all(torch.equal(a, b) for a, b in zip(resumed, weights, strict=True))

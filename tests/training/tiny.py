@@ -1,5 +1,7 @@
 """Small data and a quiet trainer for tests of training."""
 
+import os
+
 import numpy as np
 import soundfile
 import torch
@@ -11,14 +13,14 @@ from snn_synth.training.loaders import Batches, ImageBatch, ResumableLoader
 
 
 class TinyImages(LightningDataModule):
-    """Random images of 3 x 4 pixels in batches of 10, the last of them ragged: 45 to train, 25 to validate and to test."""
+    """Random images of 3 x 4 pixels: 45 to train, 25 to validate and to test, so that the last batch is ragged."""
 
-    def __init__(self, batch_size=10, dtype=torch.float32, train=45):
+    def __init__(self, batch_size=10, dtype=torch.float32, train=45, test=25):
         super().__init__()
         self.batch_size = batch_size
-        pixels = torch.rand(train + 25, 1, 3, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+        pixels = torch.rand(train + test, 1, 3, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
         self.images = pixels.to(dtype)
-        self.train_index, self.test_index = torch.arange(train), torch.arange(train, train + 25)
+        self.train_index, self.test_index = torch.arange(train), torch.arange(train, train + test)
 
     def batch(self, places):
         return ImageBatch(self.images[places], places % 10, places)
@@ -29,7 +31,17 @@ class TinyImages(LightningDataModule):
     def val_dataloader(self):
         return ResumableLoader(Batches(self.test_index, self.batch), self.batch_size)
 
-    test_dataloader = predict_dataloader = val_dataloader
+    test_dataloader = val_dataloader
+
+    def predict_dataloader(self):
+        return self.test_dataloader().plain()
+
+
+def call(environment, function, *arguments, **keywords):
+    """Call a function under these environment variables."""
+    os.environ.clear()
+    os.environ.update(environment)
+    function(*arguments, **keywords)
 
 
 def quiet_trainer(folder, **settings):
@@ -47,13 +59,13 @@ def quiet_trainer(folder, **settings):
     return Trainer(**(defaults | settings))
 
 
-def firing_autoencoder(*sizes, seed=0, gain=2.0):
-    """An untrained AE-SNN that fires: its weights are positive."""
+def firing_autoencoder(*sizes, seed=0, gain=6.0):
+    """An untrained AE-SNN that fires: its weights are larger than an untrained one's."""
     torch.manual_seed(seed)
     autoencoder = AESNN(*sizes)
     with torch.no_grad():
         for weight in autoencoder.parameters():
-            weight.copy_(weight.abs() * gain)
+            weight.mul_(gain)
     return autoencoder
 
 

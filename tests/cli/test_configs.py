@@ -1,0 +1,134 @@
+import importlib.util
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from snn_synth.cli.configs import find, shipped, with_paths
+from snn_synth.cli.trainer import SynthCLI
+from snn_synth.cli.undo import Undo
+from snn_synth.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+# Each shipped config with those it stands on: layer sizes, T, epochs, batch size, learning rate, scheduled or not.
+CONFIGS = {
+    "ae_mnist": (["ae_mnist"], [784, 196, 784], 15, 1, 100, 1e-2, True),
+    "ae_mnist_online": (["ae_mnist", "ae_mnist_online"], [784, 196, 784], 15, 1, 100, 5e-4, False),
+    "ae_fashion_mnist": (["ae_fashion_mnist"], [784, 512, 784], 60, 1, 100, 5e-3, True),
+    "a2i_fsdd": (["a2i_fsdd"], [3900, 1024, 196], 30, 20, 50, 2e-3, True),
+    "a2i_fsdd_b": (["a2i_fsdd_b"], [3900, 1024, 196], 30, 20, 50, 2e-3, True),
+}
+
+
+def test_every_shipped_config_is_tested_here():
+    assert sorted(shipped()) == sorted(CONFIGS)
+
+
+@pytest.fixture
+def parsed(monkeypatch, tmp_path):
+    """What LightningCLI makes of a command line, without the run."""
+    monkeypatch.setattr(SynthCLI, "fit", lambda self, **arguments: None)
+    return lambda *words: SynthCLI(["fit", "--trainer.accelerator=cpu", *words], Undo())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_makes_what_it_says(name, parsed):
+    stack, sizes, num_steps, epochs, batch_size, lr, scheduled = CONFIGS[name]
+    cli = parsed(*[f"--config={part}" for part in stack])
+    root = Path("runs", name)
+    assert cli.model.network.sizes == sizes
+    assert cli.model.num_steps == num_steps
+    assert cli.model.rule == ("online" if "online" in name else "bptt")
+    assert cli.trainer.max_epochs == epochs
+    assert cli.datamodule.batch_size == batch_size
+    assert getattr(cli.datamodule, "pairing", None) == {"a2i_fsdd": "A", "a2i_fsdd_b": "B"}.get(name)
+    optimizer = cli.model.optimizer(cli.model.network.parameters())
+    assert isinstance(optimizer, torch.optim.AdamW)
+    group = optimizer.param_groups[0]
+    assert (group["lr"], group["weight_decay"], group["fused"]) == (lr, 1e-4, True)
+    assert (cli.model.lr_scheduler is not None) == scheduled
+    if scheduled:
+        assert cli.model.lr_scheduler(optimizer, total_steps=10)._schedule_phases
+    assert Path(cli.trainer.default_root_dir) == root
+    assert [Path(logger.save_dir) for logger in cli.trainer.loggers] == [root, root]
+    best = next(c for c in cli.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
+    assert Path(best.dirpath) == root.absolute()
+    names = {type(callback).__name__ for callback in cli.trainer.callbacks}
+    assert {"ResumeCheckpoint", "ImageGrid", "SpikeStatistics", "LayerWarning", "LearningRateMonitor"} <= names
+    assert type(cli.trainer.strategy.checkpoint_io).__name__ == "AtomicCheckpointIO"
+
+
+def test_the_front_end_of_a2i_gives_the_inputs_of_its_network(parsed):
+    cli = parsed("--config=a2i_fsdd")
+    assert cli.datamodule.front_end.shape == (39, 100)
+    assert cli.datamodule.inputs == cli.model.network.sizes[0]
+    assert cli.model.hidden_steps == 15
+    assert cli.model.autoencoder is None
+
+
+def test_a_run_elsewhere_takes_everything_along(parsed):
+    cli = parsed("--config=ae_mnist", "--trainer.default_root_dir=elsewhere")
+    assert {str(logger.save_dir) for logger in cli.trainer.loggers} == {"elsewhere"}
+    best = next(c for c in cli.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
+    assert Path(best.dirpath) == Path("elsewhere").absolute()
+
+
+def test_short_names_and_short_keys_work(parsed):
+    cli = parsed("--config=a2i_fsdd", "--model.network.hidden=7", "--data=MNISTData", "--data.batch_size=3")
+    assert cli.model.network.sizes == [3900, 7, 196]
+    assert type(cli.datamodule).__name__ == "MNISTData"
+    assert cli.datamodule.batch_size == 3
+
+
+def test_names_become_paths_wherever_a_config_is_named(tmp_path):
+    path = str(ROOT / "configs" / "ae_mnist.yaml")
+    assert find("ae_mnist") == Path(path)
+    assert with_paths(["fit", "--config", "ae_mnist", "--x", "ae_mnist"]) == [
+        "fit",
+        "--config",
+        path,
+        "--x",
+        "ae_mnist",
+    ]
+    assert with_paths(["fit", "-c", "ae_mnist", "--config=ae_mnist"]) == ["fit", "-c", path, f"--config={path}"]
+    own = tmp_path / "own.yaml"
+    own.write_text("model: {}\n")
+    assert find(str(own)) == own
+
+
+def test_a_file_goes_before_a_shipped_name():
+    Path("ae_mnist").write_text("model: mine\n")
+    assert find("ae_mnist") == Path("ae_mnist")
+
+
+def test_an_unknown_name_lists_those_there_are():
+    with pytest.raises(InputError) as error:
+        find("ae_mnits")
+    assert "'ae_mnits'" in str(error.value)
+    assert all(name in str(error.value) for name in CONFIGS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="needs hatchling, which builds the wheel")
+def test_the_wheel_ships_the_configs(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"snn_synth/configs/{name}.yaml" for name in CONFIGS} <= set(names)
+    assert "snn_synth/cli/entry.py" in names

@@ -1,0 +1,116 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import snn_synth
+from snn_synth.cli import entry, main
+from snn_synth.cli.help import OVERVIEW, PAGES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Put a function in the place of the command `demo`."""
+
+    def install(function):
+        module = type(sys)("tests_command")
+        module.run = function
+        monkeypatch.setitem(sys.modules, "tests_command", module)
+        monkeypatch.setitem(entry.COMMANDS, "demo", "tests_command")
+
+    return install
+
+
+def test_the_overview_names_every_command_on_one_screen(capsys):
+    for words in ([], ["-h"], ["--help"]):
+        assert main(words) == 0
+        assert capsys.readouterr().out.strip() == OVERVIEW
+    lines = OVERVIEW.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 100
+    for name in entry.COMMANDS:
+        assert any(line.startswith(f"  {name} ") for line in lines)
+
+
+@pytest.mark.parametrize("name", entry.COMMANDS)
+def test_every_command_has_a_page_with_examples(name, capsys):
+    assert main([name, "--help"]) == 0
+    page = capsys.readouterr().out
+    assert page.strip() == PAGES[name]
+    examples = page.split("Examples:\n")[1].split("\n\n")[0].splitlines()
+    assert len(examples) >= 2
+    assert all(example.startswith(f"  snn-synth {name}") for example in examples)
+
+
+def test_help_and_version_import_nothing_heavy():
+    code = (
+        "import sys; from snn_synth.cli import main\n"
+        "for words in (['--help'], ['fit', '--help'], ['synthesize', '-h'], ['--version']): main(words)\n"
+        "print(sorted({'torch', 'lightning', 'matplotlib', 'jsonargparse', 'numpy'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"snn-synth {snn_synth.__version__}\n"
+
+
+def test_an_unknown_command_names_those_there_are(refused):
+    message = refused("train")
+    assert "'train'" in message
+    assert all(name in message for name in entry.COMMANDS)
+
+
+def test_ctrl_c_is_130_whether_lightning_caught_it_or_not(command):
+    def pressed(words):
+        raise KeyboardInterrupt
+
+    def caught(words):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    command(pressed)
+    assert main(["demo"]) == 130
+    command(caught)
+    assert main(["demo"]) == 130
+
+
+@pytest.mark.parametrize(
+    "bug", [ZeroDivisionError("a bug"), ValueError("a bug"), RuntimeError("a bug"), KeyError("a bug")]
+)
+def test_a_bug_keeps_its_traceback(command, bug):
+    def run(words):
+        raise bug
+
+    command(run)
+    with pytest.raises(type(bug), match="a bug"):
+        main(["demo"])
+
+
+def test_an_error_of_the_system_is_one_sentence(command, refused):
+    def run(words):
+        raise PermissionError(13, "Permission denied", "/there/metrics.json")
+
+    command(run)
+    assert refused("demo") == "Permission denied: /there/metrics.json"
+
+
+def test_the_demo_gets_its_folder(monkeypatch):
+    from snn_synth.experiments import demo
+
+    folders = []
+    monkeypatch.setattr(demo, "run", folders.append)
+    assert main(["demo"]) == 0
+    assert main(["demo", "--out", "runs/again"]) == 0
+    assert folders == [Path("runs/demo"), Path("runs/again")]
+
+
+def test_the_demo_refuses_other_options(refused):
+    assert "--colour" in refused("demo", "--colour")

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+
+from snn_synth.cli import main
+from snn_synth.cli.synthesize import output_files
+from snn_synth.data import MelSpectrogram, read_audio
+from snn_synth.training import LitAudiocoder, load_checkpoint
+
+from .conftest import vowel
+
+
+def synthesize(checkpoint, out, *words):
+    return main(["synthesize", "--checkpoint", str(checkpoint), "--out", str(out), *map(str, words)])
+
+
+def frames(path):
+    """The frames of a GIF as arrays."""
+    with Image.open(path) as gif:
+        pictures = []
+        for t in range(gif.n_frames):
+            gif.seek(t)
+            pictures.append(np.asarray(gif.convert("L")))
+    return pictures
+
+
+def test_the_four_pictures_of_a_word(checkpoint, word, tmp_path, capsys):
+    out = tmp_path / "new" / "folder"
+    assert synthesize(checkpoint, out, word) == 0
+    names = ["seven-forming.gif", "seven-spectrogram.png", "seven-spikes.png", "seven.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    printed = capsys.readouterr().out
+    assert all(str(out / name) in printed for name in names)
+    assert len(frames(out / "seven-forming.gif")) == 9, "one frame for each time step of the training"
+
+
+def test_the_last_frame_is_the_image_that_the_model_draws(checkpoint, word, tmp_path):
+    assert synthesize(checkpoint, tmp_path / "out", word, "--num-steps", 12, "--seed", 3) == 0
+    module = load_checkpoint(LitAudiocoder, checkpoint)
+    picture = MelSpectrogram(channels=8, frames=10)(*read_audio(word))
+    generator = torch.Generator().manual_seed(3)
+    drawn = module.audio_to_image().synthesize(picture[None], num_steps=12, generator=generator)
+    assert 0 < drawn.mean() < 1, "the test needs a model that draws something"
+    forming = frames(tmp_path / "out" / "seven-forming.gif")
+    assert len(forming) == 12
+    shown = forming[-1][: 28 * 8, : 28 * 8][4::8, 4::8] / 255
+    np.testing.assert_allclose(shown, drawn[0, 0].numpy(), atol=0.01)
+
+
+def test_the_same_word_at_two_rates_gives_the_same_spectrogram(checkpoint, tmp_path):
+    phone, studio = tmp_path / "phone.wav", tmp_path / "studio.wav"
+    soundfile.write(phone, vowel(8000), 8000, subtype="PCM_16")
+    left = vowel(44100)
+    soundfile.write(studio, np.stack([0.6 * left, 0.2 * left], axis=1), 44100, subtype="FLOAT")
+    assert soundfile.info(studio).channels == 2
+    assert synthesize(checkpoint, tmp_path / "out", phone, studio) == 0
+    pictures = [
+        np.asarray(Image.open(tmp_path / "out" / f"{n}-spectrogram.png").convert("L")) for n in ("phone", "studio")
+    ]
+    difference = np.abs(pictures[0].astype(float) - pictures[1].astype(float))
+    assert difference.mean() < 5
+    assert pictures[0].std() > 20, "the test needs a spectrogram that is not flat"
+
+
+def test_an_image_does_not_depend_on_its_companions(checkpoint, word, tmp_path):
+    other = tmp_path / "other.wav"
+    soundfile.write(other, vowel(16000)[::-1], 16000)
+    assert synthesize(checkpoint, tmp_path / "alone", word) == 0
+    assert synthesize(checkpoint, tmp_path / "together", other, word) == 0
+    for name in ("seven.png", "seven-spikes.png", "seven-forming.gif"):
+        assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "together" / name).read_bytes()
+
+
+def test_the_seed_changes_the_spikes_and_not_the_spectrogram(checkpoint, word, tmp_path):
+    assert synthesize(checkpoint, tmp_path / "a", word, "--seed", 1) == 0
+    assert synthesize(checkpoint, tmp_path / "b", word, "--seed", 2) == 0
+    assert (tmp_path / "a" / "seven-spikes.png").read_bytes() != (tmp_path / "b" / "seven-spikes.png").read_bytes()
+    same = [(tmp_path / folder / "seven-spectrogram.png").read_bytes() for folder in "ab"]
+    assert same[0] == same[1]
+
+
+@pytest.mark.parametrize(("first", "second"), [("seven.wav", "seven.flac"), ("a.wav", "a-spikes.wav")])
+def test_no_picture_overwrites_another(first, second, checkpoint, tmp_path, refused):
+    (tmp_path / "deep").mkdir()
+    files = [tmp_path / first, tmp_path / "deep" / second]
+    for file in files:
+        soundfile.write(file, vowel(8000), 8000)
+    message = refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", *files)
+    assert all(str(file) in message for file in files)
+
+
+def test_where_the_pictures_go(tmp_path):
+    [paths] = output_files([tmp_path / "two.words.wav"], tmp_path)
+    assert {path.name for path in paths.values()} == {
+        "two.words.png",
+        "two.words-spectrogram.png",
+        "two.words-spikes.png",
+        "two.words-forming.gif",
+    }

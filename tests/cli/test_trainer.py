@@ -1,0 +1,132 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import snn_synth
+from snn_synth.cli import main
+from snn_synth.data import MNIST
+
+from .conftest import TINY
+
+
+def fit(digits, *words):
+    assert main(["fit", *TINY, "--data.root", str(digits), *words]) == 0
+
+
+def metrics(path):
+    return json.loads(Path(path).read_text())
+
+
+def z(images):
+    """Each image with mean 0 and population variance 1; a constant one is zeros."""
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    flat = flat - flat.mean(1, keepdims=True)
+    deviation = np.sqrt((flat**2).mean(1, keepdims=True))
+    return np.divide(flat, deviation, out=np.zeros_like(flat), where=deviation > 0)
+
+
+def test_fit_then_validate_test_and_predict_the_best_checkpoint(digits, capsys):
+    fit(digits)
+    run = Path("runs/ae_mnist")
+    assert {path.name for path in run.iterdir()} >= {"best.ckpt", "config.yaml", "images", "logs", "metrics.json"}
+    found = metrics(run / "metrics.json")
+    assert found["checkpoint"] == "runs/ae_mnist/best.ckpt"
+    assert found["command"] == "snn-synth fit " + " ".join(TINY) + f" --data.root {digits}"
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["versions"]["snn_synth"] == snn_synth.__version__
+    assert found["seconds"].keys() == {"fit", "test"}
+
+    words = [*TINY, "--data.root", str(digits)]
+    assert main(["validate", *words]) == 0
+    assert main(["test", *words]) == 0
+    assert metrics(run / "validate.json")["val/mse"] == pytest.approx(found["val/mse"], abs=1e-6)
+    assert metrics(run / "test.json")["test/mse"] == pytest.approx(found["test/mse"], abs=1e-6)
+
+    # The metric, computed here from the images that `predict` wrote.
+    assert main(["predict", *words]) == 0
+    drawn = load_file(run / "predictions.safetensors")["images"].numpy()
+    originals = MNIST(digits, train=False).images.numpy()
+    assert drawn.shape == (20, 1, 28, 28)
+    assert found["test/mse"] == pytest.approx(((z(drawn) - z(originals)) ** 2).mean(), abs=1e-5)
+    assert (run / "predictions.png").read_bytes().startswith(b"\x89PNG")
+    assert metrics(run / "metrics.json") == found, "the record of the fit stays"
+    assert "runs/ae_mnist/predictions.safetensors" in capsys.readouterr().out
+
+
+def test_the_test_set_stays_unread_if_asked(digits, monkeypatch):
+    monkeypatch.setattr("lightning.pytorch.Trainer.test", lambda *_, **__: pytest.fail("the test set was read"))
+    fit(digits, "--test_after_fit", "false")
+    found = metrics("runs/ae_mnist/metrics.json")
+    assert "val/mse" in found
+    assert not any(name.startswith("test/") for name in found)
+
+
+def test_the_online_rule_by_its_override(digits):
+    fit(digits, "--config", "ae_mnist_online", "--trainer.max_epochs", "1")
+    config = Path("runs/ae_mnist_online/config.yaml").read_text()
+    assert "rule: online" in config
+    assert "lr: 0.0005" in config
+    assert "lr_scheduler: null" in config
+
+
+def test_a_second_run_replaces_the_first(digits):
+    fit(digits, "--trainer.max_epochs", "1")
+    fit(digits, "--trainer.max_epochs", "1", "--model.seed", "5")
+    assert "seed: 5" in Path("runs/ae_mnist/config.yaml").read_text()
+    assert [path.name for path in Path("runs/ae_mnist").glob("best*")] == ["best.ckpt"]
+
+
+def test_a_saved_config_is_a_config(digits):
+    fit(digits, "--trainer.max_epochs", "1")
+    saved = Path("saved.yaml")
+    saved.write_bytes(Path("runs/ae_mnist/config.yaml").read_bytes())
+    before = metrics("runs/ae_mnist/metrics.json")
+    assert main(["fit", "--config", str(saved), "--trainer.default_root_dir", "runs/again"]) == 0
+    assert metrics("runs/again/metrics.json")["test/mse"] == before["test/mse"]
+
+
+def test_fit_goes_on_from_its_checkpoint(digits):
+    fit(digits)
+    whole = metrics("runs/ae_mnist/metrics.json")["test/mse"]
+    root = ("--trainer.default_root_dir", "runs/parts")
+    # The schedule is one over two epochs, so the first part must not be a run of one.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("snn_synth.training.ResumeCheckpoint.on_train_epoch_end", stop_after_saving)
+        fit(digits, *root)
+    assert metrics("runs/parts/metrics.json")["test/mse"] != whole
+    fit(digits, *root, "--ckpt_path", "runs/parts/resume.ckpt")
+    assert metrics("runs/parts/metrics.json")["test/mse"] == whole
+    assert "ckpt_path: null" in Path("runs/parts/config.yaml").read_text()
+
+
+def stop_after_saving(self, trainer, pl_module):
+    self._save(trainer)
+    trainer.should_stop = True
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_training_is_130_and_keeps_what_was_learned(digits, tmp_path):
+    words = [*TINY, "--data.root", str(digits), "--trainer.max_epochs", "100000", "--trainer.log_every_n_steps", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snn_synth.cli", "fit", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    kept = Path("runs/ae_mnist/resume.ckpt")
+    deadline = time.monotonic() + 120
+    while not kept.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "Traceback" not in out
+    assert kept.exists()

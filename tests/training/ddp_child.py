@@ -1,0 +1,68 @@
+"""One of the processes of a distributed training run. See test_ddp.py."""
+
+import functools
+import os
+
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+
+from snn_synth.training import LitAudiocoder, LitAutoencoder, ResumeCheckpoint
+from tests.training.resume_child import audiocoder_network, speech_data
+from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
+
+
+def join(rank, ranks, port):
+    """Tell Lightning that it is one of several processes that somebody else has started."""
+    torch.set_num_threads(1)
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        LOCAL_RANK=str(rank),
+        NODE_RANK="0",
+        GLOO_SOCKET_IFNAME="lo",
+    )
+
+
+def trainer_of(folder, ranks, **settings):
+    return quiet_trainer(
+        folder,
+        devices=ranks,
+        strategy=DDPStrategy(process_group_backend="gloo") if ranks > 1 else "auto",
+        callbacks=[ResumeCheckpoint(every_n_batches=2)],
+        **settings,
+    )
+
+
+def keep(trainer, module, folder, rank):
+    metrics = {name: value.double() for name, value in trainer.callback_metrics.items()}
+    torch.save({"weights": module.state_dict(), "metrics": metrics}, folder / f"{rank}-of-{trainer.world_size}.pt")
+
+
+def autoencoder(folder, rule, rank, ranks, port, batch_size):
+    """Two epochs of 46 images in float64: batches of 20, 20 and 6, the ranks together."""
+    join(rank, ranks, port)
+    module = LitAutoencoder(
+        firing_autoencoder(12, 7),
+        rule=rule,
+        num_steps=4,
+        optimizer=functools.partial(torch.optim.AdamW, lr=0.01),
+    ).double()
+    data = TinyImages(batch_size, dtype=torch.float64, train=46, test=24)
+    trainer = trainer_of(folder, ranks, max_epochs=2)
+    trainer.fit(module, data)
+    keep(trainer, module, folder, rank)
+
+
+def audiocoder(folder, root, rank, ranks, port, batch_size):
+    """An audiocoder without an autoencoder: one is trained first."""
+    join(rank, ranks, port)
+    module = LitAudiocoder(
+        audiocoder_network(),
+        hidden_steps=3,
+        num_steps=4,
+        rule="online",
+        optimizer=functools.partial(torch.optim.SGD, lr=0.01),
+    )
+    trainer = trainer_of(folder, ranks, max_epochs=1, limit_val_batches=0, limit_train_batches=2)
+    trainer.fit(module, speech_data(root, batch_size))
+    keep(trainer, module, folder, rank)

@@ -1,0 +1,136 @@
+import warnings
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.models import AESNN
+from snn_synth.training import ImageGrid, LayerWarning, LitAutoencoder, SpikeStatistics
+from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
+
+
+def frozen(network, **settings):
+    """A module that trains without moving."""
+    settings = {"num_steps": 9, "optimizer": torch.optim.SGD} | settings
+    module = LitAutoencoder(network, **settings)
+    module.configure_optimizers = lambda: torch.optim.SGD(network.parameters(), lr=0.0)
+    return module
+
+
+@pytest.mark.parametrize("batch_size", [3, 10])  # 25 images: the last batch is ragged
+def test_spike_statistics_equal_a_direct_count(tmp_path, batch_size):
+    network, data = firing_autoencoder(12, 10), TinyImages(batch_size)
+    with torch.no_grad():
+        next(network.parameters())[:2] = -1.0  # two silent neurons
+        next(network.parameters())[2:5] = 9.0  # three that always fire
+    data.images[data.test_index] = data.images[data.test_index].clamp_min(0.8)  # at least one spike at each step
+    module = frozen(network)
+    trainer = quiet_trainer(tmp_path, callbacks=[SpikeStatistics()])
+    (logged,) = trainer.validate(module, data, verbose=False)
+
+    batch = data.batch(data.test_index)
+    with torch.no_grad():
+        spikes = module.encode(batch.images, batch.index, epoch=-1)
+        out = network(spikes)
+    layers = {"input": spikes, "hidden": out.hidden, "output": out.spikes}
+    for name, layer in layers.items():
+        array = layer.numpy()
+        assert logged[f"spikes/{name}/rate"] == pytest.approx(array.sum() / array.size, abs=1e-6)
+        by_neuron = array.sum((0, 1))
+        assert logged[f"spikes/{name}/silent"] == pytest.approx((by_neuron == 0).mean())
+        assert logged[f"spikes/{name}/saturated"] == pytest.approx((by_neuron == 9 * 25).mean())
+    assert logged["spikes/hidden/silent"] >= 0.2
+    assert logged["spikes/hidden/saturated"] >= 0.3
+    additions = (spikes.sum() * 10 + out.hidden.sum() * 12) / 25
+    assert logged["spikes/synaptic_operations"] == pytest.approx(additions.item(), rel=1e-6)
+
+
+def test_spike_statistics_count_each_validation_anew(tmp_path):
+    logged = []
+
+    class Watch(SpikeStatistics):
+        def on_validation_epoch_end(self, trainer, pl_module):
+            super().on_validation_epoch_end(trainer, pl_module)
+            with torch.no_grad():
+                pl_module.network.layers[0][0].weight.neg_()
+
+        def on_validation_end(self, trainer, pl_module):
+            logged.append(trainer.callback_metrics["spikes/hidden/rate"].item())
+
+    network = firing_autoencoder(12, 10)
+    with torch.no_grad():
+        next(network.parameters()).abs_()
+    quiet_trainer(tmp_path, max_epochs=2, callbacks=[Watch()]).fit(frozen(network), TinyImages())
+    assert logged[0] > 0.1
+    assert logged[1] == 0
+
+
+def said(network, folder, epochs=3, **settings):
+    """The warnings about layers that a run of some epochs gives."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer = quiet_trainer(folder, max_epochs=epochs, num_sanity_val_steps=2, callbacks=[LayerWarning()])
+        trainer.fit(frozen(network, **settings), TinyImages())
+    return [str(warning.message) for warning in caught if str(warning.message).startswith("The layer")]
+
+
+def test_silent_and_saturated_layers_are_named_once_and_a_healthy_one_is_not(tmp_path):
+    network = AESNN(12, 10)
+    encoder, decoder = network.parameters()
+    with torch.no_grad():
+        encoder.fill_(0.1)
+        decoder.fill_(-1.0)
+    (silent,) = said(network, tmp_path)
+    assert "`output` is silent" in silent
+    with torch.no_grad():
+        encoder.fill_(50.0)
+        decoder.fill_(0.05)
+    (saturated,) = said(network, tmp_path)
+    assert "`hidden` is saturated" in saturated
+    assert said(firing_autoencoder(12, 10), tmp_path) == []
+
+
+def test_a_silent_input_is_named_and_so_are_the_layers_that_it_silences(tmp_path):
+    messages = said(firing_autoencoder(12, 10), tmp_path, max_rate=1e-9)
+    assert [message.split("`")[1] for message in messages] == ["input", "hidden", "output"]
+    assert all("silent" in message for message in messages)
+    assert "check the values it encodes" in messages[0]
+
+
+def blocks(picture):
+    """How many separate pictures a drawing shows in its rows and in its columns."""
+    ink = (picture[..., :3] < 0.99).any(-1)
+
+    def runs(lines):
+        # Lettering is thin; an image of noise inks most of its rows and columns.
+        return int((np.diff(np.concatenate([[0], lines.astype(int), [0]])) == 1).sum())
+
+    rows = ink.mean(1) > 0.3
+    return runs(rows), runs(ink[rows].mean(0) > 0.5)
+
+
+@pytest.mark.parametrize(("images", "shown"), [(4, 4), (10, 10), (30, 20)])
+def test_the_image_grid_shows_the_images_asked_for_as_far_as_a_batch_has_them(tmp_path, images, shown):
+    data = TinyImages(batch_size=20)
+    data.images = 0.3 * torch.rand(70, 1, 28, 28, generator=torch.Generator().manual_seed(0)) + 0.3
+    network = AESNN(784, 5)
+    with torch.no_grad():
+        encoder, decoder = network.parameters()
+        encoder.fill_(0.002)
+        decoder.copy_(0.3 * torch.rand(784, 5))
+    trainer = quiet_trainer(
+        tmp_path, max_epochs=2, num_sanity_val_steps=1, limit_train_batches=2, callbacks=[ImageGrid(images)]
+    )
+    trainer.fit(frozen(network, rule="online", num_steps=5), data)
+    pngs = sorted((tmp_path / "images").iterdir())
+    # One a validation, none of the sanity check; batches are counted, not the time steps of the online rule.
+    assert [png.name for png in pngs] == ["epoch=000-batch=000002.png", "epoch=001-batch=000004.png"]
+    for png in pngs:
+        assert blocks(matplotlib.image.imread(png)) == (2, shown)
+
+
+def test_an_image_grid_wants_an_image():
+    with pytest.raises(InputError, match="Expected `images` to be at least 1, got 0"):
+        ImageGrid(0)

@@ -1,0 +1,76 @@
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snn_synth.training.loggers import wandb_is_offline
+from tests.training import wandb_child
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def no_key(monkeypatch, tmp_path):
+    """A machine on which nobody has logged in to W&B."""
+    for name in list(os.environ):
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
+    (tmp_path / "home").mkdir()
+
+
+@pytest.mark.slow
+def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_path):
+    terminal, end = pty.openpty()  # on a terminal, wandb would ask for a key
+    command = [sys.executable, "-m", "tests.training.wandb_child", str(tmp_path)]
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=end, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            assert process.wait(120) == 0, (tmp_path / "output").read_text()
+        finally:
+            process.kill()
+            os.close(terminal)
+            os.close(end)
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    (record,) = run.glob("*.wandb")
+    content = record.read_bytes()
+    assert b"val/mse" in content
+    assert b"train/loss" in content
+    said = (tmp_path / "output").read_text()
+    assert "W&B is offline" in said
+    assert "checkpoints stay in the run's folder" in said
+    assert "Create a W&B account" not in said
+    assert list((tmp_path / "best").glob("*.ckpt"))
+    assert not list(run.rglob("*.ckpt"))
+
+
+@pytest.mark.slow
+def test_disabled_writes_nothing_and_says_nothing(no_key, tmp_path, monkeypatch, fresh_process, capfd):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    process = fresh_process(wandb_child.run, str(tmp_path))
+    process.join(90)
+    assert process.exitcode == 0
+    assert not list(tmp_path.rglob("*.wandb"))
+    assert list((tmp_path / "best").glob("*.ckpt"))
+    assert "W&B is offline" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("mode", "key", "offline"),
+    [
+        (None, None, True),
+        (None, "0" * 40, False),
+        ("offline", "0" * 40, True),
+        ("disabled", "0" * 40, True),
+        ("online", "0" * 40, False),
+    ],
+)
+def test_offline_without_a_key_or_when_told_so(no_key, monkeypatch, mode, key, offline):
+    for name, value in (("WANDB_MODE", mode), ("WANDB_API_KEY", key)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert wandb_is_offline() is offline
