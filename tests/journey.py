@@ -16,9 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w*)[^\n`]*\n(?P<code>.*?)^(?P=indent)```\s*$", re.M | re.S
-)
+FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n`]*\n(?P<code>.*?)^(?P=indent)```\s*$", re.M | re.S)
 SHELL = ("bash", "sh")
 TAIL = 30  # lines shown of a block that failed
 
@@ -50,11 +48,7 @@ def fresh_environment(clone: Path, cache: Path) -> dict[str, str]:
     dropped = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_", "MAKE", "MFLAGS", "WANDB_", "SNN_SYNTH_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     left = os.environ.get("VIRTUAL_ENV")
-    path = [
-        folder
-        for folder in env.get("PATH", os.defpath).split(os.pathsep)
-        if not left or folder != f"{left}/bin"
-    ]
+    path = [folder for folder in env.get("PATH", os.defpath).split(os.pathsep) if not left or folder != f"{left}/bin"]
     env["PATH"] = os.pathsep.join([str(clone / ".venv" / "bin"), *path])
     env["SNN_SYNTH_CACHE"] = str(cache)
     if "SNN_SYNTH_DATA" in os.environ:
@@ -97,9 +91,7 @@ def main(repository: Path) -> int:
     failed, started = 0, time.monotonic()
     for number, block in enumerate(todo, start=1):
         first, log = block.code.strip().splitlines()[:1], folder / f"{number}.log"
-        print(
-            f"[{number}/{len(todo)}] README.md:{block.line} {block.language}: {' '.join(first)}", flush=True
-        )
+        print(f"[{number}/{len(todo)}] README.md:{block.line} {block.language}: {' '.join(first)}", flush=True)
         begin = time.monotonic()
         code = run(block, clone, env, log)
         print(f"      {time.monotonic() - begin:7.1f} s, exit code {code}", flush=True)

@@ -50,7 +50,7 @@ SHAPES = {1: [12, 9], 2: [12, 10, 8], 3: [12, 10, 9, 7]}
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_online_gradients_equal_stored_traces(depth, mask):
     net = _stack(SHAPES[depth], gain=4.0)
-    silent = list(net.parameters())[0].detach()
+    silent = next(net.parameters()).detach()
     silent[0] = -1.0  # a neuron that never fires
     spikes, targets = _spikes(20, 6, 12, seed=1), _spikes(20, 6, SHAPES[depth][-1], seed=2)
     recorder = Recorder(net.parameters())
@@ -71,9 +71,7 @@ def test_online_gradients_with_membranes_at_the_threshold_itself():
     """alpha = 0.1 and one input: V = 1 exactly at the first step of half of the neurons, and again after each reset."""
     net = SpikingStack([4, 6, 4], alpha=0.1).double()
     with torch.no_grad():
-        net.layers[0][0].weight.copy_(
-            torch.tensor([[1.0, 0.5, 0.25, 0.5]] * 3 + [[0.5, 0.5, 0.75, 0.25]] * 3)
-        )
+        net.layers[0][0].weight.copy_(torch.tensor([[1.0, 0.5, 0.25, 0.5]] * 3 + [[0.5, 0.5, 0.75, 0.25]] * 3))
         net.layers[1][0].weight.copy_(torch.tensor([[0.5, 0.5, 0.0, 0.0, 1.0, 0.0]] * 4))
     spikes = torch.zeros(12, 2, 4, dtype=torch.float64)
     spikes[:, 0, 0] = spikes[::2, 1, 0] = spikes[::2, 1, 1] = spikes[1::3, 0, 1] = 1
@@ -109,9 +107,7 @@ def test_each_time_step_updates_all_layers_from_the_weights_before_it():
 
     online_step(net, spikes, targets, torch.optim.SGD(net.parameters(), lr=0.05))
     _, _, membranes, expected = online(start, spikes.numpy(), targets.numpy(), update=descend)
-    assert (
-        min(np.abs(m - 1).min() for step in membranes for m in step) > 1e-9
-    )  # no spike hangs on a rounding error
+    assert min(np.abs(m - 1).min() for step in membranes for m in step) > 1e-9  # no spike hangs on a rounding error
     for ours, theirs in zip(net.parameters(), expected, strict=True):
         np.testing.assert_allclose(ours.detach().numpy(), theirs, atol=1e-12)
 
@@ -283,9 +279,7 @@ def test_bad_input_is_named():
 
 
 def _train_rank(rank, world, path, rule):
-    os.environ.update(
-        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(29500 + os.getppid() % 2000), GLOO_SOCKET_IFNAME="lo"
-    )
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(29500 + os.getppid() % 2000), GLOO_SOCKET_IFNAME="lo")
     torch.distributed.init_process_group("gloo", rank=rank, world_size=world)
     net = _stack([12, 10, 12], gain=4.0)
     ddp = nn.parallel.DistributedDataParallel(net)

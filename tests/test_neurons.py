@@ -93,12 +93,8 @@ def test_gradient_of_the_scan_is_the_hand_derived_one():
     v, a = membranes.detach().numpy(), spikes.detach().numpy()
     s = 1 / (1 + np.exp(-(v - 1)))
     expected, carried = np.zeros_like(v), np.zeros_like(v[0])
-    for t in reversed(
-        range(len(v))
-    ):  # dL/dV[t] = direct + (1 - alpha)(1 - A[t]) dL/dV[t+1]; the reset is a constant
-        carried = (
-            g_membranes[t].numpy() + g_spikes[t].numpy() * s[t] * (1 - s[t]) + 0.9 * (1 - a[t]) * carried
-        )
+    for t in reversed(range(len(v))):  # dL/dV[t] = direct + (1 - alpha)(1 - A[t]) dL/dV[t+1]; the reset is a constant
+        carried = g_membranes[t].numpy() + g_spikes[t].numpy() * s[t] * (1 - s[t]) + 0.9 * (1 - a[t]) * carried
         expected[t] = carried
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-12, atol=1e-14)
 

@@ -19,11 +19,7 @@ BELOW_TRAINING = [
 def imported_by(module: str) -> set[str]:
     """The names of the modules that a fresh interpreter holds after `import module`."""
     code = f"import sys, {module}; print(*sys.modules)"
-    return set(
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
 def test_the_version_is_that_of_pyproject():

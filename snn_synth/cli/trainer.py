@@ -66,7 +66,7 @@ class SynthCLI(LightningCLI):
             LightningDataModule,
             save_config_callback=SaveConfig,
             trainer_defaults={"default_root_dir": UNNAMED},
-            parser_kwargs={**strict, **{name: dict(strict) for name in self.subcommands()}},
+            parser_kwargs={"prog": "snn-synth", **strict, **{name: dict(strict) for name in self.subcommands()}},
             subclass_mode_model=True,
             subclass_mode_data=True,
             args=with_paths(words),

@@ -96,7 +96,8 @@ def gallery_mse(outputs: Tensor, gallery: Tensor) -> Tensor:
         )
     z_out, z_img = standardize(outputs).flatten(1), standardize(gallery).flatten(1)
     squares = z_out.square().mean(1)[:, None] + z_img.square().mean(1)
-    return squares - 2 * z_out @ z_img.T / z_out.shape[1]
+    with torch.autocast(z_out.device.type, enabled=False):  # a measurement, whatever the precision of the training
+        return squares - 2 * z_out @ z_img.T / z_out.shape[1]
 
 
 def best_of_class(errors: Tensor, labels: Tensor, gallery_labels: Tensor) -> tuple[Tensor, Tensor]:

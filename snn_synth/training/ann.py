@@ -1,21 +1,18 @@
 """Training the conventional counterparts, on pixels and hidden vectors instead of spikes."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from snn_synth.metrics import StandardizedMSE
 from snn_synth.models import ACANN, AEANN
-from snn_synth.training.base import make_optimizers
+from snn_synth.training.base import LitModule
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
 
 
-class LitAutoencoderANN(LightningModule):
+class LitAutoencoderANN(LitModule):
     """Trains an AE-ANN to regenerate its pixels, by their mean square error.
 
     Logs ``train/loss``, ``val/mse`` and ``test/mse``, the standardized MSE, as :class:`LitAutoencoder` does.
@@ -29,6 +26,8 @@ class LitAutoencoderANN(LightningModule):
         Roy, Panda & Roy 2019, section 4.1 (AE-ANN).
     """
 
+    network: AEANN
+
     def __init__(
         self,
         network: AEANN,
@@ -36,9 +35,9 @@ class LitAutoencoderANN(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Keep the network and the settings."""
-        super().__init__()
+        super().__init__(optimizer, lr_scheduler)
         remember(self, network=network, optimizer=optimizer, lr_scheduler=lr_scheduler)
-        self.network, self.optimizer, self.lr_scheduler = network, optimizer, lr_scheduler
+        self.network = network
         self.val_mse, self.test_mse = StandardizedMSE(), StandardizedMSE()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
@@ -48,22 +47,26 @@ class LitAutoencoderANN(LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Measure."""
-        self.val_mse.update(self.network.reconstruct(batch.images), batch.images)
-        self.log("val/mse", self.val_mse, prog_bar=True)
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Tensor]:
+        """Measure, and hand the images to the callbacks."""
+        return self._measure("val", batch, self.val_mse)
 
-    def test_step(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Measure."""
-        self.test_mse.update(self.network.reconstruct(batch.images), batch.images)
-        self.log("test/mse", self.test_mse, prog_bar=True)
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Tensor]:
+        """Measure, and hand the images to the callbacks."""
+        return self._measure("test", batch, self.test_mse)
 
-    def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler stepped once per batch."""
-        return make_optimizers(self, self.network.parameters(), self.optimizer, self.lr_scheduler)
+    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
+        """Reconstructed images, ``[B, 1, H, W]`` in [0, 1]."""
+        return self.network.reconstruct(batch.images)
+
+    def _measure(self, stage: str, batch: ImageBatch, mse: StandardizedMSE) -> dict[str, Tensor]:
+        images = self.network.reconstruct(batch.images)
+        mse.update(images, batch.images)
+        self.log(f"{stage}/mse", mse, prog_bar=True)
+        return {"images": images, "targets": batch.images}
 
 
-class LitAudiocoderANN(LightningModule):
+class LitAudiocoderANN(LitModule):
     """Trains an AC-ANN to give the hidden vector of the paired image.
 
     Args:
@@ -86,9 +89,9 @@ class LitAudiocoderANN(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Encode the gallery."""
-        super().__init__()
-        self.network, self.optimizer, self.lr_scheduler = network, optimizer, lr_scheduler
-        self.autoencoder: nn.Module = autoencoder.requires_grad_(False)
+        super().__init__(optimizer, lr_scheduler)
+        self.network = network
+        self.autoencoder = autoencoder.requires_grad_(False)
         with torch.no_grad():
             self.codes = nn.Buffer(autoencoder.encode(gallery.flatten(1)))
 
@@ -100,9 +103,5 @@ class LitAudiocoderANN(LightningModule):
 
     def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
         """Drawn images, flat."""
-        drawn: Tensor = self.autoencoder.decode(self.network(batch.spectrograms.flatten(1)))  # type: ignore[operator]
+        drawn: Tensor = self.autoencoder.decode(self.network(batch.spectrograms.flatten(1)))
         return drawn
-
-    def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler stepped once per batch."""
-        return make_optimizers(self, self.network.parameters(), self.optimizer, self.lr_scheduler)

@@ -122,8 +122,8 @@ class LitAudiocoder(LitSpiking):
         self.front_end = data.front_end.config()
         if self.network.sizes[0] != data.inputs:
             raise InputError(
-                f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape {list(data.front_end.shape)}, "
-                f"got {self.network.sizes[0]}"
+                f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape "
+                f"{list(data.front_end.shape)}, got {self.network.sizes[0]}"
             )
 
     def adopt(self, autoencoder: AESNN) -> None:

@@ -1,8 +1,7 @@
-"""What all LightningModules of spiking networks share: the two rules, the optimizer and the scheduler."""
+"""What the LightningModules share: optimizer and scheduler from outside, and for spiking networks the two rules."""
 
 import functools
 import inspect
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
@@ -22,11 +21,47 @@ Rule = Literal["bptt", "online"]
 HELD_OUT = -1
 
 
-class LitSpiking(LightningModule):
+class LitModule(LightningModule):
+    """Base class: an optimizer of ``network`` and a scheduler stepped once per batch, both given from outside.
+
+    Args:
+        optimizer: makes the optimizer of the parameters; AdamW if not given.
+        lr_scheduler: makes the scheduler of the optimizer; ``total_steps`` is filled in if it takes that.
+    """
+
+    network: nn.Module
+
+    def __init__(self, optimizer: OptimizerCallable | None, lr_scheduler: LRSchedulerCallable | None) -> None:
+        """Keep both."""
+        super().__init__()
+        # Not a default argument: LightningCLI would pass AdamW's weight decay on to any other optimizer named in YAML.
+        self.optimizer: OptimizerCallable = optimizer or torch.optim.AdamW
+        self.lr_scheduler = lr_scheduler
+
+    def on_train_start(self) -> None:
+        """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
+        progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
+        if isinstance(loader, ResumableLoader):
+            loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and the scheduler stepped once per batch."""
+        optimizer = self.optimizer(self.network.parameters())
+        make: Any = self.lr_scheduler
+        if make is None:
+            return optimizer
+        cls, given = made_by(make), getattr(make, "keywords", {})
+        if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR
+            make = functools.partial(make, total_steps=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), "interval": "step"}}
+
+
+class LitSpiking(LitModule):
     """Base class: trains ``network`` by one of the two rules.
 
     Under ``bptt``, optimization is automatic. Under ``online``, the optimizer steps at every time step, so Lightning's
-    ``global_step`` counts T per batch; loggers and schedulers count batches.
+    ``global_step`` and ``max_steps`` count T per batch: limit such a run by ``max_epochs``. Loggers and schedulers
+    count batches.
 
     Args:
         rule: ``bptt`` or ``online`` (the paper's).
@@ -36,14 +71,11 @@ class LitSpiking(LightningModule):
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
         seed: of the input spikes, which are a function of (seed, epoch, sample).
         optimizer: makes the optimizer of the parameters; AdamW if not given.
-        lr_scheduler: makes the scheduler of the optimizer, stepped once per batch; ``total_steps`` is filled in if it
-            takes that.
+        lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:
         InputError: for an unknown rule, ``num_steps < 1`` or ``max_rate`` outside (0, 1].
     """
-
-    network: nn.Module
 
     def __init__(
         self,
@@ -63,10 +95,9 @@ class LitSpiking(LightningModule):
             raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
         if not 0 < max_rate <= 1:
             raise InputError(f"Expected `max_rate` in (0, 1], got {max_rate}")
-        super().__init__()
+        super().__init__(optimizer, lr_scheduler)
         self.rule, self.num_steps, self.max_rate, self.mask = rule, num_steps, max_rate, mask
         self.fresh_moments, self.seed = fresh_moments, seed
-        self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.automatic_optimization = rule == "bptt"
 
     def encode(self, values: Tensor, index: Tensor, epoch: int) -> Tensor:
@@ -94,35 +125,3 @@ class LitSpiking(LightningModule):
                 schedulers.step()  # type: ignore[union-attr]
         self.log("train/loss", loss, prog_bar=True)
         return loss
-
-    def on_train_start(self) -> None:
-        """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
-        progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
-        if isinstance(loader, ResumableLoader):
-            loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
-
-    def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler stepped once per batch."""
-        return make_optimizers(self, self.network.parameters(), self.optimizer, self.lr_scheduler)
-
-
-def make_optimizers(
-    module: LightningModule,
-    parameters: Iterable[nn.Parameter],
-    make_optimizer: OptimizerCallable | None,
-    make_scheduler: LRSchedulerCallable | None,
-) -> Any:
-    """What ``configure_optimizers`` returns for a call-ready optimizer and scheduler."""
-    # Not the default argument: LightningCLI would pass AdamW's weight decay on to any other optimizer named in YAML.
-    optimizer = (make_optimizer or torch.optim.AdamW)(parameters)
-    if make_scheduler is None:
-        return optimizer
-    given = getattr(make_scheduler, "keywords", {})
-    cls = made_by(make_scheduler)
-    if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR, say
-        steps = int(module.trainer.estimated_stepping_batches)
-        make_scheduler = functools.partial(make_scheduler, total_steps=steps)  # type: ignore[call-arg]
-    return {
-        "optimizer": optimizer,
-        "lr_scheduler": {"scheduler": make_scheduler(optimizer), "interval": "step"},
-    }

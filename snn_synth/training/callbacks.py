@@ -64,8 +64,8 @@ class ImageGrid(Callback):
 class SpikeStatistics(Callback):
     """Logs, for each layer of a validated network, how much it fires and what that costs.
 
-    ``spikes/<layer>/rate`` (spikes per neuron and step), ``spikes/<layer>/silent`` and ``spikes/<layer>/saturated`` (shares
-    of neurons that never or always fire), and ``spikes/synaptic_operations`` (per sample, all layers together).
+    ``spikes/<layer>/rate`` (spikes per neuron and step), ``spikes/<layer>/silent`` and ``.../saturated`` (shares of
+    neurons that never or always fire), and ``spikes/synaptic_operations`` (per sample, all layers together).
     """
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +54,11 @@ class ResumeCheckpoint(Checkpoint):
         if every_n_batches < 1:
             raise InputError(f"Expected `every_n_batches` to be at least 1, got {every_n_batches}")
         self.every_n_batches = every_n_batches
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove what a kill in the middle of a save has left."""
+        for draft in Path(trainer.default_root_dir).glob(".resume.ckpt.*"):
+            shutil.rmtree(draft, ignore_errors=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,4 +1,4 @@
-"""Constructor arguments as plain types, so that a checkpoint rebuilds its module without arguments and without pickle."""
+"""Constructor arguments as plain types, so that a checkpoint rebuilds its module, without arguments or pickle."""
 
 import functools
 from typing import Any
@@ -41,13 +41,13 @@ def _plain(name: str, value: Any) -> Any:
     if (cls := made_by(value)) is not None:
         return {"class_path": _path(cls), "init_args": dict(getattr(value, "keywords", {}))}
     raise InputError(
-        f"Expected `{name}` to be a class or functools.partial(SomeClass, option=...), so that checkpoints can hold it, "
-        f"got {value!r}"
+        f"Expected `{name}` to be a class or functools.partial(SomeClass, option=...), so that checkpoints can hold "
+        f"it, got {value!r}"
     )
 
 
 def made_by(factory: Any) -> type | None:
-    """The class that a factory makes instances of: a class, a ``functools.partial`` of one, or jsonargparse's partial."""
+    """The class that a factory makes: itself, or that of a ``functools.partial``, jsonargparse's included."""
     if isinstance(factory, functools.partial):
         candidates = (factory.func, *factory.args)
         return next((c for c in candidates if isinstance(c, type)), None)

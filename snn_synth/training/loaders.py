@@ -18,7 +18,7 @@ class ImageBatch(NamedTuple):
 
 
 class SpeechBatch(NamedTuple):
-    """Spectrograms ``[B, C, F]`` in [0, 1], their labels, places in the corpus, and paired image (place in the gallery)."""
+    """Spectrograms ``[B, C, F]`` in [0, 1], labels, places in the corpus, and places of their images in the gallery."""
 
     spectrograms: Tensor
     labels: Tensor
@@ -73,7 +73,7 @@ class BatchSampler(DistributedSampler[Any]):
         self.first = 0
 
     def __len__(self) -> int:
-        return -(-len(range(self.total_size)) // (self.batch_size * self.num_replicas))
+        return -(-self.total_size // (self.batch_size * self.num_replicas))
 
     def __iter__(self) -> Iterator[list[int]]:
         size = len(self.dataset)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ class WandbLogger(loggers.WandbLogger):
     """Lightning's W&B logger, offline by itself when there is no key, and never with a prompt.
 
     Online, the checkpoints of ``ModelCheckpoint`` go up as artifacts. Offline, the run is written to
-    ``<save_dir>/wandb/offline-run-*``, for ``wandb sync`` to send up later, and the checkpoints stay in the run's folder.
+    ``<save_dir>/wandb/offline-run-*``, for ``wandb sync`` to send up later, and checkpoints stay in the run's folder.
 
     Args:
         project: on W&B.
@@ -60,6 +60,6 @@ class WandbLogger(loggers.WandbLogger):
         self._wandb_init.pop("anonymous", None)
         if offline and os.environ.get("WANDB_MODE") != "disabled":
             rank_zero_info(
-                f"W&B is offline (no API key, or asked to): the run is kept in {save_dir}/wandb, `wandb sync` sends it up "
-                "later; checkpoints stay in the run's folder and are not part of it."
+                f"W&B is offline (no API key, or asked to): the run is kept in {save_dir}/wandb, `wandb sync` sends it "
+                "up later; checkpoints stay in the run's folder and are not part of it."
             )

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from snn_synth.cli.configs import find, shipped, with_paths
+from snn_synth.cli.help import PAGES
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
@@ -27,6 +28,7 @@ CONFIGS = {
 
 def test_every_shipped_config_is_tested_here():
     assert sorted(shipped()) == sorted(CONFIGS)
+    assert all(name in PAGES["fit"] for name in CONFIGS)
 
 
 @pytest.fixture

@@ -103,9 +103,7 @@ def test_a_wav_from_a_pipe_states_no_length(write):
     assert len(read_audio(path)[0]) == 8000
 
 
-@pytest.mark.parametrize(
-    ("from_rate", "to_rate"), [(8000, 12500), (22050, 8000), (44100, 12500), (8000, 8000)]
-)
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(8000, 12500), (22050, 8000), (44100, 12500), (8000, 8000)])
 def test_resampling_a_tone_gives_the_tone_at_the_other_rate(from_rate, to_rate):
     def tone(rate):
         return torch.sin(2 * torch.pi * 440 * torch.arange(rate) / rate)

@@ -7,9 +7,7 @@ import torch
 from snn_synth.data import EspeakDigits, MelSpectrogram, espeak
 from snn_synth.errors import InputError
 
-pytestmark = pytest.mark.skipif(
-    not importlib.util.find_spec("espeakng_loader"), reason="needs espeakng-loader"
-)
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("espeakng_loader"), reason="needs espeakng-loader")
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +50,7 @@ def test_every_take_is_a_word_of_its_own(corpus):
 def test_voices_say_the_digit_that_the_label_names(corpus):
     """The picture of take 0 is nearest to the mean of the other takes of its digit."""
     front_end = MelSpectrogram()
-    pictures = torch.stack(
-        [front_end(waveform, corpus.sample_rate) for waveform in waveforms(corpus)]
-    ).flatten(1)
+    pictures = torch.stack([front_end(waveform, corpus.sample_rate) for waveform in waveforms(corpus)]).flatten(1)
     takes, labels = torch.tensor(corpus.takes), corpus.labels
     means = torch.stack([pictures[(takes > 0) & (labels == digit)].mean(0) for digit in range(10)])
     nearest = torch.cdist(pictures[takes == 0], means).argmin(1)

@@ -122,9 +122,7 @@ def test_the_real_files_have_the_hashes_that_downloads_are_checked_by(kind, trai
 @needs_data
 def test_the_subset_shows_images_of_mnist_under_the_right_labels():
     real = MNIST(train=True)
-    known = {
-        image.numpy().tobytes(): int(label) for image, label in zip(real.images, real.labels, strict=True)
-    }
+    known = {image.numpy().tobytes(): int(label) for image, label in zip(real.images, real.labels, strict=True)}
     subset = MNISTSubset(train=False)
     labels = [known.get(image.numpy().tobytes()) for image in subset.images]
     assert labels == subset.labels.tolist()

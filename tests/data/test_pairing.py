@@ -23,9 +23,7 @@ def test_the_second_set_is_nearest_to_the_class_means():
         assert chosen[digit] == own[int(np.argmin(distances))]
 
 
-@pytest.mark.parametrize(
-    "function", [one_image_per_class, lambda y: class_mean_images(torch.zeros(len(y), 4), y)]
-)
+@pytest.mark.parametrize("function", [one_image_per_class, lambda y: class_mean_images(torch.zeros(len(y), 4), y)])
 def test_a_label_without_an_image_is_named(function):
     with pytest.raises(InputError, match="none of label 3"):
         function(LABELS[LABELS != 3])

@@ -30,9 +30,7 @@ def root(request, tmp_path):
                 for take in range(takes):
                     path = request.param(name(part, speaker, word, take))
                     sphere(tmp_path / "ti46" / "disc" / path, level(word, take + 10 * (part == "TEST")))
-        sphere(
-            tmp_path / "ti46" / "disc" / request.param(f"TI_ALPHA/TRAIN/{speaker}/00{speaker}SET0.WAV"), 0.9
-        )
+        sphere(tmp_path / "ti46" / "disc" / request.param(f"TI_ALPHA/TRAIN/{speaker}/00{speaker}SET0.WAV"), 0.9)
     return tmp_path
 
 

@@ -28,9 +28,7 @@ def test_bits_equal_a_plain_integer_loop():
     keys = sample_keys(7, 1, torch.arange(3))
     spikes = poisson_encode(x.expand(3, 50), 70, max_rate=0.8, keys=keys)
     for b in range(3):
-        np.testing.assert_array_equal(
-            spikes[:, b].numpy(), _numpy_poisson(x.tolist(), 70, 0.8, keys[b].item())
-        )
+        np.testing.assert_array_equal(spikes[:, b].numpy(), _numpy_poisson(x.tolist(), 70, 0.8, keys[b].item()))
 
 
 def test_spikes_of_a_sample_depend_on_its_key_alone():

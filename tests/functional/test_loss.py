@@ -41,9 +41,7 @@ def test_gradient_of_one_sample_at_one_step_is_minus_the_error():
 def test_images_and_vectors_give_the_same_loss():
     membrane, target = _case(1.0)
     flat = membrane_loss(membrane, target)
-    torch.testing.assert_close(
-        membrane_loss(membrane.reshape(6, 5, 1, 5, 8), target.reshape(6, 5, 1, 5, 8)), flat
-    )
+    torch.testing.assert_close(membrane_loss(membrane.reshape(6, 5, 1, 5, 8), target.reshape(6, 5, 1, 5, 8)), flat)
 
 
 def test_wrong_shapes_are_named():

@@ -13,9 +13,7 @@ def _maps(seed, batch=7):
 
 def test_mse_is_two_minus_twice_the_correlation():
     outputs, images = _maps(0), _maps(1)
-    expected = [
-        2 * (1 - np.corrcoef(o.flatten(), i.flatten())[0, 1]) for o, i in zip(outputs, images, strict=True)
-    ]
+    expected = [2 * (1 - np.corrcoef(o.flatten(), i.flatten())[0, 1]) for o, i in zip(outputs, images, strict=True)]
     np.testing.assert_allclose(standardized_mse(outputs, images).numpy(), expected, rtol=1e-12)
 
 
@@ -49,9 +47,7 @@ def test_metrics_are_means_over_all_samples_however_they_are_batched():
     metric = StandardizedMSE()
     for part in (slice(0, 5), slice(5, 7)):
         metric.update(outputs[part], images[part])
-    torch.testing.assert_close(
-        metric.compute().double(), standardized_mse(outputs, images).mean(), atol=1e-6, rtol=0
-    )
+    torch.testing.assert_close(metric.compute().double(), standardized_mse(outputs, images).mean(), atol=1e-6, rtol=0)
 
 
 def test_spike_mse_sums_over_time():
@@ -60,9 +56,7 @@ def test_spike_mse_sums_over_time():
     torch.testing.assert_close(spike_mse(shuffled, spikes), torch.zeros(4))
     metric = SpikeMSE()
     metric.update(spikes.roll(1, -1), spikes)
-    torch.testing.assert_close(
-        metric.compute(), standardized_mse(spikes.sum(0).roll(1, -1), spikes.sum(0)).mean()
-    )
+    torch.testing.assert_close(metric.compute(), standardized_mse(spikes.sum(0).roll(1, -1), spikes.sum(0)).mean())
 
 
 def test_counts_of_spikes():

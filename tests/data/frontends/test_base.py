@@ -84,9 +84,7 @@ def test_bad_settings(kind, setting):
         kind(**setting)
 
 
-@pytest.mark.parametrize(
-    "front_end", [MelSpectrogram(frames=51, fit="pad"), LyonCochleagram(decimation=4)], ids=str
-)
+@pytest.mark.parametrize("front_end", [MelSpectrogram(frames=51, fit="pad"), LyonCochleagram(decimation=4)], ids=str)
 def test_a_config_survives_json_and_gives_the_same_front_end(front_end):
     config = json.loads(json.dumps(front_end.config()))
     again = build_front_end(config)
@@ -117,9 +115,7 @@ def test_an_unknown_setting_is_named():
 
 
 def test_a_front_end_prints_its_settings():
-    assert repr(MelSpectrogram(frames=51)).startswith(
-        "MelSpectrogram(sample_rate=8000, channels=39, frames=51"
-    )
+    assert repr(MelSpectrogram(frames=51)).startswith("MelSpectrogram(sample_rate=8000, channels=39, frames=51")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -32,13 +32,9 @@ def toolbox_filters(fs, q, step):
     """Toolbox: DesignLyonFilters."""
     top = fs / 2 - math.hypot(fs / 2, 1000) / q * step * 1.5 + math.hypot(fs / 2, 1000) / q * step
     low = 1000 / math.sqrt(4 * q * q - 1)
-    count = math.floor(
-        q * (-math.log(low + math.hypot(low, 1000)) + math.log(top + math.hypot(top, 1000))) / step
-    )
+    count = math.floor(q * (-math.log(low + math.hypot(low, 1000)) + math.log(top + math.hypot(top, 1000))) / step)
     t = top + math.hypot(top, 1000)
-    centres = [
-        (-math.exp(n * step / q) * 1000**2 / t + t / math.exp(n * step / q)) / 2 for n in range(1, count + 1)
-    ]
+    centres = [(-math.exp(n * step / q) * 1000**2 / t + t / math.exp(n * step / q)) / 2 for n in range(1, count + 1)]
     stages = []
     for n, f in enumerate(centres):
         width = math.hypot(f, 1000) / q
@@ -82,9 +78,7 @@ def toolbox_ear(sound, fs, q, step, decimation, tau_factor):
             taps.append(y)
             x = y
         out = [max(0.0, y) for y in taps]
-        for state, tau, target in zip(
-            gains, (0.64, 0.16, 0.04, 0.01), (0.0032, 0.0016, 0.0008, 0.0004), strict=True
-        ):
+        for state, tau, target in zip(gains, (0.64, 0.16, 0.04, 0.01), (0.0032, 0.0016, 0.0008, 0.0004), strict=True):
             out = toolbox_agc(out, state, target, 1 - math.exp(-1 / tau / fs))
         out = [out[0], *(max(0.0, left - right) for left, right in pairwise(out))]
         if decimation > 1:

@@ -20,9 +20,7 @@ def numpy_mel(waveform, rate, channels, window, hop):
     frequencies = np.arange(size // 2 + 1) * rate / size
     bank = np.array(
         [
-            np.clip(
-                np.minimum((frequencies - low) / (mid - low), (high - frequencies) / (high - mid)), 0, None
-            )
+            np.clip(np.minimum((frequencies - low) / (mid - low), (high - frequencies) / (high - mid)), 0, None)
             for low, mid, high in zip(corners[:-2], corners[1:-1], corners[2:], strict=True)
         ]
     )
@@ -38,9 +36,7 @@ def test_against_numpy(range_db):
     waveform /= np.abs(waveform).max()
     decibel = 10 * np.log10(numpy_mel(waveform, 8000, 39, window=200, hop=40))
     expected = np.clip(1 + (decibel - decibel.max()) / range_db, 0, 1)
-    front_end = MelSpectrogram(
-        window_ms=25, hop_ms=5, dynamic_range_db=range_db, fit="pad", frames=81, trim_db=100
-    )
+    front_end = MelSpectrogram(window_ms=25, hop_ms=5, dynamic_range_db=range_db, fit="pad", frames=81, trim_db=100)
     found = front_end(torch.from_numpy(waveform), 8000).numpy()
     assert np.abs(found - expected).max() < 1e-4
     assert found.max() == 1
