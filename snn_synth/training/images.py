@@ -92,9 +92,9 @@ class ImageData(LightningDataModule):
 
     def _loader(self, images: ImageDataset, index: Tensor | None, shuffle: bool = False) -> ResumableLoader:
         index = torch.arange(len(images)) if index is None else index
-        return ResumableLoader(
-            Batches(index, lambda places: image_batch(images, places)), self.batch_size, shuffle, self.seed
-        )
+        batches = Batches(index, lambda places: image_batch(images, places))
+        # In training, a last batch of a few samples moves the weights as far as a full one, and undoes some of its work.
+        return ResumableLoader(batches, self.batch_size, shuffle, self.seed, drop_last=shuffle)
 
 
 def image_batch(images: ImageDataset, places: Tensor) -> ImageBatch:

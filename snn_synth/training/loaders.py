@@ -58,22 +58,33 @@ class BatchSampler(DistributedSampler[Any]):
         shuffle: else in order.
         seed: of the permutations.
         distributed: False gives every rank all samples.
+        drop_last: leave out a last batch that is not full, unless it is the only one.
 
     Example:
         >>> list(BatchSampler(5, batch_size=2, shuffle=False, seed=0))
         [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, size: int, batch_size: int, shuffle: bool, seed: int, distributed: bool = True) -> None:
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        distributed: bool = True,
+        drop_last: bool = False,
+    ) -> None:
         """Ask torch.distributed for rank and number of ranks, if it runs."""
         ranked = distributed and dist.is_available() and dist.is_initialized()
         ranks, rank = (dist.get_world_size(), dist.get_rank()) if ranked else (1, 0)
         super().__init__(range(size), ranks, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
         self.batch_size = batch_size
+        self.drop_ragged = drop_last and size >= batch_size * ranks  # not `drop_last`, which is DistributedSampler's own
         self.first = 0
 
     def __len__(self) -> int:
-        return -(-self.total_size // (self.batch_size * self.num_replicas))
+        joint = self.batch_size * self.num_replicas
+        return self.total_size // joint if self.drop_ragged else -(-self.total_size // joint)
 
     def __iter__(self) -> Iterator[list[int]]:
         size = len(self.dataset)  # type: ignore[arg-type]
@@ -82,7 +93,7 @@ class BatchSampler(DistributedSampler[Any]):
             order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
         order = torch.cat([order, order[: self.total_size - size]])  # every rank gets as many
         joint = self.batch_size * self.num_replicas
-        for start in range(self.first * joint, len(order), joint):
+        for start in range(self.first * joint, len(self) * joint, joint):
             yield order[start : start + joint].chunk(self.num_replicas)[self.rank].tolist()
 
 
@@ -95,6 +106,7 @@ class ResumableLoader(DataLoader[Any]):
         shuffle: by (seed, epoch).
         seed: of the order.
         distributed: False gives every rank all samples.
+        drop_last: leave out a last batch that is not full, unless it is the only one.
 
     Example:
         >>> loader = ResumableLoader(Batches(torch.arange(6), lambda index: index), batch_size=2)
@@ -108,10 +120,16 @@ class ResumableLoader(DataLoader[Any]):
     """
 
     def __init__(
-        self, batches: Batches, batch_size: int, shuffle: bool = False, seed: int = 0, distributed: bool = True
+        self,
+        batches: Batches,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        distributed: bool = True,
+        drop_last: bool = False,
     ) -> None:
         """Make the sampler."""
-        sampler = BatchSampler(len(batches), batch_size, shuffle, seed, distributed)
+        sampler = BatchSampler(len(batches), batch_size, shuffle, seed, distributed, drop_last)
         super().__init__(batches, batch_size=None, sampler=sampler)
         self._given = 0
         self._resume_at = 0

@@ -49,7 +49,7 @@ def pretrain_autoencoder(
         lr_scheduler=functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=lr),
     )
     places = Batches(torch.arange(len(images)), lambda index: image_batch(images, index))
-    loader = ResumableLoader(places, batch_size=100, shuffle=True, seed=seed, distributed=False)
+    loader = ResumableLoader(places, batch_size=100, shuffle=True, seed=seed, distributed=False, drop_last=True)
     with quiet_lightning():
         trainer = Trainer(
             accelerator="auto",

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from snn_synth.models import AESNN
-from snn_synth.training import LitAutoencoder, ResumeCheckpoint
+from snn_synth.training import LitAutoencoder, MNISTSubsetData, ResumeCheckpoint
 from snn_synth.training.loaders import Batches, BatchSampler, ResumableLoader
 from tests.training.tiny import TinyImages, quiet_trainer
 
@@ -145,3 +145,19 @@ def test_a_checkpoint_of_modelcheckpoint_made_in_a_validation_resumes_too(tmp_pa
     assert after == whole[-len(after) :]
     assert len(before) + len(after) >= len(whole)
     assert all(torch.equal(a, b) for a, b in zip(resumed, weights, strict=True))
+
+
+@pytest.mark.parametrize(("size", "batches"), [(25, 2), (20, 2), (7, 1)])
+def test_a_ragged_last_batch_is_left_out_where_asked_unless_it_is_the_only_one(size, batches):
+    sampler = BatchSampler(size, batch_size=10, shuffle=True, seed=0, drop_last=True)
+    given = list(sampler)
+    assert len(sampler) == len(given) == batches
+    assert {len(batch) for batch in given} == {min(size, 10)}
+    assert len({position for batch in given for position in batch}) == sum(map(len, given))
+
+
+def test_training_leaves_out_a_ragged_batch_and_testing_does_not():
+    data = MNISTSubsetData(batch_size=70)
+    data.setup("fit")
+    assert {len(batch.labels) for batch in data.train_dataloader()} == {70}
+    assert sum(len(batch.labels) for batch in data.test_dataloader()) == 500
