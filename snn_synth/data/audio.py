@@ -39,13 +39,9 @@ def read_audio(path: str | Path, max_seconds: float = 30.0) -> tuple[Tensor, int
         samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         reason = str(getattr(error, "error_string", error)).rstrip(".")
-        raise InputError(
-            f"Expected a sound file (WAV, FLAC, OGG, NIST SPHERE), got {path} ({reason})"
-        ) from error
+        raise InputError(f"Expected a sound file (WAV, FLAC, OGG, NIST SPHERE), got {path} ({reason})") from error
     if len(samples) < header.frames:
-        raise InputError(
-            f"Expected {header.frames} samples, got {len(samples)}: {path} is cut short or damaged"
-        )
+        raise InputError(f"Expected {header.frames} samples, got {len(samples)}: {path} is cut short or damaged")
     waveform = torch.from_numpy(samples).mean(1)
     if not waveform.isfinite().all():
         raise InputError(f"Expected finite samples, got NaN or infinity in {path}")
@@ -57,16 +53,12 @@ def read_audio(path: str | Path, max_seconds: float = 30.0) -> tuple[Tensor, int
 def _check_header(path: Path, header: Any, max_seconds: float) -> None:
     declared = _declared_size(path, header.extra_info)
     if declared is not None:
-        raise InputError(
-            f"Expected {declared[0]} of audio, got {declared[1]}: {path} is cut short or damaged"
-        )
+        raise InputError(f"Expected {declared[0]} of audio, got {declared[1]}: {path} is cut short or damaged")
     if header.frames == 0:
         raise InputError(f"Expected a sound with samples, got none in {path}")
     seconds = header.frames / header.samplerate
     if seconds > max_seconds:
-        raise InputError(
-            f"Expected a sound of at most {max_seconds:g} seconds, got {seconds:.1f} seconds in {path}"
-        )
+        raise InputError(f"Expected a sound of at most {max_seconds:g} seconds, got {seconds:.1f} seconds in {path}")
 
 
 def _declared_size(path: Path, log: str) -> tuple[str, str] | None:

@@ -118,9 +118,7 @@ def _transfer(url: str, part: Path, progress: bool, timeout: float) -> None:
         name = part.name.removesuffix(".part")
         with (
             part.open("ab" if resumed else "wb") as file,
-            tqdm(
-                total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=not progress
-            ) as bar,
+            tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=not progress) as bar,
         ):
             while chunk := reply.read(CHUNK):
                 file.write(chunk)

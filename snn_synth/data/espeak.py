@@ -77,9 +77,7 @@ class EspeakDigits(SpokenDigits):
             _render(jobs, path, progress)
             stored = _load(path)
             if stored is None:
-                raise InputError(
-                    f"Expected the corpus that was just written, got an unreadable file at {path}"
-                )
+                raise InputError(f"Expected the corpus that was just written, got an unreadable file at {path}")
         self._samples, self._ends, self.sample_rate = stored
         self.labels = torch.arange(10).repeat_interleave(takes).repeat(voices)
         self.speakers = [voice for voice in VOICES[:voices] for _ in range(10 * takes)]
@@ -164,9 +162,7 @@ def _speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
         check=False,
     )
     if worker.returncode:
-        raise InputError(
-            f"Expected espeak-ng to speak as {job['voice']}, got: {worker.stderr.decode()[-500:].strip()}"
-        )
+        raise InputError(f"Expected espeak-ng to speak as {job['voice']}, got: {worker.stderr.decode()[-500:].strip()}")
     stream = io.BytesIO(worker.stdout)
     (rate,) = struct.unpack("<I", stream.read(4))
     return rate, list(_read_takes(stream))

@@ -47,9 +47,7 @@ class FSDD(Recordings):
             _download(folder)
         found = sorted((match, path) for path in folder.iterdir() if (match := _parse(path.name)))
         if not found:
-            raise InputError(
-                f"Expected recordings named {{digit}}_{{speaker}}_{{take}}.wav, found none in {folder}"
-            )
+            raise InputError(f"Expected recordings named {{digit}}_{{speaker}}_{{take}}.wav, found none in {folder}")
         super().__init__(
             folder,
             files=[path for _, path in found],

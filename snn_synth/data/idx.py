@@ -36,9 +36,7 @@ def read_idx(path: Path) -> Tensor:
     shape = struct.unpack(f">{dimensions}I", content[4:start])
     size = int(np.prod(shape, dtype=np.int64))
     if len(content) - start != size:
-        raise InputError(
-            f"Expected {size} bytes of data for shape {list(shape)}, got {len(content) - start} in {path}"
-        )
+        raise InputError(f"Expected {size} bytes of data for shape {list(shape)}, got {len(content) - start} in {path}")
     return torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8).reshape(shape)
 
 
@@ -50,9 +48,7 @@ def _decompressed(path: Path) -> bytes:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"Expected a whole gzip file, got {path} ({error})") from error
     except OSError as error:
-        raise InputError(
-            f"Expected a file that can be read, got {path} ({error.strerror or error})"
-        ) from error
+        raise InputError(f"Expected a file that can be read, got {path} ({error.strerror or error})") from error
 
 
 def content_sha256(path: Path) -> str:

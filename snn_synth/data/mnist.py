@@ -72,9 +72,7 @@ class MNIST(ImageDataset):
         labels = self._locate(folder, f"{part}-labels-idx1-ubyte", download)
         self.images = read_idx(images)
         if self.images.shape[1:] != (28, 28):
-            raise InputError(
-                f"Expected images of shape [N, 28, 28], got {list(self.images.shape)} in {images}"
-            )
+            raise InputError(f"Expected images of shape [N, 28, 28], got {list(self.images.shape)} in {images}")
         raw_labels = read_idx(labels)
         if raw_labels.shape != self.images.shape[:1]:
             raise InputError(

@@ -76,8 +76,7 @@ def one_image_per_utterance(utterance_labels: Tensor, image_labels: Tensor, seed
         images = torch.nonzero(image_labels == label).flatten()
         if len(images) < len(utterances):
             raise InputError(
-                f"Expected at least {len(utterances)} images of label {label}, "
-                f"one per utterance, got {len(images)}"
+                f"Expected at least {len(utterances)} images of label {label}, one per utterance, got {len(images)}"
             )
         order = torch.randperm(len(images), generator=generator)[: len(utterances)]
         chosen[utterances] = images[order]

@@ -36,9 +36,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"Expected a folder that can be written to, got {folder} ({error.strerror})"
-        ) from error
+        raise InputError(f"Expected a folder that can be written to, got {folder} ({error.strerror})") from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"Expected a folder that can be written to, got {folder} (no write permission)")
     return folder

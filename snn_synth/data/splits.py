@@ -46,9 +46,7 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
         in_part[shuffled[: round(fraction * len(group))]] = True
     rest, part = torch.nonzero(~in_part).flatten(), torch.nonzero(in_part).flatten()
     if not len(rest) or not len(part):
-        raise InputError(
-            f"Expected a split with samples on both sides, got {len(rest)} and {len(part)} of {n}"
-        )
+        raise InputError(f"Expected a split with samples on both sides, got {len(rest)} and {len(part)} of {n}")
     return rest, part
 
 
@@ -71,12 +69,8 @@ def split_by_speaker(speakers: Sequence[str], held_out: Sequence[str]) -> tuple[
     """
     unknown = sorted(set(held_out) - set(speakers))
     if unknown:
-        raise InputError(
-            f"Expected speakers among {', '.join(sorted(set(speakers)))}, got {', '.join(unknown)}"
-        )
+        raise InputError(f"Expected speakers among {', '.join(sorted(set(speakers)))}, got {', '.join(unknown)}")
     chosen = torch.tensor([speaker in set(held_out) for speaker in speakers], dtype=torch.bool)
     if chosen.all() or not chosen.any():
-        raise InputError(
-            f"Expected to hold out some speakers and not all, got {', '.join(held_out) or 'none'}"
-        )
+        raise InputError(f"Expected to hold out some speakers and not all, got {', '.join(held_out) or 'none'}")
     return torch.nonzero(~chosen).flatten(), torch.nonzero(chosen).flatten()

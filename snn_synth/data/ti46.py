@@ -9,9 +9,7 @@ from snn_synth.data.root import data_root
 from snn_synth.data.spoken_digits import Recordings
 from snn_synth.errors import InputError
 
-NAME = re.compile(
-    r"(?P<word>\d\d)(?P<speaker>[fm]\d)(?:set(?P<set>\d+)|s(?P<session>\d+)t(?P<token>\d+))\.wav", re.I
-)
+NAME = re.compile(r"(?P<word>\d\d)(?P<speaker>[fm]\d)(?:set(?P<set>\d+)|s(?P<session>\d+)t(?P<token>\d+))\.wav", re.I)
 
 
 class TI46(Recordings):
@@ -42,9 +40,7 @@ class TI46(Recordings):
             raise InputError(f"Expected the corpus TI-46 in {folder}, which is not there; {help_line}")
         found = sorted(utterance for path in folder.rglob("*") if (utterance := _parse(path)))
         if not found:
-            raise InputError(
-                f"Expected files such as TI20/TRAIN/F1/00F1SET0.WAV in {folder}, found none; {help_line}"
-            )
+            raise InputError(f"Expected files such as TI20/TRAIN/F1/00F1SET0.WAV in {folder}, found none; {help_line}")
         super().__init__(
             folder,
             files=[path for *_, path in found],

@@ -56,7 +56,8 @@ class ResumeCheckpoint(Checkpoint):
         self.every_n_batches = every_n_batches
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove what a kill in the middle of a save has left."""
+        """Come after all other checkpoints, whose state ours holds; remove what a kill in the middle of a save left."""
+        trainer.callbacks = [c for c in trainer.callbacks if c is not self] + [self]  # type: ignore[attr-defined]
         for draft in Path(trainer.default_root_dir).glob(".resume.ckpt.*"):
             shutil.rmtree(draft, ignore_errors=True)
 

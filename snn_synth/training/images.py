@@ -93,7 +93,7 @@ class ImageData(LightningDataModule):
     def _loader(self, images: ImageDataset, index: Tensor | None, shuffle: bool = False) -> ResumableLoader:
         index = torch.arange(len(images)) if index is None else index
         batches = Batches(index, lambda places: image_batch(images, places))
-        # In training, a last batch of a few samples moves the weights as far as a full one, and undoes some of its work.
+        # In training, a last batch of few samples moves the weights as far as a full one, and undoes some of its work.
         return ResumableLoader(batches, self.batch_size, shuffle, self.seed, drop_last=shuffle)
 
 

@@ -79,7 +79,9 @@ class BatchSampler(DistributedSampler[Any]):
         ranks, rank = (dist.get_world_size(), dist.get_rank()) if ranked else (1, 0)
         super().__init__(range(size), ranks, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
         self.batch_size = batch_size
-        self.drop_ragged = drop_last and size >= batch_size * ranks  # not `drop_last`, which is DistributedSampler's own
+        self.drop_ragged = (
+            drop_last and size >= batch_size * ranks
+        )  # not `drop_last`, which is DistributedSampler's own
         self.first = 0
 
     def __len__(self) -> int:

@@ -60,6 +60,8 @@ def test_a_config_makes_what_it_says(name, parsed):
     assert [Path(logger.save_dir) for logger in cli.trainer.loggers] == [root, root]
     best = next(c for c in cli.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
     assert Path(best.dirpath) == root.absolute()
+    kinds = [type(callback).__name__ for callback in cli.trainer.checkpoint_callbacks]
+    assert kinds.index("ModelCheckpoint") < kinds.index("ResumeCheckpoint"), "else a resumed run forgets its best"
     names = {type(callback).__name__ for callback in cli.trainer.callbacks}
     assert {"ResumeCheckpoint", "ImageGrid", "SpikeStatistics", "LayerWarning", "LearningRateMonitor"} <= names
     assert type(cli.trainer.strategy.checkpoint_io).__name__ == "AtomicCheckpointIO"

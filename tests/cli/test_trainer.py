@@ -33,6 +33,7 @@ def z(images):
     return np.divide(flat, deviation, out=np.zeros_like(flat), where=deviation > 0)
 
 
+@pytest.mark.slow
 def test_fit_then_validate_test_and_predict_the_best_checkpoint(digits, capsys):
     fit(digits)
     run = Path("runs/ae_mnist")
@@ -77,6 +78,7 @@ def test_the_online_rule_by_its_override(digits):
     assert "lr_scheduler: null" in config
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_the_first(digits):
     fit(digits, "--trainer.max_epochs", "1")
     fit(digits, "--trainer.max_epochs", "1", "--model.seed", "5")
@@ -93,6 +95,7 @@ def test_a_saved_config_is_a_config(digits):
     assert metrics("runs/again/metrics.json")["test/mse"] == before["test/mse"]
 
 
+@pytest.mark.slow
 def test_fit_goes_on_from_its_checkpoint(digits):
     def weights(run):
         return torch.load(f"runs/{run}/resume.ckpt", weights_only=True)["state_dict"]["network.layers.0.0.weight"]

@@ -19,6 +19,7 @@ from snn_synth.training import (
     ResumeCheckpoint,
     SpokenDigitsData,
 )
+from snn_synth.training.loaders import ResumableLoader
 
 EPOCHS = 3
 
@@ -33,6 +34,10 @@ class FewImages(MNISTSubsetData):
     def setup(self, stage):
         super().setup(stage)
         self.train_index, self.validation_index = self.train_index[:95], self.validation_index[:25]
+
+    def train_dataloader(self):
+        batches = super().train_dataloader().dataset
+        return ResumableLoader(batches, self.batch_size, shuffle=True, seed=self.seed)
 
 
 class Diary(Callback):

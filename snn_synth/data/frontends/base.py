@@ -35,9 +35,7 @@ class FrontEnd(ABC):
 
     def __init__(self, sample_rate: int, frames: int, fit: Fit, trim_db: float) -> None:
         if sample_rate < 1 or frames < 1:
-            raise InputError(
-                f"Expected a sample rate and frames of at least 1, got {sample_rate} and {frames}"
-            )
+            raise InputError(f"Expected a sample rate and frames of at least 1, got {sample_rate} and {frames}")
         if fit not in ("stretch", "pad"):
             raise InputError(f"Expected fit to be stretch or pad, got {fit}")
         if trim_db <= 0:
@@ -82,9 +80,7 @@ class FrontEnd(ABC):
 
     def _fitted(self, picture: Tensor) -> Tensor:
         if self.fit == "stretch":
-            return torch.nn.functional.interpolate(
-                picture[None], self.frames, mode="linear", align_corners=True
-            )[0]
+            return torch.nn.functional.interpolate(picture[None], self.frames, mode="linear", align_corners=True)[0]
         missing = self.frames - picture.shape[1]
         return torch.nn.functional.pad(picture, (0, missing))  # a negative number cuts
 

@@ -65,8 +65,6 @@ class LyonCochleagram(FrontEnd):
         """`[samples]` to `[C, any]` in [0, 1]."""
         missing = max(0, self.decimation - len(waveform))  # a click still needs a frame
         sound = torch.nn.functional.pad(waveform.double(), (0, missing)).numpy() * self.level
-        ear = passive_ear(
-            sound, self.sample_rate, self.ear_q, self.step_factor, self.decimation, self.tau_factor
-        )
+        ear = passive_ear(sound, self.sample_rate, self.ear_q, self.step_factor, self.decimation, self.tau_factor)
         rising = torch.from_numpy(ear[::-1].copy())  # low frequencies first, as in the mel spectrogram
         return rising / rising.max().clamp_min(1e-20)

@@ -13,9 +13,7 @@ from snn_synth.errors import InputError
 
 Array = NDArray[np.float64]
 
-BREAK_FREQUENCY = (
-    1000.0  # Hz: bandwidth is constant well below it, a constant fraction of the frequency well above
-)
+BREAK_FREQUENCY = 1000.0  # Hz: bandwidth is constant well below it, a constant fraction of the frequency well above
 ZERO_OFFSET, SHARPNESS = 1.5, 5.0  # place and sharpness of the zeros beside the poles
 PREEMPHASIS_CORNER = 300.0  # Hz
 AGC_SECONDS = np.array([0.64, 0.16, 0.04, 0.01])
@@ -71,9 +69,7 @@ def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tupl
     preemphasis = np.array([[0, 1, -np.exp(-2 * np.pi * PREEMPHASIS_CORNER / sample_rate)]])
     compensator = np.array([[1.0, 0, -1]])
     front_poles = np.concatenate([[[1.0, 0, 0]], _resonance(np.array([top]), pole_q[:1], sample_rate)])
-    front = _with_gain(
-        np.concatenate([preemphasis, compensator]), front_poles, 1.0, sample_rate / 4, sample_rate
-    )
+    front = _with_gain(np.concatenate([preemphasis, compensator]), front_poles, 1.0, sample_rate / 4, sample_rate)
     return np.concatenate([front, zeros]), np.concatenate([front_poles, poles]), centres
 
 
