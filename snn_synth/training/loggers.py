@@ -12,9 +12,14 @@ def wandb_is_offline() -> bool:
     mode = os.environ.get("WANDB_MODE")
     if mode is not None:
         return mode != "online"
+    if os.environ.get("WANDB_API_KEY"):
+        return False
     import wandb
+    from requests.utils import get_netrc_auth
 
-    return not wandb.api.api_key
+    # Not wandb.login(prompt=False), which asks the server about the key, and fails without a network.
+    settings = wandb.setup().settings
+    return not (settings.api_key or get_netrc_auth(settings.base_url))
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -44,15 +49,14 @@ class WandbLogger(loggers.WandbLogger):
         """Decide whether to be online."""
         offline = wandb_is_offline() if offline is None else offline
         os.makedirs(save_dir, exist_ok=True)
+        given = {name: value for name, value in wandb_init.items() if value is not None}  # a null mode would be online
         super().__init__(
             project=project,
             name=name,
             save_dir=save_dir,
             offline=offline,
             log_model=log_model and not offline,
-            **{
-                key: value for key, value in wandb_init.items() if value is not None
-            },  # YAML's nulls: `mode=None` is online
+            **given,
         )
         if offline:  # said outright: wandb has read WANDB_MODE long before Lightning sets it
             self._wandb_init["mode"] = os.environ.get("WANDB_MODE", "offline")

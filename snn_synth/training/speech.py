@@ -151,7 +151,9 @@ class SpokenDigitsData(LightningDataModule):
             train = train[torch.isin(train, official_train)]
         else:
             train, self.test_index = hold_out(train, labels, self.test_fraction, self.seed)
-        self.train_index, self.validation_index = hold_out(train, labels, self.validation_fraction, self.seed)
+        self.train_index, validation = hold_out(train, labels, self.validation_fraction, self.seed)
+        mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
+        self.validation_index = validation[mixed]  # a corpus is sorted by digit, and pictures show the first batch
 
         self.image_of = torch.full((len(labels),), UNPAIRED)
         if self.pairing == "B":
@@ -170,7 +172,7 @@ class SpokenDigitsData(LightningDataModule):
         return self._loader(self.train_index, shuffle=True)
 
     def val_dataloader(self) -> list[ResumableLoader]:
-        """In order; none if nothing is held out."""
+        """Digits mixed, always in the same order; none if nothing is held out."""
         return [self._loader(self.validation_index)] if len(self.validation_index) else []
 
     def test_dataloader(self) -> ResumableLoader:

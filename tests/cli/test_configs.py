@@ -1,4 +1,3 @@
-import importlib.util
 import subprocess
 import sys
 import zipfile
@@ -118,7 +117,6 @@ def test_an_unknown_name_lists_those_there_are():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="needs hatchling, which builds the wheel")
 def test_the_wheel_ships_the_configs(tmp_path):
     command = [
         sys.executable,

@@ -59,6 +59,16 @@ def test_disabled_writes_nothing_and_says_nothing(no_key, tmp_path, monkeypatch,
     assert "W&B is offline" not in "".join(capfd.readouterr())
 
 
+def test_a_key_in_netrc_counts(no_key, tmp_path):
+    import wandb
+
+    assert wandb_is_offline()
+    (tmp_path / "home").mkdir(exist_ok=True)
+    host = wandb.setup().settings.base_url.removeprefix("https://")
+    (tmp_path / "home" / "netrc").write_text(f"machine {host} login user password {'0' * 40}\n")
+    assert not wandb_is_offline()
+
+
 @pytest.mark.parametrize(
     ("mode", "key", "offline"),
     [
