@@ -18,8 +18,8 @@ def wandb_is_offline() -> bool:
     from requests.utils import get_netrc_auth
 
     # Not wandb.login(prompt=False), which asks the server about the key, and fails without a network.
-    settings = wandb.setup().settings
-    return not (settings.api_key or get_netrc_auth(settings.base_url))
+    host = os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url
+    return get_netrc_auth(host) is None
 
 
 class WandbLogger(loggers.WandbLogger):

@@ -64,7 +64,7 @@ def test_a_key_in_netrc_counts(no_key, tmp_path):
 
     assert wandb_is_offline()
     (tmp_path / "home").mkdir(exist_ok=True)
-    host = wandb.setup().settings.base_url.removeprefix("https://")
+    host = wandb.Settings().base_url.removeprefix("https://")
     (tmp_path / "home" / "netrc").write_text(f"machine {host} login user password {'0' * 40}\n")
     assert not wandb_is_offline()
 
