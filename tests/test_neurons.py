@@ -195,3 +195,13 @@ def test_wrong_shapes_are_named():
         SigmoidLeaky().scan(torch.zeros(0, 2, 3))
     with pytest.raises(InputError, match="plain neuron"):
         SigmoidLeaky(init_hidden=True, state_quant=torch.round).scan(torch.zeros(1, 2, 3))
+
+
+def test_a_device_without_float64_is_never_handed_one():
+    def to_such_a_device(tensor):  # as `.to("mps")` does
+        assert tensor.dtype != torch.float64
+        return tensor.clone()
+
+    neuron = SigmoidLeaky(alpha=0.1)
+    neuron._apply(to_such_a_device)
+    assert neuron.beta.item() == 0.9

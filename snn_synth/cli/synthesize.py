@@ -78,7 +78,7 @@ def read_spectrograms(module: LitAudiocoder, files: list[Path]) -> list[Tensor]:
 def draw(module: LitAudiocoder, spectrogram: Tensor, num_steps: int, seed: int) -> Synthesis:
     """Every stage from a spectrogram to its image, the same whatever other files are drawn."""
     generator = torch.Generator().manual_seed(seed)
-    stages: Synthesis = module.audio_to_image()(spectrogram[None], num_steps, generator)
+    stages: Synthesis = module.audio_to_image()(spectrogram[None], num_steps, generator, max_rate=module.max_rate)
     return stages
 
 

@@ -91,7 +91,7 @@ class AEANN(Pretrained):
 
     .. math:: h = \operatorname{relu}(W_1 x + b_1), \qquad y = W_2 h + b_2
 
-    The paper does not name its activations; of those tried on MNIST these learn most in one epoch.
+    The paper does not name its activations.
 
     Args:
         inputs: pixels.

@@ -67,6 +67,7 @@ class AudioToImage(Pretrained):
         num_steps: int = 30,
         generator: torch.Generator | None = None,
         keys: Tensor | None = None,
+        max_rate: float = 1.0,
     ) -> Tensor:
         """Draw an image for each spectrogram.
 
@@ -75,6 +76,7 @@ class AudioToImage(Pretrained):
             num_steps: T.
             generator: draws the input spikes.
             keys: one per spectrogram instead, as in :func:`~snn_synth.encoding.poisson_encode`.
+            max_rate: probability of an input spike per step for a value of 1; that of the training.
 
         Returns:
             Images ``[B, *image_shape]`` in [0, 1].
@@ -82,7 +84,7 @@ class AudioToImage(Pretrained):
         Raises:
             InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
         """
-        stages: Synthesis = self(spectrograms, num_steps, generator, keys)
+        stages: Synthesis = self(spectrograms, num_steps, generator, keys, max_rate)
         return stages.images
 
     @torch.no_grad()
@@ -92,6 +94,7 @@ class AudioToImage(Pretrained):
         num_steps: int = 30,
         generator: torch.Generator | None = None,
         keys: Tensor | None = None,
+        max_rate: float = 1.0,
     ) -> Synthesis:
         """As :meth:`synthesize`, with the spikes of every stage."""
         flat = spectrograms.flatten(1) if spectrograms.dim() > 1 else spectrograms
@@ -100,7 +103,7 @@ class AudioToImage(Pretrained):
             raise InputError(
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
             )
-        input_spikes = poisson_encode(flat, num_steps, generator=generator, keys=keys)
+        input_spikes = poisson_encode(flat, num_steps, max_rate, generator, keys)
         hidden = self.audiocoder(input_spikes).spikes
         output_spikes = self.autoencoder.decode(hidden)
         images = output_spikes.mean(0).reshape(-1, *self.image_shape)

@@ -85,6 +85,16 @@ def test_audio_to_image_is_the_audiocoder_then_the_decoder():
     assert torch.equal(a2i.synthesize(spectrograms, num_steps=20, keys=keys), stages.images)
 
 
+def test_a_lower_rate_reaches_the_input_spikes():
+    ac, ae = _seeded(lambda: (ACSNN(60, 40, 16), AESNN(36, 16)))
+    a2i = AudioToImage(ac, ae, image_shape=(1, 6, 6))
+    keys = sample_keys(1, torch.arange(3))
+    stages = a2i(torch.ones(3, 60), num_steps=20, keys=keys, max_rate=0.25)
+    assert torch.equal(stages.input_spikes, poisson_encode(torch.ones(3, 60), 20, max_rate=0.25, keys=keys))
+    images = a2i.synthesize(torch.ones(3, 60), num_steps=20, keys=keys, max_rate=0.25)
+    assert torch.equal(images, stages.images)
+
+
 def test_ann_counterparts_have_the_sizes_of_the_snns():
     snn, ann = AESNN(784, 196), AEANN(784, 196)
     weights = [m.weight.shape for m in ann.modules() if isinstance(m, nn.Linear)]

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningCLI
 
+from snn_synth.cli.synthesize import draw
 from snn_synth.data import MelSpectrogram
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
@@ -18,6 +19,7 @@ from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import LitAudiocoder, LitAutoencoder, MNISTSubsetData, ResumeCheckpoint, SpokenDigitsData
 from snn_synth.training import speech as speech_module
 from snn_synth.training.images import image_batch
+from snn_synth.training.loaders import SpeechBatch
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer, write_fsdd
 
 ROOT = Path(__file__).parents[2]
@@ -559,3 +561,14 @@ def test_predict_goes_through_the_whole_test_set_in_order(tmp_path):
     assert drawn.shape == (500, 1, 28, 28)
     (alone,) = module.predict_step(image_batch(data.test_set, torch.tensor([321])))
     assert torch.equal(drawn[321], alone)
+
+
+def test_a_lower_rate_of_training_holds_when_drawing_too():
+    module = LitAudiocoder(ACSNN(80, 24, 16), num_steps=40, max_rate=0.25)
+    module.adopt(AESNN(784, 16))
+    seen = []
+    module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean().item()))
+    batch = SpeechBatch(torch.ones(2, 8, 10), torch.zeros(2), torch.arange(2), torch.zeros(2))
+    module.predict_step(batch)
+    draw(module, batch.spectrograms[0], num_steps=40, seed=0)
+    assert seen == pytest.approx([0.25, 0.25], abs=0.05)
