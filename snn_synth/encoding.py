@@ -1,5 +1,6 @@
 """Spike encoders, by their public name."""
 
-from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys
+from snn_synth.functional import latency_encode, sample_keys
+from snn_synth.kernels import poisson_encode
 
 __all__ = ["latency_encode", "poisson_encode", "sample_keys"]

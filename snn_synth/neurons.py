@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
-from snn_synth.functional import lif_scan
+from snn_synth.kernels import lif_scan, lif_scan_loss
 from snn_synth.surrogate import SigmoidCentered
 
 _OURS = {
@@ -102,10 +102,19 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def scan(self, currents: Tensor, mem: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """All time steps: ``[T, B, ...]`` to ``(spikes, membrane)`` of that shape, membrane before reset."""
+        self._check_plain()
+        spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
+        factor = self.graded_spikes_factor
+        return (spikes if not factor.requires_grad and factor == 1 else spikes * factor), membranes
+
+    def scan_loss(self, currents: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
+        """Masked membrane loss of a :meth:`scan` from rest against target spikes, both ``[T, B, ...]``, in one pass."""
+        self._check_plain()
+        return lif_scan_loss(currents, targets, self.decay, self.threshold, mask)
+
+    def _check_plain(self) -> None:
         if self.inhibition or self.state_quant or not self.reset_delay or self.surrogate_disable:
             raise InputError("Expected a plain neuron in `scan`; call it step by step with inhibition or state_quant")
-        spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
-        return spikes * self.graded_spikes_factor, membranes
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SigmoidLeaky":
         # Scalar constants follow to another device, and stay float64 whatever the dtype of the module.

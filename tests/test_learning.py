@@ -172,6 +172,34 @@ def test_online_gradients_of_a_convolution_equal_stored_traces():
         np.testing.assert_allclose(ours, np.einsum("mn,mnoikl->oikl", theirs, jacobian), atol=1e-9)
 
 
+class _Sparse(nn.Linear):
+    """A linear operator that is not its weight alone."""
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight * (torch.arange(self.weight.numel()) % 3 > 0).view_as(self.weight))
+
+
+@pytest.mark.parametrize("kind", ["subclass", "parametrized"])
+def test_online_gradients_of_operators_that_are_not_their_weight_alone(kind):
+    net = _stack([12, 9], gain=4.0)
+    operator = _Sparse(12, 9, bias=False).double()
+    operator.weight.data.copy_(net.layers[0][0].weight.data)
+    if kind == "parametrized":
+        operator = nn.utils.parametrizations.weight_norm(nn.Linear(12, 9, bias=False).double())
+    net.layers[0][0] = operator
+    spikes, targets = _spikes(12, 6, 12, seed=1), _spikes(12, 6, 9, seed=2)
+    recorder = Recorder(operator.parameters())
+    online_step(net, spikes, targets, recorder)
+    effective = operator(torch.eye(12, dtype=torch.float64)).T
+    gradients, *_ = online([effective.detach().numpy()], spikes.numpy(), targets.numpy())
+    for ours, (theirs,) in zip(recorder.gradients, gradients, strict=True):
+        wanted = torch.autograd.grad(
+            effective, list(operator.parameters()), torch.from_numpy(theirs), retain_graph=True
+        )
+        for a, b in zip(ours, wanted, strict=True):
+            np.testing.assert_allclose(a, b.numpy(), atol=1e-9)
+
+
 def test_no_tensor_of_the_size_of_stored_traces_is_made():
     steps, batch, inputs, hidden = 4, 20, 300, 200
 

@@ -12,6 +12,7 @@ import snn_synth
 ROOT = Path(__file__).parents[1]
 BELOW_TRAINING = [
     *("functional", "surrogate", "neurons", "losses", "encoding", "metrics"),
+    *("synapses", "kernels"),
     *("learning", "codec", "models", "plot", "data"),
 ]
 
@@ -36,6 +37,13 @@ def test_nothing_below_training_imports_lightning_or_wandb():
     loaded = imported_by(", ".join(f"snn_synth.{room}" for room in BELOW_TRAINING))
     assert {f"snn_synth.{room}" for room in BELOW_TRAINING} <= loaded
     assert not loaded & {"lightning", "pytorch_lightning", "wandb"}
+
+
+@pytest.mark.slow
+def test_kernels_are_loaded_when_the_first_tensor_comes():
+    loaded = imported_by("snn_synth.models")
+    assert "snn_synth.kernels" in loaded
+    assert not loaded & {"numba", "triton"}
 
 
 @pytest.mark.slow

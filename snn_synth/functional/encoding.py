@@ -6,9 +6,9 @@ from torch import Tensor
 from snn_synth.errors import InputError
 
 # As int32: multipliers of a two-round integer hash (found by C. Wellons' search for low bias), and the golden ratio.
-_MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
-_GOLDEN = 0x9E3779B9 - (1 << 32)
-_UNIFORM_BITS = 24  # what a float32 holds exactly
+MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
+GOLDEN = 0x9E3779B9 - (1 << 32)
+UNIFORM_BITS = 24  # what a float32 holds exactly
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
@@ -23,8 +23,8 @@ def _wrap(number: int) -> int:
 
 def _hash32(x: Tensor) -> Tensor:
     """Mix an int32 so that each input bit flips each output bit with probability one half."""
-    x = (x ^ _shift(x, 16)) * _MULTIPLIERS[0]
-    x = (x ^ _shift(x, 15)) * _MULTIPLIERS[1]
+    x = (x ^ _shift(x, 16)) * MULTIPLIERS[0]
+    x = (x ^ _shift(x, 15)) * MULTIPLIERS[1]
     return x ^ _shift(x, 16)
 
 
@@ -50,8 +50,8 @@ def sample_keys(*parts: int | Tensor) -> Tensor:
         value = torch.as_tensor(part, dtype=torch.int64)
         low, high = low.to(value.device), high.to(value.device)
         words = (value & 0xFFFFFFFF).to(torch.int32), (value >> 32).to(torch.int32)
-        low = _hash32(_hash32(low * 3 + words[0]) + words[1] + _GOLDEN)
-        high = _hash32(_hash32(high * 5 + words[0] + _GOLDEN) ^ words[1])
+        low = _hash32(_hash32(low * 3 + words[0]) + words[1] + GOLDEN)
+        high = _hash32(_hash32(high * 5 + words[0] + GOLDEN) ^ words[1])
     return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
 
 
@@ -102,6 +102,14 @@ def poisson_encode(
         >>> poisson_encode(x, 1000, generator=torch.Generator().manual_seed(0)).mean(0)
         tensor([0.0000, 0.2340, 1.0000])
     """
+    values, keys = poisson_inputs(x, num_steps, max_rate, generator, keys)
+    return poisson_spikes(values, keys, num_steps, max_rate).reshape(num_steps, *x.shape)
+
+
+def poisson_inputs(
+    x: Tensor, num_steps: int, max_rate: float, generator: torch.Generator | None, keys: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Check what :func:`poisson_encode` was given: values ``[B, P]`` and one key for each of the B."""
     _check_unit_interval(x, num_steps)
     if not 0 <= max_rate <= 1:
         raise InputError(f"Expected `max_rate` in [0, 1], got {max_rate}")
@@ -113,18 +121,21 @@ def poisson_encode(
         raise InputError(f"Expected keys of shape {list(x.shape[:1])}, one per sample, got {list(keys.shape)}")
     else:
         samples = x
-    flat = samples.reshape(len(samples), -1)
-    keys = keys.to(x.device)
-    position = torch.arange(flat.shape[1], dtype=torch.int32, device=x.device)
+    return samples.reshape(len(samples), -1), keys.to(x.device)
+
+
+def poisson_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float) -> Tensor:
+    """Spikes ``[T, B, P]`` of values ``[B, P]``: one where the upper 24 bits of a hash are below the value's share."""
+    position = torch.arange(values.shape[1], dtype=torch.int32, device=values.device)
     low, high = (keys & 0xFFFFFFFF).to(torch.int32), (keys >> 32).to(torch.int32)
     stream = _hash32(_hash32(position + low[:, None]) ^ high[:, None])
-    wide = torch.promote_types(x.dtype, torch.float32)
-    limit = flat.to(wide) * max_rate * (1 << _UNIFORM_BITS)
-    spikes = torch.empty((num_steps, *flat.shape), dtype=x.dtype, device=x.device)
+    wide = torch.promote_types(values.dtype, torch.float32)
+    limit = values.to(wide) * max_rate * (1 << UNIFORM_BITS)
+    spikes = torch.empty((num_steps, *values.shape), dtype=values.dtype, device=values.device)
     for t in range(num_steps):
-        uniform = _shift(_hash32(stream + _wrap(t * _GOLDEN)), 32 - _UNIFORM_BITS)
+        uniform = _shift(_hash32(stream + _wrap(t * GOLDEN)), 32 - UNIFORM_BITS)
         spikes[t] = uniform < limit
-    return spikes.reshape(num_steps, *x.shape)
+    return spikes
 
 
 def latency_encode(x: Tensor, num_steps: int) -> Tensor:

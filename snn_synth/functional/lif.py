@@ -80,15 +80,20 @@ def lif_scan(
         >>> spikes.flatten().tolist()
         [0.0, 1.0, 0.0, 1.0]
     """
-    if currents.dim() == 0 or len(currents) == 0:
-        raise InputError(f"Expected currents of shape [T, B, ...] with T >= 1, got {list(currents.shape)}")
+    check_scan(currents, membrane)
     if membrane is None:
         membrane = torch.zeros_like(currents[0])
-    elif membrane.shape != currents.shape[1:]:
-        raise InputError(f"Expected membrane of shape {list(currents.shape[1:])}, got {list(membrane.shape)}")
     spikes, membranes = [], []
     for current in currents:
         fired, membrane = lif_step(current, membrane, decay, threshold, slope)
         spikes.append(fired)
         membranes.append(membrane)
     return torch.stack(spikes), torch.stack(membranes)
+
+
+def check_scan(currents: Tensor, membrane: Tensor | None) -> None:
+    """Raise an InputError unless the shapes fit :func:`lif_scan`."""
+    if currents.dim() == 0 or len(currents) == 0:
+        raise InputError(f"Expected currents of shape [T, B, ...] with T >= 1, got {list(currents.shape)}")
+    if membrane is not None and membrane.shape != currents.shape[1:]:
+        raise InputError(f"Expected membrane of shape {list(currents.shape[1:])}, got {list(membrane.shape)}")

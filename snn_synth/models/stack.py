@@ -1,32 +1,57 @@
 """Fully connected spiking layers on top of each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
+from snn_synth.synapses import SpikeLinear
 
 
-class StackOutput(NamedTuple):
-    """What a spiking stack did over time: each entry ``[T, B, neurons]``."""
+@dataclass(frozen=True, eq=False)
+class StackOutput:
+    """What a spiking stack did over time: each entry ``[T, B, neurons]``.
 
-    layer_spikes: tuple[Tensor, ...]
-    membrane: Tensor
-    """Membrane potential of the last layer before reset, which the loss reads."""
+    The last layer's neurons run when their spikes or membrane are first asked for: a loss may take ``currents`` instead
+    and run them in the same pass as its gradient.
+    """
+
+    hidden_spikes: tuple[Tensor, ...]
+    """Spikes of every layer but the last."""
+    currents: Tensor
+    """Input currents of the last layer."""
+    neuron: SigmoidLeaky
+    """The last layer's."""
+
+    @cached_property
+    def _scan(self) -> tuple[Tensor, Tensor]:
+        return self.neuron.scan(self.currents)
 
     @property
     def spikes(self) -> Tensor:
         """Spikes of the last layer."""
-        return self.layer_spikes[-1]
+        return self._scan[0]
+
+    @property
+    def membrane(self) -> Tensor:
+        """Membrane potential of the last layer before reset, which the loss reads."""
+        return self._scan[1]
+
+    @property
+    def layer_spikes(self) -> tuple[Tensor, ...]:
+        """Spikes of every layer."""
+        return (*self.hidden_spikes, self.spikes)
 
     @property
     def hidden(self) -> Tensor:
         """Spikes of the layer before the last: an autoencoder's code."""
-        return self.layer_spikes[-2]
+        return self.hidden_spikes[-1]
 
 
 class SpikingStack(Pretrained):
@@ -66,8 +91,7 @@ class SpikingStack(Pretrained):
         super().__init__()
         self.sizes = list(sizes)
         self.layers = nn.ModuleList(
-            nn.ModuleList([nn.Linear(n, m, bias=False), SigmoidLeaky(alpha, threshold, slope)])
-            for n, m in pairwise(sizes)
+            nn.ModuleList([SpikeLinear(n, m), SigmoidLeaky(alpha, threshold, slope)]) for n, m in pairwise(sizes)
         )
         self.config = {"sizes": self.sizes, "alpha": alpha, "threshold": threshold, "slope": slope}
 
@@ -81,8 +105,9 @@ class SpikingStack(Pretrained):
         if spikes.dim() != 3 or spikes.shape[-1] != expected:
             raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)}")
         layers: Any = list(self.layers)
-        layer_spikes = []
-        for operator, neuron in layers[first:last]:
-            spikes, membrane = neuron.scan(operator(spikes))  # the product for all time steps at once
-            layer_spikes.append(spikes)
-        return StackOutput(tuple(layer_spikes), membrane)
+        hidden_spikes = []
+        *before, (operator, output_neuron) = layers[first:last]
+        for hidden_operator, neuron in before:
+            spikes = neuron.scan(hidden_operator(spikes))[0]  # the product for all time steps at once
+            hidden_spikes.append(spikes)
+        return StackOutput(tuple(hidden_spikes), operator(spikes), output_neuron)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torchmetrics import MeanMetric, Metric
@@ -14,7 +13,7 @@ from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import ACSNN, AESNN, AudioToImage
-from snn_synth.training.base import HELD_OUT, LitSpiking, Rule
+from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
@@ -35,14 +34,7 @@ class LitAudiocoder(LitSpiking):
             images and saves it under ``<run>/autoencoder``.
         autoencoder_epochs: of that training.
         hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
-        rule: ``bptt`` or ``online``.
-        num_steps: T.
-        max_rate: probability of an input spike per step for a value of 1.
-        mask: False trains on the error of every output neuron.
-        fresh_moments: under ``online``, forget the optimizer's state at each batch.
-        seed: of the input spikes.
-        optimizer: makes the optimizer; AdamW if not given.
-        lr_scheduler: makes the scheduler, stepped once per batch.
+        **settings: of :class:`LitSpiking`: the rule, T, the optimizer, ...
 
     Source:
         Roy, Panda & Roy 2019, section 4.2.
@@ -61,28 +53,11 @@ class LitAudiocoder(LitSpiking):
         autoencoder: str | None = None,
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
-        rule: Rule = "bptt",
-        num_steps: int = 30,
-        max_rate: float = 1.0,
-        mask: bool = True,
-        fresh_moments: bool = True,
-        seed: int = 0,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
         if hidden_steps < 1:
             raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
-        settings: dict[str, Any] = {
-            "rule": rule,
-            "num_steps": num_steps,
-            "max_rate": max_rate,
-            "mask": mask,
-            "fresh_moments": fresh_moments,
-            "seed": seed,
-            "optimizer": optimizer,
-            "lr_scheduler": lr_scheduler,
-        }
         super().__init__(**settings)
         remember(
             self,
@@ -90,7 +65,7 @@ class LitAudiocoder(LitSpiking):
             autoencoder=autoencoder,
             autoencoder_epochs=autoencoder_epochs,
             hidden_steps=hidden_steps,
-            **settings,
+            **self.settings,
         )
         self.network = network
         self.autoencoder: AESNN | None = None

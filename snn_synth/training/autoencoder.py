@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 from snn_synth.models import AESNN
-from snn_synth.training.base import HELD_OUT, LitSpiking, Rule
+from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
@@ -19,14 +18,7 @@ class LitAutoencoder(LitSpiking):
 
     Args:
         network: the autoencoder.
-        rule: ``bptt`` or ``online``.
-        num_steps: T.
-        max_rate: probability of an input spike per step for a pixel of 1.
-        mask: False trains on the error of every output neuron.
-        fresh_moments: under ``online``, forget the optimizer's state at each batch.
-        seed: of the input spikes.
-        optimizer: makes the optimizer; AdamW if not given.
-        lr_scheduler: makes the scheduler, stepped once per batch.
+        **settings: of :class:`LitSpiking`: the rule, T, the optimizer, ...
 
     Source:
         Roy, Panda & Roy 2019, section 4.1.
@@ -42,28 +34,11 @@ class LitAutoencoder(LitSpiking):
     def __init__(
         self,
         network: AESNN,
-        rule: Rule = "bptt",
-        num_steps: int = 15,
-        max_rate: float = 1.0,
-        mask: bool = True,
-        fresh_moments: bool = True,
-        seed: int = 0,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **settings: Any,
     ) -> None:
         """Keep the network and the settings."""
-        settings: dict[str, Any] = {
-            "rule": rule,
-            "num_steps": num_steps,
-            "max_rate": max_rate,
-            "mask": mask,
-            "fresh_moments": fresh_moments,
-            "seed": seed,
-            "optimizer": optimizer,
-            "lr_scheduler": lr_scheduler,
-        }
         super().__init__(**settings)
-        remember(self, network=network, **settings)
+        remember(self, network=network, **self.settings)
         self.network = network
         self.val_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
         self.test_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()

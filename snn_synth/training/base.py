@@ -2,15 +2,17 @@
 
 import functools
 import inspect
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
+from snn_synth import kernels
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.hparams import made_by
 from snn_synth.training.loaders import ResumableLoader
@@ -68,13 +70,18 @@ class LitSpiking(LitModule):
         num_steps: T.
         max_rate: probability of an input spike per step for a value of 1.
         mask: False trains on the error of every output neuron (the paper's figure 4A).
+        chunk: under ``bptt``, time steps whose activations are kept at once, to save memory; all T if not given.
+        truncate: under ``bptt``, let no gradient pass from one chunk to the one before.
+        precision: of products with spikes: ``float32``, or faster where the machine computes in bfloat16, ``mixed``
+            (backward only) and ``bfloat16`` (which flips spikes).
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
         seed: of the input spikes, which are a function of (seed, epoch, sample).
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:
-        InputError: for an unknown rule, ``num_steps < 1`` or ``max_rate`` outside (0, 1].
+        InputError: for an unknown rule or precision, ``num_steps`` or ``chunk`` below 1, ``max_rate`` outside (0, 1],
+            ``truncate`` without a chunk, or a chunk with ``online``.
     """
 
     def __init__(
@@ -83,6 +90,9 @@ class LitSpiking(LitModule):
         num_steps: int = 15,
         max_rate: float = 1.0,
         mask: bool = True,
+        chunk: int | None = None,
+        truncate: bool = False,
+        precision: Precision = "float32",
         fresh_moments: bool = True,
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
@@ -95,8 +105,31 @@ class LitSpiking(LitModule):
             raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
         if not 0 < max_rate <= 1:
             raise InputError(f"Expected `max_rate` in (0, 1], got {max_rate}")
+        if precision not in get_args(Precision):
+            raise InputError(f"Expected `precision` of {list(get_args(Precision))}, got {precision!r}")
+        if (chunk is not None and chunk < 1) or (truncate and chunk is None):
+            raise InputError(f"Expected a `chunk` of at least 1 (to truncate at), got {chunk} and truncate={truncate}")
+        if rule == "online" and chunk is not None:
+            raise InputError(
+                "Expected `chunk` with rule 'bptt' alone, got rule='online', which keeps one step at a time"
+            )
         super().__init__(optimizer, lr_scheduler)
+        self.settings = {
+            "rule": rule,
+            "num_steps": num_steps,
+            "max_rate": max_rate,
+            "mask": mask,
+            "chunk": chunk,
+            "truncate": truncate,
+            "precision": precision,
+            "fresh_moments": fresh_moments,
+            "seed": seed,
+            "optimizer": optimizer,
+            "lr_scheduler": lr_scheduler,
+        }
+        """All of the above, to be remembered with what a subclass adds."""
         self.rule, self.num_steps, self.max_rate, self.mask = rule, num_steps, max_rate, mask
+        self.chunk, self.truncate, self.precision = chunk, truncate, precision
         self.fresh_moments, self.seed = fresh_moments, seed
         self.automatic_optimization = rule == "bptt"
 
@@ -107,19 +140,20 @@ class LitSpiking(LitModule):
 
     def learn(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""
-        if self.rule == "bptt":
-            loss = bptt_loss(self.network, spikes, targets, self.mask)
-        else:
-            optimizer = self.optimizers()
-            loss = online_step(
-                self.network,
-                spikes,
-                targets,
-                optimizer,
-                self.fresh_moments,
-                self.mask,
-                backward=self.manual_backward,
-            )
+        with kernels.precision(self.precision):
+            if self.rule == "bptt":
+                loss = bptt_loss(self.network, spikes, targets, self.mask, self.chunk, self.truncate)
+            else:
+                loss = online_step(
+                    self.network,
+                    spikes,
+                    targets,
+                    self.optimizers(),
+                    self.fresh_moments,
+                    self.mask,
+                    backward=self.manual_backward,
+                )
+        if self.rule == "online":
             schedulers = self.lr_schedulers()
             if schedulers is not None:
                 schedulers.step()  # type: ignore[union-attr]

@@ -1,0 +1,20 @@
+"""Fast twins of ``functional/``: the same results to float32 rounding, by numba on the CPU and by Triton on CUDA."""
+
+from snn_synth.kernels.dispatch import path, use
+from snn_synth.kernels.encoding import poisson_encode
+from snn_synth.kernels.lif import lif_scan, lif_scan_loss
+from snn_synth.kernels.online import Layer, online_rule
+from snn_synth.kernels.products import Precision, precision, spike_linear
+
+__all__ = [
+    "Layer",
+    "Precision",
+    "lif_scan",
+    "lif_scan_loss",
+    "online_rule",
+    "path",
+    "poisson_encode",
+    "precision",
+    "spike_linear",
+    "use",
+]

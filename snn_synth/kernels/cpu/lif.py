@@ -1,0 +1,127 @@
+"""The neuron's scans over time (eq. 1-9), one pass each: numba, float32."""
+
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
+from snn_synth.kernels.cpu.threads import jit
+
+_ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+
+# Each sample is one thread's; inner loops run along neurons, so that they become vector instructions.
+
+
+@numba.njit(inline="always")
+def _step(before: Any, current: Any, decay: Any, threshold: Any, spikes: Any, membranes: Any) -> None:
+    for n in range(len(current)):
+        v = decay * (_ZERO if before[n] >= threshold else before[n]) + current[n]  # eq. 1
+        membranes[n] = v
+        spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
+
+
+@jit
+def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, spikes: Any, membranes: Any) -> None:
+    num_steps, batch, _ = currents.shape
+    for b in numba.prange(batch):
+        _step(initial[b], currents[0, b], decay, threshold, spikes[0, b], membranes[0, b])
+        for t in range(1, num_steps):
+            _step(membranes[t - 1, b], currents[t, b], decay, threshold, spikes[t, b], membranes[t, b])
+
+
+@jit
+def _backward(
+    grad_spikes: Any, grad_membranes: Any, membranes: Any, decay: Any, threshold: Any, slope: Any, gradient: Any
+) -> None:
+    num_steps, batch, neurons = membranes.shape
+    for b in numba.prange(batch):
+        for t in range(num_steps - 1, -1, -1):
+            for n in range(neurons):
+                v = membranes[t, b, n]
+                g = _ZERO
+                if grad_spikes is not None:
+                    g = grad_spikes[t, b, n] * sigmoid_derivative(v - threshold, slope)  # eq. 3-4
+                if grad_membranes is not None:
+                    g += grad_membranes[t, b, n]
+                if t + 1 < num_steps:
+                    g += decay * (_ZERO if v >= threshold else gradient[t + 1, b, n])
+                gradient[t, b, n] = g
+
+
+@jit
+def _loss(
+    currents: Any, targets: Any, decay: Any, threshold: Any, mask: bool, scale: Any, totals: Any, gradient: Any
+) -> None:
+    num_steps, batch, neurons = currents.shape
+    for b in numba.prange(batch):
+        membranes = np.zeros((num_steps + 1, neurons), np.float32)  # the first row is rest
+        spikes, squares = np.empty(neurons, np.float32), np.zeros(neurons, np.float32)
+        for t in range(num_steps):
+            _step(membranes[t], currents[t, b], decay, threshold, spikes, membranes[t + 1])
+            for n in range(neurons):
+                error = threshold * targets[t, b, n] - membranes[t + 1, n]  # eq. 5
+                right = (spikes[n] > _ZERO) == (targets[t, b, n] > _ZERO)  # eq. 6
+                error = _ZERO if mask and right else error  # eq. 7
+                squares[n] += error * error  # eq. 8
+                gradient[t, b, n] = -scale * error  # eq. 9
+        for t in range(num_steps - 2, -1, -1):
+            for n in range(neurons):
+                gradient[t, b, n] += decay * (_ZERO if membranes[t + 1, n] >= threshold else gradient[t + 1, b, n])
+        total = 0.0
+        for n in range(neurons):
+            total += squares[n]
+        totals[b] = 0.5 * total
+
+
+def forward(currents: Tensor, initial: Tensor | None, decay: float, threshold: float) -> tuple[Tensor, Tensor]:
+    """Spikes and membranes of all time steps."""
+    spikes, membranes = torch.empty_like(currents), torch.empty_like(currents)
+    start = currents.new_zeros(currents.shape[1:]) if initial is None else initial
+    _forward(
+        currents.numpy(), start.numpy(), np.float32(decay), np.float32(threshold), spikes.numpy(), membranes.numpy()
+    )
+    return spikes, membranes
+
+
+def backward(
+    grad_spikes: Tensor | None,
+    grad_membranes: Tensor | None,
+    membranes: Tensor,
+    decay: float,
+    threshold: float,
+    slope: float,
+) -> Tensor:
+    """Gradient by the currents."""
+    gradient = torch.empty_like(membranes)
+    _backward(
+        None if grad_spikes is None else grad_spikes.numpy(),
+        None if grad_membranes is None else grad_membranes.numpy(),
+        membranes.numpy(),
+        np.float32(decay),
+        np.float32(threshold),
+        np.float32(slope),
+        gradient.numpy(),
+    )
+    return gradient
+
+
+def loss(
+    currents: Tensor, targets: Tensor, decay: float, threshold: float, mask: bool, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Half the sum of the squared errors, in float64, and ``scale`` times its gradient by the currents."""
+    gradient = torch.empty_like(currents)
+    totals = torch.empty(currents.shape[1], dtype=torch.float64)
+    _loss(
+        currents.numpy(),
+        targets.numpy(),
+        np.float32(decay),
+        np.float32(threshold),
+        mask,
+        np.float32(scale),
+        totals.numpy(),
+        gradient.numpy(),
+    )
+    return totals.sum(), gradient

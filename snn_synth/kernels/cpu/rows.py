@@ -1,0 +1,80 @@
+"""The weighted sum of rows of a table, which the compiler would not keep in registers by itself."""
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+WIDTH = 64  # columns of one sum: four vectors of AVX-512, eight of AVX2, which hide the wait for each other
+
+_LANES = 16
+_ZERO = np.float32(0)
+
+
+@intrinsic
+def sum_rows(
+    typing: Any, table: Any, start: Any, rows: Any, weights: Any, first: Any, count: Any, keep: Any, out: Any, at: Any
+) -> Any:
+    """``out[at : at + WIDTH] = sum_i weights[i] * table[rows[i], start : start + WIDTH]``, i from first, count of them.
+
+    ``keep`` adds the sum to what ``out`` holds. The table has two axes, the others one; all are contiguous.
+    """
+    signature = types.void(table, types.intp, rows, weights, types.intp, types.intp, types.boolean, out, types.intp)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        table, rows, weights, out = (
+            context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 2, 3, 7)
+        )
+        start, first, count, keep, at = (arguments[i] for i in (1, 4, 5, 6, 8))
+        stride = cgutils.unpack_tuple(builder, table.shape)[1]  # type: ignore[no-untyped-call]
+        vector = ir.VectorType(ir.FloatType(), _LANES)
+        zero, undefined = ir.Constant(vector, [0.0] * _LANES), ir.Constant(vector, ir.Undefined)
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
+        multiply_add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{_LANES}f32"
+        )
+
+        def vectors(base: Any, place: Any) -> list[Any]:
+            places = [builder.add(place, ir.Constant(place.type, i)) for i in range(0, WIDTH, _LANES)]
+            return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
+
+        targets = vectors(out.data, at)
+        before = [builder.select(keep, builder.load(target, align=4), zero) for target in targets]
+        sums = [cgutils.alloca_once_value(builder, value) for value in before]  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, count) as loop:
+            i = builder.add(first, loop.index)
+            row = builder.sext(builder.load(builder.gep(rows.data, [i])), start.type)
+            weight = builder.load(builder.gep(weights.data, [i]))
+            lanes = builder.insert_element(undefined, weight, ir.Constant(ir.IntType(32), 0))
+            lanes = builder.shuffle_vector(lanes, undefined, everywhere)
+            for total, piece in zip(
+                sums, vectors(table.data, builder.add(builder.mul(row, stride), start)), strict=True
+            ):
+                value = builder.call(multiply_add, [lanes, builder.load(piece, align=4), builder.load(total)])
+                builder.store(value, total)
+        for target, total in zip(targets, sums, strict=True):
+            builder.store(builder.load(total), target, align=4)
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@numba.njit
+def table(rows: int) -> Any:
+    """An empty table, WIDTH wide, that begins with a cache line: no vector of it then lies in two."""
+    space = np.empty(rows * WIDTH + 16, np.float32)
+    first = (-space.ctypes.data % 64) // 4
+    return space[first : first + rows * WIDTH].reshape(rows, WIDTH)
+
+
+@numba.njit(nogil=True, cache=True)
+def count_nonzero(x: Any) -> int:
+    """How many entries of a matrix are not zero; PyTorch's own count takes ten times as long."""
+    count = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            count += x[i, j] != _ZERO
+    return count

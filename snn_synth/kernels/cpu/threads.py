@@ -1,0 +1,47 @@
+"""Numba kernels on PyTorch's threads."""
+
+import functools
+import os
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import torch
+
+_one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
+def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel for several threads and for one, and run the one that PyTorch's settings ask for.
+
+    A kernel spreads its work by ``numba.prange``; numba then runs it on the OpenMP threads that PyTorch has started.
+    In a child made by ``fork`` (a DataLoader's worker) there is one thread: GNU OpenMP does not survive a fork.
+    Compiled code is kept on disk, beside the source where that can be written.
+    """
+    twin = types.FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
+    twin.__module__, twin.__qualname__ = kernel.__module__, f"{kernel.__qualname__}_single"  # a cache file of its own
+    # error_model: a division that would raise for 0, as Python's does, keeps a loop from becoming vector instructions.
+    single = numba.njit(twin, nogil=True, cache=True, error_model="numpy")
+    several = numba.njit(kernel, nogil=True, cache=True, error_model="numpy", parallel=True)
+
+    @functools.wraps(kernel)
+    def run(*arguments: Any) -> Any:
+        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+        if threads == 1 or _forked:
+            return single(*arguments)
+        with _one_at_a_time:
+            numba.set_num_threads(threads)
+            return several(*arguments)
+
+    return run

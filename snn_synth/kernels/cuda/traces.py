@@ -1,0 +1,55 @@
+"""The online rule's weight gradient (eq. 10-17), its leaky sums gathered where each neuron last fired: Triton."""
+
+import math
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from snn_synth.kernels.cuda.launch import jit, launch
+
+# A tile of 16 neurons shares the sums of its 64 inputs through the cache, in registers that leave room for many tiles.
+ROWS, COLUMNS = 16, 64
+
+
+@jit
+def _weight_gradient(
+    delta: tl.tensor,
+    last_spike: tl.tensor,
+    sums: tl.tensor,
+    gradient: tl.tensor,
+    step: tl.int32,
+    batch: tl.int32,
+    outputs: tl.int64,
+    inputs: tl.int64,
+    log2_decay: tl.tensor,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+) -> None:
+    m = tl.program_id(0) * rows + tl.arange(0, rows)
+    n = tl.program_id(1) * columns + tl.arange(0, columns)
+    total = tl.zeros([rows, columns], tl.float32)
+    for b in tl.range(0, batch, loop_unroll_factor=4):  # no sample waits for another's memory
+        error = tl.load(delta + b * outputs + m, m < outputs, 0.0)
+        last = tl.load(last_spike + b * outputs + m, m < outputs, 0)
+        decayed = error * tl.exp2((step - last).to(tl.float32) * log2_decay)
+        now = tl.load(sums + (step * batch + b) * inputs + n, n < inputs, 0.0)
+        then = tl.load(
+            sums + ((last * batch + b) * inputs)[:, None] + n[None, :],
+            ((error != 0.0) & (last > 0))[:, None] & (n < inputs)[None, :],  # Y[0] = 0
+            0.0,
+        )
+        total += error[:, None] * now[None, :] - decayed[:, None] * then
+    inside = (m < outputs)[:, None] & (n < inputs)[None, :]
+    tl.store(gradient + m[:, None] * inputs + n[None, :], total, inside)
+
+
+def weight_gradient(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
+    """Sum over the batch of the local error times the trace."""
+    (batch, outputs), inputs = delta.shape, sums.shape[2]
+    gradient = delta.new_empty((outputs, inputs))
+    grid = (triton.cdiv(outputs, ROWS), triton.cdiv(inputs, COLUMNS))
+    log2_decay = math.log2(decay) if decay > 0 else -math.inf
+    arguments = (delta, last_spike, sums, gradient, step, batch, outputs, inputs, log2_decay, ROWS, COLUMNS)
+    launch(_weight_gradient, grid, *arguments)
+    return gradient

@@ -1,0 +1,107 @@
+"""Which path runs: the reference in ``functional/``, numba on the CPU, Triton on CUDA."""
+
+import contextlib
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+Path = Literal["reference", "numba", "triton"]
+
+_ROOMS = {"numba": "cpu", "triton": "cuda"}
+_forced: ContextVar[Path | None] = ContextVar("path", default=None)
+
+
+@contextlib.contextmanager
+def use(path: Path) -> Iterator[None]:
+    """Force one path inside a ``with`` block, for a comparison or to differentiate twice (which kernels do not do).
+
+    Args:
+        path: ``reference``, ``numba`` (float32 on the CPU) or ``triton`` (float32 on CUDA). Tensors that a kernel does
+            not take still go to the reference.
+
+    Raises:
+        InputError: for another name.
+
+    Example:
+        >>> with use("reference"):
+        ...     path(torch.zeros(3))
+        'reference'
+    """
+    if path not in ("reference", *_ROOMS):
+        raise InputError(f"Expected a path of {['reference', *_ROOMS]}, got {path!r}")
+    token = _forced.set(path)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def path(*tensors: Tensor | None) -> Path:
+    """The path for these tensors: a kernel takes plain float32 tensors on one CPU or CUDA device.
+
+    Example:
+        >>> path(torch.zeros(3)), path(torch.zeros(3, dtype=torch.float64))
+        ('numba', 'reference')
+    """
+    given = [x for x in tensors if x is not None]
+    device = given[0].device
+    fast: Path = "numba" if device.type == "cpu" else "triton"
+    if (
+        _forced.get() not in (None, fast)
+        or device.type not in ("cpu", "cuda")
+        or (fast == "triton" and importlib.util.find_spec("triton") is None)
+        or torch.compiler.is_compiling()
+        or not all(_plain(x, device) for x in given)
+    ):
+        return "reference"
+    return fast
+
+
+def _plain(x: Tensor, device: torch.device) -> bool:
+    """Neither a subclass (a fake tensor, say) nor wrapped by ``torch.func``."""
+    return (
+        x.dtype == torch.float32
+        and x.device == device
+        and type(x) in (Tensor, torch.nn.Parameter, torch.nn.Buffer)
+        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    )
+
+
+def kernel(path: Path, module: str) -> Any:
+    """The module of that name in the room of the path; numba and Triton are imported when first needed.
+
+    Example:
+        >>> kernel("numba", "lif").__name__
+        'snn_synth.kernels.cpu.lif'
+    """
+    return importlib.import_module(f"snn_synth.kernels.{_ROOMS[path]}.{module}")
+
+
+def constant(x: float | Tensor) -> bool:
+    """Whether a leak or threshold is one fixed number, which is what kernels take.
+
+    Example:
+        >>> constant(0.9), constant(torch.tensor(0.9)), constant(torch.tensor([0.9, 0.8]))
+        (True, True, False)
+    """
+    return not isinstance(x, Tensor) or (x.numel() == 1 and not x.requires_grad)
+
+
+def check_once() -> None:
+    """Called in a backward pass: kernels have no second derivative, which would silently count as zero.
+
+    Raises:
+        InputError: inside ``backward(create_graph=True)``.
+    """
+    if torch.is_grad_enabled():
+        raise InputError(
+            "Expected a backward pass without create_graph=True: kernels differentiate once; run the forward pass "
+            "under `with snn_synth.kernels.use('reference'):` to differentiate twice"
+        )

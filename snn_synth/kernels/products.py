@@ -1,0 +1,151 @@
+r"""Products with spikes, in float32 or with the help of bfloat16 hardware.
+
+A spike is 0 or 1, which bfloat16 holds exactly. A float32 weight is the sum of three bfloat16 numbers,
+
+.. math:: W = W_1 + W_2 + W_3, \qquad W_i = \operatorname{bf16}\Bigl(W - \sum_{j<i} W_j\Bigr)
+
+so three bfloat16 products, summed in float32, are the float32 product to its rounding: the same spikes fire.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+from snn_synth.kernels.dispatch import check_once, path
+
+Precision = Literal["float32", "mixed", "bfloat16"]
+
+_precision: ContextVar[Precision] = ContextVar("precision", default="float32")
+
+
+@contextlib.contextmanager
+def precision(name: Precision) -> Iterator[None]:
+    """How products with spikes are computed inside a ``with`` block (and in the backward pass of what ran there).
+
+    Args:
+        name: ``float32``, exact to float32 rounding; ``mixed``, exact going forward, so that no spike changes, and
+            bfloat16 going backward; ``bfloat16``, both ways, which flips spikes near the threshold.
+
+    Raises:
+        InputError: for another name.
+
+    Example:
+        >>> spikes, weight = torch.ones(1, 1, 2), torch.tensor([[1.0, 1e-3]])
+        >>> with precision("bfloat16"):
+        ...     spike_linear(spikes, weight)
+        tensor([[[1.]]])
+    """
+    if name not in get_args(Precision):
+        raise InputError(f"Expected a precision of {list(get_args(Precision))}, got {name!r}")
+    token = _precision.set(name)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+def split_product(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b`` to float32 rounding by three bfloat16 products, for an ``a`` that bfloat16 holds exactly.
+
+    Shape:
+        ``[M, K]`` and ``[K, N]`` to ``[M, N]``.
+
+    Example:
+        >>> spikes, weight = torch.eye(3)[:2], torch.rand(3, 4, generator=torch.Generator().manual_seed(0))
+        >>> bool((split_product(spikes, weight) - weight[:2]).abs().max() < 1e-7)
+        True
+    """
+    result = torch.zeros((), device=a.device)
+    for _ in range(3):
+        part = b.bfloat16()
+        result = result + _bfloat16_product(a, part)
+        b = b - part
+    return result
+
+
+def _bfloat16_product(a: Tensor, part: Tensor) -> Tensor:
+    """Product of a bfloat16 ``part``, summed and returned in float32."""
+    if a.device.type == "cuda":
+        return torch.mm(a.bfloat16(), part, out_dtype=torch.float32)
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"  # lets oneDNN round the operands, which changes neither of these two
+    try:
+        return a @ part.float()
+    finally:
+        matmul.fp32_precision = before
+
+
+def _rounded_product(a: Tensor, b: Tensor) -> Tensor:
+    """The product with both operands rounded to bfloat16."""
+    return (a.bfloat16() @ b.bfloat16()).float()
+
+
+@functools.cache
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether three bfloat16 products take less time than one in float32: AMX, or tensor cores."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def _holds(x: Tensor) -> bool:
+    """Whether bfloat16 holds ``x`` exactly, as it does spikes."""
+    return torch.equal(x, x.bfloat16().float())
+
+
+def _exact_product(spikes: Tensor, dense: Tensor) -> Tensor:
+    return split_product(spikes, dense) if _fast_bfloat16(spikes.device) and _holds(spikes) else spikes @ dense
+
+
+class _SpikeLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor, weight: Tensor, precision: Precision) -> Tensor:
+        ctx.save_for_backward(spikes, weight)
+        ctx.precision = precision
+        return (_rounded_product if precision == "bfloat16" else _exact_product)(spikes, weight.T)
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        check_once()
+        spikes, weight = ctx.saved_tensors
+        by_spikes = by_weight = None
+        if ctx.precision == "float32":
+            if ctx.needs_input_grad[1]:
+                by_weight = _exact_product(spikes.T, delta).T
+            if ctx.needs_input_grad[0]:
+                by_spikes = delta @ weight
+        else:
+            if ctx.needs_input_grad[1]:
+                by_weight = _rounded_product(delta.T, spikes)
+            if ctx.needs_input_grad[0]:
+                by_spikes = _rounded_product(delta, weight)
+        return by_spikes, by_weight, None
+
+
+def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
+    r"""Currents of a layer without bias, ``spikes @ weight.T``, in the precision of the :func:`precision` block.
+
+    Args:
+        spikes: zeros and ones. Other values stay right in the exact forward pass: they take the float32 product.
+        weight: W.
+
+    Shape:
+        ``spikes``: ``[..., in]``; ``weight``: ``[out, in]``; the result ``[..., out]``.
+
+    Example:
+        >>> spike_linear(torch.ones(4, 1, 3), torch.full((2, 3), 0.5)).shape
+        torch.Size([4, 1, 2])
+    """
+    plain = path(spikes, weight) == "reference" or torch.is_autocast_enabled(spikes.device.type)
+    if plain or (_precision.get() == "float32" and not _fast_bfloat16(spikes.device)):
+        return torch.nn.functional.linear(spikes, weight)
+    flat = spikes.reshape(-1, spikes.shape[-1])
+    currents: Tensor = _SpikeLinear.apply(flat, weight, _precision.get())  # type: ignore[no-untyped-call]
+    return currents.view(*spikes.shape[:-1], -1)

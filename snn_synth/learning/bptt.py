@@ -1,0 +1,129 @@
+r"""Backpropagation through time of the masked membrane loss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
+
+from snn_synth.errors import InputError
+from snn_synth.functional import membrane_loss
+from snn_synth.learning.layers import Layers, check_steps, layers_of, output_threshold
+
+
+def bptt_loss(
+    model: nn.Module,
+    spikes: Tensor,
+    targets: Tensor,
+    mask: bool = True,
+    chunk: int | None = None,
+    truncate: bool = False,
+) -> Tensor:
+    r"""Masked membrane loss over all time steps; its ``backward()`` goes through time.
+
+    .. math:: L = \frac{1}{TB}\sum_{t,b} \tfrac12 \lVert m \odot (V_{th} X - V) \rVert^2
+
+    Args:
+        model: a network with ``.layers`` whose output has ``.membrane``, such as a ``SpikingStack``.
+        spikes: input spikes.
+        targets: spikes that the output layer should fire.
+        mask: False keeps the error of every output neuron (the paper's figure 4A).
+        chunk: time steps whose activations are kept at once; those of other chunks are computed again in the backward
+            pass. All T if not given.
+        truncate: True lets no gradient pass from one chunk to the one before (truncated BPTT).
+
+    Shape:
+        ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
+
+    Returns:
+        The loss. Nothing else happens: a LightningModule returns it from ``training_step``.
+
+    Raises:
+        InputError: if the shapes do not fit the model or each other.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 5-8; backpropagation through time instead of eq. 9-17.
+
+    Example:
+        >>> from snn_synth.models import SpikingStack
+        >>> net = SpikingStack([3, 2, 3])
+        >>> loss = bptt_loss(net, torch.ones(4, 1, 3), torch.ones(4, 1, 3))
+        >>> loss.backward()
+        >>> net.layers[0][0].weight.grad.shape
+        torch.Size([2, 3])
+    """
+    layers = layers_of(model)
+    if chunk is not None:
+        return _chunked_loss(model, layers, spikes, targets, mask, chunk, truncate)
+    if truncate:
+        raise InputError("Expected a `chunk` to truncate at, got truncate=True without one")
+    out = model(spikes)
+    currents = getattr(out, "currents", None)
+    if currents is None:
+        return membrane_loss(out.membrane, targets, output_threshold(layers), mask)
+    return layers[-1][1].scan_loss(currents, targets, mask)
+
+
+def bptt_step(
+    model: nn.Module, spikes: Tensor, targets: Tensor, optimizer: torch.optim.Optimizer, mask: bool = True
+) -> Tensor:
+    """One update by :func:`bptt_loss`, for bare training loops.
+
+    Args:
+        model: as in :func:`bptt_loss`.
+        spikes: input spikes ``[T, B, in]``.
+        targets: target spikes ``[T, B, out]``.
+        optimizer: any of ``torch.optim``.
+        mask: as in :func:`bptt_loss`.
+
+    Returns:
+        The loss before the update, detached.
+
+    Example:
+        >>> from snn_synth.models import SpikingStack
+        >>> net = SpikingStack([3, 2, 3])
+        >>> optimizer = torch.optim.Adam(net.parameters())
+        >>> bptt_step(net, torch.ones(4, 1, 3), torch.ones(4, 1, 3), optimizer).shape
+        torch.Size([])
+    """
+    optimizer.zero_grad()
+    loss = bptt_loss(model, spikes, targets, mask)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.detach()
+
+
+def _chunked_loss(
+    model: nn.Module,
+    layers: Layers,
+    spikes: Tensor,
+    targets: Tensor,
+    mask: bool,
+    chunk: int,
+    truncate: bool,
+) -> Tensor:
+    if chunk < 1 or isinstance(model, DistributedDataParallel):
+        raise InputError(
+            f"Expected a `chunk` of at least 1 and a network that is not inside DistributedDataParallel (Lightning's "
+            f"DDP will do), got {chunk} and {type(model).__name__}"
+        )
+    check_steps(spikes, targets)
+
+    def run(part: Tensor, target: Tensor, *membranes: Tensor | None) -> tuple[Tensor, ...]:
+        last = []
+        for (operator, neuron), before in zip(layers, membranes, strict=True):
+            part, membrane = neuron.scan(operator(part), before)
+            last.append(membrane[-1].clone())  # a view would keep the whole chunk
+        return membrane_loss(membrane, target, output_threshold(layers), mask) * len(target), *last
+
+    total: Any = 0
+    membranes: Sequence[Tensor | None] = [None] * len(layers)
+    for part, target in zip(spikes.split(chunk), targets.split(chunk), strict=True):  # type: ignore[no-untyped-call]
+        loss, *membranes = checkpoint(run, part, target, *membranes, use_reentrant=False)
+        total = total + loss
+        if truncate:
+            membranes = [membrane.detach() for membrane in membranes if membrane is not None]
+    result: Tensor = total / len(spikes)
+    return result

@@ -1,0 +1,148 @@
+r"""The paper's learning rule: eligibility traces, and an update at every time step (eq. 5-17)."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from snn_synth import kernels
+from snn_synth.errors import InputError
+from snn_synth.functional import Trace, membrane_loss, traced_current
+from snn_synth.learning.layers import Layers, check_steps, layers_of, output_threshold
+from snn_synth.neurons import SigmoidLeaky
+from snn_synth.surrogate import SigmoidCentered
+from snn_synth.synapses import SpikeLinear
+
+Backward = Callable[[Tensor], Any]
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+def online_step(
+    model: nn.Module,
+    spikes: Tensor,
+    targets: Tensor,
+    optimizer: Any,
+    fresh_moments: bool = True,
+    mask: bool = True,
+    backward: Backward = torch.Tensor.backward,
+) -> Tensor:
+    r"""The paper's rule on one batch: at every time step a loss, its gradient by eligibility traces, an update.
+
+    .. math::
+        \frac{\partial L}{\partial W_l} = \delta_l\, e_l[t], \quad
+        e_l[t] = (1-\alpha) e_l[t-1] (1-A_l[t-1]) + A_{l-1}[t], \quad
+        \delta_l = W_{l+1}^T \delta_{l+1} \odot A'_l[t]
+
+    All gradients of a step use the weights before the update of that step. The traces are never stored
+    (:mod:`snn_synth.functional.eligibility`), for a stack of any depth.
+
+    Args:
+        model: a network with ``.layers``, such as a ``SpikingStack``, bare or inside DistributedDataParallel.
+        spikes: input spikes.
+        targets: spikes that the output layer should fire.
+        optimizer: any of ``torch.optim``, or Lightning's wrapper of one. Decay weights by AdamW: the L2 term of a
+            freshly started Adam moves every weight without error by a full learning rate.
+        fresh_moments: forget the optimizer's state first, as the paper does for each batch.
+        mask: False keeps the error of every output neuron (the paper's figure 4A).
+        backward: called with each step's loss; under Lightning, the module's ``manual_backward``.
+
+    Shape:
+        ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
+
+    Returns:
+        The mean of the T losses, detached.
+
+    Raises:
+        InputError: if the shapes do not fit, or a neuron's leak or threshold is learned (the rule is for weights).
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 5-17 and the paragraph after them.
+
+    Example:
+        >>> from snn_synth.models import SpikingStack
+        >>> net = SpikingStack([3, 2, 3])
+        >>> optimizer = torch.optim.AdamW(net.parameters(), lr=5e-4, weight_decay=1e-4)
+        >>> loss = online_step(net, torch.ones(4, 1, 3), torch.ones(4, 1, 3), optimizer)
+        >>> optimizer.state[net.layers[0][0].weight]["step"]  # one update per time step
+        tensor(4.)
+    """
+    layers = layers_of(model)
+    if any(p.requires_grad for _, neuron in layers for p in neuron.parameters()):
+        raise InputError(
+            "Expected neurons with a fixed leak and threshold for the online rule, got learned ones: use bptt_loss"
+        )
+    check_steps(spikes, targets)
+    if isinstance(model, DistributedDataParallel):
+        backward = _reduced(model, backward)
+    if fresh_moments:
+        getattr(optimizer, "optimizer", optimizer).state.clear()
+    step = _kernel_step(layers, spikes, targets, mask) or _reference_step(layers, len(spikes), mask)
+    total = spikes.new_zeros((), dtype=torch.float32)
+    for step_spikes, target in zip(spikes, targets, strict=True):
+        loss = step(step_spikes, target)
+        optimizer.zero_grad()
+        backward(loss)
+        optimizer.step()
+        total += loss.detach()
+    return total / len(spikes)
+
+
+def _reference_step(layers: Layers, num_steps: int, mask: bool) -> Step:
+    """Any linear operator, any dtype."""
+    threshold = output_threshold(layers)
+    traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
+    membranes: list[Tensor | None] = [None] * len(layers)
+
+    def step(fired: Tensor, target: Tensor) -> Tensor:
+        for index, ((operator, neuron), trace) in enumerate(zip(layers, traces, strict=True)):
+            current = traced_current(operator, fired, trace)
+            fired, membrane = neuron(current, membranes[index])
+            trace.reset(fired)
+            membranes[index] = membrane.detach()  # what V[t-1] owes to the weights is in the trace
+        return membrane_loss(membrane[None], target[None], threshold, mask)
+
+    return step
+
+
+def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) -> Step | None:
+    """Plain fully connected layers of float32; None for others."""
+    if not all(_plain_weights(operator) and _plain_neuron(neuron) for operator, neuron in layers):
+        return None
+    plain = [
+        kernels.Layer(cast(Tensor, operator.weight), float(neuron.decay), float(neuron.threshold), neuron.slope)
+        for operator, neuron in layers
+    ]
+    return kernels.online_rule(plain, spikes, targets, mask)
+
+
+def _plain_weights(operator: nn.Module) -> bool:
+    return type(operator) in (nn.Linear, SpikeLinear) and operator.bias is None and not _has_hooks(operator)
+
+
+def _plain_neuron(neuron: SigmoidLeaky) -> bool:
+    return (
+        type(neuron) is SigmoidLeaky
+        and type(neuron.spike_grad) is SigmoidCentered
+        and not (_has_hooks(neuron) or _has_hooks(neuron.spike_grad))
+        and not (neuron.init_hidden or neuron.inhibition or neuron.state_quant or neuron.surrogate_disable)
+        and bool(neuron.reset_delay)
+        and float(neuron.graded_spikes_factor) == 1
+    )
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    names = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
+    return any(vars(module)[name] for name in names)
+
+
+def _reduced(model: DistributedDataParallel, backward: Backward) -> Backward:
+    """Arm DDP's gradient averaging before each of the T backward passes; DDP itself does so once per forward."""
+
+    def armed(loss: Tensor) -> Any:
+        model.reducer._rebuild_buckets()
+        model.reducer.prepare_for_backward([])
+        return backward(loss)
+
+    return armed

@@ -1,0 +1,147 @@
+"""What every path promises: the results of functional/. A file that imports these tests gives them its ``kernels``."""
+
+import os
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from snn_synth.functional.eligibility import Trace
+from snn_synth.functional.encoding import poisson_encode
+from snn_synth.functional.lif import lif_scan
+from snn_synth.functional.loss import membrane_error
+
+DEVICE = "cuda" if os.environ.get("TRITON_INTERPRET") == "0" else "cpu"
+SHAPES = [(1, 1, 1), (17, 1, 3), (3, 2, 257)]  # [T, B, N]
+NEURONS = [(0.9, 1.0), (0.0, 0.5), (1.0, 1.0), (0.9, 0.5)]  # decay, threshold
+
+
+def currents_of(shape, seed=0):
+    """Random currents; a third are multiples of 1/8, which meet the threshold exactly."""
+    generator = torch.Generator().manual_seed(seed)
+    fine = 1.5 * torch.rand(shape, generator=generator) - 0.3
+    coarse = torch.randint(9, shape, generator=generator) / 8
+    return torch.where(torch.rand(shape, generator=generator) < 1 / 3, coarse, fine)
+
+
+def normal(shape, seed):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def scan(currents, initial, decay, threshold, slope=1.0):
+    """The reference in float64, with the decay that float32 holds."""
+    decay = torch.tensor(decay).double()
+    return lif_scan(currents.double(), None if initial is None else initial.double(), decay, threshold, slope)
+
+
+def send(*tensors):
+    return [None if x is None else x.to(DEVICE) for x in tensors]
+
+
+@pytest.mark.parametrize("initial", [False, True])
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_forward(kernels, shape, neuron, initial):
+    currents = currents_of(shape)
+    start = currents_of(shape[1:], seed=1) if initial else None
+    spikes, membranes = kernels.lif.forward(*send(currents, start), *neuron)
+    wanted_spikes, wanted_membranes = lif_scan(currents, start, *neuron)
+    assert spikes.dtype == membranes.dtype == torch.float32
+    assert torch.equal(spikes.cpu(), wanted_spikes)
+    assert torch.equal(membranes.cpu(), wanted_membranes)
+
+
+@pytest.mark.parametrize(
+    ("slope", "by_spikes", "by_membranes"),
+    [(1.0, True, True), (5.0, True, True), (5.0, True, False), (1.0, False, True)],
+)
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_backward(kernels, shape, neuron, slope, by_spikes, by_membranes):
+    currents = currents_of(shape).requires_grad_()
+    grad_spikes = normal(shape, 2) if by_spikes else None
+    grad_membranes = normal(shape, 3) if by_membranes else None
+    outputs = scan(currents, None, *neuron, slope)
+    both = zip(outputs, (grad_spikes, grad_membranes), strict=True)
+    sum((out * grad).sum() for out, grad in both if grad is not None).backward()
+
+    _, membranes = lif_scan(currents.detach(), None, *neuron)
+    assert torch.equal(membranes >= neuron[1], outputs[1] >= neuron[1]), "float32 and float64 spike differently here"
+    gradient = kernels.lif.backward(*send(grad_spikes, grad_membranes, membranes), *neuron, slope)
+    assert_close(gradient.cpu(), currents.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_backward_far_from_the_threshold(kernels):
+    membranes = torch.tensor([-1e30, -1e3, 1e3, 1e30]).reshape(1, 1, 4)
+    (membranes,) = send(membranes)
+    gradient = kernels.lif.backward(torch.ones_like(membranes), None, membranes, 0.9, 1.0, 1.0)
+    assert_close(gradient.cpu(), torch.zeros(1, 1, 4), rtol=0, atol=1e-37)
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_loss(kernels, shape, neuron, mask):
+    decay, threshold = neuron
+    currents = currents_of(shape).requires_grad_()
+    targets = (normal(shape, 4) > 0).float()
+    _, membranes = scan(currents, None, decay, threshold)
+    wanted = 0.5 * membrane_error(membranes, targets.double(), threshold, mask).square().sum()
+    wanted.backward()
+
+    total, gradient = kernels.lif.loss(*send(currents.detach(), targets), decay, threshold, mask, 0.25)
+    assert total.dtype == torch.float64
+    assert total.shape == ()
+    assert_close(total.cpu(), wanted.detach(), rtol=1e-6, atol=1e-6)
+    assert_close(gradient.cpu(), 0.25 * currents.grad, rtol=1e-5, atol=1e-5)
+    again, _ = kernels.lif.loss(*send(currents.detach(), targets), decay, threshold, mask, 0.25)
+    assert torch.equal(total, again)
+
+
+@pytest.mark.parametrize("max_rate", [1.0, 0.3])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (17, 1, 3), (3, 2, 257)])
+def test_poisson(kernels, shape, max_rate):
+    num_steps, batch, neurons = shape
+    generator = torch.Generator().manual_seed(5)
+    values = torch.rand(batch, neurons, generator=generator)
+    values[:, 1::5], values[:, 2::5] = 1, 0
+    keys = torch.randint(-(1 << 63), (1 << 63) - 1, (batch,), generator=generator)
+    spikes = kernels.encoding.poisson(*send(values, keys), num_steps, max_rate)
+    assert spikes.dtype == torch.float32
+    assert torch.equal(spikes.cpu(), poisson_encode(values, num_steps, max_rate, keys=keys))
+
+
+def test_poisson_at_the_limit(kernels):
+    """A value of u / 2^24 stays silent at the uniform number u, the next larger one fires."""
+    keys = torch.tensor([7])
+    silent, fires = torch.zeros(1, 300), torch.ones(1, 300)
+    for _ in range(24):  # bisection by the reference
+        middle = (silent + fires) / 2
+        spikes = poisson_encode(middle, 1, keys=keys)[0] > 0
+        silent, fires = torch.where(spikes, silent, middle), torch.where(spikes, middle, fires)
+    assert torch.equal(fires - silent, torch.full((1, 300), 2.0**-24))
+    assert not kernels.encoding.poisson(*send(silent, keys), 1, 1.0).any()
+    assert kernels.encoding.poisson(*send(fires, keys), 1, 1.0).all()
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.0, 1.0])
+@pytest.mark.parametrize(
+    ("num_steps", "batch", "outputs", "inputs"), [(1, 1, 1, 1), (17, 3, 5, 1), (4, 2, 33, 65), (3, 2, 4, 257)]
+)
+def test_weight_gradient(kernels, num_steps, batch, outputs, inputs, decay):
+    generator = torch.Generator().manual_seed(6)
+    operator = nn.Linear(inputs, outputs, bias=False, dtype=torch.float64)
+    trace = Trace(float(torch.tensor(decay)), num_steps)
+    for t in range(1, num_steps + 1):
+        trace.integrate((torch.rand(batch, inputs, generator=generator) < 0.4).double())
+        if t in {1, num_steps // 2 + 1, num_steps}:
+            delta = torch.randn(batch, outputs, generator=generator) * (
+                torch.rand(batch, outputs, generator=generator) < 0.7
+            )
+            (wanted,) = trace.weight_gradients(operator, delta)
+            last = torch.zeros(batch, outputs) if trace.last_spike is None else trace.last_spike
+            tensors = send(delta, last.to(torch.int32), trace.sums.float())
+            gradient = kernels.traces.weight_gradient(*tensors, t, decay)
+            assert_close(gradient.cpu().double(), wanted, rtol=1e-5, atol=1e-5)
+        trace.reset((torch.rand(batch, outputs, generator=generator) < 0.3).double())

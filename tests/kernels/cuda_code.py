@@ -1,0 +1,63 @@
+"""The Triton kernels compiled for a real GPU, without one. Run by test_cuda.py in a process of its own."""
+
+import pytest
+import torch
+
+
+class Hopper:
+    """All that Triton's compiler asks of a GPU's driver."""
+
+    def get_current_target(self):
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self):
+        return 0
+
+    def get_current_stream(self, device):
+        return 0
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """The programs that starting a kernel compiles; none is run."""
+    from triton.runtime import driver
+    from triton.runtime.jit import JITFunction
+
+    programs = []
+    start = JITFunction.run
+
+    def compile_only(self, *arguments, grid, warmup, **options):
+        programs.append(start(self, *arguments, grid=grid, warmup=True, **options))
+
+    monkeypatch.setattr(driver, "_active", Hopper())
+    monkeypatch.setattr(JITFunction, "run", compile_only)
+    return programs
+
+
+@pytest.mark.parametrize("shape", [(15, 2, 784), (1, 1, 1)])
+def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
+    from snn_synth.kernels.cuda import encoding, lif, traces
+
+    num_steps, batch, neurons = shape
+    x = torch.zeros(shape)
+    keys = torch.zeros(batch, dtype=torch.int64)
+    last_spike = torch.zeros(batch, neurons, dtype=torch.int32)
+    sums = torch.zeros(num_steps + 1, batch, neurons)
+
+    lif.forward(x, None, 0.9, 1.0)
+    lif.forward(x, x[0], 0.9, 1.0)
+    lif.backward(x, None, x, 0.9, 1.0, 1.0)
+    lif.backward(None, x, x, 0.9, 1.0, 1.0)
+    lif.backward(x, x, x, 0.9, 1.0, 1.0)
+    lif.loss(x, x, 0.9, 1.0, True, 1.0)
+    lif.loss(x, x, 0.9, 1.0, False, 1.0)
+    encoding.poisson(x[0], keys, num_steps, 1.0)
+    traces.weight_gradient(x[0], last_spike, sums, 1, 0.9)
+
+    assert len(compiled) == 9
+    for program in compiled:
+        assert len(program.asm["cubin"]) > 0
+        assert "fma." not in program.asm["ptx"], program.name  # a fused multiply-add would flip spikes
+        assert "mul.rn.f32" in program.asm["ptx"], program.name  # .rn: the assembler must not fuse either

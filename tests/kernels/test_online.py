@@ -1,0 +1,365 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from snn_synth import kernels
+from snn_synth.kernels.cpu import step as cpu_step
+from snn_synth.kernels.cpu.traces import weight_gradient
+from snn_synth.kernels.cuda import step as cuda_step
+from snn_synth.kernels.online import Layer, online_rule
+from snn_synth.learning import online_step
+from snn_synth.models import SpikingStack
+from snn_synth.neurons import SigmoidLeaky
+from tests.stored_traces import online, spikes_of, surrogate
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+class Recorder(torch.optim.Optimizer):
+    """Keeps every gradient and moves nothing."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, {})
+        self.gradients = []
+
+    def step(self, closure=None):
+        self.gradients.append([None if p.grad is None else p.grad.clone() for p in self.param_groups[0]["params"]])
+
+
+def _spikes(steps, batch, neurons, seed, rate=0.4):
+    return (torch.rand(steps, batch, neurons, generator=torch.Generator().manual_seed(seed)) < rate).float()
+
+
+def _stack(sizes, alpha=0.1, seed=0, gain=4.0):
+    torch.manual_seed(seed)
+    net = SpikingStack(sizes, alpha=alpha)
+    with torch.no_grad():
+        for w in net.parameters():
+            w.mul_(gain)
+    return net
+
+
+def _rule(net, spikes, targets, mask=True):
+    layers = [Layer(operator.weight, float(n.decay), float(n.threshold), n.slope) for operator, n in net.layers]
+    return online_rule(layers, spikes, targets, mask)
+
+
+def _gradients(net, spikes, targets, **settings):
+    recorder = Recorder(net.parameters())
+    loss = online_step(net, spikes, targets, recorder, **settings)
+    return recorder.gradients, loss
+
+
+def _assert_close(ours, theirs, relative):
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    assert ours.shape == theirs.shape
+    assert np.linalg.norm(ours - theirs) <= relative * np.linalg.norm(theirs)
+
+
+# --- the kernels alone ---
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize(
+    ("batch", "neurons", "inputs", "step", "decay"),
+    [
+        (1, 1, 1, 1, 0.9),
+        (3, 5, 33, 4, 0.9),
+        (7, 40, 64, 9, 0.0),
+        (50, 5, 65, 6, 1.0),
+        (100, 30, 200, 15, 0.9),
+    ],
+)
+def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, decay, density, threads):
+    rng = np.random.default_rng(0)
+    sums = rng.random((step + 2, batch, inputs)).astype(np.float32)
+    sums[0] = 0
+    sums[step + 1] = np.nan  # of a step to come
+    last = rng.integers(0, step, (batch, neurons)).astype(np.int32)
+    delta = rng.standard_normal((batch, neurons)) * (rng.random((batch, neurons)) < density)
+    delta = delta.astype(np.float32)
+    expected = np.zeros((neurons, inputs))
+    for b in range(batch):
+        for m in range(neurons):
+            r = last[b, m]
+            expected[m] += float(delta[b, m]) * (sums[step, b] - decay ** float(step - r) * sums[r, b].astype(float))
+    ours = weight_gradient(*map(torch.from_numpy, (delta, last, sums)), step, decay)
+    _assert_close(ours, expected, 1e-6)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("inputs", [1, 33, 64, 65, 200])
+@pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
+def test_hidden_error_passes_the_weights_and_the_surrogate(dynamics, inputs, density, threads):
+    rng = np.random.default_rng(0)
+    error = (rng.standard_normal((9, 50)) * (rng.random((9, 50)) < density)).astype(np.float32)
+    weight = rng.standard_normal((50, inputs)).astype(np.float32)
+    membranes = (3 * rng.standard_normal((9, inputs))).astype(np.float32)
+    ours = dynamics.hidden_error(*map(torch.from_numpy, (error, weight, membranes)), threshold=0.5, slope=1.0)
+    expected = (error.astype(float) @ weight) * surrogate(membranes.astype(float), 0.5)
+    _assert_close(ours, expected, 1e-6)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
+def test_output_error_is_that_of_the_neurons_that_fired_wrongly(dynamics, mask, threads):
+    rng = np.random.default_rng(0)
+    membranes = rng.choice([0.25, 0.5, 0.75], (7, 30)).astype(np.float32)  # the threshold itself fires
+    targets = rng.integers(0, 2, (7, 30)).astype(np.float32)
+    ours = dynamics.output_error(torch.from_numpy(membranes), torch.from_numpy(targets), 0.5, mask)
+    wrong = (membranes >= 0.5) != (targets > 0) if mask else 1
+    np.testing.assert_array_equal(ours, wrong * (0.5 * targets - membranes))
+
+
+@pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
+def test_neurons_advance_like_the_equations(dynamics, threads):
+    rng = np.random.default_rng(0)
+    currents = rng.random((12, 7, 30)).astype(np.float32)
+    membranes, last_spike = torch.zeros(7, 30), torch.zeros(7, 30, dtype=torch.int32)
+    v, r, fired = np.zeros((7, 30), np.float32), np.zeros((7, 30)), np.zeros((7, 30), bool)
+    for t in range(1, 13):
+        r[fired] = t - 1
+        v = np.float32(0.75) * np.where(fired, np.float32(0), v) + currents[t - 1]
+        fired = v >= 1.25
+        spikes = dynamics.advance(torch.from_numpy(currents[t - 1]), membranes, last_spike, t, 0.75, 1.25)
+        np.testing.assert_array_equal(spikes, fired)
+        np.testing.assert_allclose(membranes, v, rtol=1e-6)
+        np.testing.assert_array_equal(last_spike, r)
+    assert len(np.unique(r)) > 3
+
+
+# --- the rule against one stored trace per synapse and sample, in float64 and at fixed weights ---
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize(
+    ("sizes", "batch", "steps", "alpha"),
+    [
+        ([33, 20], 6, 12, 0.1),
+        ([70, 40, 65], 20, 15, 0.1),
+        ([70, 40, 5, 66], 7, 12, 0.1),
+        ([12, 10, 8], 4, 15, 0.0),
+        ([12, 10, 8], 4, 15, 1.0),
+        ([1, 5, 1], 3, 10, 0.1),
+        ([30, 20, 30], 5, 1, 0.1),
+        ([30, 20, 30], 1, 8, 0.1),
+    ],
+)
+def test_gradients_equal_stored_traces(sizes, batch, steps, alpha, mask, threads):
+    net = _stack(sizes, alpha, gain=3.0)
+    spikes, targets = _spikes(steps, batch, sizes[0], seed=1), _spikes(steps, batch, sizes[-1], seed=2)
+    assert _rule(net, spikes, targets) is not None  # what follows runs in the kernels
+    gradients, loss = _gradients(net, spikes, targets, mask=mask)
+
+    weights = [w.detach().double().numpy() for w in net.parameters()]
+    expected, losses, membranes, _ = online(
+        weights, spikes.double().numpy(), targets.double().numpy(), alpha=alpha, mask=mask
+    )
+    assert min(np.abs(m - 1).min() for step in membranes for m in step) > 1e-6  # no spike hangs on a rounding error
+    for ours, theirs in zip(gradients, expected, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            _assert_close(a, b, 1e-5)
+    assert loss.item() == pytest.approx(np.mean(losses), rel=1e-5)
+    if steps > 1 and sizes[0] > 1:
+        assert 0.02 < np.mean([spikes_of(step[0], 1.0).mean() for step in membranes]) < 0.9
+
+
+def test_a_batch_of_updates_ends_where_the_reference_ends():
+    spikes, targets = _spikes(10, 20, 100, seed=1, rate=0.3), _spikes(10, 20, 80, seed=2, rate=0.2)
+    ends, losses = [], []
+    for which in ("reference", "numba"):
+        net = _stack([100, 70, 80], gain=2.0)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, eps=1e-4, fused=True)
+        with kernels.use(which):
+            losses.append(online_step(net, spikes, targets, optimizer).item())
+        ends.append([w.detach() for w in net.parameters()])
+    start = list(_stack([100, 70, 80], gain=2.0).parameters())
+    for before, reference, ours in zip(start, *ends, strict=True):
+        assert (reference - before).abs().max() > 5e-3
+        assert (reference - ours).abs().max() < 1e-5
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_a_frozen_layer_gets_no_gradient_and_changes_no_other():
+    spikes, targets = _spikes(6, 5, 30, seed=1), _spikes(6, 5, 8, seed=2)
+    full, _ = _gradients(_stack([30, 20, 10, 8]), spikes, targets)
+    for frozen in range(3):
+        net = _stack([30, 20, 10, 8])
+        net.layers[frozen][0].weight.requires_grad_(False)
+        gradients, _ = _gradients(net, spikes, targets)
+        for ours, theirs in zip(gradients, full, strict=True):
+            for i in range(3):
+                assert ours[i] is None if i == frozen else torch.equal(ours[i], theirs[i])
+
+
+def test_any_memory_layout_gives_the_same():
+    spikes, targets = _spikes(6, 5, 30, seed=1), _spikes(6, 5, 90, seed=2, rate=0.05)
+    full, _ = _gradients(_stack([30, 70, 90], gain=1.0), spikes, targets)
+    assert all(step[0].abs().max() > 0 for step in full[3:])
+    turned = [x.permute(2, 1, 0).contiguous().permute(2, 1, 0) for x in (spikes, targets)]
+    net = _stack([30, 70, 90], gain=1.0)
+    for w in net.parameters():
+        w.data = w.data.T.contiguous().T
+    assert not turned[0][0].is_contiguous()
+    assert not net.layers[1][0].weight.is_contiguous()
+    gradients, _ = _gradients(net, *turned)
+    for ours, theirs in zip(gradients, full, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+
+
+# --- what autograd sees ---
+
+
+def _two_steps():
+    net, spikes, targets = _stack([12, 10, 8]), _spikes(2, 4, 12, seed=1), _spikes(2, 4, 8, seed=2)
+    rule = _rule(net, spikes, targets)
+    return net, [lambda t=t: rule(spikes[t], targets[t]) for t in range(2)]
+
+
+def test_the_loss_may_be_scaled_and_its_backward_repeated():
+    net, (first, _) = _two_steps()
+    loss = first()
+    loss.backward(retain_graph=True)
+    once = [w.grad.clone() for w in net.parameters()]
+    (3 * loss).backward(retain_graph=True)  # adds up, as ever
+    for w, g in zip(net.parameters(), once, strict=True):
+        assert g.abs().max() > 0
+        torch.testing.assert_close(w.grad, 4 * g)
+    loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
+def test_a_backward_that_comes_too_late_is_refused():
+    net, (first, second) = _two_steps()
+    loss = first()
+    second()
+    with pytest.raises(RuntimeError, match=r"backward\(\) of time step 1 before the next step, got it at time step 2"):
+        loss.backward()
+    net, (first, second) = _two_steps()
+    loss = first()
+    with torch.no_grad():
+        net.layers[1][0].weight.add_(1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_the_gradient_is_not_copied_on_its_way():
+    net, (first, _) = _two_steps()
+    made = []
+    net.layers[0][0].weight.register_hook(lambda g: made.append(g.data_ptr()))
+    first().backward()
+    assert made == [net.layers[0][0].weight.grad.data_ptr()]
+
+
+# --- networks that are not plain take the reference, bit for bit ---
+
+
+class _ConvNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [(nn.Conv2d(2, 3, 3, bias=False), SigmoidLeaky())]
+        self.weights = nn.ParameterList([self.layers[0][0].weight])
+
+
+def _doubled(module, inputs, output):
+    return 2 * output
+
+
+def _hooked_operator(net):
+    net.layers[0][0].register_forward_hook(_doubled)
+
+
+def _hooked_neuron(net):
+    net.layers[0][1].register_forward_hook(lambda module, inputs, output: (2 * output[0], output[1]))
+
+
+def _subclass(net):
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    doubled = Doubled(12, 10, bias=False)
+    doubled.weight = net.layers[0][0].weight
+    net.layers[0][0] = doubled
+
+
+def _neuron(layer, **settings):
+    def change(net):
+        net.layers[layer][1] = SigmoidLeaky(**settings)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _hooked_operator,
+        _hooked_neuron,
+        _subclass,
+        _neuron(0, inhibition=True),
+        _neuron(0, graded_spikes_factor=2.0),
+        _neuron(1, reset_delay=False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
+def test_unusual_layers_take_the_reference(change):
+    spikes, targets = _spikes(6, 5, 12, seed=1), _spikes(6, 5, 8, seed=2)
+    plain = _stack([12, 10, 8])
+    results = []
+    for which in ("reference", "numba"):
+        net = _stack([12, 10, 8])
+        change(net)
+        with kernels.use(which):
+            results.append(_gradients(net, spikes, targets)[0])
+    for ours, theirs in zip(*results, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    with kernels.use("reference"):
+        unchanged = _gradients(plain, spikes, targets)[0]
+    sizes = [[g.norm() for g in step] for step in (results[0][-1], unchanged[-1])]
+    assert sizes[0] != sizes[1]  # the change matters: kernels would have given the plain network's gradients
+
+
+def test_convolution_and_float64_take_the_reference():
+    images, targets = _spikes(6, 5, 72, seed=1).view(6, 5, 2, 6, 6), _spikes(6, 5, 48, seed=2).view(6, 5, 3, 4, 4)
+    torch.manual_seed(0)
+    convolution = _ConvNet()
+    dense = _stack([12, 10, 8]).double()
+    spikes = _spikes(6, 5, 12, seed=1).double()
+    for net, x, y in [(convolution, images, targets[:, :, :, :4, :4]), (dense, spikes, spikes[:, :, :8])]:
+        with kernels.use("reference"):
+            theirs, _ = _gradients(net, x, y)
+        ours, _ = _gradients(net, x, y)
+        for a, b in zip(ours, theirs, strict=True):
+            assert all(g.dtype == x.dtype and g.abs().max() > 0 for g in a)
+            assert all(map(torch.equal, a, b))
+
+
+def test_no_memory_of_the_size_of_stored_traces_is_taken():
+    """Inside kernels too: what the process ever held. Stored traces would take 40 * 4000 * 1500 * 4 bytes, 960 MB."""
+    code = """
+import resource, torch
+from snn_synth.learning import online_step
+from snn_synth.models import SpikingStack
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+small, net = SpikingStack([70, 60]), SpikingStack([4000, 1500])
+spikes, targets = torch.ones(4, 40, 4000), torch.zeros(4, 40, 1500)
+online_step(small, spikes[..., :70], targets[..., :60], torch.optim.SGD(small.parameters(), lr=0.1))
+before = peak()
+online_step(net, spikes, targets, torch.optim.SGD(net.parameters(), lr=0.1))
+print(peak() - before)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 100_000  # kilobytes; the gradient has 24,000

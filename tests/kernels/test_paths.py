@@ -1,0 +1,223 @@
+"""The dispatch, and what stands on it: the same losses and gradients on every path."""
+
+import os
+import threading
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+from torch.utils.data import DataLoader
+
+from snn_synth import kernels
+from snn_synth.encoding import poisson_encode, sample_keys
+from snn_synth.errors import InputError
+from snn_synth.kernels import lif_scan, lif_scan_loss
+from snn_synth.learning import bptt_loss
+from snn_synth.models import SpikingStack
+from snn_synth.neurons import SigmoidLeaky
+
+
+def rand(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def network(sizes, gain=3.0, **neuron):
+    torch.manual_seed(1)
+    net = SpikingStack(sizes, **neuron)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(gain)
+    return net
+
+
+def gradients(loss, parameters):
+    return torch.autograd.grad(loss, list(parameters))
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize(
+    ("sizes", "neuron"), [([20, 9], {}), ([20, 30, 9], {"alpha": 0.3}), ([20, 30, 25, 9], {"slope": 3.0})]
+)
+def test_loss_and_gradients_of_a_network_equal_the_references(sizes, neuron, mask):
+    net = network(sizes, **neuron)
+    spikes, targets = (rand(12, 7, 20) < 0.4).float(), (rand(12, 7, 9, seed=1) < 0.3).float()
+    with kernels.use("reference"):
+        wanted = bptt_loss(net, spikes, targets, mask)
+        wanted_gradients = gradients(wanted, net.parameters())
+        rates = [s.mean().item() for s in net(spikes).layer_spikes]
+    assert all(0.02 < rate < 0.9 for rate in rates)
+    for chunk in (None, 5, 12):
+        loss = bptt_loss(net, spikes, targets, mask, chunk)
+        assert_close(loss, wanted, rtol=1e-6, atol=0)
+        for ours, theirs in zip(gradients(loss, net.parameters()), wanted_gradients, strict=True):
+            assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * theirs.abs().max().item())
+
+
+def test_truncated_gradients_are_those_of_chunks_that_start_from_a_given_state():
+    net = network([6, 5, 4])
+    spikes, targets = (rand(8, 3, 6) < 0.5).float(), (rand(8, 3, 4, seed=1) < 0.4).float()
+    ours = gradients(bptt_loss(net, spikes, targets, chunk=3, truncate=True), net.parameters())
+    total, states = 0, [None, None]
+    for first in (0, 3, 6):
+        fired = spikes[first : first + 3]
+        for index, (operator, neuron) in enumerate(net.layers):
+            current, membrane, steps = operator(fired), states[index], []
+            for z in current:
+                spike, membrane = neuron(z, membrane)
+                steps.append((spike, membrane))
+            fired, states[index] = torch.stack([s for s, _ in steps]), membrane.detach()
+        membranes = torch.stack([v for _, v in steps])
+        wrong = (membranes >= 1) != (targets[first : first + 3] > 0)
+        total = total + 0.5 * ((targets[first : first + 3] - membranes) * wrong).square().sum() / (8 * 3)
+    for a, b in zip(ours, gradients(total, net.parameters()), strict=True):
+        assert_close(a, b, rtol=1e-4, atol=1e-6)
+    whole = gradients(bptt_loss(net, spikes, targets), net.parameters())
+    assert (ours[0] - whole[0]).abs().max() > 1e-3  # something was cut off
+
+
+def test_chunks_keep_fewer_activations():
+    net = network([8, 400, 8])
+    spikes = (rand(64, 4, 8) < 0.5).float()
+
+    def kept(**settings):
+        saved = {}
+
+        def note(x):
+            saved[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+            loss = bptt_loss(net, spikes, spikes, **settings)
+        loss.backward()
+        return sum(saved.values())
+
+    assert kept(chunk=8) < kept() / 4
+
+
+@pytest.mark.parametrize(("chunk", "truncate"), [(0, False), (None, True)])
+def test_chunks_that_cannot_be(chunk, truncate):
+    net, spikes = network([3, 3]), torch.zeros(2, 1, 3)
+    with pytest.raises(InputError, match="chunk"):
+        bptt_loss(net, spikes, spikes, chunk=chunk, truncate=truncate)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 4), (6, 2, 3, 5, 5), (1, 1, 1)])
+def test_scan_of_any_shape_with_a_start(shape):
+    currents, start = (2 * rand(*shape)).requires_grad_(), (2 * rand(*shape[1:], seed=1)).requires_grad_()
+    a, b = rand(*shape, seed=2), rand(*shape, seed=3)
+
+    def everything():
+        spikes, membranes = lif_scan(currents, start, 0.9, 1.0, 2.0)
+        return spikes, membranes, *torch.autograd.grad((spikes * a + membranes * b).sum(), [currents, start])
+
+    with kernels.use("reference"):
+        wanted = everything()
+    ours = everything()
+    assert torch.equal(ours[0], wanted[0])
+    assert torch.equal(ours[1], wanted[1])
+    assert_close(ours[2:], wanted[2:], rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        assert all(not x.requires_grad for x in lif_scan(currents, start))
+
+
+def test_a_strided_input_and_gradient():
+    currents = (2 * rand(4, 5, 3)).transpose(1, 2).requires_grad_()
+    (gradient,) = torch.autograd.grad(lif_scan(currents)[0].transpose(0, 2).sum(), currents)
+    with kernels.use("reference"):
+        (wanted,) = torch.autograd.grad(lif_scan(currents)[0].sum(), currents)
+    assert_close(gradient, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_the_loss_takes_a_factor_and_a_second_backward():
+    currents, targets = (2 * rand(4, 2, 3)).requires_grad_(), (rand(4, 2, 3, seed=1) < 0.5).float()
+    loss = lif_scan_loss(currents, targets)
+    (once,) = torch.autograd.grad(loss, currents, retain_graph=True)
+    (twice,) = torch.autograd.grad(2 * loss, currents, retain_graph=True)
+    (again,) = torch.autograd.grad(loss, currents)
+    assert_close(twice, 2 * once)
+    assert torch.equal(again, once)
+
+
+def test_what_kernels_do_not_take_goes_to_the_reference():
+    currents = 2 * rand(4, 2, 3)
+    with kernels.use("reference"):
+        assert kernels.path(currents) == "reference"
+    with kernels.use("triton"):
+        assert kernels.path(currents) == "reference"
+    with torch.inference_mode():
+        assert kernels.path(torch.zeros(2)) == "numba"
+    assert kernels.path(currents.double()) == kernels.path(currents, currents.double()) == "reference"
+    assert kernels.path(torch.zeros(2, device="meta")) == "reference"
+    scans = torch.func.vmap(lambda z: lif_scan(z)[1])(torch.stack([currents, currents / 2]))
+    assert torch.equal(scans[1], lif_scan(currents / 2)[1])
+    learned = SigmoidLeaky(learn_beta=True)
+    learned.scan(currents)[1].sum().backward()
+    assert learned.beta.grad.abs() > 0
+    decays = torch.tensor([0.9, 0.5, 0.0])
+    assert torch.equal(lif_scan(currents, decay=decays)[1][..., 2], currents[..., 2])
+    with pytest.raises(InputError, match="path"):
+        kernels.use("cuda").__enter__()
+
+
+def test_differentiating_twice_says_so():
+    currents = (2 * rand(4, 2, 3)).requires_grad_()
+    with pytest.raises(InputError, match="create_graph"):
+        torch.autograd.grad(lif_scan(currents)[0].sum(), currents, create_graph=True)
+    with kernels.use("reference"):
+        (gradient,) = torch.autograd.grad(lif_scan(currents)[0].sum(), currents, create_graph=True)
+    assert torch.autograd.grad(gradient.sum(), currents)[0].abs().max() > 0
+
+
+class Encoded(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return poisson_encode(torch.full((1, 5000), 0.5), 3, keys=sample_keys(index))
+
+
+def test_forked_processes_compute_too():
+    """GNU OpenMP ends a forked child that starts threads after its parent did."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        here = [Encoded()[index] for index in range(4)]
+        for spikes, wanted in zip(DataLoader(Encoded(), batch_size=None, num_workers=2), here, strict=True):
+            assert torch.equal(spikes, wanted)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if torch.equal(Encoded()[0], here[0]) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_of_one_program_do_not_disturb_each_other():
+    wanted, results = lif_scan(currents := 2 * rand(30, 8, 300))[0], []
+    threads = [threading.Thread(target=lambda: results.append(lif_scan(currents)[0])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert all(torch.equal(spikes, wanted) for spikes in results)
+
+
+def test_a_layer_of_another_kind_still_learns():
+    class Doubled(nn.Module):
+        """Has `.layers`, and an output that is not a StackOutput."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = [(nn.Linear(3, 2, bias=False), SigmoidLeaky())]
+
+        def forward(self, spikes):
+            operator, neuron = self.layers[0]
+            spikes, membrane = neuron.scan(2 * operator(spikes))
+            return type("Output", (), {"spikes": spikes, "membrane": membrane})()
+
+    net, x = Doubled(), torch.ones(3, 1, 3)
+    loss = bptt_loss(net, x, x[..., :2])
+    membrane = net(x).membrane
+    assert_close(loss, 0.5 * ((1 - membrane) * (membrane < 1)).square().sum() / 3)
