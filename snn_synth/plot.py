@@ -15,7 +15,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
 from snn_synth.errors import InputError
@@ -337,6 +337,60 @@ def learning_curve(curves: Mapping[str, Sequence[float]], ylabel: str, xlabel: s
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False, fontsize=8, labelcolor=INK)
     _frame(ax, xlabel, ylabel)
+    return figure
+
+
+def growth(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], law: float = 1.0, columns: int = 4
+) -> Figure:
+    r"""Curves in log-log, a panel for each quantity; beside each curve, dotted, the power law through its last point.
+
+    Args:
+        panels: what stands on the axes, as ``"x\ny"``, to the curves ``(x, y)`` by name.
+        law: exponent of the reference line.
+        columns: panels in a row.
+
+    Returns:
+        A figure with an axis for each panel.
+
+    Raises:
+        InputError: if there is nothing to draw.
+
+    Example:
+        >>> figure = growth({"T\nseconds": {"ours": ([1, 2, 4], [3, 5, 9])}})
+        >>> [line.get_label() for line in figure.axes[0].lines], figure.axes[0].get_xlabel()
+        (['ours', '~ T'], 'T')
+    """
+    if not panels:
+        raise InputError("Expected at least one curve to draw, got none")
+    columns = min(columns, len(panels))
+    figure = _figure(3 * columns, 2.6 * -(-len(panels) // columns))
+    power = "" if law == 1 else f"^{law:g}"
+    for place, (labels, curves) in enumerate(panels.items(), start=1):
+        ax = figure.add_subplot(-(-len(panels) // columns), columns, place)
+        xlabel, ylabel = labels.split("\n")
+        for (name, (x, y)), (colour, dashes) in zip(curves.items(), CURVES, strict=False):
+            ax.plot(x, y, label=name, color=colour, linestyle=dashes, marker="o", markersize=3)
+            expected = [y[-1] * (value / x[-1]) ** law for value in x]
+            ax.plot(x, expected, label=f"~ {xlabel}{power}", color=colour, linestyle=":", linewidth=0.8)
+        ax.set(xscale="log", yscale="log")
+        ax.set_xticks(sorted({value for x, _ in curves.values() for value in x}))
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+        _frame(ax, xlabel, ylabel)
+    handles = {line.get_label(): line for ax in figure.axes for line in ax.lines if line.get_marker() == "o"}
+    dotted = figure.axes[0].lines[1]
+    figure.legend(
+        [*handles.values(), dotted],
+        [*map(str, handles), "expected law, through the last point"],
+        loc="outside lower center",
+        ncols=len(handles) + 1,
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+    )
     return figure
 
 

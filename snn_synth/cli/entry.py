@@ -15,6 +15,7 @@ COMMANDS = {
     "predict": "snn_synth.cli.trainer",
     "synthesize": "snn_synth.cli.synthesize",
     "demo": "snn_synth.cli.demo",
+    "bench": "snn_synth.cli.bench",
 }
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 

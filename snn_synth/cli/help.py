@@ -11,6 +11,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   predict     write the images that a checkpoint makes of the test set
   synthesize  draw images from sound files
   demo        from nothing to images of spoken digits, with a report
+  bench       speed and memory on this machine, beside other spiking libraries
 
   --version   the version
   COMMAND --help   a page with options and examples
@@ -122,6 +123,32 @@ Options:
   --out DIR   the report's folder, runs/demo if not given: report.html, metrics.json, pictures\
 """
 
+_BENCH = """\
+usage: snn-synth bench [--only NAME ...] [--quick] [--growth] [options]
+
+Speed, memory and precision on this machine, beside the other spiking libraries that are installed: the same network,
+weights, data, batch and number of time steps. A contender whose loss differs is not timed. The contenders take turns;
+the tables show medians, the ratio to snnTorch (or to naive traces) and to the measured limit of the machine.
+
+Examples:
+  snn-synth bench --quick                      about a minute
+  snn-synth bench                              everything but growth
+  snn-synth bench --only bptt-784-196-784 precision --threads 1
+  snn-synth bench --only growth --out runs/growth
+
+Options:
+  --only NAME ...   some benchmarks; --list names them
+  --quick           the small ones, few repeats, no memory, no torch.compile
+  --growth          also curves of time and memory against T, batch, hidden neurons and inputs
+  --list            show the benchmarks and their contenders, and stop
+  --out DIR         gets metrics.json (and growth.png), runs/bench if not given
+  --threads N       of PyTorch and numba; one for each core if not given
+  --repeats N       timed steps of each contender
+  --device DEVICE   cpu or cuda, cpu if not given
+
+benchmarks/README.md says how to install the other libraries without another PyTorch.\
+"""
+
 PAGES = {
     "fit": _FIT,
     "validate": _VALIDATE,
@@ -129,4 +156,5 @@ PAGES = {
     "predict": _PREDICT,
     "synthesize": _SYNTHESIZE,
     "demo": _DEMO,
+    "bench": _BENCH,
 }

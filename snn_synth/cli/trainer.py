@@ -1,10 +1,12 @@
 """``snn-synth fit | validate | test | predict``: LightningCLI, one folder for each run."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -111,6 +113,7 @@ class SynthCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Let the best checkpoint lie in the run's folder too, unless the config says where."""
         trainer = super().instantiate_trainer(**kwargs)
+        check_machines(trainer)
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(trainer.default_root_dir).absolute())
@@ -147,6 +150,8 @@ class SynthCLI(LightningCLI):
 
     def predict(self, **arguments: Any) -> None:
         """Write what the checkpoint makes of the test set."""
+        if self.trainer.world_size > 1:  # each would write its share of the images over the others'
+            raise InputError(f"Expected one process to predict with, got {self.trainer.world_size}: leave `ddp` out")
         self.trainer.callbacks.append(PredictionFiles())  # type: ignore[attr-defined]
         self.trainer.predict(**arguments)
 
@@ -163,6 +168,17 @@ def check_checkpoint(path: str, class_path: str) -> None:
     found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
     if found != expected:
         raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
+
+
+def check_machines(trainer: Trainer) -> None:
+    """Raise InputError if several machines do not know where to meet: they would wait half an hour, without a word."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
+    if trainer.num_nodes > 1 and isinstance(environment, LightningEnvironment) and missing:
+        raise InputError(
+            f"Expected {', '.join(missing)} in the environment of each of the {trainer.num_nodes} machines, or a start "
+            "by torchrun or srun, got neither"
+        )
 
 
 def _timed(function: Any, *arguments: Any, **options: Any) -> float:

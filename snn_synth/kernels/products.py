@@ -1,10 +1,11 @@
-r"""Products with spikes, in float32 or with the help of bfloat16 hardware.
+r"""Products with spikes: only what fires is added up, or bfloat16 hardware helps.
 
 A spike is 0 or 1, which bfloat16 holds exactly. A float32 weight is the sum of three bfloat16 numbers,
 
 .. math:: W = W_1 + W_2 + W_3, \qquad W_i = \operatorname{bf16}\Bigl(W - \sum_{j<i} W_j\Bigr)
 
-so three bfloat16 products, summed in float32, are the float32 product to its rounding: the same spikes fire.
+so three bfloat16 products, summed in float32, are the float32 product to its rounding: the same spikes fire. And most
+spikes are 0: on the CPU, where few neurons fire, the weights of those that do are added up instead.
 """
 
 import contextlib
@@ -17,9 +18,12 @@ import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
-from snn_synth.kernels.dispatch import check_once, path
+from snn_synth.kernels.dispatch import check_once, kernel, path
 
 Precision = Literal["float32", "mixed", "bfloat16"]
+
+_FEW = 0.2  # share of spikes up to which adding rows up takes less time than a dense product
+_WORTH = 2**22  # products smaller than this are done before the spikes are listed
 
 _precision: ContextVar[Precision] = ContextVar("precision", default="float32")
 
@@ -101,31 +105,57 @@ def _holds(x: Tensor) -> bool:
 
 
 def _exact_product(spikes: Tensor, dense: Tensor) -> Tensor:
-    return split_product(spikes, dense) if _fast_bfloat16(spikes.device) and _holds(spikes) else spikes @ dense
+    if _fast_bfloat16(spikes.device) and _holds(spikes):
+        return split_product(spikes, dense)
+    return _float32_product(spikes, dense)
+
+
+def _float32_product(a: Tensor, b: Tensor) -> Tensor:
+    if a.device.type != "cpu":
+        return a @ b
+    return torch.mm(a, b, out=kernel("numba", "memory").empty(len(a), b.shape[1]))
+
+
+def _listed(spikes: Tensor, weight: Tensor) -> Any:
+    """The spikes as a list, where that pays."""
+    if (
+        spikes.device.type != "cpu"
+        or len(spikes) * weight.numel() < _WORTH
+        or len(weight) < kernel("numba", "rows").WIDTH
+    ):
+        return None
+    return kernel("numba", "sparse").sparse(spikes.contiguous(), _FEW)
 
 
 class _SpikeLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spikes: Tensor, weight: Tensor, precision: Precision) -> Tensor:
-        ctx.save_for_backward(spikes, weight)
         ctx.precision = precision
+        listed = None if precision == "bfloat16" else _listed(spikes, weight)
+        ctx.save_for_backward(weight, *(listed or (spikes,)))
+        if listed:
+            ctx.width = spikes.shape[1]
+            out = kernel("numba", "memory").empty(len(spikes), len(weight))
+            return kernel("numba", "sparse").product(listed, weight.contiguous().T, out)  # type: ignore[no-any-return]
         return (_rounded_product if precision == "bfloat16" else _exact_product)(spikes, weight.T)
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         check_once()
-        spikes, weight = ctx.saved_tensors
+        weight, *given = ctx.saved_tensors
+        exact = ctx.precision == "float32"
         by_spikes = by_weight = None
-        if ctx.precision == "float32":
-            if ctx.needs_input_grad[1]:
-                by_weight = _exact_product(spikes.T, delta).T
-            if ctx.needs_input_grad[0]:
-                by_spikes = delta @ weight
-        else:
-            if ctx.needs_input_grad[1]:
-                by_weight = _rounded_product(delta.T, spikes)
-            if ctx.needs_input_grad[0]:
-                by_spikes = _rounded_product(delta, weight)
+        if ctx.needs_input_grad[0]:
+            by_spikes = _float32_product(delta, weight) if exact else _rounded_product(delta, weight)
+        if ctx.needs_input_grad[1]:
+            if len(given) > 1:
+                sparse = kernel("numba", "sparse")
+                by_weight = torch.empty_like(weight, memory_format=torch.contiguous_format)
+                sparse.product(sparse.transpose(sparse.Sparse(*given), ctx.width), delta.contiguous(), by_weight.T)
+            elif exact:
+                by_weight = _exact_product(given[0].T, delta).T
+            else:
+                by_weight = _rounded_product(delta.T, given[0])
         return by_spikes, by_weight, None
 
 
@@ -133,7 +163,7 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
     r"""Currents of a layer without bias, ``spikes @ weight.T``, in the precision of the :func:`precision` block.
 
     Args:
-        spikes: zeros and ones. Other values stay right in the exact forward pass: they take the float32 product.
+        spikes: zeros and ones. Other values come out right too, but for precision ``bfloat16``.
         weight: W.
 
     Shape:
@@ -143,8 +173,7 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
         >>> spike_linear(torch.ones(4, 1, 3), torch.full((2, 3), 0.5)).shape
         torch.Size([4, 1, 2])
     """
-    plain = path(spikes, weight) == "reference" or torch.is_autocast_enabled(spikes.device.type)
-    if plain or (_precision.get() == "float32" and not _fast_bfloat16(spikes.device)):
+    if path(spikes, weight) == "reference" or torch.is_autocast_enabled(spikes.device.type):
         return torch.nn.functional.linear(spikes, weight)
     flat = spikes.reshape(-1, spikes.shape[-1])
     currents: Tensor = _SpikeLinear.apply(flat, weight, _precision.get())  # type: ignore[no-untyped-call]

@@ -1,5 +1,6 @@
 """What a run shows of itself: pictures, spike statistics, and a word about layers that do not work."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,15 @@ class SpikeStatistics(Callback):
         self.operations += torch.stack(operations).sum() * samples
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the means over samples."""
+        """Log the means over samples, those of all processes."""
+        sum_up = functools.partial(trainer.strategy.reduce, reduce_op="sum")
+        samples = sum_up(torch.tensor(float(self.samples), device=pl_module.device))
         for name, fired in self.fired.items():
-            rate = fired / (self.steps * self.samples)
+            rate = sum_up(fired) / (self.steps * samples)
             pl_module.log(f"spikes/{name}/rate", rate.mean(), sync_dist=True)
             pl_module.log(f"spikes/{name}/silent", (rate == 0).float().mean(), sync_dist=True)
             pl_module.log(f"spikes/{name}/saturated", (rate == 1).float().mean(), sync_dist=True)
-        pl_module.log("spikes/synaptic_operations", self.operations / self.samples, sync_dist=True)
+        pl_module.log("spikes/synaptic_operations", sum_up(self.operations) / samples, sync_dist=True)
 
 
 class LayerWarning(Callback):

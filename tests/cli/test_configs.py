@@ -1,17 +1,23 @@
+import csv
+import json
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy
 
 from snn_synth.cli.configs import find, shipped, with_paths
 from snn_synth.cli.help import PAGES
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
+
+from .conftest import TINY
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +32,7 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    assert sorted(shipped()) == sorted(CONFIGS)
+    assert sorted(shipped()) == sorted([*CONFIGS, "ddp"])
     assert all(name in PAGES["fit"] for name in CONFIGS)
 
 
@@ -64,6 +70,72 @@ def test_a_config_makes_what_it_says(name, parsed):
     names = {type(callback).__name__ for callback in cli.trainer.callbacks}
     assert {"ResumeCheckpoint", "ImageGrid", "SpikeStatistics", "LayerWarning", "LearningRateMonitor"} <= names
     assert type(cli.trainer.strategy.checkpoint_io).__name__ == "AtomicCheckpointIO"
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_ddp_goes_on_top_of_any_config_and_changes_nothing_else(name, parsed):
+    stack = [f"--config={part}" for part in CONFIGS[name][0]]
+    alone, spread = parsed(*stack), parsed(*stack, "--config=ddp")
+    assert type(spread.trainer.strategy) is DDPStrategy
+    assert (alone.trainer.world_size, spread.trainer.world_size) == (1, 2)
+    settings = alone.config.fit.as_dict(), spread.config.fit.as_dict()
+    for fit in settings:
+        fit.pop("config")
+        for key in ("strategy", "devices", "num_nodes"):
+            fit["trainer"].pop(key)
+    assert str(settings[0]) == str(settings[1])
+
+
+def test_ddp_takes_more_processes_and_machines(parsed, monkeypatch):
+    for name, value in (("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "29500"), ("NODE_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    trainer = parsed("--config=ae_mnist", "--config=ddp", "--trainer.devices=4", "--trainer.num_nodes=3").trainer
+    assert (trainer.num_devices, trainer.num_nodes, trainer.world_size) == (4, 3, 12)
+
+
+def test_several_machines_have_to_be_told_where_they_meet(refused, monkeypatch):
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    monkeypatch.setenv("NODE_RANK", "0")
+    said = refused("fit", "--config=ae_mnist", "--config=ddp", "--trainer.num_nodes=2", "--trainer.accelerator=cpu")
+    assert "MASTER_PORT" in said
+    assert "NODE_RANK" not in said
+
+
+def test_numbers_other_than_slurms_are_refused(refused, monkeypatch):
+    slurm = {"NTASKS": 4, "NTASKS_PER_NODE": 4, "NNODES": 1, "NODELIST": "localhost", "JOB_NAME": "train"}
+    ranks = {"JOB_ID": 7, "LOCALID": 0, "PROCID": 0, "NODEID": 0}
+    for name, value in (slurm | ranks).items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    said = refused("fit", "--config=ae_mnist", "--config=ddp", "--trainer.accelerator=cpu")
+    assert "devices=4" in said
+
+
+def test_predict_is_for_one_process(refused, digits):
+    checkpoint = Path("best.ckpt")
+    torch.save({"state_dict": {}, "hyper_parameters": {}}, checkpoint)
+    said = refused(
+        "predict", *TINY, "--config=ddp", f"--data.root={digits}", f"--ckpt_path={checkpoint}", "--trainer.devices=2"
+    )
+    assert "one process" in said
+
+
+@pytest.mark.slow
+def test_what_two_processes_write_is_written_once(digits, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command = [sys.executable, "-m", "snn_synth.cli", "fit", *TINY, f"--data.root={digits}", "--config=ddp"]
+    settings = ["--data.batch_size=5", "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1"]
+    subprocess.run([*command, *settings], check=True, timeout=120)
+    run = Path("runs/ae_mnist")
+    found = Counter(path.name for path in run.rglob("*") if "wandb" not in path.parts)
+    files = ["best.ckpt", "resume.ckpt", "config.yaml", "metrics.json", "metrics.csv", "epoch=000-batch=000003.png"]
+    assert all(found[name] == 1 for name in files)
+    assert len(list(run.rglob("*.wandb"))) == 1
+    [log] = run.rglob("metrics.csv")
+    rows = list(csv.DictReader(log.open()))
+    assert [row["step"] for row in rows if row["train/loss"]] == ["0", "1", "2"], "30 images, 10 of them in each step"
+    [mse] = [row["val/mse"] for row in rows if row["val/mse"]]
+    assert json.loads((run / "metrics.json").read_text())["val/mse"] == pytest.approx(float(mse), abs=1e-6)
 
 
 def test_the_front_end_of_a2i_gives_the_inputs_of_its_network(parsed):

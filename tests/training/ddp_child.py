@@ -6,9 +6,15 @@ import os
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
-from snn_synth.training import LitAudiocoder, LitAutoencoder, ResumeCheckpoint
-from tests.training.resume_child import audiocoder_network, speech_data
+from snn_synth.training import LitAudiocoder, LitAutoencoder, ResumeCheckpoint, SpikeStatistics
+from tests.training.resume_child import DieInStep, audiocoder_network, speech_data
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
+
+STEPS = 6
+OPTIMIZERS = {
+    "adamw": functools.partial(torch.optim.AdamW, lr=0.01),
+    "sgd": functools.partial(torch.optim.SGD, lr=0.03),  # unlike AdamW, sees a sum where there should be a mean
+}
 
 
 def join(rank, ranks, port):
@@ -23,12 +29,12 @@ def join(rank, ranks, port):
     )
 
 
-def trainer_of(folder, ranks, **settings):
+def trainer_of(folder, ranks, *callbacks, **settings):
     return quiet_trainer(
         folder,
         devices=ranks,
         strategy=DDPStrategy(process_group_backend="gloo") if ranks > 1 else "auto",
-        callbacks=[ResumeCheckpoint(every_n_batches=2)],
+        callbacks=[ResumeCheckpoint(every_n_batches=2), *callbacks],
         **settings,
     )
 
@@ -45,11 +51,43 @@ def autoencoder(folder, rule, rank, ranks, port, batch_size):
         firing_autoencoder(12, 7),
         rule=rule,
         num_steps=4,
-        optimizer=functools.partial(torch.optim.AdamW, lr=0.01),
+        optimizer=OPTIMIZERS["adamw"],
     ).double()
     data = TinyImages(batch_size, dtype=torch.float64, train=46, test=24)
-    trainer = trainer_of(folder, ranks, max_epochs=2)
+    trainer = trainer_of(folder, ranks, SpikeStatistics(), max_epochs=2)
     trainer.fit(module, data)
+    keep(trainer, module, folder, rank)
+
+
+def samples(batch_size, dtype=torch.float64):
+    """Twenty batches of 20, the ranks together, in a shuffled order."""
+    return TinyImages(batch_size, dtype=dtype, train=400, test=0)
+
+
+def stored_spikes():
+    """Spikes ``[T, 400, 12]`` of the samples: given, not encoded."""
+    chances = torch.rand(STEPS, 400, 12, generator=torch.Generator().manual_seed(11), dtype=torch.float64)
+    return (chances < 0.3).double()
+
+
+class StoredAutoencoder(LitAutoencoder):
+    """Learns the spikes that are stored for a sample."""
+
+    def on_fit_start(self):
+        self.stored = stored_spikes()
+
+    def encode(self, values, index, epoch):
+        return self.stored[:, index].to(values.dtype)
+
+
+def stored(folder, settings, rank, ranks, port, batch_size, dtype=torch.float64, dies_at=None, resume=False):
+    """One epoch on stored spikes, by (rule, optimizer); the last rank may die in the middle of a batch."""
+    join(rank, ranks, port)
+    rule, optimizer = settings[0], OPTIMIZERS[settings[1]]
+    module = StoredAutoencoder(firing_autoencoder(12, 7), rule=rule, num_steps=STEPS, optimizer=optimizer).to(dtype)
+    death = [DieInStep(0, dies_at, 1 if rule == "bptt" else 3)] if dies_at and rank == ranks - 1 else []
+    trainer = trainer_of(folder, ranks, *death, max_epochs=1, limit_val_batches=0)
+    trainer.fit(module, samples(batch_size, dtype), ckpt_path=folder / "resume.ckpt" if resume else None)
     keep(trainer, module, folder, rank)
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numba
 import numpy as np
-import torch
 from torch import Tensor
 
 from snn_synth.functional.encoding import GOLDEN, MULTIPLIERS, UNIFORM_BITS
+from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.threads import jit
 
 _MULTIPLY_1, _MULTIPLY_2 = (np.uint32(m % (1 << 32)) for m in MULTIPLIERS)
@@ -40,7 +40,7 @@ def _poisson(values: Any, low: Any, high: Any, scale: Any, spikes: Any) -> None:
 
 def poisson(values: Tensor, keys: Tensor, num_steps: int, max_rate: float) -> Tensor:
     """Spikes ``[T, B, P]`` of values ``[B, P]``."""
-    spikes = torch.empty((num_steps, *values.shape), dtype=values.dtype)
+    spikes = empty(num_steps, *values.shape)
     words = keys.numpy().view(np.uint64)
     _poisson(
         values.numpy(),

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import jit
 
@@ -78,7 +79,7 @@ def _loss(
 
 def forward(currents: Tensor, initial: Tensor | None, decay: float, threshold: float) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
-    spikes, membranes = torch.empty_like(currents), torch.empty_like(currents)
+    spikes, membranes = empty(*currents.shape), empty(*currents.shape)
     start = currents.new_zeros(currents.shape[1:]) if initial is None else initial
     _forward(
         currents.numpy(), start.numpy(), np.float32(decay), np.float32(threshold), spikes.numpy(), membranes.numpy()
@@ -95,7 +96,7 @@ def backward(
     slope: float,
 ) -> Tensor:
     """Gradient by the currents."""
-    gradient = torch.empty_like(membranes)
+    gradient = empty(*membranes.shape)
     _backward(
         None if grad_spikes is None else grad_spikes.numpy(),
         None if grad_membranes is None else grad_membranes.numpy(),
@@ -112,7 +113,7 @@ def loss(
     currents: Tensor, targets: Tensor, decay: float, threshold: float, mask: bool, scale: float
 ) -> tuple[Tensor, Tensor]:
     """Half the sum of the squared errors, in float64, and ``scale`` times its gradient by the currents."""
-    gradient = torch.empty_like(currents)
+    gradient = empty(*currents.shape)
     totals = torch.empty(currents.shape[1], dtype=torch.float64)
     _loss(
         currents.numpy(),

@@ -1,0 +1,98 @@
+"""Write docs/performance.md, and its picture, from benchmarks/results/*.json: the page is never edited by hand."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snn_synth import plot
+from snn_synth.errors import InputError
+from snn_synth.experiments.bench import growth, report
+from snn_synth.files import atomic_write
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE, PICTURE = ROOT / "benchmarks" / "results", ROOT / "docs" / "performance.md", "images/growth.png"
+
+HEAD = """\
+# How fast it is
+
+Written by `python benchmarks/report.py` from `benchmarks/results/`; do not edit it. The runs were made by the
+command that stands with each machine; [benchmarks/README.md](../benchmarks/README.md) says how to repeat them.
+
+## How to read it
+
+- **Names** are the rule and the sizes: `bptt-784-196-784` is one training step of backpropagation through time,
+  `online-...` one batch with an update at each of its T time steps, `inference-...` the output spikes of a batch.
+- **Same work.** All contenders have the same weights, input spikes, targets, B and T: leak 0.1, threshold 1, reset
+  to zero before the next step, no bias, float32. The loss is half the squared, masked error of the potential before
+  reset, summed over neurons, mean over B and T. SpikingJelly, norse and sinabs record the potential after the
+  reset; what it was before is reconstructed, as 0.9 times the recorded one of the step before plus the current.
+  Each library keeps its own surrogate where ours cannot be given to it (SpikingJelly: sigmoid; norse: SuperSpike;
+  sinabs: exponential); the loss does not depend on it.
+- **Checked before it is timed.** A contender's loss must agree with that of our reference path to a relative 1e-4,
+  with the online rule the norms of its gradients too; one that does not, or fails, is listed and not timed.
+- **Weights** come from a brief training (150 batches; 30 for 784-1024-784, 6 for 58500-2048-196), so that hidden
+  neurons fire; the rates stand below each table. **Data** are MNIST digits, Poisson-encoded; a sample of 58,500
+  inputs is 75 digits in a row, cut to size, and its 196 targets are spikes of one digit in small: real sparsity,
+  but no sound.
+- **Optimizer**: Adam as `torch.optim.Adam(parameters)` gives it for the peers, which is what their examples use,
+  and `fused=True` for ours. The input spikes are made beforehand; what they cost has a table of its own.
+- **Times** are wall-clock medians of rounds in which each contender takes its turn, after a warm-up (which holds
+  compilation). Ratios are of medians, to the first contender of the table. `first steps x 20` means that the first
+  three of 60 time steps were timed, and multiplied.
+- **Floor**: the least that float32 products and Adam can take on that machine. Flops: 2TBnm for a layer of n inputs
+  and m neurons forward, as many for its weights' gradient, as many for the error passed down by the second layer
+  (five products; two in inference). Adam: 28 bytes a weight and update (reads weight, gradient, two moments; writes
+  all but the gradient), T updates with the online rule. Peak flops are the best of a square product and of the
+  workload's own shapes; bandwidth is that of `a += b` on as much memory as the optimizer's state takes. Neurons,
+  loss and traces are left out.
+- **Memory** is the peak of a fresh process that runs one contender (Linux: its resident set; CUDA: PyTorch's
+  allocator), and how much of it came after all libraries were loaded. It holds weights, optimizer, data and one
+  batch's activations.
+- **Precision** errors are relative distances of the gradient from that in float64 at the same weights, for each
+  layer; spikes changed is the share of hidden and output spikes that float64 does not have.
+- **Growth**: N^p is fitted to all points of a curve. The law for large N is p = 1 everywhere; what does not depend
+  on N (weights and Adam against T and B, the data against hidden neurons) makes p smaller, caches that overflow
+  make it larger.
+"""
+
+
+def page(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The whole page, a section for each machine by the name of its file."""
+    sections = [HEAD]
+    for name, metrics in results.items():
+        sections.append(f"## {name}\n\n{report.machine(metrics)}\n")
+        if bounds := report.bounds(metrics):
+            sections.append(f"### What was asked for\n\n{bounds}\n")
+        sections.append(report.measurements(metrics) + "\n")
+        if "growth" in metrics and name == _drawn(results):
+            sections.append(f"![Time and memory against T, B, hidden neurons and inputs]({PICTURE})\n")
+    return "\n".join(sections)
+
+
+def _drawn(results: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The machine whose growth is in the picture."""
+    return next((name for name, metrics in results.items() if "growth" in metrics), None)
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """The results in a folder, by the names of their files."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def main() -> None:
+    """Write the page and the picture."""
+    results = read(RESULTS)
+    if not results:
+        raise InputError(
+            f"Expected results in {RESULTS}, got none: copy runs/bench/metrics.json there, named as the machine"
+        )
+    with atomic_write(PAGE) as draft:
+        draft.write_text(page(results))
+    if name := _drawn(results):
+        plot.save_figure(growth.draw(results[name]["growth"]), PAGE.parent / PICTURE)
+    print(f"Wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

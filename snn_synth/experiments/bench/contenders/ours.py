@@ -1,0 +1,90 @@
+"""snn_synth itself, by its public functions: its reference path, and the path it takes by default."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snn_synth import kernels
+from snn_synth.experiments.bench.case import Case
+from snn_synth.experiments.bench.contenders.common import LEARNING_RATE, Run, spike_error
+from snn_synth.learning import bptt_loss, bptt_step, online_step
+from snn_synth.models import SpikingStack
+
+Path = Callable[[], AbstractContextManager[Any]]
+
+
+class GradientSum:
+    """In the place of an optimizer: adds up the gradients of the online rule and leaves the weights as they are."""
+
+    def __init__(self, model: SpikingStack) -> None:
+        self.parameters = list(model.parameters())
+        self.sums = [torch.zeros_like(weight) for weight in self.parameters]
+        self.state: dict[Any, Any] = {}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the last time step."""
+        for weight in self.parameters:
+            weight.grad = None
+
+    def step(self) -> None:
+        """Add those of this one."""
+        for total, weight in zip(self.sums, self.parameters, strict=True):
+            if weight.grad is not None:
+                total += weight.grad
+
+
+def gradients(case: Case, dtype: torch.dtype = torch.float32) -> tuple[float, list[Tensor]]:
+    """Loss and gradient of each layer at the weights of the case; with the online rule, their means over time."""
+    model = case.model(dtype)
+    steps = case.workload.checked_steps
+    spikes, targets = case.spikes[:steps].to(dtype), case.targets[:steps].to(dtype)
+    if case.workload.rule == "online":
+        recorder = GradientSum(model)
+        loss = online_step(model, spikes, targets, recorder)
+        return loss.item(), [total / steps for total in recorder.sums]
+    loss = bptt_loss(model, spikes, targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item(), [weight.grad for weight in model.parameters() if weight.grad is not None]
+
+
+def build(case: Case, path: Path = nullcontext) -> Run:
+    """Make the contender, everything of it inside ``path()``."""
+    model, spikes, targets = case.model(), case.spikes, case.targets
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+
+    def train() -> Tensor:
+        with path():
+            return bptt_step(model, spikes, targets, optimizer)
+
+    def online() -> Tensor:
+        with path():
+            return online_step(model, spikes, targets, optimizer)
+
+    @torch.no_grad()
+    def infer() -> Tensor:
+        with path():
+            output: Tensor = model(spikes).spikes
+            return output
+
+    @torch.no_grad()
+    def loss() -> tuple[float, ...]:
+        with path():
+            return (bptt_loss(model, spikes, targets).item(),)
+
+    def loss_and_gradients() -> tuple[float, ...]:
+        with path():
+            value, layers = gradients(case)
+            return (value, *(layer.norm().item() for layer in layers))
+
+    rule = case.workload.rule
+    if rule == "inference":
+        return Run(lambda: (spike_error(infer(), targets),), infer)
+    return Run(loss_and_gradients, online) if rule == "online" else Run(loss, train)
+
+
+def build_reference(case: Case) -> Run:
+    """Make the contender that runs PyTorch operations alone."""
+    return build(case, lambda: kernels.use("reference"))
