@@ -35,7 +35,15 @@ def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, spikes: An
 
 @jit
 def _backward(
-    grad_spikes: Any, grad_membranes: Any, membranes: Any, decay: Any, threshold: Any, slope: Any, gradient: Any
+    by_spikes: bool,
+    grad_spikes: Any,
+    by_membranes: bool,
+    grad_membranes: Any,
+    membranes: Any,
+    decay: Any,
+    threshold: Any,
+    slope: Any,
+    gradient: Any,
 ) -> None:
     num_steps, batch, neurons = membranes.shape
     for b in numba.prange(batch):
@@ -43,9 +51,9 @@ def _backward(
             for n in range(neurons):
                 v = membranes[t, b, n]
                 g = _ZERO
-                if grad_spikes is not None:
+                if by_spikes:
                     g = grad_spikes[t, b, n] * sigmoid_derivative(v - threshold, slope)  # eq. 3-4
-                if grad_membranes is not None:
+                if by_membranes:
                     g += grad_membranes[t, b, n]
                 if t + 1 < num_steps:
                     g += decay * (_ZERO if v >= threshold else gradient[t + 1, b, n])
@@ -98,8 +106,10 @@ def backward(
     """Gradient by the currents."""
     gradient = empty(*membranes.shape)
     _backward(
-        None if grad_spikes is None else grad_spikes.numpy(),
-        None if grad_membranes is None else grad_membranes.numpy(),
+        grad_spikes is not None,
+        (membranes if grad_spikes is None else grad_spikes).numpy(),
+        grad_membranes is not None,
+        (membranes if grad_membranes is None else grad_membranes).numpy(),
         membranes.numpy(),
         np.float32(decay),
         np.float32(threshold),

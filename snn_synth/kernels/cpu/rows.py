@@ -20,7 +20,8 @@ def sum_rows(
 ) -> Any:
     """``out[at : at + WIDTH] = sum_i weights[i] * table[rows[i], start : start + WIDTH]``, i from first, count of them.
 
-    ``keep`` adds the sum to what ``out`` holds. The table has two axes, the others one; all are contiguous.
+    ``keep`` adds the sum to what ``out`` holds: several short sums round better than a long one. The table has two
+    axes, the others one; all are contiguous.
     """
     signature = types.void(table, types.intp, rows, weights, types.intp, types.intp, types.boolean, out, types.intp)
 
@@ -42,8 +43,7 @@ def sum_rows(
             return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
 
         targets = vectors(out.data, at)
-        before = [builder.select(keep, builder.load(target, align=4), zero) for target in targets]
-        sums = [cgutils.alloca_once_value(builder, value) for value in before]  # type: ignore[no-untyped-call]
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in targets]  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, count) as loop:
             i = builder.add(first, loop.index)
             row = builder.sext(builder.load(builder.gep(rows.data, [i])), start.type)
@@ -56,7 +56,8 @@ def sum_rows(
                 value = builder.call(multiply_add, [lanes, builder.load(piece, align=4), builder.load(total)])
                 builder.store(value, total)
         for target, total in zip(targets, sums, strict=True):
-            builder.store(builder.load(total), target, align=4)
+            before = builder.select(keep, builder.load(target, align=4), zero)
+            builder.store(builder.fadd(before, builder.load(total)), target, align=4)
         return context.get_dummy_value()
 
     return signature, code

@@ -66,6 +66,26 @@ def _transpose(first: Any, columns: Any, values: Any, parts: int, begins: Any, r
                 places[part, columns[p]] = place + 1
 
 
+@numba.njit(nogil=True, cache=True)
+def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, width: int, tile: Any) -> None:
+    for k in range(high - low if by_rows else 0):
+        tile[k] = dense[(low + k) * width + start : (low + k) * width + start + WIDTH]
+    for j in range(0 if by_rows else WIDTH):
+        column = dense[(start + j) * depth + low : (start + j) * depth + high]
+        for k in range(len(column)):
+            tile[k, j] = column[k]
+
+
+@numba.njit(nogil=True, cache=True)
+def _write(sums: Any, out: Any, by_rows: bool, top: int, height: int, start: int, width: int) -> None:
+    for i in range(len(sums) if by_rows else 0):
+        out[(top + i) * width + start : (top + i) * width + start + WIDTH] = sums[i]
+    for j in range(0 if by_rows else WIDTH):
+        column = out[(start + j) * height + top : (start + j) * height + top + len(sums)]
+        for i in range(len(column)):
+            column[i] = sums[i, j]
+
+
 @jit
 def _product(
     first: Any,
@@ -87,28 +107,20 @@ def _product(
         top = min(task % parts * rows, height)
         bottom = min(top + rows, height)
         tile, sums = table(min(_TILE, depth)), table(0 if direct else bottom - top)
-        at, flat = first[top:bottom].copy(), sums.reshape(-1)
+        at, target = first[top:bottom].copy(), out if direct else sums.reshape(-1)
+        place, stride = (top * width + start, width) if direct else (0, WIDTH)
         for low in range(0, depth, _TILE):
             high = min(low + _TILE, depth)
-            for k in range(high - low if dense_by_rows else 0):
-                tile[k] = dense[(low + k) * width + start : (low + k) * width + start + WIDTH]
-            for j in range(0 if dense_by_rows else WIDTH):
-                column = dense[(start + j) * depth + low : (start + j) * depth + high]
-                for k in range(len(column)):
-                    tile[k, j] = column[k]
+            _read(dense, dense_by_rows, low, high, depth, start, width, tile)
             for i in range(bottom - top):
                 begin = end = at[i]
                 while end < first[top + i + 1] and columns[end] < high:
                     end += 1
-                target, place = (out, (top + i) * width + start) if direct else (flat, i * WIDTH)
-                sum_rows(tile, -low * WIDTH, columns, values, begin, end - begin, low > 0, target, place)  # type: ignore[call-arg]
+                count, more = end - begin, low > 0
+                sum_rows(tile, -low * WIDTH, columns, values, begin, count, more, target, place + i * stride)  # type: ignore[call-arg]
                 at[i] = end
-        for i in range(bottom - top if out_by_rows and not direct else 0):
-            out[(top + i) * width + start : (top + i) * width + start + WIDTH] = sums[i]
-        for j in range(0 if out_by_rows else WIDTH):
-            column = out[(start + j) * height + top : (start + j) * height + bottom]
-            for i in range(len(column)):
-                column[i] = sums[i, j]
+        if not direct:
+            _write(sums, out, out_by_rows, top, height, start, width)
 
 
 def sparse(x: Tensor, most: float) -> Sparse | None:

@@ -23,10 +23,10 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a kernel for several threads and for one, and run the one that PyTorch's settings ask for.
+    """Compile a kernel, when it is first called, and run it on as many threads as PyTorch uses.
 
     A kernel spreads its work by ``numba.prange``; numba then runs it on the OpenMP threads that PyTorch has started.
-    In a child made by ``fork`` (a DataLoader's worker) there is one thread: GNU OpenMP does not survive a fork.
+    In a child made by ``fork`` (a DataLoader's worker) a twin without threads runs: GNU OpenMP does not survive a fork.
     Compiled code is kept on disk, beside the source where that can be written.
     """
     twin = types.FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
@@ -37,11 +37,10 @@ def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(kernel)
     def run(*arguments: Any) -> Any:
-        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-        if threads == 1 or _forked:
+        if _forked:
             return single(*arguments)
         with _one_at_a_time:
-            numba.set_num_threads(threads)
+            numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
             return several(*arguments)
 
     return run
