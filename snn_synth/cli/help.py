@@ -50,6 +50,7 @@ Examples:
   snn-synth fit --config ae_mnist
   snn-synth fit --config ae_mnist --config ae_mnist_online         the paper's learning rule and settings
   snn-synth fit --config ae_mnist --model.network.hidden 100 --trainer.default_root_dir runs/narrow
+  snn-synth fit --config ae_mnist --config ddp                     several processes: docs/scaling.md
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
 
 """

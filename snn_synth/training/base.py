@@ -72,8 +72,8 @@ class LitSpiking(LitModule):
         mask: False trains on the error of every output neuron (the paper's figure 4A).
         chunk: under ``bptt``, time steps whose activations are kept at once, to save memory; all T if not given.
         truncate: under ``bptt``, let no gradient pass from one chunk to the one before.
-        precision: of products with spikes: ``float32``, or faster where the machine computes in bfloat16, ``mixed``
-            (backward only) and ``bfloat16`` (which flips spikes).
+        precision: under ``bptt``, of products with spikes: ``float32``, or faster where the machine computes in
+            bfloat16, ``mixed`` (backward only) and ``bfloat16`` (which flips spikes).
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
         seed: of the input spikes, which are a function of (seed, epoch, sample).
         optimizer: makes the optimizer of the parameters; AdamW if not given.
