@@ -1,6 +1,7 @@
 """Which path runs: the reference in ``functional/``, numba on the CPU, Triton on CUDA."""
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 from collections.abc import Iterator
@@ -56,12 +57,17 @@ def path(*tensors: Tensor | None) -> Path:
     if (
         _forced.get() not in (None, fast)
         or device.type not in ("cpu", "cuda")
-        or (fast == "triton" and importlib.util.find_spec("triton") is None)
+        or (fast == "triton" and not _triton_installed())
         or torch.compiler.is_compiling()
         or not all(_plain(x, device) for x in given)
     ):
         return "reference"
     return fast
+
+
+@functools.cache
+def _triton_installed() -> bool:
+    return importlib.util.find_spec("triton") is not None
 
 
 def _plain(x: Tensor, device: torch.device) -> bool:

@@ -34,7 +34,8 @@ class LitAudiocoder(LitSpiking):
             images and saves it under ``<run>/autoencoder``.
         autoencoder_epochs: of that training.
         hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
-        **settings: of :class:`LitSpiking`: the rule, T, the optimizer, ...
+        num_steps: T.
+        **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
         Roy, Panda & Roy 2019, section 4.2.
@@ -53,12 +54,13 @@ class LitAudiocoder(LitSpiking):
         autoencoder: str | None = None,
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
+        num_steps: int = 30,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
         if hidden_steps < 1:
             raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
-        super().__init__(**settings)
+        super().__init__(num_steps=num_steps, **settings)
         remember(
             self,
             network=network,

@@ -572,3 +572,9 @@ def test_a_lower_rate_of_training_holds_when_drawing_too():
     module.predict_step(batch)
     draw(module, batch.spectrograms[0], num_steps=40, seed=0)
     assert seen == pytest.approx([0.25, 0.25], abs=0.05)
+
+
+def test_the_time_steps_of_each_module_if_none_are_given():
+    """The paper's: 15 for the autoencoder, 30 for the audiocoder; what a checkpoint remembers is the same."""
+    for module, num_steps in ((LitAutoencoder(AESNN(4, 3)), 15), (LitAudiocoder(ACSNN(5, 4, 3)), 30)):
+        assert module.num_steps == module.hparams["num_steps"] == num_steps

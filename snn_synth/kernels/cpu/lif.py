@@ -11,7 +11,7 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import jit
 
-_ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 # Each sample is one thread's; inner loops run along neurons, so that they become vector instructions.
 
