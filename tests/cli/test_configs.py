@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from snn_synth.cli.help import PAGES
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
+from tests.processes import command
 
 from .conftest import TINY
 
@@ -120,12 +122,15 @@ def test_predict_is_for_one_process(refused, digits):
 
 
 @pytest.mark.slow
-def test_what_two_processes_write_is_written_once(digits, monkeypatch):
+def test_what_two_processes_write_is_written_once(digits, monkeypatch, fresh_process):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    command = [sys.executable, "-m", "snn_synth.cli", "fit", *TINY, f"--data.root={digits}", "--config=ddp"]
-    settings = ["--data.batch_size=5", "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1"]
-    subprocess.run([*command, *settings], check=True, timeout=120)
+    program = Path(sysconfig.get_path("scripts"), "snn-synth")  # the second process is started by Lightning
+    words = ["fit", *TINY, f"--data.root={digits}", "--config=ddp", "--data.batch_size=5", "--trainer.max_epochs=1"]
+    process = fresh_process(command, str(program), [*words, "--trainer.log_every_n_steps=1"])
+    process.join(120)
+    process.kill()
+    assert process.exitcode == 0
     run = Path("runs/ae_mnist")
     found = Counter(path.name for path in run.rglob("*") if "wandb" not in path.parts)
     files = ["best.ckpt", "resume.ckpt", "config.yaml", "metrics.json", "metrics.csv", "epoch=000-batch=000003.png"]
@@ -190,18 +195,8 @@ def test_an_unknown_name_lists_those_there_are():
 
 @pytest.mark.slow
 def test_the_wheel_ships_the_configs(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(tmp_path),
-        str(ROOT),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
+    subprocess.run(build, check=True, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"snn_synth/configs/{name}.yaml" for name in CONFIGS} <= set(names)

@@ -13,6 +13,7 @@ from wandb.wandb_agent import Agent
 
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
+from tests.processes import command
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.yaml"))
 
@@ -28,7 +29,7 @@ def corners(sweep):
 
 @pytest.fixture
 def start(monkeypatch, tmp_path):
-    """Start a trial as an agent of a sweep does, with a command of a folder of our own where it calls for snn-synth."""
+    """Start a trial as an agent of a sweep does, and give the words after ``snn-synth`` that it calls it with."""
     # The agent sets these in this process.
     for name in ("WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH"):
         monkeypatch.setenv(name, "")
@@ -38,23 +39,22 @@ def start(monkeypatch, tmp_path):
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
 
-    def run(sweep, run_id, arguments, program):
-        (programs / sweep["program"]).write_text(f"#!{sys.executable}\n{program}\n")
+    keep = f"#!{sys.executable}\nimport json, sys; json.dump(sys.argv[1:], open('words.json', 'w'))\n"
+
+    def run(sweep, run_id, arguments):
+        (programs / sweep["program"]).write_text(keep)
         (programs / sweep["program"]).chmod(0o755)
         agent = Agent(api=None, queue=None)
         agent._sweep_command = list(sweep["command"])
         agent._command_run({"run_id": run_id, "program": sweep["program"], "args": arguments})
-        return agent._run_processes[run_id]
+        process, deadline = agent._run_processes[run_id], time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        assert process.poll() == 0
+        return json.loads(Path("words.json").read_text())
 
     return run
-
-
-def finish(process):
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    return process.poll()
 
 
 def given(config, name):
@@ -70,10 +70,9 @@ def given(config, name):
 def test_an_agents_command_is_understood(path, corner, start, monkeypatch):
     sweep = yaml.safe_load(path.read_text())
     arguments = corners(sweep)[corner]
-    write = "import json, sys; json.dump(sys.argv[1:], open('words.json', 'w'))"
-    assert finish(start(sweep, "run7", arguments, write)) == 0
+    words = start(sweep, "run7", arguments)
     monkeypatch.setattr(SynthCLI, "fit", lambda self, **arguments: None)
-    cli = SynthCLI(json.loads(Path("words.json").read_text()), Undo())
+    cli = SynthCLI(words, Undo())
     config = cli.config.fit.as_dict()
     assert {name: given(config, name) for name in arguments} == {n: entry["value"] for n, entry in arguments.items()}
     cli.model.lr_scheduler(cli.model.optimizer(cli.model.parameters()), total_steps=10)
@@ -84,16 +83,19 @@ def test_an_agents_command_is_understood(path, corner, start, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_agents_in_one_folder_do_not_meet(start, digits, monkeypatch):
+def test_two_agents_in_one_folder_do_not_meet(start, digits, monkeypatch, fresh_process):
     monkeypatch.setenv("SNN_SYNTH_DATA", str(digits))
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     sweep = yaml.safe_load(SWEEPS[0].read_text())
     few = {"data.validation_fraction": {"value": 0.25}}  # of 40 images, a tenth is none of some digits
     trials = {run_id: few | corner for run_id, corner in zip(["first", "second"], corners(sweep), strict=True)}
-    program = "import sys; from snn_synth.cli import main; sys.exit(main())"
-    processes = [start(sweep, run_id, arguments, program) for run_id, arguments in trials.items()]
-    assert [finish(process) for process in processes] == [0, 0]
+    # The agent has put the run's name into the environment, which the process inherits.
+    processes = [fresh_process(command, "snn-synth", start(sweep, *trial)) for trial in trials.items()]
+    for process in processes:
+        process.join(120)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
     for run_id, arguments in trials.items():
         run = Path("runs/sweeps") / run_id
         saved = yaml.safe_load((run / "config.yaml").read_text())

@@ -1,7 +1,6 @@
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 import snn_synth
 from snn_synth.cli import main
 from snn_synth.data import MNIST
+from tests.processes import command
 
 from .conftest import TINY
 
@@ -118,20 +118,18 @@ def stop_after_saving(self, trainer, pl_module):
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_training_is_130_and_keeps_what_was_learned(digits, tmp_path):
+def test_ctrl_c_in_training_is_130_and_keeps_what_was_learned(digits, tmp_path, fresh_process):
     words = [*TINY, "--data.root", str(digits), "--trainer.max_epochs", "100000", "--trainer.log_every_n_steps", "1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snn_synth.cli", "fit", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    output = tmp_path / "output"
+    process = fresh_process(command, "snn-synth", ["fit", *words], streams=(os.devnull, output))
     kept = Path("runs/ae_mnist/resume.ckpt")
     deadline = time.monotonic() + 120
-    while not kept.exists() and time.monotonic() < deadline and process.poll() is None:
+    while not kept.exists() and time.monotonic() < deadline and process.is_alive():
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, out
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    process.kill()
+    out = output.read_text()
+    assert process.exitcode == 130, out
     assert "Traceback" not in out
     assert kept.exists()

@@ -1,4 +1,4 @@
-"""The Triton kernels, in fresh processes: Triton reads TRITON_INTERPRET once, when it is first imported."""
+"""The Triton kernels: their values by Triton's interpreter or on a GPU, and compiled for a GPU without one."""
 
 import os
 import subprocess
@@ -9,25 +9,83 @@ import pytest
 import torch
 
 pytest.importorskip("triton")
-pytestmark = pytest.mark.slow
-FOLDER = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
-def run_child(name, tmp_path, interpret):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(FOLDER / name)]
+def keep_the_contract(tmp_path, interpret):
+    """In a fresh process: Triton reads TRITON_INTERPRET once, when it is first imported."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     environment = {**os.environ, "TRITON_INTERPRET": interpret, "TRITON_CACHE_DIR": str(tmp_path)}
-    child = subprocess.run(command, cwd=FOLDER.parents[1], env=environment, capture_output=True, text=True, timeout=300)
+    values = "tests/kernels/cuda_values.py"
+    child = subprocess.run([*command, values], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert child.returncode == 0, child.stdout + child.stderr
 
 
+@pytest.mark.slow
 def test_equal_to_the_reference_under_tritons_interpreter(tmp_path):
-    run_child("cuda_values.py", tmp_path, interpret="1")
+    keep_the_contract(tmp_path, interpret="1")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_equal_to_the_reference_on_the_gpu(tmp_path):
-    run_child("cuda_values.py", tmp_path, interpret="0")
+    keep_the_contract(tmp_path, interpret="0")
 
 
-def test_compiled_for_a_gpu_without_one(tmp_path):
-    run_child("cuda_code.py", tmp_path, interpret="0")
+class Hopper:
+    """All that Triton's compiler asks of a GPU's driver."""
+
+    def get_current_target(self):
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self):
+        return 0
+
+    def get_current_stream(self, device):
+        return 0
+
+
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """The programs that starting a kernel compiles; none is run."""
+    from triton.runtime import driver
+    from triton.runtime.jit import JITFunction
+
+    programs = []
+    start = JITFunction.run
+
+    def compile_only(self, *arguments, grid, warmup, **options):
+        programs.append(start(self, *arguments, grid=grid, warmup=True, **options))
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(driver, "_active", Hopper())
+    monkeypatch.setattr(JITFunction, "run", compile_only)
+    return programs
+
+
+def test_every_kernel_compiles_and_rounds_each_operation(compiled):
+    from snn_synth.kernels.cuda import encoding, lif, traces
+
+    num_steps, batch, neurons = shape = (15, 2, 784)
+    x = torch.zeros(shape)
+    keys = torch.zeros(batch, dtype=torch.int64)
+    last_spike = torch.zeros(batch, neurons, dtype=torch.int32)
+    sums = torch.zeros(num_steps + 1, batch, neurons)
+
+    lif.forward(x, None, 0.9, 1.0)
+    lif.forward(x, x[0], 0.9, 1.0)
+    lif.backward(x, None, x, 0.9, 1.0, 1.0)
+    lif.backward(None, x, x, 0.9, 1.0, 1.0)
+    lif.backward(x, x, x, 0.9, 1.0, 1.0)
+    lif.loss(x, x, 0.9, 1.0, True, 1.0)
+    lif.loss(x, x, 0.9, 1.0, False, 1.0)
+    encoding.poisson(x[0], keys, num_steps, 1.0)
+    traces.weight_gradient(x[0], last_spike, sums, 1, 0.9)
+
+    assert len(compiled) == 9
+    for program in compiled:
+        assert len(program.asm["cubin"]) > 0
+        assert "fma." not in program.asm["ptx"], program.name  # a fused multiply-add would flip spikes
+        assert "mul.rn.f32" in program.asm["ptx"], program.name  # .rn: the assembler must not fuse either

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from snn_synth.data import MelSpectrogram
+from snn_synth.data import MelSpectrogram, MNISTSubset
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import (
     AtomicCheckpointIO,
@@ -22,6 +22,8 @@ from snn_synth.training import (
 from snn_synth.training.loaders import ResumableLoader
 
 EPOCHS = 3
+
+MNISTSubset()  # read once, by the server that forks these processes
 
 
 def die():

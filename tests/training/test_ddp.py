@@ -1,23 +1,17 @@
 """Lightning's DDP on two processes of this machine, by gloo."""
 
 import signal
-import socket
 
 import pytest
 import torch
 
 from snn_synth.learning import bptt_step, online_step
 from snn_synth.models import AESNN
+from tests.processes import free_port
 from tests.training import ddp_child
 from tests.training.tiny import firing_autoencoder, write_fsdd
 
 pytestmark = pytest.mark.slow
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start_ranks(fresh_process, target, folder, what, ranks, batch_size, **options):

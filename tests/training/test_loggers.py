@@ -1,15 +1,10 @@
 import os
 import pty
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from snn_synth.training.loggers import wandb_is_offline
 from tests.training import wandb_child
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -24,23 +19,21 @@ def no_key(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_path):
+def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_path, fresh_process):
     terminal, end = pty.openpty()  # on a terminal, wandb would ask for a key
-    command = [sys.executable, "-m", "tests.training.wandb_child", str(tmp_path)]
-    with (tmp_path / "output").open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=end, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            assert process.wait(120) == 0, (tmp_path / "output").read_text()
-        finally:
-            process.kill()
-            os.close(terminal)
-            os.close(end)
+    output = tmp_path / "output"
+    process = fresh_process(wandb_child.run, str(tmp_path), streams=(os.ttyname(end), output))
+    process.join(120)
+    process.kill()
+    os.close(terminal)
+    os.close(end)
+    assert process.exitcode == 0, output.read_text()
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     (record,) = run.glob("*.wandb")
     content = record.read_bytes()
     assert b"val/mse" in content
     assert b"train/loss" in content
-    said = (tmp_path / "output").read_text()
+    said = output.read_text()
     assert "W&B is offline" in said
     assert "checkpoints stay in the run's folder" in said
     assert "Create a W&B account" not in said

@@ -1,9 +1,8 @@
 import copy
 import functools
 import json
-import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from snn_synth.training.images import image_batch
 from snn_synth.training.loaders import SpeechBatch
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer, write_fsdd
 
-ROOT = Path(__file__).parents[2]
 HELD_OUT = -1
 
 
@@ -229,26 +227,20 @@ def test_onecycle_from_yaml_gets_its_total_steps(tmp_path):
     assert trainer.lr_scheduler_configs[0].scheduler.total_steps == 10
 
 
-CHILD = """
-import sys, torch
-from snn_synth.training import LitAudiocoder, LitAutoencoder
-torch.set_num_threads(1)
-folder = sys.argv[1]
-batches = torch.load(folder + "/batches.pt", weights_only=True)
-found = {}
-for cls in (LitAutoencoder, LitAudiocoder):
-    module = cls.load_from_checkpoint(f"{folder}/{cls.__name__}/resume.ckpt", weights_only=True)
-    class Batch:
-        pass
-    batch = Batch()
-    vars(batch).update(batches[cls.__name__])
-    found[cls.__name__] = module.predict_step(batch)
-torch.save(found, folder + "/found.pt")
-"""
+def load_and_predict(folder):
+    """What a process that never saw the modules makes of their checkpoints."""
+    batches = torch.load(folder / "batches.pt", weights_only=True)
+    found = {}
+    for cls in (LitAutoencoder, LitAudiocoder):
+        module = cls.load_from_checkpoint(folder / cls.__name__ / "resume.ckpt", weights_only=True)
+        found[cls.__name__] = module.predict_step(SimpleNamespace(**batches[cls.__name__]))
+    torch.save(found, folder / "found.pt")
 
 
 @pytest.mark.slow
-def test_a_fresh_process_loads_checkpoints_without_arguments_and_predicts_the_same(tmp_path, speech, saved_autoencoder):
+def test_a_fresh_process_loads_checkpoints_without_arguments_and_predicts_the_same(
+    tmp_path, speech, saved_autoencoder, fresh_process
+):
     data, images = speech("B"), TinyImages()
     modules = {"LitAutoencoder": with_settings(), "LitAudiocoder": audiocoder(saved_autoencoder)}
     run_and_save(modules["LitAutoencoder"], tmp_path / "LitAutoencoder", images)
@@ -256,8 +248,10 @@ def test_a_fresh_process_loads_checkpoints_without_arguments_and_predicts_the_sa
     Path(saved_autoencoder).rename(tmp_path / "moved")  # the checkpoint holds it
     batches = {"LitAutoencoder": images.batch(torch.arange(9)), "LitAudiocoder": data.batch(torch.arange(9))}
     torch.save({name: batch._asdict() for name, batch in batches.items()}, tmp_path / "batches.pt")
-    command = [sys.executable, "-c", CHILD, str(tmp_path)]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=120)
+    process = fresh_process(load_and_predict, tmp_path)
+    process.join(120)
+    process.kill()
+    assert process.exitcode == 0
     found = torch.load(tmp_path / "found.pt", weights_only=True)
     for name, module in modules.items():
         with torch.no_grad():

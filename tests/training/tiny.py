@@ -1,7 +1,5 @@
 """Small data and a quiet trainer for tests of training."""
 
-import os
-
 import numpy as np
 import soundfile
 import torch
@@ -35,13 +33,6 @@ class TinyImages(LightningDataModule):
 
     def predict_dataloader(self):
         return self.test_dataloader().plain()
-
-
-def call(environment, function, *arguments, **keywords):
-    """Call a function under these environment variables."""
-    os.environ.clear()
-    os.environ.update(environment)
-    function(*arguments, **keywords)
 
 
 def quiet_trainer(folder, **settings):

@@ -1,7 +1,5 @@
 """A run with the W&B logger, in a process of its own. See test_loggers.py."""
 
-import sys
-
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from snn_synth.training import ImageGrid, LitAutoencoder, WandbLogger
@@ -16,7 +14,3 @@ def run(folder):
     data.images = data.images.repeat_interleave(10, 2).repeat_interleave(7, 3)[..., :28, :28]
     trainer.fit(LitAutoencoder(firing_autoencoder(28 * 28, 5), num_steps=2), data)
     logger.experiment.finish()
-
-
-if __name__ == "__main__":
-    run(sys.argv[1])

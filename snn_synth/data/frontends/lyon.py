@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from snn_synth.data.frontends.base import Fit, FrontEnd
-from snn_synth.data.frontends.passive_ear import design_filters, passive_ear
 from snn_synth.errors import InputError
 
 
@@ -49,6 +48,8 @@ class LyonCochleagram(FrontEnd):
                 "Expected positive decimation, ear_q, step_factor, tau_factor and level, "
                 f"got {decimation}, {ear_q}, {step_factor}, {tau_factor} and {level}"
             )
+        from snn_synth.data.frontends.passive_ear import design_filters  # here: SciPy's signals take a second
+
         self.decimation = decimation
         self.ear_q = ear_q
         self.step_factor = step_factor
@@ -65,6 +66,8 @@ class LyonCochleagram(FrontEnd):
         """`[samples]` to `[C, any]` in [0, 1]."""
         missing = max(0, self.decimation - len(waveform))  # a click still needs a frame
         sound = torch.nn.functional.pad(waveform.double(), (0, missing)).numpy() * self.level
+        from snn_synth.data.frontends.passive_ear import passive_ear
+
         ear = passive_ear(sound, self.sample_rate, self.ear_q, self.step_factor, self.decimation, self.tau_factor)
         rising = torch.from_numpy(ear[::-1].copy())  # low frequencies first, as in the mel spectrogram
         return rising / rising.max().clamp_min(1e-20)

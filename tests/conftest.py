@@ -1,0 +1,28 @@
+import multiprocessing
+import os
+from multiprocessing import forkserver
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+
+
+@pytest.fixture(scope="session")
+def fresh_process():
+    """Makes processes that call a function; a server that has imported torch and Lightning once forks them."""
+    context = multiprocessing.get_context("forkserver")
+    children = ["resume_child", "ddp_child", "wandb_child"]
+    context.set_forkserver_preload(["snn_synth.cli.trainer", *(f"tests.training.{child}" for child in children)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the server
+        forkserver.ensure_running()
+
+    def start(function, *arguments, streams=None, **keywords):
+        """The process; ``streams`` are the paths of its standard input (a terminal's, say) and of what it prints."""
+        here = (os.getcwd(), dict(os.environ), streams)
+        process = context.Process(target=processes.call, args=(*here, function, *arguments), kwargs=keywords)
+        process.start()
+        return process
+
+    return start

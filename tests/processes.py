@@ -1,0 +1,34 @@
+"""What the processes that tests start run first."""
+
+import os
+import socket
+import sys
+
+from snn_synth.cli import main
+
+
+def call(folder, environment, streams, function, *arguments, **keywords):
+    """Call a function in this folder, under these environment variables, and with (input, output) as its streams."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    if streams:
+        source, output = streams
+        os.dup2(os.open(source, os.O_RDONLY), 0)
+        for stream in (1, 2):
+            os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115  (a child of multiprocessing reads from nowhere)
+    function(*arguments, **keywords)
+
+
+def free_port():
+    """A port on which processes of this machine may meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(program, words):
+    """``snn-synth`` with these words, as the shell would start ``program``."""
+    sys.argv = [program, *words]
+    sys.exit(main())
