@@ -28,7 +28,6 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def command(program, words):
-    """``snn-synth`` with these words, as the shell would start ``program``."""
-    sys.argv = [program, *words]
-    sys.exit(main())
+def command(words):
+    """``snn-synth`` with these words."""
+    sys.exit(main(words))

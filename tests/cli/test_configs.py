@@ -2,7 +2,6 @@ import csv
 import json
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -17,7 +16,7 @@ from snn_synth.cli.help import PAGES
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
-from tests.processes import command
+from tests.processes import command, free_port
 
 from .conftest import TINY
 
@@ -125,12 +124,17 @@ def test_predict_is_for_one_process(refused, digits):
 def test_what_two_processes_write_is_written_once(digits, monkeypatch, fresh_process):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    program = Path(sysconfig.get_path("scripts"), "snn-synth")  # the second process is started by Lightning
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "NODE_RANK": "0"}
     words = ["fit", *TINY, f"--data.root={digits}", "--config=ddp", "--data.batch_size=5", "--trainer.max_epochs=1"]
-    process = fresh_process(command, str(program), [*words, "--trainer.log_every_n_steps=1"])
-    process.join(120)
-    process.kill()
-    assert process.exitcode == 0
+    processes = []
+    for rank in range(2):  # as torchrun, or Lightning itself, starts them
+        for name, value in (meeting | {"LOCAL_RANK": str(rank)}).items():
+            monkeypatch.setenv(name, value)
+        processes.append(fresh_process(command, [*words, "--trainer.log_every_n_steps=1"]))
+    for process in processes:
+        process.join(120)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
     run = Path("runs/ae_mnist")
     found = Counter(path.name for path in run.rglob("*") if "wandb" not in path.parts)
     files = ["best.ckpt", "resume.ckpt", "config.yaml", "metrics.json", "metrics.csv", "epoch=000-batch=000003.png"]

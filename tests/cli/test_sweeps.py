@@ -91,7 +91,7 @@ def test_two_agents_in_one_folder_do_not_meet(start, digits, monkeypatch, fresh_
     few = {"data.validation_fraction": {"value": 0.25}}  # of 40 images, a tenth is none of some digits
     trials = {run_id: few | corner for run_id, corner in zip(["first", "second"], corners(sweep), strict=True)}
     # The agent has put the run's name into the environment, which the process inherits.
-    processes = [fresh_process(command, "snn-synth", start(sweep, *trial)) for trial in trials.items()]
+    processes = [fresh_process(command, start(sweep, *trial)) for trial in trials.items()]
     for process in processes:
         process.join(120)
         process.kill()

@@ -121,7 +121,7 @@ def stop_after_saving(self, trainer, pl_module):
 def test_ctrl_c_in_training_is_130_and_keeps_what_was_learned(digits, tmp_path, fresh_process):
     words = [*TINY, "--data.root", str(digits), "--trainer.max_epochs", "100000", "--trainer.log_every_n_steps", "1"]
     output = tmp_path / "output"
-    process = fresh_process(command, "snn-synth", ["fit", *words], streams=(os.devnull, output))
+    process = fresh_process(command, ["fit", *words], streams=(os.devnull, output))
     kept = Path("runs/ae_mnist/resume.ckpt")
     deadline = time.monotonic() + 120
     while not kept.exists() and time.monotonic() < deadline and process.is_alive():

@@ -28,9 +28,9 @@ def _step(before: Any, current: Any, decay: Any, threshold: Any, spikes: Any, me
 def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, spikes: Any, membranes: Any) -> None:
     num_steps, batch, _ = currents.shape
     for b in numba.prange(batch):
-        _step(initial[b], currents[0, b], decay, threshold, spikes[0, b], membranes[0, b])
-        for t in range(1, num_steps):
-            _step(membranes[t - 1, b], currents[t, b], decay, threshold, spikes[t, b], membranes[t, b])
+        for t in range(num_steps):
+            before = membranes[t - 1, b] if t > 0 else initial[b]
+            _step(before, currents[t, b], decay, threshold, spikes[t, b], membranes[t, b])
 
 
 @jit
