@@ -1,6 +1,7 @@
 """What the processes that tests start run first."""
 
 import os
+import signal
 import socket
 import sys
 
@@ -12,6 +13,7 @@ def call(folder, environment, streams, function, *arguments, **keywords):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children
     if streams:
         source, output = streams
         os.dup2(os.open(source, os.O_RDONLY), 0)

@@ -141,8 +141,6 @@ class SpokenDigitsData(LightningDataModule):
         labels = self.corpus.labels
         train, self.held_out_index = torch.arange(len(labels)), torch.arange(0)
         if self.held_out_speakers:
-            train, self.held_out_index = torch.arange(len(labels)), torch.arange(0)
-        if self.held_out_speakers:
             train, self.held_out_index = split_by_speaker(self.corpus.speakers, self.held_out_speakers)
         if self.split == "official":
             assert isinstance(self.corpus, Recordings)
