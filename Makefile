@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# Python compiles what it imports: compiling every file of every package would take as long as all the rest.
+PIP := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test lint journey clean
 
@@ -25,8 +27,8 @@ journey:
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,test]'
+	$(BIN)/pip install $(PIP) -c constraints.txt torch
+	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,test]'
 	touch $(READY)
 
 $(BIN)/pip:
