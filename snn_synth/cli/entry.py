@@ -16,6 +16,7 @@ COMMANDS = {
     "synthesize": "snn_synth.cli.synthesize",
     "demo": "snn_synth.cli.demo",
     "bench": "snn_synth.cli.bench",
+    "reproduce": "snn_synth.cli.reproduce",
 }
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 

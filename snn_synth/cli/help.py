@@ -11,6 +11,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   predict     write the images that a checkpoint makes of the test set
   synthesize  draw images from sound files
   demo        from nothing to images of spoken digits, with a report
+  reproduce   the paper's table and figures, each by its name
   bench       speed and memory on this machine, beside other spiking libraries
 
   --version   the version
@@ -150,6 +151,27 @@ Options:
 benchmarks/README.md says how to install the other libraries without another PyTorch.\
 """
 
+_REPRODUCE = """\
+usage: snn-synth reproduce NAME [--preset quick|full] [--seeds N] [options]
+       snn-synth reproduce --list
+
+A row of the paper's table, or one of its figures: train what is compared there, on MNIST and Fashion-MNIST, and write
+the numbers beside the paper's and the picture in the paper's form. A run that was interrupted goes on where it was, and
+what another experiment has trained is not trained again.
+
+Examples:
+  snn-synth reproduce --list
+  snn-synth reproduce fig4a
+  snn-synth reproduce table1 --preset full --seeds 3
+
+Options:
+  --list           the names, what each shows, and how long it takes
+  --preset PRESET  quick (a tenth of the training images) or full (the paper's size); quick if not given
+  --seeds N        run seeds 0 to N-1, and give means and standard deviations; 1 if not given
+  --out DIR        gets a folder for each name, and the trials; runs/reproduce if not given
+  --force          replace results of another preset or other seeds\
+"""
+
 PAGES = {
     "fit": _FIT,
     "validate": _VALIDATE,
@@ -158,4 +180,5 @@ PAGES = {
     "synthesize": _SYNTHESIZE,
     "demo": _DEMO,
     "bench": _BENCH,
+    "reproduce": _REPRODUCE,
 }

@@ -1,5 +1,7 @@
 """AE-SNN: the spiking autoencoder, and its conventional counterpart AE-ANN."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -89,13 +91,14 @@ class AESNN(SpikingStack):
 class AEANN(Pretrained):
     r"""Conventional autoencoder of the size of an AE-SNN, the paper's point of comparison.
 
-    .. math:: h = \operatorname{relu}(W_1 x + b_1), \qquad y = W_2 h + b_2
+    .. math:: h = \operatorname{relu}(W_1 x + b_1), \qquad y = f(W_2 h + b_2)
 
     The paper does not name its activations.
 
     Args:
         inputs: pixels.
         hidden: units of the code.
+        output: f, ``linear`` or ``sigmoid``.
 
     Shape:
         ``[B, inputs]`` to the same.
@@ -108,15 +111,18 @@ class AEANN(Pretrained):
         torch.Size([2, 784])
     """
 
-    def __init__(self, inputs: int = 784, hidden: int = 196) -> None:
+    def __init__(self, inputs: int = 784, hidden: int = 196, output: Literal["linear", "sigmoid"] = "linear") -> None:
         """Make the encoder and the decoder."""
         super().__init__()
+        if output not in ("linear", "sigmoid"):
+            raise InputError(f"Expected `output` to be 'linear' or 'sigmoid', got {output!r}")
         if min(inputs, hidden) < 1:
             raise InputError(f"Expected `inputs` and `hidden` to be at least 1, got {inputs} and {hidden}")
         self.sizes = [inputs, hidden, inputs]
         self.encode = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
-        self.decode = nn.Linear(hidden, inputs)
-        self.config = {"inputs": inputs, "hidden": hidden}
+        last = nn.Linear(hidden, inputs)
+        self.decode = nn.Sequential(last, nn.Sigmoid()) if output == "sigmoid" else last
+        self.config = {"inputs": inputs, "hidden": hidden, "output": output}
 
     def forward(self, images: Tensor) -> Tensor:
         """Reconstruct flat images."""

@@ -1,0 +1,59 @@
+"""``snn-synth reproduce``."""
+
+from pathlib import Path
+
+from snn_synth.cli.arguments import Parser
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
+from snn_synth.experiments.reproduce.run import run as reproduce
+
+
+def run(words: list[str]) -> None:
+    """Run the experiments of a name and say where their results lie, or list what there is."""
+    parser = Parser(prog="snn-synth reproduce", add_help=False)
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--preset", choices=["quick", "full"], default="quick")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"))
+    parser.add_argument("--force", action="store_true")
+    arguments = parser.parse_args(words[1:])
+    if arguments.list or arguments.name is None:
+        print(listing())
+        return
+    for name, experiment in find(arguments.name).items():
+        metrics = reproduce(
+            name,
+            experiment,
+            arguments.out,
+            preset=arguments.preset,
+            seeds=arguments.seeds,
+            force=arguments.force,
+            words=words,
+        )
+        print(f"\n{table(metrics)}\nWrote {arguments.out / name}: metrics.json, errors.png, images.png")
+
+
+def listing() -> str:
+    """What there is to reproduce, what each shows, and how long it takes.
+
+    Example:
+        >>> print(listing().splitlines()[1].split()[0])
+        table1-mnist
+    """
+    lines = [f"{'name':<20} {'quick':>8} {'full':>8}   (minutes on two cores, for one seed)"]
+    for name, one in EXPERIMENTS.items():
+        quick, full = one.minutes
+        lines.append(f"{name:<20} {quick:>8g} {full:>8g}   {one.shows}")
+    return "\n".join([*lines, "table1 is all of its rows."])
+
+
+def table(metrics: dict[str, object]) -> str:
+    """Test error of each arm, the paper's beside it."""
+    lines = [f"{'':<24} {'test MSE':>9} {'+-':>7} {'paper':>7}"]
+    arms: dict[str, dict[str, object]] = metrics["arms"]  # type: ignore[assignment]
+    for arm, found in arms.items():
+        mse: dict[str, float | None] = found["test/mse"]  # type: ignore[assignment]
+        spread = "" if mse["std"] is None else f"{mse['std']:.3f}"
+        published = "" if found["paper"] is None else f"{found['paper']:.3f}"
+        lines.append(f"{arm:<24} {mse['mean']:>9.3f} {spread:>7} {published:>7}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The paper's table and figures, each by its name."""

@@ -1,0 +1,124 @@
+"""Running an experiment: all of its trials for all seeds, then its numbers and its picture."""
+
+import json
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from snn_synth import plot
+from snn_synth.errors import InputError
+from snn_synth.experiments.reproduce.catalogue import Experiment
+from snn_synth.experiments.reproduce.trials import DATA, DRAWN, Trial
+from snn_synth.files import atomic_write
+
+Preset = Literal["quick", "full"]
+QUICK = 6_000  # training images of a quick trial
+PACKAGES = ("snn_synth", "torch", "snntorch", "lightning", "numpy")
+
+
+def run(
+    name: str,
+    experiment: Experiment,
+    out: Path,
+    preset: Preset = "quick",
+    seeds: int = 1,
+    root: str | None = None,
+    force: bool = False,
+    words: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Run an experiment, and write ``metrics.json`` and its pictures into ``<out>/<name>``.
+
+    Trials are kept under ``<out>/trials``: what has been run is not run again, what was interrupted goes on, and
+    experiments with a trial in common share it.
+
+    Args:
+        name: of the experiment.
+        experiment: what to run.
+        out: folder.
+        preset: ``quick`` uses a tenth of the training images; ``full`` is the paper's size.
+        seeds: how many, from 0.
+        root: folder with the data; see :func:`snn_synth.data.data_root`.
+        force: replace the results of other settings.
+        words: of the command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        InputError: for ``seeds`` below 1, if the data is missing, or if the folder holds results of other settings.
+    """
+    if seeds < 1:
+        raise InputError(f"Expected `seeds` to be at least 1, got {seeds}")
+    path = out / name / "metrics.json"
+    settings = {"experiment": name, "preset": preset, "seeds": list(range(seeds))}
+    if path.is_file() and not force:
+        there = json.loads(path.read_text())
+        if any(there.get(key) != value for key, value in settings.items()):
+            raise InputError(
+                f"Expected {path.parent} to hold no results, or those of {settings}, got "
+                f"{ {key: there.get(key) for key in settings} }: --force replaces them"
+            )
+    arms = {arm: _size(trial, preset) for arm, trial in experiment.arms.items()}
+    for images in sorted({trial.images for trial in arms.values()}):
+        DATA[images](root).prepare_data()  # before anything is trained
+    start = time.perf_counter()
+    results: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
+    folders: dict[str, Path] = {}
+    for seed in range(seeds):
+        for number, (arm, trial) in enumerate(arms.items(), start=1):
+            folder = out / "trials" / trial.key(seed)
+            print(f"\n{name}, seed {seed}, {number} of {len(arms)}: {arm}", file=sys.stderr, flush=True)
+            results[arm].append(trial.run(seed, folder, root, name=arm, group=name))
+            folders.setdefault(arm, folder)
+    metrics = settings | {
+        "shows": experiment.shows,
+        "arms": {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()},
+        "command": shlex.join(["snn-synth", *words]),
+        "seconds": round(time.perf_counter() - start, 1),
+        "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    }
+    _draw(out / name, metrics, {arm: np.load(folder / DRAWN) for arm, folder in folders.items()})
+    with atomic_write(path) as draft:
+        draft.write_text(json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def _size(trial: Trial, preset: Preset) -> Trial:
+    return replace(trial, train_images=QUICK) if preset == "quick" else trial
+
+
+def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, Any]:
+    """Mean, standard deviation and each seed's value of what was measured, and the mean curve."""
+    parts = [(part, key) for part in ("test", "train") for key in results[0][part]]
+    measured = {f"{part}/{key}": [one[part][key] for one in results] for part, key in parts}
+    curves = {key: np.mean([one["curve"][key] for one in results], 0).round(5).tolist() for key in results[0]["curve"]}
+    summary = {
+        key: {
+            "mean": round(statistics.fmean(values), 5),
+            "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
+            "each": [round(value, 5) for value in values],
+        }
+        for key, values in measured.items()
+    }
+    trial = {key: value for key, value in results[0]["trial"].items() if value is not None}
+    return {"paper": paper, **summary, "curve": curves, "trial": trial}
+
+
+def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
+    arms = metrics["arms"]
+    curves = {arm: (one["curve"]["batch"], one["curve"]["mse"]) for arm, one in arms.items()}
+    finals = {arm: (one["test/mse"]["mean"], one["test/mse"]["std"] or 0, one["paper"]) for arm, one in arms.items()}
+    plot.save_figure(plot.training_and_test(curves, finals), folder / "errors.png")
+    first = next(iter(drawn.values()))[0]
+    rows = {"input": first, **{arm: one[1] for arm, one in drawn.items()}}
+    plot.save_figure(plot.image_rows(rows), folder / "images.png")

@@ -1,0 +1,31 @@
+"""Every picture of the project.
+
+Each function returns a matplotlib figure of its own (no pyplot, no global state), sized for a page about 1000
+pixels wide; :func:`save_figure` and :func:`save_animation` write them. Colours are Okabe and Ito's, and the
+maps are perceptually uniform, so that the pictures read the same with a colour-blind eye and in grey.
+"""
+
+from snn_synth.plot.animation import image_forming, save_animation
+from snn_synth.plot.charts import comparison_bars, growth, learning_curve, training_and_test
+from snn_synth.plot.figure import save_figure
+from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
+from snn_synth.plot.signals import hidden_map, spectrogram, spike_raster, waveform, word_journey
+
+__all__ = [
+    "comparison_bars",
+    "digit_grid",
+    "growth",
+    "hidden_map",
+    "image_forming",
+    "image_grid",
+    "image_rows",
+    "learning_curve",
+    "reconstructions",
+    "save_animation",
+    "save_figure",
+    "spectrogram",
+    "spike_raster",
+    "training_and_test",
+    "waveform",
+    "word_journey",
+]

@@ -1,0 +1,139 @@
+"""Grids of images."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from snn_synth.errors import InputError
+from snn_synth.plot.figure import FAINT, INK, PIXELS, Array, as_array, as_images, new_figure, title_axes
+
+
+def draw_image(ax: Axes, image: npt.NDArray[np.float32], title: str = "") -> None:
+    """One image, without axes."""
+    # Standardized, as the paper compares images: the brightest pixel is white, unless the image is all but silent.
+    ax.imshow(image, cmap="gray", vmin=0, vmax=max(image.max(), FAINT), interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    title_axes(ax, title)
+
+
+def image_grid(images: Array, columns: int = 10, titles: Sequence[str] | None = None) -> Figure:
+    """Images in rows, black 0 and white 1.
+
+    Args:
+        images: the images, in [0, 1].
+        columns: how many stand in a row.
+        titles: one for each image.
+
+    Shape:
+        images: [N, 1, 28, 28] or [N, 28, 28].
+
+    Returns:
+        A figure with N axes.
+
+    Raises:
+        InputError: for another shape, or another number of titles.
+
+    Example:
+        >>> import torch
+        >>> len(image_grid(torch.rand(12, 1, 28, 28), columns=5).axes)
+        12
+    """
+    grid = as_images(images)
+    if columns < 1:
+        raise InputError(f"Expected `columns` to be at least 1, got {columns}")
+    if titles is not None and len(titles) != len(grid):
+        raise InputError(f"Expected {len(grid)} titles, one for each image, got {len(titles)}")
+    columns = min(columns, len(grid))
+    rows = -(-len(grid) // columns)
+    figure = new_figure(0.9 * columns, (0.9 if titles is None else 1.1) * rows)
+    for i, image in enumerate(grid):
+        draw_image(figure.add_subplot(rows, columns, i + 1), image, "" if titles is None else titles[i])
+    return figure
+
+
+def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | None = None) -> Figure:
+    """Two rows: the images that went in, and below each what came out.
+
+    Shape:
+        originals, outputs: [N, 1, 28, 28] or [N, 28, 28]; `labels`: N titles.
+
+    Returns:
+        A figure with 2 N axes, the originals first.
+
+    Raises:
+        InputError: for another shape, or another number of labels.
+
+    Example:
+        >>> import torch
+        >>> len(reconstructions(torch.rand(4, 28, 28), torch.rand(4, 28, 28)).axes)
+        8
+    """
+    above, below = as_images(originals, "originals"), as_images(outputs, "outputs")
+    if len(above) != len(below):
+        raise InputError(f"Expected as many outputs as originals, got {len(below)} and {len(above)}")
+    if labels is not None and len(labels) != len(above):
+        raise InputError(f"Expected {len(above)} labels, one for each image, got {len(labels)}")
+    figure = image_grid(np.concatenate([above, below]), columns=len(above))
+    for ax, label in zip(figure.axes, labels or [], strict=False):
+        title_axes(ax, label)
+    for row, name in ((0, "input"), (len(above), "output")):
+        figure.axes[row].set_ylabel(name, fontsize=9, color=INK)
+    return figure
+
+
+def digit_grid(images: Array) -> Figure:
+    """Images drawn from spoken digits: a column for each digit, a row for each utterance (paper, figure 9B).
+
+    Shape:
+        images: [10, K, 28, 28], K utterances for each digit.
+
+    Returns:
+        A figure with 10 K axes, row by row.
+
+    Raises:
+        InputError: for another shape.
+
+    Example:
+        >>> import torch
+        >>> figure = digit_grid(torch.rand(10, 5, 28, 28))
+        >>> len(figure.axes), figure.axes[3].get_title()
+        (50, '3')
+    """
+    grid = as_array(images, (10, None, PIXELS, PIXELS), "images").swapaxes(0, 1)
+    figure = image_grid(grid.reshape(-1, PIXELS, PIXELS), columns=10)
+    for digit in range(10):
+        title_axes(figure.axes[digit], str(digit))
+    return figure
+
+
+def image_rows(rows: Mapping[str, Array]) -> Figure:
+    """A row of images for each name, which stands to the left of it.
+
+    Shape:
+        each [N, 1, 28, 28] or [N, 28, 28].
+
+    Returns:
+        A figure with N axes for each name, row by row.
+
+    Raises:
+        InputError: for another shape, or rows of different lengths.
+
+    Example:
+        >>> import torch
+        >>> figure = image_rows({"input": torch.rand(4, 28, 28), "SNN": torch.rand(4, 28, 28)})
+        >>> len(figure.axes), figure.axes[4].get_ylabel()
+        (8, 'SNN')
+    """
+    grids = {name: as_images(images, name) for name, images in rows.items()}
+    lengths = {name: len(grid) for name, grid in grids.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(f"Expected rows of one length, got {lengths}")
+    columns = next(iter(lengths.values()))
+    figure = image_grid(np.concatenate(list(grids.values())), columns=columns)
+    for row, name in enumerate(grids):
+        figure.axes[row * columns].set_ylabel(name, fontsize=9, color=INK, rotation=0, ha="right", va="center")
+    return figure

@@ -1,0 +1,150 @@
+"""Sounds, spectrograms and spikes, and the way of a word from one to the next."""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from snn_synth.errors import InputError
+from snn_synth.plot.figure import BLUE, INK, PIXELS, Array, as_array, label_axes, new_figure, title_axes
+from snn_synth.plot.images import draw_image
+
+
+def _draw_waveform(ax: Axes, samples: npt.NDArray[np.float32], rate: int) -> None:
+    if rate < 1:
+        raise InputError(f"Expected a sample rate of at least 1 Hz, got {rate}")
+    ax.plot(np.arange(len(samples)) / rate, samples, color=BLUE, linewidth=0.6)
+    ax.margins(x=0)
+    label_axes(ax, "time (s)", "amplitude")
+
+
+def _draw_spectrogram(ax: Axes, values: npt.NDArray[np.float32]) -> None:
+    ax.imshow(values, cmap="cividis", origin="lower", aspect="auto", interpolation="nearest", vmin=0, vmax=1)
+    label_axes(ax, "frame", "channel")
+
+
+def _draw_raster(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
+    steps, neurons = np.nonzero(spikes)
+    # Thousands of neurons share a few hundred pixels: thin, translucent dashes show their rate as a shade.
+    crowd = spikes.shape[1]
+    width, shade = np.clip(250 / crowd, 0.5, 4), np.clip(400 / crowd, 0.1, 1)
+    ax.hlines(neurons, steps + 0.6, steps + 1.4, colors=INK, linewidth=float(width), alpha=float(shade))
+    ax.set(xlim=(0.5, spikes.shape[0] + 0.5), ylim=(-0.5, spikes.shape[1] - 0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    label_axes(ax, "time step", "neuron")
+
+
+def _draw_hidden(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
+    steps, neurons = spikes.shape
+    edges = (0.5, steps + 0.5, -0.5, neurons - 0.5)
+    ax.imshow(
+        spikes.T,
+        cmap="gray_r",
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        vmin=0,
+        vmax=1,
+        extent=edges,
+    )
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    label_axes(ax, "time step", "hidden neuron")
+
+
+def waveform(samples: Array, rate: int) -> Figure:
+    """A sound over its time in seconds; samples [n] at `rate` hertz.
+
+    Example:
+        >>> import torch
+        >>> waveform(torch.zeros(8000), 8000).axes[0].get_xlabel()
+        'time (s)'
+    """
+    figure = new_figure(6, 1.8)
+    _draw_waveform(figure.add_subplot(), as_array(samples, (None,), "samples"), rate)
+    return figure
+
+
+def spectrogram(values: Array) -> Figure:
+    """A spectrogram [C, F] in [0, 1]: low channels at the bottom, time to the right.
+
+    Example:
+        >>> import torch
+        >>> spectrogram(torch.rand(39, 100)).axes[0].get_ylabel()
+        'channel'
+    """
+    figure = new_figure(6, 2.4)
+    _draw_spectrogram(figure.add_subplot(), as_array(values, (None, None), "a spectrogram"))
+    return figure
+
+
+def spike_raster(spikes: Array) -> Figure:
+    """One dash for each spike of [T, N]: time steps from 1 to T to the right, neurons upwards.
+
+    Example:
+        >>> import torch
+        >>> len(spike_raster(torch.eye(5)).axes[0].collections[0].get_segments())
+        5
+    """
+    figure = new_figure(6, 3)
+    _draw_raster(figure.add_subplot(), as_array(spikes, (None, None), "spikes"))
+    return figure
+
+
+def hidden_map(spikes: Array) -> Figure:
+    """The hidden state [T_h, N] as the bitmap that is stored: a spike is black.
+
+    Example:
+        >>> import torch
+        >>> hidden_map(torch.eye(15, 196)).axes[0].images[0].get_array().shape
+        (196, 15)
+    """
+    figure = new_figure(3, 3)
+    _draw_hidden(figure.add_subplot(), as_array(spikes, (None, None), "a hidden state"))
+    return figure
+
+
+def word_journey(
+    samples: Array,
+    rate: int,
+    spectrogram: Array,
+    input_spikes: Array,
+    hidden: Array,
+    image: Array,
+    target: Array | None = None,
+    title: str = "",
+) -> Figure:
+    """What becomes of a word: waveform, spectrogram, input spikes, hidden state, image, side by side.
+
+    Shape:
+        samples [n], spectrogram [C, F], input_spikes [T, N], hidden [T, H], image and target [28, 28].
+
+    Returns:
+        A figure with five axes, or six with a target.
+
+    Raises:
+        InputError: for another shape.
+
+    Example:
+        >>> import torch
+        >>> spikes = torch.eye(30)
+        >>> figure = word_journey(
+        ...     torch.zeros(800), 8000, torch.rand(39, 100), spikes, spikes, torch.rand(28, 28), title="seven"
+        ... )
+        >>> [ax.get_title() for ax in figure.axes]
+        ['waveform', 'spectrogram', 'input spikes', 'hidden state', 'image']
+    """
+    pictures = [("image", image)] + ([] if target is None else [("target", target)])
+    figure = new_figure(13, 2.5)
+    axes = figure.subplots(1, 4 + len(pictures), width_ratios=[1.2, 1.2, 1, 1] + [1] * len(pictures))
+    _draw_waveform(axes[0], as_array(samples, (None,), "samples"), rate)
+    _draw_spectrogram(axes[1], as_array(spectrogram, (None, None), "a spectrogram"))
+    _draw_raster(axes[2], as_array(input_spikes, (None, None), "input spikes"))
+    _draw_hidden(axes[3], as_array(hidden, (None, None), "a hidden state"))
+    for ax, name in zip(axes, ("waveform", "spectrogram", "input spikes", "hidden state"), strict=False):
+        title_axes(ax, name)
+    for ax, (name, picture) in zip(axes[4:], pictures, strict=True):
+        draw_image(ax, as_array(picture, (PIXELS, PIXELS), name), name)
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    return figure

@@ -1,0 +1,112 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+
+from snn_synth.errors import InputError
+from snn_synth.experiments.reproduce import trials
+from snn_synth.experiments.reproduce.catalogue import Experiment
+from snn_synth.experiments.reproduce.recipes import Recipe
+from snn_synth.experiments.reproduce.run import run
+from snn_synth.experiments.reproduce.trials import RESULT, Trial
+
+SNN = Trial(
+    Recipe(lr=0.01, one_cycle=True, batch_size=20), images="mnist_subset", hidden=40, num_steps=6, train_images=1500
+)
+ANN = Trial(Recipe(lr=0.1, optimizer="sgd", batch_size=20), "ann", "mnist_subset", hidden=12, train_images=100)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+class Stop(Callback):
+    """A crash after some batches."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if batch_idx == self.batches:
+            raise KeyError("crash")
+
+
+@pytest.fixture
+def experiment(monkeypatch):
+    monkeypatch.setattr("snn_synth.experiments.reproduce.run._size", lambda trial, preset: trial)
+    return Experiment("A test.", {"SNN": SNN, "ANN": ANN}, (1, 1), {"SNN": 0.5})
+
+
+def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_path):
+    metrics = run("tiny", experiment, tmp_path, seeds=2, words=["reproduce", "tiny"])
+    assert json.loads((tmp_path / "tiny" / "metrics.json").read_text()) == metrics
+    for arm, trial in experiment.arms.items():
+        found = metrics["arms"][arm]
+        each = []
+        for seed in (0, 1):
+            result = json.loads((tmp_path / "trials" / trial.key(seed) / RESULT).read_text())
+            each.append(result["test"]["mse"])
+        assert each[0] != each[1]
+        assert found["test/mse"]["each"] == pytest.approx(each, abs=1e-5)
+        assert found["test/mse"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
+        assert found["test/mse"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+    snn = metrics["arms"]["SNN"]
+    assert snn["curve"]["batch"] == [1, 20, 40, 60]
+    assert snn["curve"]["mse"][-1] < 0.9 * snn["curve"]["mse"][0], "it learned"
+    assert (snn["paper"], metrics["arms"]["ANN"]["paper"]) == (0.5, None)
+    assert metrics["command"] == "snn-synth reproduce tiny"
+    assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
+
+
+def test_what_was_trained_is_not_trained_again(experiment, tmp_path, monkeypatch):
+    first = run("tiny", experiment, tmp_path)
+    monkeypatch.delattr(trials.Trainer, "fit")
+    again = run("tiny", experiment, tmp_path)
+    assert again["arms"] == first["arms"]
+    shared = Experiment("Another.", {"also": ANN}, (1, 1))
+    assert run("other", shared, tmp_path)["arms"]["also"]["test/mse"] == first["arms"]["ANN"]["test/mse"]
+
+
+def test_results_of_other_settings_are_replaced_by_force_alone(experiment, tmp_path):
+    run("tiny", experiment, tmp_path)
+    before = (tmp_path / "tiny" / "metrics.json").read_bytes()
+    with pytest.raises(InputError, match=r"\[0, 1\].* got .*\[0\].*--force"):
+        run("tiny", experiment, tmp_path, seeds=2)
+    assert (tmp_path / "tiny" / "metrics.json").read_bytes() == before
+    assert run("tiny", experiment, tmp_path, seeds=2, force=True)["seeds"] == [0, 1]
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        run("tiny", experiment, tmp_path, seeds=0)
+
+
+def test_missing_data_is_said_before_anything_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr("snn_synth.data.mnist.fetch", lambda *a, **k: (_ for _ in ()).throw(InputError("no network")))
+    monkeypatch.setenv("SNN_SYNTH_DATA", str(tmp_path / "nowhere"))
+    needs = Experiment("A test.", {"subset": SNN, "mnist": Trial(Recipe(lr=0.1))}, (1, 1))
+    with pytest.raises(InputError):
+        run("tiny", needs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("rule", ["bptt", "online"])
+def test_an_interrupted_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, rule):
+    recipe = Recipe(lr=0.005, rule=rule, batch_size=20)
+    trial = Trial(recipe, images="mnist_subset", hidden=8, num_steps=3, train_images=2400)
+    whole = trial.run(0, tmp_path / "whole")
+    original = trials.Trainer
+
+    def dying(callbacks, **settings):
+        return original(callbacks=[Stop(110), *callbacks], **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trials, "Trainer", dying)
+        with pytest.raises(KeyError, match="crash"):
+            trial.run(0, tmp_path / "parts")
+    kept = torch.load(tmp_path / "parts" / "resume.ckpt", weights_only=True)["loops"]["fit_loop"]
+    assert kept["epoch_loop.batch_progress"]["total"]["processed"] == 100
+    parts = trial.run(0, tmp_path / "parts")
+    for part in ("test", "train", "curve"):
+        assert parts[part] == whole[part]
+    assert np.array_equal(np.load(tmp_path / "parts" / "drawn.npy"), np.load(tmp_path / "whole" / "drawn.npy"))
