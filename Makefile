@@ -3,8 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-# Python compiles what it imports: compiling every file of every package would take as long as all the rest.
-PIP := --quiet --disable-pip-version-check --no-compile
+PIP := --quiet --disable-pip-version-check
 
 .PHONY: demo test lint journey clean
 

@@ -13,7 +13,9 @@ from snn_synth.training.loaders import ImageBatch, SpeechBatch
 
 
 class LitAutoencoderANN(LitModule):
-    """Trains an AE-ANN to regenerate its pixels, by their mean square error.
+    r"""Trains an AE-ANN to regenerate its pixels, by the loss of its spiking counterpart.
+
+    .. math:: L = \frac{1}{2B} \sum_{b,i} (y_{b,i} - x_{b,i})^2
 
     Logs ``train/loss``, ``val/mse`` and ``test/mse``, the standardized MSE, as :class:`LitAutoencoder` does.
 
@@ -41,9 +43,9 @@ class LitAutoencoderANN(LitModule):
         self.val_mse, self.test_mse = StandardizedMSE(), StandardizedMSE()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Mean square error of the pixels."""
+        """Half the squared errors, summed over the pixels: SGD's learning rate depends on that scale."""
         images = batch.images.flatten(1)
-        loss = F.mse_loss(self.network(images), images)
+        loss = 0.5 * (self.network(images) - images).square().sum(1).mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss
 

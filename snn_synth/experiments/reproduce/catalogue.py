@@ -31,7 +31,7 @@ def _row(images: str, hidden: int, num_steps: int) -> dict[str, Trial]:
     return {
         "SNN paper": snn,
         "SNN best": replace(snn, recipe=BEST_SNN[images]),
-        "ANN paper, SGD": replace(ann, recipe=PAPER_SGD[images]),
+        "ANN paper, SGD": replace(ann, recipe=PAPER_SGD[images], output="sigmoid"),
         "ANN paper, Adam": replace(ann, recipe=PAPER_ADAM[images], output="sigmoid"),
         "ANN best": replace(ann, recipe=BEST_ANN[images]),
     }

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+import wandb
 from lightning.pytorch import LightningModule, Trainer
 
 from snn_synth.experiments.reproduce.curve import Curve
@@ -107,7 +108,8 @@ class Trial:
         start = time.perf_counter()
         data = DATA[self.images](root, self.recipe.batch_size, validation_fraction=0, seed=seed)
         module, curve = self.module(seed), Curve()
-        logger = WandbLogger(name=name or None, save_dir=str(folder), group=group or None)
+        quiet = wandb.Settings(silent=True)  # a table for each trial would bury ours
+        logger = WandbLogger(name=name or None, save_dir=str(folder), group=group or None, settings=quiet)
         trainer = Trainer(
             max_epochs=self.recipe.epochs,
             limit_train_batches=None if self.train_images is None else self.train_images // self.recipe.batch_size,
