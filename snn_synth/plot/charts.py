@@ -138,7 +138,7 @@ def training_and_test(
         right.barh(place, mean, xerr=deviation, color=colour, height=0.6, ecolor=INK)
         right.text(mean + deviation, place, f" {mean:.3f}", va="center", fontsize=8, color=INK)
         if published is not None:
-            right.plot(published, place, marker="D", markersize=6, color=INK, markerfacecolor="white")
+            right.plot(published, place - 0.3, marker="D", markersize=6, color=INK, markerfacecolor="white")
     left.set_ylim(bottom=0)
     left.legend(frameon=False, fontsize=8, labelcolor=INK)
     right.set_yticks(range(len(finals)), list(finals))

@@ -45,7 +45,7 @@ class LitAutoencoderANN(LitModule):
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Half the squared errors, summed over the pixels: SGD's learning rate depends on that scale."""
         images = batch.images.flatten(1)
-        loss = 0.5 * (self.network(images) - images).square().sum(1).mean()
+        loss: Tensor = 0.5 * (self.network(images) - images).square().sum(1).mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss
 

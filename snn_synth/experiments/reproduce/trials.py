@@ -108,21 +108,21 @@ class Trial:
         start = time.perf_counter()
         data = DATA[self.images](root, self.recipe.batch_size, validation_fraction=0, seed=seed)
         module, curve = self.module(seed), Curve()
-        quiet = wandb.Settings(silent=True)  # a table for each trial would bury ours
-        logger = WandbLogger(name=name or None, save_dir=str(folder), group=group or None, settings=quiet)
-        trainer = Trainer(
-            max_epochs=self.recipe.epochs,
-            limit_train_batches=None if self.train_images is None else self.train_images // self.recipe.batch_size,
-            accelerator="auto",
-            devices=1,
-            default_root_dir=folder,
-            logger=logger,
-            callbacks=[curve, ResumeCheckpoint()],
-            plugins=[AtomicCheckpointIO()],
-            enable_model_summary=False,
-        )
+        silent = wandb.Settings(silent=True)  # a table for each trial would bury ours
         resume = folder / "resume.ckpt"
         with quiet_lightning():
+            logger = WandbLogger(name=name or None, save_dir=str(folder), group=group or None, settings=silent)
+            trainer = Trainer(
+                max_epochs=self.recipe.epochs,
+                limit_train_batches=None if self.train_images is None else self.train_images // self.recipe.batch_size,
+                accelerator="auto",
+                devices=1,
+                default_root_dir=folder,
+                logger=logger,
+                callbacks=[curve, ResumeCheckpoint()],
+                plugins=[AtomicCheckpointIO()],
+                enable_model_summary=False,
+            )
             trainer.fit(module, data, ckpt_path=resume if resume.is_file() else None)
         module.eval()
         most = min(MEASURED, self.train_images or MEASURED)
