@@ -40,7 +40,7 @@ def listing() -> str:
         >>> print(listing().splitlines()[1].split()[0])
         table1-mnist
     """
-    lines = [f"{'name':<20} {'quick':>8} {'full':>8}   (minutes on two cores, for one seed)"]
+    lines = [f"{'name':<20} {'quick':>8} {'full':>8}   (minutes on two cores for one seed, roughly)"]
     for name, one in EXPERIMENTS.items():
         quick, full = one.minutes
         lines.append(f"{name:<20} {quick:>8g} {full:>8g}   {one.shows}")
