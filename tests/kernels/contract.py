@@ -14,7 +14,7 @@ from snn_synth.functional.loss import membrane_error
 
 DEVICE = "cuda" if os.environ.get("TRITON_INTERPRET") == "0" else "cpu"
 SHAPES = [(1, 1, 1), (17, 1, 3), (3, 2, 257)]  # [T, B, N]
-NEURONS = [(0.9, 1.0), (0.0, 0.5), (1.0, 1.0)]  # decay, threshold
+NEURONS = [(0.9, 1.0), (0.0, 0.5), (1.0, 1.0), (0.9, 0.5)]  # decay, threshold
 
 
 def currents_of(shape, seed=0):

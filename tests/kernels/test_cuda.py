@@ -65,10 +65,11 @@ def compiled(monkeypatch, tmp_path):
     return programs
 
 
-def test_every_kernel_compiles_and_rounds_each_operation(compiled):
+@pytest.mark.parametrize("shape", [(15, 2, 784), (1, 1, 1)])
+def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     from snn_synth.kernels.cuda import encoding, lif, traces
 
-    num_steps, batch, neurons = shape = (15, 2, 784)
+    num_steps, batch, neurons = shape
     x = torch.zeros(shape)
     keys = torch.zeros(batch, dtype=torch.int64)
     last_spike = torch.zeros(batch, neurons, dtype=torch.int32)

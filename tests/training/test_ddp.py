@@ -56,7 +56,9 @@ def membranes(spikes, steps):
     return [torch.stack(layer) for layer in zip(*found, strict=True)]
 
 
-@pytest.mark.parametrize("settings", [("bptt", "adamw"), ("online", "sgd")], ids="-".join)
+@pytest.mark.parametrize(
+    "settings", [("bptt", "adamw"), ("bptt", "sgd"), ("online", "adamw"), ("online", "sgd")], ids="-".join
+)
 def test_on_given_spikes_two_processes_hold_the_weights_of_one_after_20_batches(fresh_process, tmp_path, settings):
     expected, batches, steps = reference(*settings)
     assert len(batches) == 20

@@ -32,7 +32,7 @@ class Curve(Callback):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         shown = image_batch(data.train_set, torch.arange(min(SHOWN, len(data.train_set))))
-        _, found = errors(pl_module, type(shown)(*(part.to(pl_module.device) for part in shown)))
+        _, found = errors(pl_module, shown)
         for name, value in {**found, "batch": torch.tensor(float(done))}.items():
             self.points.setdefault(name, []).append(round(value.mean().item(), 5))
 

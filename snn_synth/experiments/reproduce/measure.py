@@ -24,6 +24,7 @@ def errors(module: LightningModule, batch: ImageBatch) -> tuple[Tensor, dict[str
         ``error_share``, the share of output neurons and time steps that the loss does not leave alone: with the mask
         those that fire wrongly, without it all whose membrane is not at its target.
     """
+    batch = ImageBatch(*(part.to(module.device) for part in batch))
     images = batch.images.flatten(1)
     if not isinstance(module, LitAutoencoder):
         drawn = module.predict_step(batch).flatten(1)
@@ -49,7 +50,7 @@ def over(module: LightningModule, images: ImageDataset, most: int) -> dict[str, 
     samples, correlation = 0, PearsonCorrCoef()
     for places in torch.arange(min(most, len(images))).split(AT_ONCE):  # type: ignore[no-untyped-call]
         batch = image_batch(images, places)
-        drawn, found = errors(module, ImageBatch(*(part.to(module.device) for part in batch)))
+        drawn, found = errors(module, batch)
         samples += len(drawn)
         correlation.update(drawn.flatten().double().cpu(), batch.images.flatten().double().cpu())
         for name, value in found.items():

@@ -145,5 +145,5 @@ def _one_of_each(module: LightningModule, data: ImageData) -> npt.NDArray[np.flo
     labels = data.test_set.labels
     places = torch.stack([torch.nonzero(labels == label)[0, 0] for label in range(10)])
     batch = image_batch(data.test_set, places)
-    drawn, _ = errors(module, type(batch)(*(part.to(module.device) for part in batch)))
+    drawn, _ = errors(module, batch)
     return np.stack([batch.images[:, 0].numpy(), drawn.cpu().reshape(-1, 28, 28).numpy()])

@@ -24,7 +24,7 @@ def installed(name: str):
     return CONTENDERS[name]
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, "reference", "ours"])
+@pytest.mark.parametrize("name", [*NETWORKS, pytest.param("compile", marks=pytest.mark.slow), "reference", "ours"])
 def test_the_loss_is_that_of_a_numpy_loop(name, make):
     case = make("bptt")
     _, losses, _, _ = online(*as_numpy(case))
