@@ -1,5 +1,6 @@
 """What the processes that tests start run first."""
 
+import atexit
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ def call(folder, environment, streams, function, *arguments, **keywords):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    os.environ.pop("WANDB_SERVICE", None)  # the test's own, which another program would not find
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children
     if streams:
         source, output = streams
@@ -20,7 +22,10 @@ def call(folder, environment, streams, function, *arguments, **keywords):
         for stream in (1, 2):
             os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  (a child of multiprocessing reads from nowhere)
-    function(*arguments, **keywords)
+    try:
+        function(*arguments, **keywords)
+    finally:
+        atexit._run_exitfuncs()  # a program runs them (W&B ends its run there), a child of multiprocessing does not
 
 
 def free_port():
