@@ -3,7 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-PIP := --quiet --disable-pip-version-check
+# pip would compile every module; most are never imported, and Python compiles those that are.
+PIP := --quiet --disable-pip-version-check --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint journey clean
 
