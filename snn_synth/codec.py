@@ -78,6 +78,39 @@ def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.from_numpy(bits).to(dtype).reshape(len(data), num_steps, neurons).transpose(0, 1)
 
 
+def quantize(values: Tensor, bits: int) -> Tensor:
+    r"""Round to :math:`2^{bits}` levels, evenly spaced from 0 to the largest value.
+
+    .. math:: q = \frac{m}{L} \left\lfloor \frac{L\, x}{m} + \frac12 \right\rfloor, \quad
+        L = 2^{bits} - 1, \quad m = \max x
+
+    Args:
+        values: hidden vectors of a conventional autoencoder, at least 0.
+        bits: of a value, as many as the spike map has time steps.
+
+    Shape:
+        any, the result alike.
+
+    Raises:
+        InputError: for values below 0, or ``bits`` below 1.
+
+    Source:
+        Roy, Panda & Roy 2019, section 4.2.3 (figure 10C), which does not say where its levels lie.
+
+    Example:
+        >>> quantize(torch.tensor([0.0, 0.9, 2.0, 3.0]), bits=1)
+        tensor([0., 0., 3., 3.])
+        >>> quantize(torch.tensor([0.0, 0.9, 2.0, 3.0]), bits=2)
+        tensor([0., 1., 2., 3.])
+    """
+    if bits < 1:
+        raise InputError(f"Expected `bits` to be at least 1, got {bits}")
+    if (values < 0).any():
+        raise InputError(f"Expected values of at least 0, got {values.min().item():g}")
+    step = values.max().clamp(min=torch.finfo(values.dtype).tiny) / (2.0**bits - 1)
+    return (values / step + 0.5).floor() * step
+
+
 def compression_ratio(num_steps: int, neurons: int = 196, pixels: int = 784, bits_per_pixel: int = 8) -> float:
     r"""How many times smaller than the image its hidden map is.
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -226,27 +226,36 @@ def test_bad_input_says_what_was_expected_and_what_came(draw, message):
         draw()
 
 
-def test_image_rows_name_each_row():
-    rows = {"input": some(3, 28, 28), "SNN": some(3, 1, 28, 28, seed=1)}
+def test_image_rows_name_the_first_row_of_each():
+    rows = {"input": some(3, 28, 28), "SNN": some(2, 3, 28, 28, seed=1)}
     figure = plot.image_rows(rows)
-    np.testing.assert_array_equal(shown(figure), torch.cat([rows["input"], rows["SNN"][:, 0]]))
-    assert [ax.get_ylabel() for ax in figure.axes] == ["input", "", "", "SNN", "", ""]
-    with pytest.raises(InputError, match=r"one length, got \{'a': 3, 'b': 2\}"):
+    np.testing.assert_array_equal(shown(figure), torch.cat([rows["input"], *rows["SNN"]]))
+    assert [ax.get_ylabel() for ax in figure.axes] == ["input", "", "", "SNN", "", "", "", "", ""]
+    with pytest.raises(InputError, match="one length"):
         plot.image_rows({"a": some(3, 28, 28), "b": some(2, 28, 28)})
 
 
 def test_training_and_test_shows_each_arm_and_the_published_value():
     curves = {f"arm {i}": ([1, 20, 40], [1.0, 0.5, 0.1 * i]) for i in range(6)}
-    finals = {name: (0.1 + 0.05 * i, 0.01, 0.3 if i == 2 else None) for i, name in enumerate(curves)}
+    finals = {
+        name: {"test": (0.1 + 0.05 * i, 0.01, 0.3 if i == 2 else None), "train": (0.05 * i, 0.0, None)}
+        for i, name in enumerate(curves)
+    }
     figure = plot.training_and_test(curves, finals)
     left, right = figure.axes
     assert [list(line.get_ydata()) for line in left.lines] == [errors for _, errors in curves.values()]
     looks = [(line.get_color(), line.get_linestyle()) for line in left.lines]
     assert len(set(looks)) == 6, "no two look the same"
-    assert [bar.get_width() for bar in right.patches] == pytest.approx([mean for mean, _, _ in finals.values()])
-    assert [bar.get_facecolor() for bar in right.patches] == [to_rgba(colour) for colour, _ in looks]
+    expected = [found[0] for one in finals.values() for found in one.values()]
+    assert [bar.get_width() for bar in right.patches] == pytest.approx(expected)
+    assert [bar.get_facecolor()[:3] for bar in right.patches[::2]] == [to_rgb(colour) for colour, _ in looks]
+    assert all(test.get_alpha() > train.get_alpha() for test, train in zip(*[iter(right.patches)] * 2, strict=True))
+    tops = [bar.get_y() for bar in right.patches]
+    assert tops == sorted(tops), "in the order given, none upon another"
     [diamond] = [line for line in right.lines if line.get_marker() == "D"]
     assert diamond.get_xdata() == [0.3]
-    assert "diamond" in right.get_xlabel()
+    assert right.get_xlabel() == "test, then train (diamond: the paper)"
     with pytest.raises(InputError, match="same arms"):
-        plot.training_and_test(curves, {"arm 0": (0.1, 0.0, None)})
+        plot.training_and_test(curves, {"arm 0": finals["arm 0"]})
+    with pytest.raises(InputError, match="same measures"):
+        plot.training_and_test(curves, finals | {"arm 1": {"test": (0.1, 0.0, None)}})

@@ -19,8 +19,34 @@ def shipped() -> dict[str, Path]:
         >>> shipped()["ae_mnist"].name
         'ae_mnist.yaml'
     """
+    return _in("")
+
+
+def shipped_sweeps() -> dict[str, Path]:
+    """Path of each shipped sweep by its name.
+
+    Example:
+        >>> "ae_mnist" in shipped_sweeps()
+        True
+    """
+    return _in("sweeps")
+
+
+def _in(place: str) -> dict[str, Path]:
     folder = next((folder for folder in FOLDERS if folder.is_dir()), FOLDERS[0])
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted((folder / place).glob("*.yaml"))}
+
+
+def find_sweep(name: str) -> Path:
+    """The sweep file meant by a path or by the name of a shipped one.
+
+    Raises:
+        InputError: if there is neither.
+    """
+    path = Path(name) if Path(name).is_file() else shipped_sweeps().get(name)
+    if path is None:
+        raise InputError(f"Expected a sweep file or one of the shipped sweeps {list(shipped_sweeps())}, got {name!r}")
+    return path
 
 
 def find(name: str) -> Path:

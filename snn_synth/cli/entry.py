@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "snn_synth.cli.demo",
     "bench": "snn_synth.cli.bench",
     "reproduce": "snn_synth.cli.reproduce",
+    "sweep": "snn_synth.cli.sweep",
 }
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 

@@ -12,6 +12,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   synthesize  draw images from sound files
   demo        from nothing to images of spoken digits, with a report
   reproduce   the paper's table and figures, each by its name
+  sweep       search the settings of a config, several runs at a time, without an account
   bench       speed and memory on this machine, beside other spiking libraries
 
   --version   the version
@@ -50,7 +51,9 @@ one reading of the test set at the end.
 Examples:
   snn-synth fit --config ae_mnist
   snn-synth fit --config ae_mnist --config ae_mnist_online         the paper's learning rule and settings
+                                                                   (ae_fashion_mnist_online, a2i_fsdd_online)
   snn-synth fit --config ae_mnist --model.network.hidden 100 --trainer.default_root_dir runs/narrow
+  snn-synth fit --config ae_fashion_mnist --config ae_fashion_mnist_ann    a conventional network of the same size
   snn-synth fit --config ae_mnist --config ddp                     several processes: docs/scaling.md
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
 
@@ -94,18 +97,20 @@ Examples:
 """ + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
 
 _SYNTHESIZE = """\
-usage: snn-synth synthesize --checkpoint FILE --out DIR [--num-steps T] [--seed SEED] FILE.wav ...
+usage: snn-synth synthesize [--checkpoint FILE] --out DIR [--num-steps T] [--seed SEED] FILE.wav ...
 
 Draw an image from each sound file: WAV, FLAC, OGG or NIST SPHERE, any sample rate, mono or stereo, up to 30 seconds.
 For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png, seven-spikes.png (the input's spikes)
 and seven-forming.gif (the image forming over the time steps).
 
 Examples:
+  snn-synth synthesize --out pictures seven.wav
   snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures seven.wav
   snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 recordings/*.wav
 
 Options:
-  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it
+  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it;
+                     if not given, the pair of networks that comes with the package, trained on English digits
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given
   --seed SEED        of the input's spikes; that of the training if not given\
@@ -155,22 +160,43 @@ _REPRODUCE = """\
 usage: snn-synth reproduce NAME [--preset quick|full] [--seeds N] [options]
        snn-synth reproduce --list
 
-A row of the paper's table, or one of its figures: train what is compared there, on MNIST and Fashion-MNIST, and write
-the numbers beside the paper's and the picture in the paper's form. A run that was interrupted goes on where it was, and
-what another experiment has trained is not trained again.
+A row of the paper's table, one of its figures or of its claims: train what is compared there, on MNIST, Fashion-MNIST
+and FSDD's spoken digits, and write the numbers beside the paper's, and pictures. A run that was interrupted goes on
+where it was, and what another experiment has trained is not trained again; several processes may share the work.
 
 Examples:
   snn-synth reproduce --list
   snn-synth reproduce fig4a
+  snn-synth reproduce all
   snn-synth reproduce table1 --preset full --seeds 3
 
 Options:
   --list           the names, what each shows, and how long it takes
-  --preset PRESET  quick (a tenth of the training images) or full (the paper's size); quick if not given
+  --preset PRESET  quick (training a tenth as long) or full (the paper's length); quick if not given
   --seeds N        run seeds 0 to N-1, and give means and standard deviations; 1 if not given
   --out DIR        gets a folder for each name, and the trials; runs/reproduce if not given
   --force          replace results of another preset or other seeds\
 """
+
+_SWEEP = """\
+usage: snn-synth sweep FILE [--count N] [--jobs N] [--seed SEED]
+
+Run one of W&B's sweep files on this machine, without its server or an account: every point of a grid, or a random
+search. `method: bayes` needs the server, and so `wandb sweep` and `wandb agent`. What has been run is not run again.
+
+Examples:
+  snn-synth sweep fig3                      a shipped sweep: {sweeps}
+  snn-synth sweep ae_mnist --count 20 --jobs 2
+  snn-synth sweep my-sweep.yaml
+
+Options:
+  --count N     runs; all of a grid, and `run_cap` of a random search, if not given
+  --jobs N      processes at a time, which share the cores; one for each core if not given
+  --seed SEED   of a random search; 0 if not given
+
+runs/sweeps/NAME gets sweep.json (all runs, the best first), sweep.png and the log of each run; runs/sweeps/NAME-0,
+NAME-1, ... are the runs.\
+""".format(sweeps="ae_mnist, fig3, fig4b, fig7a, fig7c, fig10a")
 
 PAGES = {
     "fit": _FIT,
@@ -181,4 +207,5 @@ PAGES = {
     "demo": _DEMO,
     "bench": _BENCH,
     "reproduce": _REPRODUCE,
+    "sweep": _SWEEP,
 }

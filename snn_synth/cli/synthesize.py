@@ -1,6 +1,7 @@
 """``snn-synth synthesize``: sound files to images."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,9 +11,11 @@ from snn_synth import plot
 from snn_synth.cli.arguments import Parser
 from snn_synth.data import build_front_end, read_audio
 from snn_synth.errors import InputError
-from snn_synth.models import Synthesis
+from snn_synth.models import AudioToImage, Synthesis
+from snn_synth.models.pretrained import shipped_models
 from snn_synth.training import LitAudiocoder, load_checkpoint
 
+SHIPPED = "fsdd"  # of the models that come with the package
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
 
 
@@ -20,23 +23,44 @@ def run(words: list[str]) -> None:
     """Draw an image from each sound file; nothing is written before all of the input has been checked."""
     parser = Parser(prog="snn-synth synthesize", add_help=False)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", default=SHIPPED)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--num-steps", type=int)
     parser.add_argument("--seed", type=int)
     arguments = parser.parse_args(words[1:])
 
     targets = output_files(arguments.files, arguments.out)
-    module = load_checkpoint(LitAudiocoder, arguments.checkpoint)
-    spectrograms = read_spectrograms(module, arguments.files)
-    num_steps = module.num_steps if arguments.num_steps is None else arguments.num_steps
-    seed = module.seed if arguments.seed is None else arguments.seed
+    source = load(arguments.checkpoint)
+    given = {name: getattr(arguments, name) for name in ("num_steps", "seed") if getattr(arguments, name) is not None}
+    source = source._replace(**given)
+    spectrograms = read_spectrograms(source.model, arguments.files)
 
     # A wrong number of steps, or a network of another size, fails at the first file: before anything is written.
     for spectrogram, paths in zip(tqdm(spectrograms, "Drawing", unit="file", disable=None), targets, strict=True):
-        write(draw(module, spectrogram, num_steps, seed), spectrogram, paths)
+        write(draw(source, spectrogram), spectrogram, paths)
     for paths in targets:
         print("Wrote " + ", ".join(str(path) for path in paths.values()))
+
+
+class Source(NamedTuple):
+    """A synthesis model, and how it is run."""
+
+    model: AudioToImage
+    num_steps: int = 30
+    max_rate: float = 1.0
+    seed: int = 0
+
+
+def load(name: str) -> Source:
+    """The model of a checkpoint, or one that comes with the package.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if name in shipped_models() and not Path(name).exists():
+        return Source(AudioToImage.from_pretrained(name))
+    module = load_checkpoint(LitAudiocoder, name)
+    return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed)
 
 
 def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
@@ -63,22 +87,22 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
     return targets
 
 
-def read_spectrograms(module: LitAudiocoder, files: list[Path]) -> list[Tensor]:
+def read_spectrograms(model: AudioToImage, files: list[Path]) -> list[Tensor]:
     """The spectrogram of each sound, by the front end of the training.
 
     Raises:
         InputError: for a file that is no sound, is empty, silent or too long, or a checkpoint without a front end.
     """
-    if module.front_end is None:
+    if model.front_end is None:
         raise InputError("Expected a checkpoint that holds its front end, got one from before its first `fit`")
-    front_end = build_front_end(module.front_end)
+    front_end = build_front_end(model.front_end)
     return [front_end(*read_audio(file)) for file in files]
 
 
-def draw(module: LitAudiocoder, spectrogram: Tensor, num_steps: int, seed: int) -> Synthesis:
+def draw(source: Source, spectrogram: Tensor) -> Synthesis:
     """Every stage from a spectrogram to its image, the same whatever other files are drawn."""
-    generator = torch.Generator().manual_seed(seed)
-    stages: Synthesis = module.audio_to_image()(spectrogram[None], num_steps, generator, max_rate=module.max_rate)
+    generator = torch.Generator().manual_seed(source.seed)
+    stages: Synthesis = source.model(spectrogram[None], source.num_steps, generator, max_rate=source.max_rate)
     return stages
 
 

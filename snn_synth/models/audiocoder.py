@@ -79,7 +79,7 @@ class ACANN(Pretrained):
         if min(inputs, hidden, code) < 1:
             raise InputError(f"Expected sizes of at least 1, got {inputs}, {hidden} and {code}")
         self.sizes = [inputs, hidden, code]
-        self.layers = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code), nn.Sigmoid())
+        self.layers = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code))
         self.config = {"inputs": inputs, "hidden": hidden, "code": code}
 
     def forward(self, spectrograms: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -15,6 +16,12 @@ from snn_synth.errors import InputError
 
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
+_SHIPPED = Path(__file__).parent / "weights"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Folders of the trained models that come with the package, by name; ``README.md`` in each is its card."""
+    return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob(f"*/{_CONFIG}"))}
 
 
 class Pretrained(nn.Module):
@@ -71,11 +78,12 @@ class Pretrained(nn.Module):
             ) from None
         return model
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write ``model.safetensors`` and ``config.json`` into ``folder``; it appears whole or not at all.
 
         Args:
             folder: to make, or to replace if it holds a saved model.
+            dtype: of the file's weights; their own if not given.
 
         Raises:
             InputError: if ``folder`` holds something else or cannot be written.
@@ -83,7 +91,7 @@ class Pretrained(nn.Module):
         target = Path(folder)
         if target.exists() and not (target / _CONFIG).is_file() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(f"Expected an empty folder or a saved model to replace, got {target}")
-        weights = {k: v.contiguous() for k, v in self.named_parameters()}
+        weights = {k: v.detach().to(dtype or v.dtype).contiguous() for k, v in self.named_parameters()}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -105,18 +113,23 @@ class Pretrained(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load a model that :meth:`save_pretrained` wrote.
+        """Load a model that :meth:`save_pretrained` wrote, or one that comes with the package.
 
         Args:
-            folder: where it is.
+            folder: where it is; or the name of a shipped model, see :func:`shipped_models`.
 
         Raises:
             InputError: if there is none, it is damaged, or it is a model of another class.
         """
         source = Path(folder)
+        if not source.exists():
+            source = shipped_models().get(str(folder), source)
         for name in (_CONFIG, _WEIGHTS):
             if not (source / name).is_file():
-                raise InputError(f"Expected a folder with {_CONFIG} and {_WEIGHTS}, got {source} without {name}")
+                raise InputError(
+                    f"Expected a folder with {_CONFIG} and {_WEIGHTS}, "
+                    f"or a shipped model of {list(shipped_models())}, got {source} without {name}"
+                )
         try:
             description = json.loads((source / _CONFIG).read_text())
             weights = load_file(source / _WEIGHTS)

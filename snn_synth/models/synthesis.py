@@ -1,7 +1,7 @@
 """Audio to image: an audiocoder, then the decoder of an autoencoder."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ class AudioToImage(Pretrained):
         audiocoder: maps a spectrogram's spikes to the hidden spikes of an image.
         autoencoder: its decoder draws the image from them.
         image_shape: shape of an image.
+        front_end: configuration of the front end that makes its spectrograms, for those who start from sound; see
+            :func:`snn_synth.data.build_front_end`.
 
     Shape:
         :meth:`synthesize`: ``[B, C, F]`` or ``[B, C * F]`` to ``[B, *image_shape]``.
@@ -46,7 +48,13 @@ class AudioToImage(Pretrained):
         torch.Size([2, 1, 28, 28])
     """
 
-    def __init__(self, audiocoder: ACSNN, autoencoder: AESNN, image_shape: Sequence[int] = (1, 28, 28)) -> None:
+    def __init__(
+        self,
+        audiocoder: ACSNN,
+        autoencoder: AESNN,
+        image_shape: Sequence[int] = (1, 28, 28),
+        front_end: dict[str, Any] | None = None,
+    ) -> None:
         """Put the two together."""
         super().__init__()
         if audiocoder.sizes[-1] != autoencoder.sizes[1]:
@@ -59,7 +67,13 @@ class AudioToImage(Pretrained):
         self.audiocoder = audiocoder
         self.autoencoder = autoencoder
         self.image_shape = tuple(image_shape)
-        self.config = {"audiocoder": audiocoder, "autoencoder": autoencoder, "image_shape": list(image_shape)}
+        self.front_end = front_end
+        self.config = {
+            "audiocoder": audiocoder,
+            "autoencoder": autoencoder,
+            "image_shape": list(image_shape),
+            "front_end": front_end,
+        }
 
     def synthesize(
         self,

@@ -1,6 +1,7 @@
 """Numbers: bars, curves of training, curves of growth."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -106,45 +107,91 @@ def growth(
 
 def training_and_test(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    finals: Mapping[str, tuple[float, float, float | None]],
+    finals: Mapping[str, Mapping[str, tuple[float, float, float | None]]],
     ylabel: str = "standardized MSE",
 ) -> Figure:
-    """How the error of each arm of an experiment falls, and beside that where it ends.
+    """How a measure of each arm of an experiment changes in training, and beside that where it ends.
 
     Args:
-        curves: (batches, errors) of each arm while it trains.
-        finals: mean, standard deviation and published value (or None) of the test error of each arm.
-        ylabel: of both.
+        curves: (batches, values) of each arm while it trains.
+        finals: of each arm, by the name of a measure, its mean, standard deviation and published value (or None); the
+            further measures are drawn paler.
+        ylabel: of the curves.
 
     Returns:
         A figure with two axes.
 
     Raises:
-        InputError: if there is nothing to draw, or the arms differ.
+        InputError: if there is nothing to draw, or the arms or their measures differ.
 
     Example:
-        >>> figure = training_and_test({"SNN": ([1, 2], [0.9, 0.4])}, {"SNN": (0.35, 0.01, 0.357)})
-        >>> [line.get_label() for line in figure.axes[0].lines]
-        ['SNN']
+        >>> figure = training_and_test({"SNN": ([1, 2], [0.9, 0.4])}, {"SNN": {"test MSE": (0.35, 0.01, 0.357)}})
+        >>> [line.get_label() for line in figure.axes[0].lines], figure.axes[1].get_xlabel()
+        (['SNN'], 'test MSE (diamond: the paper)')
     """
     if not curves or list(curves) != list(finals):
         raise InputError(f"Expected the same arms, at least one, got {list(curves)} and {list(finals)}")
-    figure = new_figure(10, max(3, 0.35 * len(curves) + 1.2))
+    measures = list(next(iter(finals.values())))
+    if not measures or any(list(one) != measures for one in finals.values()):
+        raise InputError(
+            f"Expected the same measures of each arm, at least one, got { {a: [*f] for a, f in finals.items()} }"
+        )
+    figure = new_figure(10, max(3, (0.15 + 0.2 * len(measures)) * len(curves) + 1.2))
     left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
+    height = 0.7 / len(measures)
     for place, name in enumerate(curves):
         colour, dashes = CURVES[place % len(CURVES)][0], CURVES[place // len(CURVES) % len(CURVES)][1]
         left.plot(*curves[name], label=name, color=colour, linestyle=dashes, linewidth=1.2)
-        mean, deviation, published = finals[name]
-        right.barh(place, mean, xerr=deviation, color=colour, height=0.6, ecolor=INK)
-        right.text(mean + deviation, place, f" {mean:.3f}", va="center", fontsize=8, color=INK)
-        if published is not None:
-            right.plot(published, place - 0.3, marker="D", markersize=6, color=INK, markerfacecolor="white")
+        for row, measure in enumerate(measures):
+            mean, deviation, published = finals[name][measure]
+            y = place - 0.35 + height * (row + 0.5)
+            right.barh(y, mean, xerr=deviation, color=colour, alpha=1 - 0.8 * row / len(measures), height=0.9 * height)
+            right.text(mean + deviation, y, f" {mean:.3f}", va="center", fontsize=8 if height > 0.3 else 6, color=INK)
+            if published is not None:
+                right.plot(published, y, marker="D", markersize=5, color=INK, markerfacecolor="white")
     left.set_ylim(bottom=0)
     left.legend(frameon=False, fontsize=8, labelcolor=INK)
     right.set_yticks(range(len(finals)), list(finals))
     right.invert_yaxis()
     right.margins(x=0.15)
     label_axes(left, "batch", f"{ylabel} in training")
-    legend = "" if all(published is None for _, _, published in finals.values()) else " (diamond: the paper)"
-    label_axes(right, f"{ylabel} on the test set{legend}", "")
+    diamond = any(found[2] is not None for one in finals.values() for found in one.values())
+    label_axes(right, ", then ".join(measures) + (" (diamond: the paper)" if diamond else ""), "")
+    return figure
+
+
+def sweep_scatter(runs: Sequence[tuple[Mapping[str, object], float]], metric: str) -> Figure:
+    """What a search found: a panel for each setting that varies, a point for each run, the best in the accent colour.
+
+    Args:
+        runs: settings and result of each, the best first.
+        metric: name of the result.
+
+    Returns:
+        A figure with an axis for each setting that varies; one axis if none does.
+
+    Raises:
+        InputError: if there are no runs.
+
+    Example:
+        >>> runs = [({"lr": 0.01, "mask": True}, 0.1), ({"lr": 0.1, "mask": True}, 0.3)]
+        >>> [ax.get_xlabel() for ax in sweep_scatter(runs, "val/mse").axes]
+        ['lr']
+    """
+    if not runs:
+        raise InputError("Expected at least one run to draw, got none")
+    names = [name for name in runs[0][0] if len({repr(settings[name]) for settings, _ in runs}) > 1]
+    names = names or list(runs[0][0])[:1]
+    columns = min(3, len(names))
+    figure = new_figure(3.2 * columns, 2.6 * -(-len(names) // columns))
+    results = [result for _, result in runs]
+    for place, name in enumerate(names, start=1):
+        ax = figure.add_subplot(-(-len(names) // columns), columns, place)
+        values: list[Any] = [settings[name] for settings, _ in runs]
+        numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        x = values if numbers else [str(value) for value in values]
+        ax.scatter(x, results, s=18, color=[ORANGE] + [BLUE] * (len(runs) - 1), zorder=3)
+        if numbers and min(values) > 0 and max(values) > 20 * min(values):
+            ax.set_xscale("log")
+        label_axes(ax, name.rsplit(".", 1)[-1], metric if (place - 1) % columns == 0 else "")
     return figure

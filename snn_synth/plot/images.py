@@ -111,13 +111,13 @@ def digit_grid(images: Array) -> Figure:
 
 
 def image_rows(rows: Mapping[str, Array]) -> Figure:
-    """A row of images for each name, which stands to the left of it.
+    """A row of images for each name, or several rows; the name stands to the left of the first.
 
     Shape:
-        each [N, 1, 28, 28] or [N, 28, 28].
+        each [N, 28, 28], or [R, N, 28, 28] for R rows.
 
     Returns:
-        A figure with N axes for each name, row by row.
+        A figure with N axes for each row.
 
     Raises:
         InputError: for another shape, or rows of different lengths.
@@ -128,12 +128,15 @@ def image_rows(rows: Mapping[str, Array]) -> Figure:
         >>> len(figure.axes), figure.axes[4].get_ylabel()
         (8, 'SNN')
     """
-    grids = {name: as_images(images, name) for name, images in rows.items()}
-    lengths = {name: len(grid) for name, grid in grids.items()}
-    if len(set(lengths.values())) != 1:
-        raise InputError(f"Expected rows of one length, got {lengths}")
-    columns = next(iter(lengths.values()))
+    shapes = {name: tuple(images.shape) for name, images in rows.items()}
+    lengths = {name: shape[-3] if len(shape) in (3, 4) else None for name, shape in shapes.items()}
+    columns = next(iter(lengths.values()), None)
+    if columns is None or set(lengths.values()) != {columns}:
+        raise InputError(f"Expected rows of one length, [N, 28, 28] or [R, N, 28, 28], got {shapes}")
+    grids = {name: as_images(images.reshape(-1, *images.shape[-2:]), name) for name, images in rows.items()}
     figure = image_grid(np.concatenate(list(grids.values())), columns=columns)
-    for row, name in enumerate(grids):
-        figure.axes[row * columns].set_ylabel(name, fontsize=9, color=INK, rotation=0, ha="right", va="center")
+    place = 0
+    for name, grid in grids.items():
+        figure.axes[place].set_ylabel(name, fontsize=9, color=INK, rotation=0, ha="right", va="center")
+        place += len(grid)
     return figure

@@ -1,10 +1,10 @@
 """Training the conventional counterparts, on pixels and hidden vectors instead of spikes."""
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
+from snn_synth.codec import quantize
 from snn_synth.metrics import StandardizedMSE
 from snn_synth.models import ACANN, AEANN
 from snn_synth.training.base import LitModule
@@ -69,12 +69,15 @@ class LitAutoencoderANN(LitModule):
 
 
 class LitAudiocoderANN(LitModule):
-    """Trains an AC-ANN to give the hidden vector of the paired image.
+    r"""Trains an AC-ANN to give the hidden vector of the paired image, by the loss of its spiking counterpart.
+
+    .. math:: L = \frac{1}{2B} \sum_{b,i} (y_{b,i} - h_{b,i})^2
 
     Args:
         network: the audiocoder.
         autoencoder: a trained AE-ANN.
         gallery: the paired images ``[M, 1, H, W]``, to which a batch's ``image`` points.
+        bits: of an element of the hidden vector, see :func:`snn_synth.codec.quantize`; not quantized if not given.
         optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
@@ -87,6 +90,7 @@ class LitAudiocoderANN(LitModule):
         network: ACANN,
         autoencoder: AEANN,
         gallery: Tensor,
+        bits: int | None = None,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -95,15 +99,17 @@ class LitAudiocoderANN(LitModule):
         self.network = network
         self.autoencoder = autoencoder.requires_grad_(False)
         with torch.no_grad():
-            self.codes = nn.Buffer(autoencoder.encode(gallery.flatten(1)))
+            codes = autoencoder.encode(gallery.flatten(1))
+            self.codes = nn.Buffer(codes if bits is None else quantize(codes, bits))
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
-        """Mean square error of the hidden vector."""
-        loss = F.mse_loss(self.network(batch.spectrograms.flatten(1)), self.codes[batch.image])
+        """Half the squared errors, summed over the hidden vector."""
+        wrong = self.network(batch.spectrograms.flatten(1)) - self.codes[batch.image]
+        loss: Tensor = 0.5 * wrong.square().sum(1).mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
-        """Drawn images, flat."""
+        """Drawn images, flat, cut to [0, 1]."""
         drawn: Tensor = self.autoencoder.decode(self.network(batch.spectrograms.flatten(1)))
-        return drawn
+        return drawn.clamp(0, 1)

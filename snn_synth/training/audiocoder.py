@@ -91,7 +91,7 @@ class LitAudiocoder(LitSpiking):
         """The synthesis model: this audiocoder and the decoder of its autoencoder."""
         if self.autoencoder is None:
             raise InputError("Expected a trained LitAudiocoder with its autoencoder, got one before its first `fit`")
-        return AudioToImage(self.network, self.autoencoder)
+        return AudioToImage(self.network, self.autoencoder, front_end=self.front_end)
 
     def setup(self, stage: str) -> None:
         """Check that the data fits the network, before anything is trained."""

@@ -11,6 +11,7 @@ import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint
 from wandb.wandb_agent import Agent
 
+from snn_synth.cli import main
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from tests.processes import command
@@ -75,7 +76,9 @@ def test_an_agents_command_is_understood(path, corner, start, monkeypatch):
     cli = SynthCLI(words, Undo())
     config = cli.config.fit.as_dict()
     assert {name: given(config, name) for name in arguments} == {n: entry["value"] for n, entry in arguments.items()}
-    cli.model.lr_scheduler(cli.model.optimizer(cli.model.parameters()), total_steps=10)
+    optimizer = cli.model.optimizer(cli.model.parameters())
+    if cli.model.lr_scheduler is not None:
+        cli.model.lr_scheduler(optimizer, total_steps=10)
     assert Path(cli.trainer.default_root_dir).name == "run7"
     assert not config["test_after_fit"]
     best = next(c for c in cli.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint))
@@ -83,11 +86,36 @@ def test_an_agents_command_is_understood(path, corner, start, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_sweep_runs_here_without_a_server(digits, monkeypatch):
+    monkeypatch.setenv("SNN_SYNTH_DATA", str(digits))
+    sweep = yaml.safe_load(next(path for path in SWEEPS if path.stem == "fig4a").read_text())
+    sweep["parameters"] |= {
+        name: {"value": value}
+        for name, value in {
+            "model.num_steps": 4,
+            "model.network.hidden": 8,
+            "data.batch_size": 10,
+            "data.validation_fraction": 0.25,
+        }.items()
+    }
+    Path("tiny.yaml").write_text(yaml.safe_dump(sweep))
+    assert main(["sweep", "tiny.yaml", "--jobs", "2"]) == 0
+    found = json.loads(Path("runs/sweeps/fig4a/sweep.json").read_text())["runs"]
+    for one in found:
+        folder = Path("runs/sweeps", one["run"])
+        saved = yaml.safe_load((folder / "config.yaml").read_text())
+        assert {name: given(saved, name) for name in one["settings"]} == one["settings"]
+        assert one["metrics"] == json.loads((folder / "metrics.json").read_text())
+        assert "test/mse" not in one["metrics"]
+    assert {one["settings"]["model.mask"] for one in found} == {True, False}
+
+
+@pytest.mark.slow
 def test_two_agents_in_one_folder_do_not_meet(start, digits, monkeypatch, fresh_process):
     monkeypatch.setenv("SNN_SYNTH_DATA", str(digits))
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    sweep = yaml.safe_load(SWEEPS[0].read_text())
+    sweep = yaml.safe_load(next(path for path in SWEEPS if path.stem == "ae_mnist").read_text())
     few = {"data.validation_fraction": {"value": 0.25}}  # of 40 images, a tenth is none of some digits
     trials = {run_id: few | corner for run_id, corner in zip(["first", "second"], corners(sweep), strict=True)}
     # The agent has put the run's name into the environment, which the process inherits.

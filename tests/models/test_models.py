@@ -105,6 +105,16 @@ def test_ann_counterparts_have_the_sizes_of_the_snns():
     assert torch.equal(ann.reconstruct(images).flatten(1), ann(images.flatten(1)).clamp(0, 1))
 
 
+def test_the_conventional_audiocoder_is_its_equation():
+    network = _seeded(lambda: ACANN(6, 5, 4))
+    w1, b1, w2, b2 = (p.detach().double().numpy() for p in network.parameters())
+    x = 10 * torch.rand(3, 6, generator=torch.Generator().manual_seed(0))  # far enough for outputs below 0 and above 1
+    expected = np.maximum(x.double().numpy() @ w1.T + b1, 0) @ w2.T + b2
+    assert expected.min() < 0
+    assert expected.max() > 1
+    np.testing.assert_allclose(network(x).detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
 MODELS = [
     lambda: AESNN(784, 30, alpha=0.2, threshold=1.5, slope=2.0),
     lambda: ACSNN(60, 40, 16, alpha=0.3),

@@ -36,6 +36,7 @@ def test_an_audiocoder_aims_at_the_hidden_vector_of_the_paired_image():
     batch = SpeechBatch(torch.rand(4, 4, 5), torch.zeros(4), torch.arange(4), image)
     code = module.network(batch.spectrograms.flatten(1))
     target = torch.relu(gallery.flatten(1)[image] @ autoencoder.encode[0].weight.T + autoencoder.encode[0].bias)
-    torch.testing.assert_close(module.training_step(batch, 0), ((code - target) ** 2).mean())
-    torch.testing.assert_close(module.predict_step(batch), code @ autoencoder.decode.weight.T + autoencoder.decode.bias)
+    torch.testing.assert_close(module.training_step(batch, 0), ((code - target) ** 2).sum() / 8)
+    drawn = code @ autoencoder.decode.weight.T + autoencoder.decode.bias
+    torch.testing.assert_close(module.predict_step(batch), drawn.clamp(0, 1))
     assert not any(p.requires_grad for p in autoencoder.parameters())

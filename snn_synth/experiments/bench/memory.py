@@ -51,9 +51,9 @@ def measure(path: Path, name: str, rule: Rule, repeats: int, device: str) -> dic
     before = torch.cuda.memory_allocated() if device.startswith("cuda") else _status("VmRSS") or _highest()
     case = cases.load(path, device)
     run = build(case)
-    _forget_peak(device)
+    forget_peak(device)
     seconds = [timed(run.step, device) for _ in range(1 + repeats)][1:]  # the first warms up
-    peak = _peak(device)
+    peak = peak_bytes(device)
     return {"peak_bytes": peak, "grown_bytes": max(0, peak - before), **summary(seconds, run.scale)}
 
 
@@ -63,13 +63,14 @@ def _tiny(rule: Rule) -> cases.Case:
     return cases.Case(workload, [torch.ones(3, 4), torch.ones(4, 3)], spikes[0], torch.zeros(2).long(), spikes, spikes)
 
 
-def _peak(device: str) -> int:
+def peak_bytes(device: str) -> int:
+    """Memory at its peak since :func:`forget_peak`: of the process, or on a GPU of its tensors."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated()
     return _status("VmHWM") or _highest()
 
 
-def _forget_peak(device: str) -> None:
+def forget_peak(device: str) -> None:
     """Start the peak anew; where the system cannot, it includes the making of the network and data."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()

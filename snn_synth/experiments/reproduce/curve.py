@@ -1,26 +1,22 @@
 """How the error falls while a network trains."""
 
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-
-from snn_synth.experiments.reproduce.measure import errors
-from snn_synth.training.images import image_batch
-
-SHOWN = 200  # training images that it is measured on
 
 
 class Curve(Callback):
-    """Measures the errors of the same training images again and again.
+    """Measures again and again.
 
     Args:
+        watch: measures a module on the trainer's data.
         every: batches between two measurements.
     """
 
-    def __init__(self, every: int = 20) -> None:
+    def __init__(self, watch: Callable[[Any, Any], dict[str, float]], every: int) -> None:
         """Start from nothing."""
-        self.every = every
+        self.watch, self.every = watch, every
         self.points: dict[str, list[float]] = {}
 
     def on_train_batch_end(
@@ -30,11 +26,9 @@ class Curve(Callback):
         done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
         if done != 1 and done % self.every:
             return
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        shown = image_batch(data.train_set, torch.arange(min(SHOWN, len(data.train_set))))
-        _, found = errors(pl_module, shown)
-        for name, value in {**found, "batch": torch.tensor(float(done))}.items():
-            self.points.setdefault(name, []).append(round(value.mean().item(), 5))
+        found = self.watch(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        for name, value in {"batch": float(done), **found}.items():
+            self.points.setdefault(name, []).append(round(value, 5))
 
     def state_dict(self) -> dict[str, Any]:
         """The points, for a run that goes on."""

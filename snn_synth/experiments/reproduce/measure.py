@@ -1,58 +1,94 @@
-"""What is measured of a trained autoencoder, spiking or not."""
+"""What is measured of what a network draws."""
+
+from collections.abc import Iterable
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 from torchmetrics import PearsonCorrCoef
 
-from snn_synth.data import ImageDataset
-from snn_synth.functional import spike_mse, standardized_mse
-from snn_synth.training import LitAutoencoder
+from snn_synth.functional import best_of_class, gallery_mse, spike_mse, standardized_mse
+from snn_synth.training import LitAudiocoder, LitAutoencoder, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
-from snn_synth.training.images import image_batch
-from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.loaders import ImageBatch, SpeechBatch
 
-AT_ONCE = 250  # images
+AT_ONCE = 250  # samples
+Errors = tuple[Tensor, Tensor, dict[str, Tensor]]
+"""Drawn images and what they should be, flat, and measures of each sample."""
 
 
 @torch.no_grad()
-def errors(module: LightningModule, batch: ImageBatch) -> tuple[Tensor, dict[str, Tensor]]:
-    """What an autoencoder draws, and how wrong that is.
+def image_errors(module: LightningModule, batch: ImageBatch) -> Errors:
+    """How wrong an autoencoder regenerates images.
 
     Returns:
-        Drawn images, flat, and for each sample ``mse`` (standardized); of a spiking network also ``spike_mse``, and
-        ``error_share``, the share of output neurons and time steps that the loss does not leave alone: with the mask
-        those that fire wrongly, without it all whose membrane is not at its target.
+        For each sample ``mse`` (standardized); of a spiking network also ``spike_mse``, and ``error_share``, the share
+        of output neurons and time steps that the loss does not leave alone: with the mask those that fire wrongly,
+        without it all whose membrane is not at its target.
     """
     batch = ImageBatch(*(part.to(module.device) for part in batch))
     images = batch.images.flatten(1)
     if not isinstance(module, LitAutoencoder):
         drawn = module.predict_step(batch).flatten(1)
-        return drawn, {"mse": standardized_mse(drawn, images)}
+        return drawn, images, {"mse": standardized_mse(drawn, images)}
     spikes = module.encode(images, batch.index, HELD_OUT)
     out = module.network(spikes)
     aims = module.network.config["threshold"] * spikes
     wrong = out.spikes != spikes if module.mask else out.membrane != aims
-    return out.spikes.mean(0), {
+    found = {
         "mse": standardized_mse(out.spikes.sum(0), images),
         "spike_mse": spike_mse(out.spikes, spikes),
         "error_share": wrong.float().mean((0, 2)),
     }
+    return out.spikes.mean(0), images, found
 
 
-def over(module: LightningModule, images: ImageDataset, most: int) -> dict[str, float]:
-    """Means of :func:`errors` over a set, of at most so many images, and ``mse_whole_set``.
+@torch.no_grad()
+def speech_errors(module: LightningModule, data: SpokenDigitsData, batch: SpeechBatch, paired: bool) -> Errors:
+    """How wrong an audiocoder with its decoder draws the image of a spoken digit.
+
+    Args:
+        module: spiking or not.
+        data: holds the images.
+        batch: of utterances.
+        paired: measure against the paired image, which only training utterances have in data set B; else against the
+            nearest of the paired images of the label, the paper's test metric.
+
+    Returns:
+        For each sample ``mse`` (standardized) and ``nearest_class``, whether the nearest image is one of its digit; of
+        a spiking network also ``spike_mse``, against the input spikes of the image.
+    """
+    batch = SpeechBatch(*(part.to(module.device) for part in batch))
+    gallery, labels = data.gallery.flatten(1).to(module.device), data.gallery_labels.to(module.device)
+    if isinstance(module, LitAudiocoder):
+        assert module.autoencoder is not None
+        code = module.network(module.encode(batch.spectrograms, batch.index, HELD_OUT)).spikes
+        fired = module.autoencoder.decode(code)
+        drawn = fired.mean(0)
+    else:
+        drawn = module.predict_step(batch)
+    every = gallery_mse(drawn, gallery)
+    mse, best = best_of_class(every, batch.labels, labels)
+    if paired:
+        best = batch.image
+        mse = every.gather(1, best[:, None])[:, 0]
+    found = {"mse": mse, "nearest_class": (labels[every.argmin(1)] == batch.labels).float()}
+    if isinstance(module, LitAudiocoder):
+        found["spike_mse"] = spike_mse(fired, module.encode(gallery[best], best, HELD_OUT))
+    return drawn, gallery[best], found
+
+
+def means(parts: Iterable[Errors]) -> dict[str, float]:
+    """Means over all samples of some batches, and ``mse_whole_set``.
 
     The latter standardizes by mean and variance of all pixels of the set at once instead of each image's own, the
     other reading of the paper's section 4.1: 2 (1 - r), r the correlation of drawn and true pixels.
     """
     sums: dict[str, float] = {}
     samples, correlation = 0, PearsonCorrCoef()
-    for places in torch.arange(min(most, len(images))).split(AT_ONCE):  # type: ignore[no-untyped-call]
-        batch = image_batch(images, places)
-        drawn, found = errors(module, batch)
+    for drawn, images, found in parts:
         samples += len(drawn)
-        correlation.update(drawn.flatten().double().cpu(), batch.images.flatten().double().cpu())
+        correlation.update(drawn.flatten().double().cpu(), images.flatten().double().cpu())
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value.double().sum().item()
     r = torch.nan_to_num(correlation.compute()).item()  # a silent output correlates with nothing

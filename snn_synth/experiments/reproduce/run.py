@@ -7,7 +7,6 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +16,11 @@ import numpy as np
 from snn_synth import plot
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.catalogue import Experiment
-from snn_synth.experiments.reproduce.trials import DATA, DRAWN, Trial
+from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
-QUICK = 6_000  # training images of a quick trial
+NAMES = {"mse": "standardized MSE", "spike_mse": "Spike-MSE", "error_share": "neurons with an error"}
 PACKAGES = ("snn_synth", "torch", "snntorch", "lightning", "numpy")
 
 
@@ -44,7 +43,7 @@ def run(
         name: of the experiment.
         experiment: what to run.
         out: folder.
-        preset: ``quick`` uses a tenth of the training images; ``full`` is the paper's size.
+        preset: ``quick`` trains a tenth as long; ``full`` is the paper's length.
         seeds: how many, from 0.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
         force: replace the results of other settings.
@@ -67,39 +66,36 @@ def run(
                 f"Expected {path.parent} to hold no results, or those of {settings}, got "
                 f"{ {key: there.get(key) for key in settings} }: --force replaces them"
             )
-    arms = {arm: _size(trial, preset) for arm, trial in experiment.arms.items()}
-    for images in sorted({trial.images for trial in arms.values()}):
-        DATA[images](root).prepare_data()  # before anything is trained
+    arms = {arm: trial.quick() if preset == "quick" else trial for arm, trial in experiment.arms.items()}
+    for trial in arms.values():
+        trial.prepare(root)  # before anything is trained
     start = time.perf_counter()
     results: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
     folders: dict[str, Path] = {}
     for seed in range(seeds):
         for number, (arm, trial) in enumerate(arms.items(), start=1):
-            folder = out / "trials" / trial.key(seed)
             print(f"\n{name}, seed {seed}, {number} of {len(arms)}: {arm}", file=sys.stderr, flush=True)
-            results[arm].append(trial.run(seed, folder, root, name=arm, group=name))
-            folders.setdefault(arm, folder)
+            results[arm].append(trial.run(seed, out / "trials", root, name=arm, group=name))
+            folders.setdefault(arm, out / "trials" / trial.key(seed))
     metrics = settings | {
         "shows": experiment.shows,
+        "measures": experiment.measures,
         "arms": {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()},
         "command": shlex.join(["snn-synth", *words]),
         "seconds": round(time.perf_counter() - start, 1),
         "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     }
-    _draw(out / name, metrics, {arm: np.load(folder / DRAWN) for arm, folder in folders.items()})
+    drawn = {arm: np.load(folder / DRAWN) for arm, folder in folders.items() if (folder / DRAWN).is_file()}
+    _draw(out / name, metrics, drawn)
     with atomic_write(path) as draft:
         draft.write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
 
 
-def _size(trial: Trial, preset: Preset) -> Trial:
-    return replace(trial, train_images=QUICK) if preset == "quick" else trial
-
-
 def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, Any]:
-    """Mean, standard deviation and each seed's value of what was measured, and the mean curve."""
-    parts = [(part, key) for part in ("test", "train") for key in results[0][part]]
+    """Mean, standard deviation and each seed's value of what was measured; the mean curve; the first seed's cost."""
+    parts = [(part, key) for part in ("val", "test", "train") for key in results[0].get(part, ())]
     measured = {f"{part}/{key}": [one[part][key] for one in results] for part, key in parts}
     curves = {key: np.mean([one["curve"][key] for one in results], 0).round(5).tolist() for key in results[0]["curve"]}
     summary = {
@@ -111,14 +107,29 @@ def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, An
         for key, values in measured.items()
     }
     trial = {key: value for key, value in results[0]["trial"].items() if value is not None}
-    return {"paper": paper, **summary, "curve": curves, "trial": trial}
+    return {"paper": paper, **summary, "curve": curves, "cost": results[0]["cost"], "trial": trial}
 
 
 def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
-    arms = metrics["arms"]
-    curves = {arm: (one["curve"]["batch"], one["curve"]["mse"]) for arm, one in arms.items()}
-    finals = {arm: (one["test/mse"]["mean"], one["test/mse"]["std"] or 0, one["paper"]) for arm, one in arms.items()}
-    plot.save_figure(plot.training_and_test(curves, finals), folder / "errors.png")
-    first = next(iter(drawn.values()))[0]
-    rows = {"input": first, **{arm: one[1] for arm, one in drawn.items()}}
-    plot.save_figure(plot.image_rows(rows), folder / "images.png")
+    arms, measures = metrics["arms"], metrics["measures"]
+    first = measures[0].split("/")[1]
+    curves = {arm: (one["curve"]["batch"], one["curve"].get(first, [])) for arm, one in arms.items()}
+    finals = {}
+    for arm, one in arms.items():
+        finals[arm] = {
+            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == "test/mse" else None)
+            for key in measures
+            if key in one
+        }
+    ylabel = NAMES.get(first, first)
+    plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
+    if drawn:
+        truth = next(iter(drawn.values()))[0]
+        plot.save_figure(
+            plot.image_rows({"image": truth, **{arm: one[1:] for arm, one in drawn.items()}}), folder / "images.png"
+        )
+
+
+def _label(key: str) -> str:
+    part, measure = key.split("/")
+    return f"{NAMES.get(measure, measure)}, {part}"

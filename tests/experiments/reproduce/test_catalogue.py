@@ -1,6 +1,8 @@
 import pytest
 
 from snn_synth.errors import InputError
+from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
 
 
@@ -9,25 +11,49 @@ def test_the_networks_of_the_table_are_the_papers():
     sizes = {
         name: {(arm.images, arm.hidden, arm.num_steps, arm.recipe.epochs) for arm in row.arms.values()}
         for name, row in rows.items()
+        if not name.startswith("table1-a2i")
     }
     assert sizes == {
         "table1-mnist": {("mnist", 196, 15, 1)},
         "table1-fashion-512": {("fashion_mnist", 512, 60, 1)},
         "table1-fashion-1024": {("fashion_mnist", 1024, 60, 1)},
     }
+    speech = {
+        name: {
+            (arm.pairing, arm.num_steps, arm.recipe.epochs, arm.recipe.batch_size) for arm in rows[name].arms.values()
+        }
+        for name in ("table1-a2i-a", "table1-a2i-b")
+    }
+    assert speech == {"table1-a2i-a": {("A", 30, 20, 50)}, "table1-a2i-b": {("B", 30, 20, 50)}}
+    lengths = [(rows[name].arms["SNN paper"].bits or 15, rows[name].arms["ANN best"].bits) for name in speech]
+    assert lengths == [(15, None), (10, None)], "T_h by the table's footnotes"
     published = {name: list(row.paper.values()) for name, row in rows.items()}
-    assert published["table1-mnist"] == [0.357, 0.226, 0.122]
-    assert published["table1-fashion-512"] == [0.178, 0.416, 0.300]
-    assert published["table1-fashion-1024"] == [0.140, 0.418, 0.387]
+    assert published == {
+        "table1-mnist": [0.357, 0.226, 0.122],
+        "table1-fashion-512": [0.178, 0.416, 0.300],
+        "table1-fashion-1024": [0.140, 0.418, 0.387],
+        "table1-a2i-a": [0.254, 0.408, 0.144],
+        "table1-a2i-b": [0.543, 0.611, 0.556],
+    }
     for row in rows.values():
         assert set(row.paper) < set(row.arms)
+
+
+def test_the_full_size_is_the_papers():
+    for arm in find("full-size")["full-size"].arms.values():
+        assert (39 * arm.frames, arm.hidden, arm.autoencoder.hidden) == (58500, 2048, 196)
+        assert arm.limit >= 10
 
 
 def test_the_papers_recipe_is_the_online_rule_with_its_settings():
     for experiment in EXPERIMENTS.values():
         for name, arm in experiment.arms.items():
-            if arm.kind == "snn" and "best" not in name:
-                assert (arm.recipe.rule, arm.recipe.lr, arm.recipe.weight_decay) == ("online", 5e-4, 1e-4)
+            if "best" in name or getattr(arm, "kind", getattr(getattr(arm, "autoencoder", None), "kind", "")) != "snn":
+                continue
+            below = arm if isinstance(arm, AutoencoderTrial) else arm.autoencoder
+            assert (below.recipe.rule, below.recipe.lr, below.recipe.weight_decay) == ("online", 5e-4, 1e-4)
+            if isinstance(arm, AudiocoderTrial):
+                assert (arm.recipe.rule, arm.recipe.lr, arm.recipe.weight_decay) == ("online", 5e-5, 1e-4)
 
 
 def test_a_trial_in_two_experiments_is_trained_once():

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from snn_synth.data import MNISTSubset
-from snn_synth.experiments.reproduce.measure import errors, over
+from snn_synth.experiments.reproduce.measure import image_errors, means
 from snn_synth.models import AEANN
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN
 from snn_synth.training.base import HELD_OUT
@@ -18,6 +18,11 @@ def z(x, axis):
     return (x - mean) / np.where(std > 0, std, np.inf)
 
 
+def parts(module, samples):
+    """In batches of different sizes."""
+    return (image_errors(module, image_batch(IMAGES, places)) for places in torch.arange(samples).split(250))
+
+
 def spiking(mask=True):
     return LitAutoencoder(firing_autoencoder(784, 20, gain=3.0), num_steps=6, mask=mask)
 
@@ -25,7 +30,7 @@ def spiking(mask=True):
 @pytest.mark.parametrize("mask", [True, False])
 def test_errors_of_a_spiking_network_are_those_of_its_spikes(mask):
     module, batch = spiking(mask), image_batch(IMAGES, torch.arange(0, 500, 60))
-    drawn, found = errors(module, batch)
+    drawn, aims, found = image_errors(module, batch)
     spikes = module.encode(batch.images, batch.index, HELD_OUT).numpy()
     first, second = (weight.detach().double().numpy() for weight in module.network.parameters())
     hidden = out = fired = 0.0
@@ -37,6 +42,7 @@ def test_errors_of_a_spiking_network_are_those_of_its_spikes(mask):
         count += fired
         wrong.append(((fired != shown) if mask else (out != shown)).mean(1))
     images = batch.images.flatten(1).numpy()
+    np.testing.assert_array_equal(aims, images)
     assert count.any()
     np.testing.assert_allclose(drawn, count / 6, atol=1e-6)
     np.testing.assert_allclose(found["mse"], ((z(count, 1) - z(images, 1)) ** 2).mean(1), atol=1e-4)
@@ -47,7 +53,7 @@ def test_errors_of_a_spiking_network_are_those_of_its_spikes(mask):
 def test_over_a_set_by_each_images_own_statistics_and_by_those_of_the_set():
     torch.manual_seed(0)
     module = LitAutoencoderANN(AEANN(784, 20, output="sigmoid"))
-    found = over(module, IMAGES, most=330)
+    found = means(parts(module, 330))
     pixels = IMAGES.images[:330].double().numpy().reshape(330, -1) / 255
     (w1, b1), (w2, b2) = (
         (p.double().detach().numpy() for p in half.parameters())
@@ -60,6 +66,6 @@ def test_over_a_set_by_each_images_own_statistics_and_by_those_of_the_set():
 
 def test_a_silent_network_scores_one_and_two():
     module = LitAutoencoder(firing_autoencoder(784, 5, gain=0.0), num_steps=2)
-    found = over(module, IMAGES, most=20)
+    found = means(parts(module, 20))
     assert found["mse"] == pytest.approx(1, abs=0.01)
     assert found["mse_whole_set"] == 2

@@ -7,15 +7,19 @@ from lightning.pytorch import Callback
 
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce import trials
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import Experiment
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
-from snn_synth.experiments.reproduce.trials import RESULT, Trial
+from snn_synth.experiments.reproduce.trials import RESULT
+from snn_synth.models import AESNN
 
-SNN = Trial(
+SNN = AutoencoderTrial(
     Recipe(lr=0.01, one_cycle=True, batch_size=20), images="mnist_subset", hidden=40, num_steps=6, train_images=1500
 )
-ANN = Trial(Recipe(lr=0.1, optimizer="sgd", batch_size=20), "ann", "mnist_subset", hidden=12, train_images=100)
+ANN = AutoencoderTrial(
+    Recipe(lr=0.1, optimizer="sgd", batch_size=20), "ann", "mnist_subset", hidden=12, train_images=100
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +39,12 @@ class Stop(Callback):
 
 
 @pytest.fixture
-def experiment(monkeypatch):
-    monkeypatch.setattr("snn_synth.experiments.reproduce.run._size", lambda trial, preset: trial)
+def experiment():
     return Experiment("A test.", {"SNN": SNN, "ANN": ANN}, (1, 1), {"SNN": 0.5})
 
 
 def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_path):
-    metrics = run("tiny", experiment, tmp_path, seeds=2, words=["reproduce", "tiny"])
+    metrics = run("tiny", experiment, tmp_path, "full", seeds=2, words=["reproduce", "tiny"])
     assert json.loads((tmp_path / "tiny" / "metrics.json").read_text()) == metrics
     for arm, trial in experiment.arms.items():
         found = metrics["arms"][arm]
@@ -62,29 +65,29 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
 
 
 def test_what_was_trained_is_not_trained_again(experiment, tmp_path, monkeypatch):
-    first = run("tiny", experiment, tmp_path)
+    first = run("tiny", experiment, tmp_path, "full")
     monkeypatch.delattr(trials.Trainer, "fit")
-    again = run("tiny", experiment, tmp_path)
+    again = run("tiny", experiment, tmp_path, "full")
     assert again["arms"] == first["arms"]
     shared = Experiment("Another.", {"also": ANN}, (1, 1))
-    assert run("other", shared, tmp_path)["arms"]["also"]["test/mse"] == first["arms"]["ANN"]["test/mse"]
+    assert run("other", shared, tmp_path, "full")["arms"]["also"]["test/mse"] == first["arms"]["ANN"]["test/mse"]
 
 
 def test_results_of_other_settings_are_replaced_by_force_alone(experiment, tmp_path):
-    run("tiny", experiment, tmp_path)
+    run("tiny", experiment, tmp_path, "full")
     before = (tmp_path / "tiny" / "metrics.json").read_bytes()
     with pytest.raises(InputError, match=r"\[0, 1\].* got .*\[0\].*--force"):
-        run("tiny", experiment, tmp_path, seeds=2)
+        run("tiny", experiment, tmp_path, "full", seeds=2)
     assert (tmp_path / "tiny" / "metrics.json").read_bytes() == before
-    assert run("tiny", experiment, tmp_path, seeds=2, force=True)["seeds"] == [0, 1]
+    assert run("tiny", experiment, tmp_path, "full", seeds=2, force=True)["seeds"] == [0, 1]
     with pytest.raises(InputError, match="at least 1, got 0"):
-        run("tiny", experiment, tmp_path, seeds=0)
+        run("tiny", experiment, tmp_path, "full", seeds=0)
 
 
 def test_missing_data_is_said_before_anything_trains(tmp_path, monkeypatch):
     monkeypatch.setattr("snn_synth.data.mnist.fetch", lambda *a, **k: (_ for _ in ()).throw(InputError("no network")))
     monkeypatch.setenv("SNN_SYNTH_DATA", str(tmp_path / "nowhere"))
-    needs = Experiment("A test.", {"subset": SNN, "mnist": Trial(Recipe(lr=0.1))}, (1, 1))
+    needs = Experiment("A test.", {"subset": SNN, "mnist": AutoencoderTrial(Recipe(lr=0.1))}, (1, 1))
     with pytest.raises(InputError):
         run("tiny", needs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -93,7 +96,7 @@ def test_missing_data_is_said_before_anything_trains(tmp_path, monkeypatch):
 @pytest.mark.parametrize("rule", ["bptt", "online"])
 def test_an_interrupted_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, rule):
     recipe = Recipe(lr=0.005, rule=rule, batch_size=20)
-    trial = Trial(recipe, images="mnist_subset", hidden=8, num_steps=3, train_images=2400)
+    trial = AutoencoderTrial(recipe, images="mnist_subset", hidden=8, num_steps=3, train_images=2400)
     whole = trial.run(0, tmp_path / "whole")
     original = trials.Trainer
 
@@ -104,9 +107,12 @@ def test_an_interrupted_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, ru
         patch.setattr(trials, "Trainer", dying)
         with pytest.raises(KeyError, match="crash"):
             trial.run(0, tmp_path / "parts")
-    kept = torch.load(tmp_path / "parts" / "resume.ckpt", weights_only=True)["loops"]["fit_loop"]
+    kept = torch.load(tmp_path / "parts" / trial.key(0) / "resume.ckpt", weights_only=True)["loops"]["fit_loop"]
     assert kept["epoch_loop.batch_progress"]["total"]["processed"] == 100
     parts = trial.run(0, tmp_path / "parts")
     for part in ("test", "train", "curve"):
         assert parts[part] == whole[part]
-    assert np.array_equal(np.load(tmp_path / "parts" / "drawn.npy"), np.load(tmp_path / "whole" / "drawn.npy"))
+    first, second = (tmp_path / way / trial.key(0) for way in ("whole", "parts"))
+    assert np.array_equal(np.load(first / "drawn.npy"), np.load(second / "drawn.npy"))
+    weights = [dict(AESNN.from_pretrained(folder / "network").named_parameters()) for folder in (first, second)]
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())

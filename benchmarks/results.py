@@ -1,0 +1,244 @@
+"""Write docs/results.md from docs/results/*/metrics.json: the page is never edited by hand."""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from snn_synth.errors import InputError
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, SEARCHES
+from snn_synth.files import atomic_write
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
+Results = Mapping[str, Mapping[str, Any]]
+
+HEAD = """\
+# The paper's results, and ours
+
+Written by `python benchmarks/results.py` from `docs/results/`; do not edit it. Each folder there is what
+`snn-synth reproduce NAME --preset full --seeds 3 --out docs/results` wrote, with the command, the versions, every seed
+and the settings of every trial in its `metrics.json`.
+
+Numbers are the standardized test MSE (each image and each output by its own mean and deviation: 0 is perfect, a silent
+output scores 1), mean and standard deviation over seeds. **paper** means the paper's own learning rule and settings,
+**best** a recipe for the same network, the same number of epochs and the same T, chosen on a tenth of the training
+images with as many trials for the conventional network as for the spiking one (`reproduce search-mnist`, ...).
+"""
+
+# What the issue of this library asked for: at most so much by the paper's recipe, and by the best.
+BOUNDS = {
+    "table1-mnist": ("MNIST 784-196-784, T=15", 0.20, 0.075),
+    "table1-fashion-512": ("Fashion-MNIST 784-512-784, T=60", 0.178, 0.085),
+    "table1-fashion-1024": ("Fashion-MNIST 784-1024-784, T=60", 0.140, 0.070),
+    "table1-a2i-a": ("audio to image A, T=30, 20 epochs", 0.254, 0.15),
+    "table1-a2i-b": ("audio to image B, T=30, 20 epochs", 0.543, 0.38),
+}
+
+
+def value(found: Mapping[str, Any], measure: str = "test/mse") -> str:
+    """Mean and deviation."""
+    one = found[measure]
+    return f"{one['mean']:.3f}" + ("" if one["std"] is None else f" ± {one['std']:.3f}")
+
+
+def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/mse") -> tuple[str, str]:
+    """Whether one arm's measure is below another's: a difference of less than two standard errors tells nothing."""
+    first, second = (metrics["arms"][arm][measure] for arm in (less, more))
+    error = sum((one["std"] or 0) ** 2 / len(one["each"]) for one in (first, second)) ** 0.5
+    difference = second["mean"] - first["mean"]
+    verdict = "cannot be told" if abs(difference) <= 2 * error else "holds" if difference > 0 else "does not hold"
+    arms = metrics["arms"]
+    return verdict, f"{less} {value(arms[less], measure)}, {more} {value(arms[more], measure)}"
+
+
+def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
+    """Several findings as one: all must hold."""
+    verdicts = {verdict for verdict, _ in parts}
+    worst = next(v for v in ("does not hold", "cannot be told", "holds") if v in verdicts)
+    return worst, "; ".join(figures for _, figures in parts)
+
+
+def chain(metrics: Mapping[str, Any], arms: list[str], measure: str = "test/mse") -> tuple[str, str]:
+    """Each arm's measure below the one before it."""
+    return all_of(*(below(metrics, less, more, measure) for more, less in pairwise(arms)))
+
+
+def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
+    verdict, figures = below(m, "mask", "no mask")
+    shares = [1 - m["arms"][arm]["test/error_share"]["mean"] for arm in ("mask", "no mask")]
+    return verdict, f"{figures}; zeros in the error vector {shares[0]:.1%} and {shares[1]:.1%}"
+
+
+def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
+    costs = {arm: one["test/mse"]["mean"] for arm, one in m["arms"].items() if arm.startswith("T_h")}
+    first = costs["T_h = 15"]
+    worst = max(costs.values())
+    return ("holds" if worst < 1.15 * first else "does not hold"), ", ".join(
+        f"{arm} {cost:.3f}" for arm, cost in costs.items()
+    ) + " (holds: none over 15 % worse than the longest)"
+
+
+def _worse_than_all(m: Mapping[str, Any], snn: str) -> tuple[str, str]:
+    return all_of(*(below(m, snn, arm) for arm in m["arms"] if arm.startswith("ANN")))
+
+
+CLAIMS: list[tuple[str, str, Callable[[Mapping[str, Any]], tuple[str, str]]]] = [
+    ("fig4a", "The mask is essential; with it about 85 % of the error vector are zero, without it under 5 %.", _mask),
+    (
+        "fig3",
+        "A leak of 0.1 regenerates the input spikes best (lowest Spike-MSE).",
+        lambda m: all_of(*(below(m, "leak 0.1", arm, "test/spike_mse") for arm in m["arms"] if arm != "leak 0.1")),
+    ),
+    ("fig3", "Too high a leak degrades the network greatly.", lambda m: below(m, "leak 0.1", "leak 0.5")),
+    ("fig4b", "Longer input spike trains lower the error.", lambda m: chain(m, [f"T = {T}" for T in (5, 15, 30, 60)])),
+    ("fig7a", "More hidden neurons lower the error.", lambda m: chain(m, [f"{n} hidden" for n in (64, 196, 400)])),
+    (
+        "fig5",
+        "On MNIST the spiking autoencoder is better than the conventional one trained by SGD ...",
+        lambda m: below(m, "SNN", "ANN, SGD"),
+    ),
+    ("fig5", "... and worse than that trained by Adam.", lambda m: below(m, "ANN, Adam", "SNN")),
+    (
+        "fig6",
+        "On Fashion-MNIST the spiking autoencoders beat the conventional ones.",
+        lambda m: all_of(*(below(m, f"SNN-{n}", f"ANN-{n}, {by}") for n in (512, 1024) for by in ("SGD", "Adam"))),
+    ),
+    (
+        "fig7b",
+        "At no learning rate of Adam does the conventional one catch up on Fashion-MNIST.",
+        lambda m: _worse_than_all(m, "SNN, T = 60"),
+    ),
+    (
+        "fig7c",
+        "On Fashion-MNIST at T of 5 and 10 the conventional one is better.",
+        lambda m: all_of(*(below(m, "ANN, Adam", f"SNN, T = {T}") for T in (5, 10))),
+    ),
+    ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),
+    ("fig10a", "Training with a shorter hidden map (small T_h) costs little.", _short_codes),
+    (
+        "fig10b",
+        "The spiking audiocoder is better than the conventional one trained by SGD ...",
+        lambda m: below(m, "SNN", "ANN, SGD"),
+    ),
+    ("fig10b", "... and worse than that trained by Adam.", lambda m: below(m, "ANN, Adam", "SNN")),
+    (
+        "fig10c",
+        "At 1 and 2 bits the spiking audiocoder beats the conventional one.",
+        lambda m: all_of(*(below(m, f"SNN, T_h = {b}", f"ANN, {b} bit") for b in (1, 2))),
+    ),
+    (
+        "fig10c",
+        "Above that the conventional one is better.",
+        lambda m: all_of(*(below(m, f"ANN, {b} bit", f"SNN, T_h = {b}") for b in (5, 10, 15))),
+    ),
+    (
+        "probe",
+        "The code serves to recognize: a linear classifier on it is no worse than one on the pixels.",
+        lambda m: below(m, "pixels", "code of SNN paper", "test/accuracy"),
+    ),
+    (
+        "mask-classifier",
+        "The mask helps a spiking classifier with a large output layer (the paper's rule).",
+        lambda m: below(m, "online, no mask", "online, mask", "test/accuracy"),
+    ),
+    (
+        "mask-classifier",
+        "The same under backpropagation through time.",
+        lambda m: below(m, "bptt, no mask", "bptt, mask", "test/accuracy"),
+    ),
+]
+
+
+def table_one(results: Results) -> str:
+    """Our table against the paper's, and what was asked for."""
+    lines = [
+        "| row | paper: SNN | ANN, SGD | ANN, Adam "
+        "| ours: SNN paper (bound) | SNN best (bound) | ANN paper, SGD | ANN paper, Adam | ANN best |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, (title, paper_bound, best_bound) in BOUNDS.items():
+        published = " | ".join(f"{number:.3f}" for number in EXPERIMENTS[name].paper.values())
+        if name not in results:
+            lines.append(f"| {title} | {published} | not run | | | | |")
+            continue
+        arms = results[name]["arms"]
+        ours = []
+        for arm, bound in (("SNN paper", paper_bound), ("SNN best", best_bound)):
+            met = arms[arm]["test/mse"]["mean"] <= bound
+            ours.append(f"{value(arms[arm])} ({'at most' if met else '**not**'} {bound:g})")
+        ours += [value(arms[arm]) for arm in ("ANN paper, SGD", "ANN paper, Adam", "ANN best")]
+        lines.append(f"| {title} | {published} | {' | '.join(ours)} |")
+    return "\n".join(lines)
+
+
+def claims(results: Results) -> str:
+    """What the paper says, whether it holds here, and our figures."""
+    lines = ["| the paper says | here | our figures | by |", "|---|---|---|---|"]
+    for name, says, judge in CLAIMS:
+        if name in results:
+            verdict, figures = judge(results[name])
+            lines.append(f"| {says} | **{verdict}** | {figures} | [{name}](#{name}) |")
+        else:
+            lines.append(f"| {says} | not run | | {name} |")
+    return "\n".join(lines)
+
+
+def section(name: str, metrics: Mapping[str, Any]) -> str:
+    """An experiment: its numbers and pictures."""
+    measures = metrics["measures"]
+    lines = [
+        f"## {name}",
+        "",
+        metrics["shows"],
+        "",
+        f"`{metrics['command']}`, {metrics['trial_seconds'] / 60:.0f} minutes of training and measuring.",
+        "",
+    ]
+    extra = [] if measures[0] != "test/mse" else ["test/mse_whole_set"]
+    columns = [*measures, *extra]
+    lines += ["| | " + " | ".join(columns) + " | paper |", "|---" * (len(columns) + 2) + "|"]
+    for arm, found in metrics["arms"].items():
+        cells = [value(found, measure) if measure in found else "" for measure in columns]
+        paper = "" if found["paper"] is None else f"{found['paper']:.3f}"
+        lines.append(f"| {arm} | " + " | ".join(cells) + f" | {paper} |")
+    if name == "full-size":
+        lines += ["", "| | batches measured | seconds a batch | an epoch, extrapolated | peak memory |"]
+        lines.append("|---|---|---|---|---|")
+        for arm, found in metrics["arms"].items():
+            cost = found["cost"]
+            epoch = f"{cost['epoch_seconds'] / 60:.1f} minutes | {cost['peak_gb']:.1f} GB"
+            lines.append(f"| {arm} | {cost['measured_batches']} | {cost['batch_seconds']:.2f} | {epoch} |")
+    for picture, says in (("errors.png", "in training and on the test set"), ("images.png", "what is drawn")):
+        if (RESULTS / name / picture).is_file():
+            lines += ["", f"![{name}: {says}](results/{name}/{picture})"]
+    return "\n".join([*lines, ""])
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    parts = [HEAD, "## Table 1\n", table_one(results), "", "## The paper's claims\n", claims(results), ""]
+    parts += [section(name, results[name]) for name in [*EXPERIMENTS, *SEARCHES] if name in results]
+    return "\n".join(parts)
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """The results in a folder, by the names of their experiments."""
+    return {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/metrics.json"))}
+
+
+def main() -> None:
+    """Write the page."""
+    results = read(RESULTS)
+    if not results:
+        raise InputError(
+            f"Expected results in {RESULTS}, got none: snn-synth reproduce NAME --preset full --out docs/results"
+        )
+    with atomic_write(PAGE) as draft:
+        draft.write_text(page(results))
+    print(f"Wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""``snn-synth sweep``."""
+
+from pathlib import Path
+from typing import Any
+
+from snn_synth.cli.arguments import Parser
+from snn_synth.cli.configs import find_sweep
+from snn_synth.experiments.sweep.run import RUNS
+from snn_synth.experiments.sweep.run import run as sweep
+
+
+def run(words: list[str]) -> None:
+    """Run a sweep and say which of its runs was best."""
+    parser = Parser(prog="snn-synth sweep", add_help=False)
+    parser.add_argument("file")
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args(words[1:])
+    path: Path = find_sweep(arguments.file)
+    result = sweep(path, arguments.count, arguments.jobs, arguments.seed)
+    name = result["sweep"].get("name", path.stem)
+    print(f"\n{table(result)}\nWrote {RUNS / name}: sweep.json, sweep.png and the log of each run")
+
+
+def table(result: dict[str, Any], most: int = 10) -> str:
+    """The best runs, with the settings in which they differ."""
+    metric, runs = result["sweep"]["metric"]["name"], result["runs"]
+    lines = [f"{metric:>12}  run"]
+    for one in runs[:most]:
+        value = one["metrics"].get(metric)
+        words = " ".join(
+            f"--{name} {setting:.4g}" if isinstance(setting, float) else f"--{name} {setting}"
+            for name, setting in one["settings"].items()
+        )
+        lines.append(f"{'failed' if value is None else format(value, '.4f'):>12}  {one['run']}  {words}")
+    failed = sum(one["error"] is not None for one in runs)
+    return "\n".join(lines + ([f"{failed} of {len(runs)} failed; their logs say why"] if failed else []))

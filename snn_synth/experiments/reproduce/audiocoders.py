@@ -1,0 +1,143 @@
+"""Trials of audiocoders, spiking or not, each in front of the decoder of an autoencoder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from snn_synth.data import MelSpectrogram
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
+from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, speech_errors
+from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.models import ACANN, ACSNN, AEANN, AESNN
+from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
+from snn_synth.training.speech import Corpus, Pairing
+
+WATCHED = 200  # test utterances
+DRAWN = 5  # utterances of each digit, as in figure 9B
+
+
+@dataclass(frozen=True)
+class AudiocoderTrial(Trial):
+    """An audiocoder on spoken digits paired with images.
+
+    Args:
+        recipe: how it is trained.
+        autoencoder: spiking or not, and so is the audiocoder.
+        pairing: the paper's data set, ``A`` or ``B``.
+        corpus: of spoken digits: ``fsdd``, with its own split, or ``espeak``.
+        hidden: neurons between spectrogram and code.
+        num_steps: T of a spiking network.
+        alpha: its leak.
+        slope: steepness of its surrogate.
+        bits: T_h of a spiking network; a conventional one's code is quantized to so many, or not.
+        frames: of the spectrogram, which has 39 channels.
+        batches: stop after so many, to know what an epoch would cost.
+        search: leave the test set unread: train on nine tenths of the training utterances and measure on the rest.
+    """
+
+    autoencoder: AutoencoderTrial
+    pairing: Pairing = "A"
+    corpus: Corpus = "fsdd"
+    hidden: int = 1024
+    num_steps: int = 30
+    alpha: float = 0.1
+    slope: float = 1.0
+    bits: int | None = None
+    frames: int = 100
+    batches: int | None = None
+    search: bool = False
+
+    every = 54
+    """Batches between two points of the curve: an epoch of FSDD."""
+
+    @property
+    def title(self) -> str:
+        """Pairing, kind and size."""
+        return f"speech-{self.pairing.lower()}-{self.autoencoder.kind}-{self.hidden}"
+
+    @property
+    def limit(self) -> int | None:
+        """Batches of an epoch, if not all of them."""
+        return self.batches
+
+    def quick(self) -> Self:
+        """With a tenth of the epochs, or of the batches."""
+        recipe, batches = replace(self.recipe, epochs=-(-self.recipe.epochs // 10)), self.batches and 2
+        return replace(self, autoencoder=self.autoencoder.quick(), recipe=recipe, batches=batches)
+
+    def prepare(self, root: str | None) -> None:
+        """Get recordings and images."""
+        self.autoencoder.prepare(root)
+        self.data(root, 0).prepare_data()
+
+    def data(self, root: str | None, seed: int) -> SpokenDigitsData:
+        """The utterances; some are held out only in a search, for else nothing is chosen."""
+        return SpokenDigitsData(
+            self.corpus,
+            self.autoencoder.images,
+            self.pairing,
+            MelSpectrogram(frames=self.frames),
+            split="official" if self.corpus == "fsdd" else "random",
+            validation_fraction=0.1 if self.search else 0,
+            batch_size=self.recipe.batch_size,
+            root=root,
+            seed=seed,
+        )
+
+    def module(self, seed: int, data: SpokenDigitsData, trials: Path) -> LightningModule:
+        """The untrained audiocoder with its trained autoencoder, and all that trains it."""
+        folder = self.autoencoder.trained(seed, trials, data.root)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.autoencoder.kind == "ann":
+                network = ACANN(data.inputs, self.hidden, self.autoencoder.hidden)
+                decoder, factories = AEANN.from_pretrained(folder), self.recipe.factories()
+                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, **factories)
+            module = LitAudiocoder(
+                ACSNN(data.inputs, self.hidden, self.autoencoder.hidden, self.alpha, slope=self.slope),
+                hidden_steps=self.bits or self.autoencoder.num_steps,
+                rule=self.recipe.rule,
+                num_steps=self.num_steps,
+                seed=seed,
+                **self.recipe.factories(),
+            )
+            module.adopt(AESNN.from_pretrained(folder))
+        return module
+
+    def watch(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, float]:
+        """Errors of test utterances, which the paper's figure 10A shows; of held out ones in a search."""
+        places = data.validation_index if self.search else data.test_index
+        return means(_parts(module, data, places[torch.linspace(0, len(places) - 1, WATCHED).long()]))
+
+    def measure(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, dict[str, float]]:
+        """Errors on the test utterances, and on the training ones against their paired images."""
+        if self.search:
+            return {"val": means(_parts(module, data, data.validation_index))}
+        return {
+            "test": means(_parts(module, data, data.test_index)),
+            "train": means(_parts(module, data, data.train_index, paired=True)),
+        }
+
+    def draw(self, module: LightningModule, data: SpokenDigitsData) -> npt.NDArray[np.float32]:
+        """An image of each digit, and what is drawn of five test utterances of it."""
+        labels = data.corpus.labels[data.test_index]
+        places = []
+        for digit in range(10):
+            said = data.test_index[labels == digit]
+            places.append(said[torch.linspace(0, len(said) - 1, DRAWN).long()])
+        drawn, _, _ = speech_errors(module, data, data.batch(torch.stack(places, 1).flatten()), paired=False)
+        first = torch.stack([torch.nonzero(data.gallery_labels == digit)[0, 0] for digit in range(10)])
+        rows = torch.cat([data.gallery[first].flatten(1), drawn.cpu()])
+        return rows.reshape(1 + DRAWN, 10, 28, 28).numpy()
+
+
+def _parts(module: LightningModule, data: SpokenDigitsData, places: Tensor, paired: bool = False) -> Iterator[Errors]:
+    for part in places.split(AT_ONCE):  # type: ignore[no-untyped-call]
+        yield speech_errors(module, data, data.batch(part), paired)

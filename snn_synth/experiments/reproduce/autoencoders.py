@@ -1,0 +1,126 @@
+"""Trials of autoencoders, spiking or not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from snn_synth.data import ImageDataset
+from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
+from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.models import AEANN, AESNN
+from snn_synth.training import FashionMNISTData, LitAutoencoder, LitAutoencoderANN, MNISTData, MNISTSubsetData
+from snn_synth.training.images import ImageData, image_batch
+
+DATA: dict[str, type[ImageData]] = {data.name: data for data in (MNISTData, FashionMNISTData, MNISTSubsetData)}
+QUICK = 6_000  # training images
+WATCHED = 200  # training images
+MEASURED = 10_000  # images: all of a test set, as many of the training set
+
+
+@dataclass(frozen=True)
+class AutoencoderTrial(Trial):
+    """An autoencoder on a set of images.
+
+    Args:
+        recipe: how it is trained.
+        kind: ``snn`` or ``ann``.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        hidden: neurons of the code.
+        num_steps: T of a spiking network.
+        alpha: its leak.
+        slope: steepness of its surrogate.
+        max_rate: probability of an input spike per step for a white pixel.
+        gain: of its initial weights, over PyTorch's.
+        mask: train it on the error of those output neurons alone that fire wrongly.
+        output: of a conventional network, ``linear`` or ``sigmoid``.
+        train_images: use only so many of the training images in an epoch, and measure only so many.
+        search: leave the test set unread: train on nine tenths of the training images and measure on the rest.
+    """
+
+    kind: Literal["snn", "ann"] = "snn"
+    images: str = "mnist"
+    hidden: int = 196
+    num_steps: int = 15
+    alpha: float = 0.1
+    slope: float = 1.0
+    max_rate: float = 1.0
+    gain: float = 1.0
+    mask: bool = True
+    output: Literal["linear", "sigmoid"] = "linear"
+    train_images: int | None = None
+    search: bool = False
+
+    @property
+    def title(self) -> str:
+        """Images, kind and size."""
+        return f"{self.images}-{self.kind}-{self.hidden}"
+
+    @property
+    def limit(self) -> int | None:
+        """Batches of an epoch, if not all of them."""
+        return None if self.train_images is None else self.train_images // self.recipe.batch_size
+
+    def quick(self) -> Self:
+        """With a tenth of the images."""
+        return replace(self, train_images=QUICK)
+
+    def prepare(self, root: str | None) -> None:
+        """Get the images."""
+        DATA[self.images](root).prepare_data()
+
+    def data(self, root: str | None, seed: int) -> ImageData:
+        """The images; some are held out only in a search, for else nothing is chosen."""
+        held_out = 0.1 if self.search else 0
+        return DATA[self.images](root, self.recipe.batch_size, validation_fraction=held_out, seed=seed)
+
+    def module(self, seed: int, data: ImageData, trials: Path) -> LitAutoencoder | LitAutoencoderANN:
+        """The untrained network with all that trains it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.kind == "ann":
+                return LitAutoencoderANN(AEANN(784, self.hidden, self.output), **self.recipe.factories())
+            network = AESNN(784, self.hidden, self.alpha, slope=self.slope)
+            for weight in network.parameters():
+                weight.data *= self.gain
+            return LitAutoencoder(
+                network,
+                rule=self.recipe.rule,
+                num_steps=self.num_steps,
+                max_rate=self.max_rate,
+                mask=self.mask,
+                seed=seed,
+                **self.recipe.factories(),
+            )
+
+    def watch(self, module: LightningModule, data: ImageData) -> dict[str, float]:
+        """Errors of the first training images."""
+        return means(_parts(module, data.train_set, torch.arange(WATCHED)))
+
+    def measure(self, module: LightningModule, data: ImageData) -> dict[str, dict[str, float]]:
+        """Errors on the test set, and on as many of the training images."""
+        if self.search:
+            return {"val": means(_parts(module, data.train_set, data.validation_index))}
+        most = min(MEASURED, self.train_images or MEASURED)
+        parts = {"test": data.test_set, "train": data.train_set}
+        return {
+            part: means(_parts(module, images, torch.arange(min(most, len(images))))) for part, images in parts.items()
+        }
+
+    def draw(self, module: LightningModule, data: ImageData) -> npt.NDArray[np.float32]:
+        """The first test image of each class, and what is drawn of it."""
+        labels = data.test_set.labels
+        places = torch.stack([torch.nonzero(labels == label)[0, 0] for label in range(10)])
+        drawn, images, _ = image_errors(module, image_batch(data.test_set, places))
+        return torch.stack([images, drawn]).reshape(2, 10, 28, 28).cpu().numpy()
+
+
+def _parts(module: LightningModule, images: ImageDataset, places: Tensor) -> Iterator[Errors]:
+    for part in places.split(AT_ONCE):  # type: ignore[no-untyped-call]
+        yield image_errors(module, image_batch(images, part))

@@ -1,0 +1,1 @@
+"""W&B's sweep files, run on this machine without its server."""

@@ -1,0 +1,91 @@
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def builder():
+    """The module benchmarks/results.py."""
+    spec = importlib.util.spec_from_file_location("benchmarks_results", ROOT / "benchmarks" / "results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def arm(*each, **more):
+    mean = sum(each) / len(each)
+    std = (sum((one - mean) ** 2 for one in each) / (len(each) - 1)) ** 0.5 if len(each) > 1 else None
+    return {"test/mse": {"mean": mean, "std": std, "each": list(each)}, "paper": None, **more}
+
+
+def metrics(**arms):
+    return {
+        "shows": "What it shows.",
+        "measures": ["test/mse"],
+        "command": "snn-synth reproduce x",
+        "trial_seconds": 90.0,
+        "arms": arms,
+    }
+
+
+@pytest.mark.parametrize(
+    ("less", "more", "verdict"),
+    [
+        ((0.10, 0.11, 0.12), (0.20, 0.21, 0.22), "holds"),
+        ((0.20, 0.21, 0.22), (0.10, 0.11, 0.12), "does not hold"),
+        # standard errors 0.0289 each, their root sum 0.0408: twice that is more than the difference of 0.05
+        ((0.10, 0.15, 0.20), (0.15, 0.20, 0.25), "cannot be told"),
+        ((0.1,), (0.2,), "holds"),
+    ],
+)
+def test_a_claim_is_judged_by_the_spread_of_the_seeds(builder, less, more, verdict):
+    found = metrics(a=arm(*less), b=arm(*more))
+    assert builder.below(found, "a", "b")[0] == verdict
+
+
+def test_of_several_parts_all_must_hold(builder):
+    holds, fails, unknown = ("holds", "1"), ("does not hold", "2"), ("cannot be told", "3")
+    assert builder.all_of(holds, holds) == ("holds", "1; 1")
+    assert builder.all_of(holds, unknown)[0] == "cannot be told"
+    assert builder.all_of(unknown, fails, holds)[0] == "does not hold"
+
+
+def test_the_table_says_which_bounds_are_met(builder):
+    row = metrics(
+        **{
+            "SNN paper": arm(0.15),
+            "SNN best": arm(0.0801),
+            "ANN paper, SGD": arm(0.2),
+            "ANN paper, Adam": arm(0.3),
+            "ANN best": arm(0.05),
+        }
+    )
+    line = next(line for line in builder.table_one({"table1-mnist": row}).splitlines() if "MNIST 784-196" in line)
+    assert "0.150 (at most 0.2)" in line
+    assert "0.080 (**not** 0.075)" in line
+    assert "| 0.357 | 0.226 | 0.122 |" in line
+    assert "not run" in builder.table_one({})
+
+
+def test_every_claim_can_be_judged_from_its_experiment(builder):
+    for name, says, judge in builder.CLAIMS:
+        experiment = EXPERIMENTS[name]
+        values = {
+            measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in ("test/mse", *experiment.measures)
+        }
+        verdict, figures = judge({"arms": dict.fromkeys(experiment.arms, values)})
+        assert verdict in ("holds", "does not hold", "cannot be told"), says
+        assert figures
+
+
+def test_the_committed_page_is_what_the_committed_results_give(builder):
+    results = builder.read(builder.RESULTS)
+    assert builder.PAGE.read_text() == builder.page(results)
+    assert not re.search(r"(?<![\w.])/(?:tmp|home|work|root)/", builder.PAGE.read_text()), "no paths of a machine"
+    assert set(results) <= set(EXPERIMENTS) | set(builder.SEARCHES)

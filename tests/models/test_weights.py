@@ -1,0 +1,64 @@
+"""The trained models that come with the package do what their cards say."""
+
+import os
+import re
+
+import pytest
+import torch
+
+from snn_synth.data import FSDD, MNIST, FashionMNIST, build_front_end, spectrograms
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
+from snn_synth.models import AESNN, AudioToImage
+from snn_synth.models.pretrained import shipped_models
+
+needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
+SAMPLES = 1000
+
+
+def said(name, measure):
+    """A number of a model's card."""
+    text = (shipped_models()[name] / "README.md").read_text()
+    return float(re.search(rf"^\| {re.escape(measure)} \| ([\d.]+) \|$", text, re.M)[1])
+
+
+def test_each_has_a_card_and_all_are_small():
+    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"}
+    size = 0
+    for folder in shipped_models().values():
+        text = (folder / "README.md").read_text()
+        assert all(word in text for word in ("Command", "seed 0", "Data", "mse", "from_pretrained"))
+        size += sum(path.stat().st_size for path in folder.iterdir())
+    assert size < 20e6
+
+
+@pytest.mark.slow
+@needs_data
+@pytest.mark.parametrize(("name", "images"), [("mnist", MNIST), ("fashion-mnist", FashionMNIST)])
+def test_an_autoencoder_regenerates_as_its_card_says(name, images):
+    model, test = AESNN.from_pretrained(name), images(train=False)
+    pictures = test.images[:SAMPLES].unsqueeze(1).float() / 255
+    keys = sample_keys(0, torch.arange(SAMPLES) + 50_000)
+    drawn = model.reconstruct(pictures, int(said(name, "num_steps")), keys=keys)
+    assert standardized_mse(drawn, pictures).mean().item() == pytest.approx(said(name, "mse"), rel=0.05)
+
+
+@pytest.mark.slow
+@needs_data
+def test_spoken_digits_become_images_as_the_card_says():
+    model, speech, images = AudioToImage.from_pretrained("fsdd"), FSDD(), MNIST(train=True)
+    _, test = speech.official_split()
+    values = spectrograms(speech, build_front_end(model.front_end))[test].float()
+    drawn = model.synthesize(values, keys=sample_keys(1, torch.arange(len(test)))).flatten(1)
+    first = [int(torch.nonzero(images.labels == digit)[0, 0]) for digit in range(10)]
+    errors = gallery_mse(drawn, images.images[first].flatten(1).float())
+    mse, _ = best_of_class(errors, speech.labels[test], torch.arange(10))
+    assert mse.mean().item() == pytest.approx(said("fsdd", "mse"), rel=0.05)
+
+
+def test_an_unknown_name_lists_the_shipped_ones():
+    with pytest.raises(InputError, match=r"\['fashion-mnist', 'fsdd', 'mnist'\], got cifar"):
+        AESNN.from_pretrained("cifar")
+    with pytest.raises(InputError, match="Expected a saved AESNN, got a AudioToImage"):
+        AESNN.from_pretrained("fsdd")
