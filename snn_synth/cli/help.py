@@ -51,8 +51,8 @@ one reading of the test set at the end.
 Examples:
   snn-synth fit --config ae_mnist
   snn-synth fit --config ae_mnist --config ae_mnist_online         the paper's learning rule and settings
-                                                                   (ae_fashion_mnist_online, a2i_fsdd_online)
   snn-synth fit --config ae_mnist --model.network.hidden 100 --trainer.default_root_dir runs/narrow
+  snn-synth fit --config a2i_fsdd --config a2i_fsdd_online         the same for speech (and ae_fashion_mnist_online)
   snn-synth fit --config ae_fashion_mnist --config ae_fashion_mnist_ann    a conventional network of the same size
   snn-synth fit --config ae_mnist --config ddp                     several processes: docs/scaling.md
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed

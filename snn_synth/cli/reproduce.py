@@ -51,10 +51,11 @@ def listing() -> str:
 def table(metrics: dict[str, Any]) -> str:
     """The first measure of each arm, the paper's test MSE beside it."""
     measure: str = metrics["measures"][0]
-    lines = [f"{'':<24} {measure:>14} {'+-':>7} {'paper':>7}"]
+    width = max(map(len, metrics["arms"]))
+    lines = [f"{'':<{width}} {measure:>14} {'+-':>7} {'paper':>7}"]
     for arm, found in metrics["arms"].items():
         value = found[measure]
         spread = "" if value["std"] is None else f"{value['std']:.3f}"
         published = "" if found["paper"] is None else f"{found['paper']:.3f}"
-        lines.append(f"{arm:<24} {value['mean']:>14.3f} {spread:>7} {published:>7}")
+        lines.append(f"{arm:<{width}} {value['mean']:>14.3f} {spread:>7} {published:>7}")
     return "\n".join(lines)

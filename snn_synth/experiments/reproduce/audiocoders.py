@@ -45,7 +45,7 @@ class AudiocoderTrial(Trial):
     autoencoder: AutoencoderTrial
     pairing: Pairing = "A"
     corpus: Corpus = "fsdd"
-    hidden: int = 1024
+    hidden: int = 512
     num_steps: int = 30
     alpha: float = 0.1
     slope: float = 1.0

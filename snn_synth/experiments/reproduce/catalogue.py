@@ -11,6 +11,7 @@ from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.classifiers import PopulationTrial, ProbeTrial
 from snn_synth.experiments.reproduce.recipes import (
     BEST_ANN,
+    BEST_SLOPE,
     BEST_SNN,
     BEST_SPEECH_ANN,
     BEST_SPEECH_SNN,
@@ -51,7 +52,7 @@ def _row(images: str, hidden: int, num_steps: int) -> dict[str, AutoencoderTrial
     ann = replace(snn, kind="ann")
     return {
         "SNN paper": snn,
-        "SNN best": replace(snn, recipe=BEST_SNN[images]),
+        "SNN best": replace(snn, recipe=BEST_SNN[images], slope=BEST_SLOPE),
         "ANN paper, SGD": replace(ann, recipe=PAPER_SGD[images], output="sigmoid"),
         "ANN paper, Adam": replace(ann, recipe=PAPER_ADAM[images], output="sigmoid"),
         "ANN best": replace(ann, recipe=BEST_ANN[images]),
@@ -273,14 +274,27 @@ SEARCHES = {
     ),
     "search-fashion": Experiment(
         "The same for Fashion-MNIST, with 512 hidden neurons: eight trials each.",
-        _tried("SNN", _CLOTHES_512["SNN best"], 5e-5, (50, 100), _SLOPES)
-        | _tried("ANN", _CLOTHES_512["ANN best"], 3e-5, (50, 100), _OUTPUTS),
+        _tried("SNN", _CLOTHES_512["SNN best"], 5e-5, (20, 50), _SLOPES)
+        | _tried("ANN", _CLOTHES_512["ANN best"], 4e-5, (20, 50), _OUTPUTS),
         minutes=(5, 30),
         measures=("val/mse",),
     ),
     "search-speech": Experiment(
         "The same for audio to image, data set A: eight trials each, on a tenth of the training utterances.",
-        _tried("SNN", _SPEECH["SNN best"], 2e-5, (25, 50), _SLOPES)
+        _tried(
+            "SNN, bptt",
+            replace(_SPEECH["SNN best"], recipe=replace(BEST_SPEECH_SNN, rule="bptt")),
+            2e-5,
+            (50,),
+            _SLOPES,
+        )
+        | _tried(
+            "SNN, online",
+            replace(_SPEECH["SNN best"], recipe=replace(BEST_SPEECH_SNN, rule="online")),
+            2e-6,
+            (50,),
+            _SLOPES,
+        )
         | _tried(
             "ANN",
             _SPEECH["ANN best"],

@@ -20,6 +20,7 @@ from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
+ROWS = 12  # of drawn images in a picture, shared by the arms
 NAMES = {"mse": "standardized MSE", "spike_mse": "Spike-MSE", "error_share": "neurons with an error"}
 PACKAGES = ("snn_synth", "torch", "snntorch", "lightning", "numpy")
 
@@ -124,10 +125,9 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
     ylabel = NAMES.get(first, first)
     plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
     if drawn:
-        truth = next(iter(drawn.values()))[0]
-        plot.save_figure(
-            plot.image_rows({"image": truth, **{arm: one[1:] for arm, one in drawn.items()}}), folder / "images.png"
-        )
+        each = max(1, ROWS // len(drawn))
+        rows = {"image": next(iter(drawn.values()))[0], **{arm: one[1 : 1 + each] for arm, one in drawn.items()}}
+        plot.save_figure(plot.image_rows(rows), folder / "images.png")
 
 
 def _label(key: str) -> str:

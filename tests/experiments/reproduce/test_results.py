@@ -84,6 +84,11 @@ def test_every_claim_can_be_judged_from_its_experiment(builder):
         assert figures
 
 
+def test_every_choice_names_arms_of_its_experiment(builder):
+    for _, _, name, arms in builder.CHOICES:
+        assert set(arms) <= set(EXPERIMENTS[name].arms)
+
+
 def test_the_committed_page_is_what_the_committed_results_give(builder):
     results = builder.read(builder.RESULTS)
     assert builder.PAGE.read_text() == builder.page(results)
