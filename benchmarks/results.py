@@ -1,7 +1,9 @@
 """Write docs/results.md from docs/results/*/metrics.json: the page is never edited by hand."""
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,8 @@ HEAD = """\
 # The paper's results, and ours
 
 Written by `python benchmarks/results.py` from `docs/results/`; do not edit it. Each folder there is what
-`snn-synth reproduce NAME --preset full --seeds 3 --out docs/results` wrote, with the command, the versions, every seed
-and the settings of every trial in its `metrics.json`.
+`snn-synth reproduce NAME --preset full` wrote, and the command, the versions, every seed and the settings of every
+trial are in its `metrics.json` (`python benchmarks/results.py runs/reproduce` brings new ones in).
 
 Numbers are the standardized test MSE (each image and each output by its own mean and deviation: 0 is perfect, a silent
 output scores 1), mean and standard deviation over seeds. **paper** means the paper's own learning rule and settings,
@@ -286,7 +288,7 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
             epoch = f"{cost['epoch_seconds'] / 60:.1f} minutes | {cost['peak_gb']:.1f} GB"
             lines.append(f"| {arm} | {cost['measured_batches']} | {cost['batch_seconds']:.2f} | {epoch} |")
     for picture, says in (("errors.png", "in training and on the test set"), ("images.png", "what is drawn")):
-        if name in EXPERIMENTS and (RESULTS / name / picture).is_file():
+        if (RESULTS / name / picture).is_file():
             lines += ["", f"![{name}: {says}](results/{name}/{picture})"]
     return "\n".join([*lines, ""])
 
@@ -304,17 +306,28 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/metrics.json"))}
 
 
-def main() -> None:
-    """Write the page."""
+def bring(source: Path, target: Path) -> None:
+    """Copy what full runs of `reproduce` left in a folder: numbers and pictures."""
+    for name, metrics in read(source).items():
+        if metrics["preset"] == "full":
+            pictures = [] if name in SEARCHES else ["errors.png", "images.png"]
+            for path in (source / name / file for file in ("metrics.json", *pictures)):
+                if path.is_file():
+                    (target / name).mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, target / name / path.name)
+
+
+def main(words: Sequence[str]) -> None:
+    """Bring in the results of a folder, if one is named, and write the page."""
+    for word in words:
+        bring(Path(word), RESULTS)
     results = read(RESULTS)
     if not results:
-        raise InputError(
-            f"Expected results in {RESULTS}, got none: snn-synth reproduce NAME --preset full --out docs/results"
-        )
+        raise InputError(f"Expected results in {RESULTS}, or the folder of `snn-synth reproduce`, got none")
     with atomic_write(PAGE) as draft:
         draft.write_text(page(results))
     print(f"Wrote {PAGE}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

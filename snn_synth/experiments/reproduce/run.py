@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shlex
 import statistics
 import sys
@@ -90,7 +91,8 @@ def run(
     drawn = {arm: np.load(folder / DRAWN) for arm, folder in folders.items() if (folder / DRAWN).is_file()}
     _draw(out / name, metrics, drawn)
     with atomic_write(path) as draft:
-        draft.write_text(json.dumps(metrics, indent=2) + "\n")
+        text = json.dumps(metrics, indent=2)
+        draft.write_text(re.sub(r"\[[^][{}]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n")
     return metrics
 
 
