@@ -113,7 +113,7 @@ class AudiocoderTrial(Trial):
 
     def watch(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, float]:
         """Errors of test utterances, which the paper's figure 10A shows; of held out ones in a search."""
-        places = data.validation_index if self.search else data.test_index
+        places = self._held_out(data)
         return means(_parts(module, data, places[torch.linspace(0, len(places) - 1, WATCHED).long()]))
 
     def measure(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, dict[str, float]]:
@@ -126,16 +126,18 @@ class AudiocoderTrial(Trial):
         }
 
     def draw(self, module: LightningModule, data: SpokenDigitsData) -> npt.NDArray[np.float32]:
-        """An image of each digit, and what is drawn of five test utterances of it."""
-        labels = data.corpus.labels[data.test_index]
-        places = []
+        """An image of each digit, and what is drawn of five utterances of it that were measured."""
+        index, places = self._held_out(data), []
         for digit in range(10):
-            said = data.test_index[labels == digit]
+            said = index[data.corpus.labels[index] == digit]
             places.append(said[torch.linspace(0, len(said) - 1, DRAWN).long()])
         drawn, _, _ = speech_errors(module, data, data.batch(torch.stack(places, 1).flatten()), paired=False)
         first = torch.stack([torch.nonzero(data.gallery_labels == digit)[0, 0] for digit in range(10)])
         rows = torch.cat([data.gallery[first].flatten(1), drawn.cpu()])
         return rows.reshape(1 + DRAWN, 10, 28, 28).numpy()
+
+    def _held_out(self, data: SpokenDigitsData) -> Tensor:
+        return data.validation_index if self.search else data.test_index
 
 
 def _parts(module: LightningModule, data: SpokenDigitsData, places: Tensor, paired: bool = False) -> Iterator[Errors]:

@@ -114,10 +114,11 @@ class AutoencoderTrial(Trial):
         }
 
     def draw(self, module: LightningModule, data: ImageData) -> npt.NDArray[np.float32]:
-        """The first test image of each class, and what is drawn of it."""
-        labels = data.test_set.labels
-        places = torch.stack([torch.nonzero(labels == label)[0, 0] for label in range(10)])
-        drawn, images, _ = image_errors(module, image_batch(data.test_set, places))
+        """The first image of each class that was measured, and what is drawn of it."""
+        images_of = data.train_set if self.search else data.test_set
+        index = data.validation_index if self.search else torch.arange(len(data.test_set))
+        places = torch.stack([index[images_of.labels[index] == label][0] for label in range(10)])
+        drawn, images, _ = image_errors(module, image_batch(images_of, places))
         return torch.stack([images, drawn]).reshape(2, 10, 28, 28).cpu().numpy()
 
 

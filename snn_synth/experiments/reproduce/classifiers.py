@@ -117,14 +117,18 @@ class ClassifierTrial(Trial):
         return DATA[self.images](root, self.recipe.batch_size, validation_fraction=0, seed=seed)
 
     def watch(self, module: LitProbe | LitPopulation, data: ImageData) -> dict[str, float]:
-        """Accuracy on the first training images."""
-        return {"accuracy": _accuracy(module, data.train_set, WATCHED)}
+        """Accuracy on some training images."""
+        spread = torch.linspace(0, len(data.train_set) - 1, WATCHED).long()
+        return {"accuracy": _accuracy(module, data.train_set, spread)}
 
     def measure(self, module: LitProbe | LitPopulation, data: ImageData) -> dict[str, dict[str, float]]:
         """Accuracy on the test set, and on as many of the training images."""
         most = min(MEASURED, self.train_images or MEASURED)
         parts = {"test": data.test_set, "train": data.train_set}
-        return {part: {"accuracy": _accuracy(module, images, most)} for part, images in parts.items()}
+        return {
+            part: {"accuracy": _accuracy(module, images, torch.arange(min(most, len(images))))}
+            for part, images in parts.items()
+        }
 
     def draw(self, module: LightningModule, data: ImageData) -> None:
         """Nothing."""
@@ -206,8 +210,8 @@ class PopulationTrial(ClassifierTrial):
 
 
 @torch.no_grad()
-def _accuracy(module: LitProbe | LitPopulation, images: ImageDataset, most: int) -> float:
-    places, right = torch.arange(min(most, len(images))), 0
+def _accuracy(module: LitProbe | LitPopulation, images: ImageDataset, places: Tensor) -> float:
+    right = 0
     for part in places.split(AT_ONCE):  # type: ignore[no-untyped-call]
         batch = ImageBatch(*(tensor.to(module.device) for tensor in image_batch(images, part)))
         right += int((module.classify(batch) == batch.labels).sum())

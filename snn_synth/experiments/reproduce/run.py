@@ -81,7 +81,7 @@ def run(
             folders.setdefault(arm, out / "trials" / trial.key(seed))
     metrics = settings | {
         "shows": experiment.shows,
-        "measures": experiment.measures,
+        "measures": list(experiment.measures),
         "arms": {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()},
         "command": shlex.join(["snn-synth", *words]),
         "seconds": round(time.perf_counter() - start, 1),

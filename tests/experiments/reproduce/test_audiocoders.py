@@ -19,7 +19,7 @@ IMAGES = AutoencoderTrial(
     Recipe(lr=0.02, one_cycle=True, batch_size=20), images="mnist_subset", hidden=30, num_steps=6, train_images=2000
 )
 SPIKING = AudiocoderTrial(
-    Recipe(lr=0.01, one_cycle=True, epochs=4, batch_size=10), IMAGES, hidden=32, num_steps=8, frames=20
+    Recipe(lr=0.01, one_cycle=True, epochs=60, batch_size=10), IMAGES, hidden=32, num_steps=8, frames=20
 )
 
 
@@ -91,7 +91,7 @@ def test_a_spiking_trial_learns_from_its_autoencoder(root, trials):
     assert made(replace(SPIKING, bits=3), root, trials)[0].hidden_steps == 3
     rows = np.load(trials / SPIKING.key(0) / "drawn.npy")
     assert rows.shape == (6, 10, 28, 28)
-    assert result["cost"]["measured_batches"] == 4 * 7
+    assert result["cost"]["measured_batches"] == 60 * 7
 
 
 def test_a_conventional_trial_aims_at_a_code_of_so_many_bits(root, trials):

@@ -46,7 +46,7 @@ def test_the_full_size_is_the_papers():
 
 
 def test_the_papers_recipe_is_the_online_rule_with_its_settings():
-    for experiment in EXPERIMENTS.values():
+    for experiment in (one for name, one in EXPERIMENTS.items() if not name.startswith("choices")):
         for name, arm in experiment.arms.items():
             if "best" in name or getattr(arm, "kind", getattr(getattr(arm, "autoencoder", None), "kind", "")) != "snn":
                 continue
