@@ -76,6 +76,7 @@ _SPEECH_RECIPES = {
     "ANN best": BEST_SPEECH_ANN,
 }
 _SPEECH = {name: AudiocoderTrial(recipe, _MNIST[name]) for name, recipe in _SPEECH_RECIPES.items()}
+_SPEECH["SNN best"] = replace(_SPEECH["SNN best"], slope=BEST_SLOPE)
 _SPEECH_B = {
     name: replace(arm, pairing="B", bits=10 if arm.autoencoder.kind == "snn" else None) for name, arm in _SPEECH.items()
 }
