@@ -2,10 +2,8 @@
 
 import json
 import os
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from snn_synth import plot
+from snn_synth.experiments.record import versions
 from snn_synth.files import atomic_write
 
-PACKAGES = ("snn_synth", "torch", "snntorch", "lightning")
 SHOWN = 100  # predicted images in the picture
 
 
@@ -39,7 +37,7 @@ def write_metrics(
         "checkpoint": None if checkpoint is None else os.path.relpath(checkpoint),
         "command": shlex.join(["snn-synth", *words]),
         "seconds": {stage: round(value, 1) for stage, value in seconds.items()},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": versions(),
     }
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")

@@ -2,12 +2,10 @@
 
 import functools
 import json
-import platform
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from torch import Tensor
 from snn_synth import plot
 from snn_synth.data import DIGIT_WORDS, MNISTSubset
 from snn_synth.encoding import sample_keys
+from snn_synth.experiments.record import versions
 from snn_synth.experiments.report import write_report
 from snn_synth.files import atomic_write
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
@@ -90,8 +89,7 @@ def run(out: Path) -> dict[str, Any]:
         metrics |= {
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
             "command": "snn-synth demo",
-            "python": platform.python_version(),
-            "versions": {name: version(name) for name in ("snn_synth", "torch", "snntorch", "lightning")},
+            "versions": versions(),
         }
         write_report(out / "report.html", metrics, sections)
         draft.write_text(json.dumps(metrics, indent=2) + "\n")

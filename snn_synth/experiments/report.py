@@ -81,4 +81,4 @@ def _seconds(metrics: dict[str, Any]) -> str:
     versions = ", ".join(f"{escape(name)} {escape(v)}" for name, v in metrics["versions"].items())
     return f"""<h2>Time</h2><table><tr><th>stage</th><th>seconds</th></tr>
 {rows}</table>
-<footer><code>{escape(metrics["command"])}</code> · Python {escape(metrics["python"])} · {versions}</footer>"""
+<footer><code>{escape(metrics["command"])}</code> · {versions}</footer>"""

@@ -3,11 +3,12 @@
 import os
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from snn_synth.experiments import record
 
 FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")
 PACKAGES = ("snn_synth", "torch", "numba", "triton", "numpy", "snntorch", "spikingjelly", "norse", "sinabs")
@@ -37,12 +38,7 @@ def load() -> float | None:
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of what is installed, and how torch was built."""
-    found = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    found = record.versions(packages)
     build = torch.__config__.show()
     found["torch_cpu_capability"] = torch.backends.cpu.get_cpu_capability()
     found["torch_blas"] = "MKL" if "BLAS_INFO=mkl" in build else "other"

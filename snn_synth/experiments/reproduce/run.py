@@ -1,14 +1,12 @@
 """Running an experiment: all of its trials for all seeds, then its numbers and its picture."""
 
 import json
-import platform
 import re
 import shlex
 import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +14,7 @@ import numpy as np
 
 from snn_synth import plot
 from snn_synth.errors import InputError
+from snn_synth.experiments.record import versions
 from snn_synth.experiments.reproduce.catalogue import Experiment
 from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.files import atomic_write
@@ -23,7 +22,6 @@ from snn_synth.files import atomic_write
 Preset = Literal["quick", "full"]
 ROWS = 12  # of drawn images in a picture, shared by the arms
 NAMES = {"mse": "standardized MSE", "spike_mse": "Spike-MSE", "error_share": "neurons with an error"}
-PACKAGES = ("snn_synth", "torch", "snntorch", "lightning", "numpy")
 
 
 def run(
@@ -86,7 +84,7 @@ def run(
         "command": shlex.join(["snn-synth", *words]),
         "seconds": round(time.perf_counter() - start, 1),
         "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+        "versions": versions(),
     }
     drawn = {arm: np.load(folder / DRAWN) for arm, folder in folders.items() if (folder / DRAWN).is_file()}
     _draw(out / name, metrics, drawn)
