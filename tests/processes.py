@@ -28,6 +28,15 @@ def call(folder, environment, streams, function, *arguments, **keywords):
         atexit._run_exitfuncs()  # a program runs them (W&B ends its run there), a child of multiprocessing does not
 
 
+def exit_codes(*processes, seconds=120):
+    """How each of them ended; what still runs after so long is killed."""
+    for process in processes:
+        process.join(seconds)
+        process.kill()
+        process.join()
+    return [process.exitcode for process in processes]
+
+
 def free_port():
     """A port on which processes of this machine may meet."""
     with socket.socket() as probe:

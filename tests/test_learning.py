@@ -12,7 +12,7 @@ from snn_synth.functional import membrane_loss
 from snn_synth.learning import bptt_loss, bptt_step, online_step
 from snn_synth.models import AESNN, SpikingStack
 from snn_synth.neurons import SigmoidLeaky
-from tests.processes import free_port
+from tests.processes import exit_codes, free_port
 from tests.stored_traces import online, spikes_of, surrogate
 
 
@@ -331,10 +331,7 @@ def _train(net, rule, part):
 def test_two_ddp_processes_hold_the_weights_of_one(rule, tmp_path, fresh_process):
     where = (free_port(), tmp_path / "weights.pt")
     processes = [fresh_process(_train_rank, rank, 2, *where, rule) for rank in range(2)]
-    for process in processes:
-        process.join(90)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert exit_codes(*processes) == [0, 0]
     single = _stack([12, 10, 12], gain=4.0)
     _train(single, rule, slice(None))
     for ours, theirs in zip(torch.load(tmp_path / "weights.pt"), single.parameters(), strict=True):

@@ -16,7 +16,7 @@ from snn_synth.cli.help import PAGES
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
-from tests.processes import command, free_port
+from tests.processes import command, exit_codes, free_port
 
 from .conftest import TINY
 
@@ -146,10 +146,7 @@ def test_what_two_processes_write_is_written_once(digits, monkeypatch, fresh_pro
         for name, value in (meeting | {"LOCAL_RANK": str(rank)}).items():
             monkeypatch.setenv(name, value)
         processes.append(fresh_process(command, [*words, "--trainer.log_every_n_steps=1"]))
-    for process in processes:
-        process.join(120)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert exit_codes(*processes) == [0, 0]
     run = Path("runs/ae_mnist")
     found = Counter(path.name for path in run.rglob("*") if "wandb" not in path.parts)
     files = ["best.ckpt", "resume.ckpt", "config.yaml", "metrics.json", "metrics.csv", "epoch=000-batch=000003.png"]

@@ -14,7 +14,7 @@ from wandb.wandb_agent import Agent
 from snn_synth.cli import main
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
-from tests.processes import command
+from tests.processes import command, exit_codes
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.yaml"))
 
@@ -120,10 +120,7 @@ def test_two_agents_in_one_folder_do_not_meet(start, digits, monkeypatch, fresh_
     trials = {run_id: few | corner for run_id, corner in zip(["first", "second"], corners(sweep), strict=True)}
     # The agent has put the run's name into the environment, which the process inherits.
     processes = [fresh_process(command, start(sweep, *trial)) for trial in trials.items()]
-    for process in processes:
-        process.join(120)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert exit_codes(*processes) == [0, 0]
     for run_id, arguments in trials.items():
         run = Path("runs/sweeps") / run_id
         saved = yaml.safe_load((run / "config.yaml").read_text())

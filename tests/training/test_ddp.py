@@ -7,7 +7,7 @@ import torch
 
 from snn_synth.learning import bptt_step, online_step
 from snn_synth.models import AESNN
-from tests.processes import free_port
+from tests.processes import exit_codes, free_port
 from tests.training import ddp_child
 from tests.training.tiny import firing_autoencoder, write_fsdd
 
@@ -19,11 +19,7 @@ def start_ranks(fresh_process, target, folder, what, ranks, batch_size, **option
     folder.mkdir(exist_ok=True)
     port = free_port()
     processes = [fresh_process(target, folder, what, rank, ranks, port, batch_size, **options) for rank in range(ranks)]
-    for process in processes:
-        process.join(90)
-    for process in processes:
-        process.kill()
-    return [process.exitcode for process in processes]
+    return exit_codes(*processes)
 
 
 def run_ranks(fresh_process, target, folder, what, ranks, batch_size, **options):

@@ -4,6 +4,7 @@ import pty
 import pytest
 
 from snn_synth.training.loggers import wandb_is_offline
+from tests.processes import exit_codes
 from tests.training import wandb_child
 
 
@@ -23,11 +24,10 @@ def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_pa
     terminal, end = pty.openpty()  # on a terminal, wandb would ask for a key
     output = tmp_path / "output"
     process = fresh_process(wandb_child.run, str(tmp_path), streams=(os.ttyname(end), output))
-    process.join(120)
-    process.kill()
+    codes = exit_codes(process)
     os.close(terminal)
     os.close(end)
-    assert process.exitcode == 0, output.read_text()
+    assert codes == [0], output.read_text()
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     (record,) = run.glob("*.wandb")
     content = record.read_bytes()
@@ -45,8 +45,7 @@ def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_pa
 def test_disabled_writes_nothing_and_says_nothing(no_key, tmp_path, monkeypatch, fresh_process, capfd):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     process = fresh_process(wandb_child.run, str(tmp_path))
-    process.join(90)
-    assert process.exitcode == 0
+    assert exit_codes(process) == [0]
     assert not list(tmp_path.rglob("*.wandb"))
     assert list((tmp_path / "best").glob("*.ckpt"))
     assert "W&B is offline" not in "".join(capfd.readouterr())

@@ -6,6 +6,7 @@ import signal
 import pytest
 import torch
 
+from tests.processes import exit_codes
 from tests.training import resume_child
 from tests.training.tiny import firing_autoencoder, write_fsdd
 
@@ -15,9 +16,8 @@ def train(fresh_process):
     """Run resume_child.run in a process of its own and give its exit code."""
 
     def start(*arguments, **keywords):
-        process = fresh_process(resume_child.run, *arguments, **keywords)
-        process.join(120)
-        return process.exitcode
+        [code] = exit_codes(fresh_process(resume_child.run, *arguments, **keywords))
+        return code
 
     return start
 
