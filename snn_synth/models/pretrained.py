@@ -98,7 +98,8 @@ class Pretrained(nn.Module):
             try:
                 save_file(weights, draft / _WEIGHTS)
                 (draft / _CONFIG).write_text(json.dumps(self.describe(), indent=2) + "\n")
-                draft.chmod(0o755)
+                draft.chmod(0o755)  # a temporary folder is its maker's alone, and so is what safetensors writes
+                (draft / _WEIGHTS).chmod(0o644)
                 if target.exists():
                     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
                     os.replace(target, old / "model")

@@ -136,6 +136,7 @@ def test_a_saved_model_comes_back_whole(make, tmp_path):
         assert torch.equal(ours, theirs)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["saved"]
     assert sorted(p.name for p in (tmp_path / "saved").iterdir()) == ["config.json", "model.safetensors"]
+    assert all(p.stat().st_mode & 0o044 == 0o044 for p in (tmp_path / "saved").iterdir()), "others may read it"
 
 
 def test_damaged_and_foreign_folders_are_named(tmp_path):

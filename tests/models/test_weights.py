@@ -14,7 +14,6 @@ from snn_synth.models import AESNN, AudioToImage
 from snn_synth.models.pretrained import shipped_models
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
-SAMPLES = 1000
 
 
 def said(name, measure):
@@ -38,10 +37,14 @@ def test_each_has_a_card_and_all_are_small():
 @pytest.mark.parametrize(("name", "images"), [("mnist", MNIST), ("fashion-mnist", FashionMNIST)])
 def test_an_autoencoder_regenerates_as_its_card_says(name, images):
     model, test = AESNN.from_pretrained(name), images(train=False)
-    pictures = test.images[:SAMPLES].unsqueeze(1).float() / 255
-    keys = sample_keys(0, torch.arange(SAMPLES) + 50_000)
-    drawn = model.reconstruct(pictures, int(said(name, "num_steps")), keys=keys)
-    assert standardized_mse(drawn, pictures).mean().item() == pytest.approx(said(name, "mse"), rel=0.05)
+    errors = []
+    for places in torch.arange(len(test)).split(500):
+        pictures = test.images[places].unsqueeze(1).float() / 255
+        drawn = model.reconstruct(pictures, int(said(name, "num_steps")), keys=sample_keys(7, places))
+        errors.append(standardized_mse(drawn, pictures))
+    assert torch.cat(errors).mean().item() == pytest.approx(said(name, "mse"), rel=0.01), (
+        "other spikes, the same images"
+    )
 
 
 @pytest.mark.slow
