@@ -5,11 +5,12 @@ import torch
 from PIL import Image
 
 from snn_synth.cli import main
-from snn_synth.cli.synthesize import output_files
-from snn_synth.data import MelSpectrogram, read_audio
+from snn_synth.cli.synthesize import load, output_files
+from snn_synth.data import MelSpectrogram, build_front_end, read_audio
+from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training import LitAudiocoder, load_checkpoint
 
-from .conftest import vowel
+from .conftest import save, vowel
 
 
 def synthesize(checkpoint, out, *words):
@@ -47,6 +48,24 @@ def test_the_last_frame_is_the_image_that_the_model_draws(checkpoint, word, tmp_
     assert len(forming) == 12
     shown = forming[-1][: 28 * 8, : 28 * 8][4::8, 4::8] / 255
     np.testing.assert_allclose(shown, drawn[0, 0].numpy(), atol=0.01)
+
+
+def test_a_checkpoint_says_how_its_model_is_run(tmp_path):
+    module = LitAudiocoder(ACSNN(80, 24, 12), num_steps=9, max_rate=0.5, seed=3)
+    module.adopt(AESNN(784, 12))
+    source = load(save(module, tmp_path / "audiocoder.ckpt"))
+    assert (source.num_steps, source.max_rate, source.seed) == (9, 0.5, 3)
+
+
+def test_without_a_checkpoint_the_shipped_pair_draws(word, tmp_path):
+    assert main(["synthesize", "--out", str(tmp_path / "out"), str(word)]) == 0
+    model = AudioToImage.from_pretrained("fsdd")
+    picture = build_front_end(model.front_end)(*read_audio(word))
+    drawn = model.synthesize(picture[None], generator=torch.Generator().manual_seed(0))
+    assert drawn.mean() > 0
+    forming = frames(tmp_path / "out" / "seven-forming.gif")
+    shown = forming[-1][: 28 * 8, : 28 * 8][4::8, 4::8] / 255
+    np.testing.assert_allclose(shown, drawn[0, 0].numpy() / drawn.max().item(), atol=0.01)
 
 
 def test_the_same_word_at_two_rates_gives_the_same_spectrogram(checkpoint, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningCLI
 
-from snn_synth.cli.synthesize import draw
+from snn_synth.cli.synthesize import Source, draw
 from snn_synth.data import MelSpectrogram
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
@@ -563,7 +563,7 @@ def test_a_lower_rate_of_training_holds_when_drawing_too():
     module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean().item()))
     batch = SpeechBatch(torch.ones(2, 8, 10), torch.zeros(2), torch.arange(2), torch.zeros(2))
     module.predict_step(batch)
-    draw(module, batch.spectrograms[0], num_steps=40, seed=0)
+    draw(Source(module.audio_to_image(), num_steps=40, max_rate=module.max_rate), batch.spectrograms[0])
     assert seen == pytest.approx([0.25, 0.25], abs=0.05)
 
 
