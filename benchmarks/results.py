@@ -52,7 +52,8 @@ def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test
     difference = second["mean"] - first["mean"]
     verdict = "cannot be told" if abs(difference) <= 2 * error else "holds" if difference > 0 else "does not hold"
     arms = metrics["arms"]
-    return verdict, f"{less} {value(arms[less], measure)}, {more} {value(arms[more], measure)}"
+    seeds = "" if len(first["each"]) > 1 else " (one seed)"
+    return verdict, f"{less} {value(arms[less], measure)}, {more} {value(arms[more], measure)}{seeds}"
 
 
 def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
