@@ -156,7 +156,11 @@ def training_and_test(
     right.margins(x=0.15)
     label_axes(left, "batch", f"{ylabel} in training")
     diamond = any(found[2] is not None for one in finals.values() for found in one.values())
-    label_axes(right, ", then ".join(measures) + (" (diamond: the paper)" if diamond else ""), "")
+    label_axes(
+        right,
+        (", then " if len(measures) < 3 else ",\nthen ").join(measures) + (" (diamond: the paper)" if diamond else ""),
+        "",
+    )
     return figure
 
 
