@@ -221,6 +221,9 @@ CHOICES: list[tuple[str, str, str, list[str]]] = [
 
 # Of what is not met: one seed, on the way to a recipe or to an explanation.
 TRIED = """\
+Figures after the epoch are those of `reproduce`; those after so many batches come from a loop of `online_step` that was
+run by hand on seed 0 and is no command yet.
+
 - **Fashion-MNIST by the paper's recipe** (512 hidden neurons, seed 0): 0.280 after the epoch, against a bound of
   0.178. The error of 200 training images falls to 0.22 by batch 220, then rises again: at the paper's rate of 5e-4
   with 60 updates a batch, the first layer's weights wander off (mean size 0.05, 0.08, 0.12 after 25, 50, 100

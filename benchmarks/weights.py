@@ -1,16 +1,15 @@
 """Write the trained models that come with the package, from the trials of `snn-synth reproduce`, with their cards."""
 
 import json
-import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from snn_synth.experiments.record import versions
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
@@ -76,13 +75,13 @@ def card(name: str, row: str, title: str, data: str, trial: Any, kind: str, foun
     """The model card."""
     settings = "\n".join(f"| {key} | {value} |" for key, value in flat(asdict(trial)))
     measures = "\n".join(f"| {key} | {value:.4f} |" for key, value in found.items())
-    versions = ", ".join(f"{package} {version(package)}" for package in ("snn_synth", "torch", "lightning"))
+    installed = ", ".join(f"{package} {number}" for package, number in versions().items())
     return f"""# {title}
 
 `{kind}.from_pretrained("{name}")`; float16 on disk, float32 in memory. From Roy, Panda & Roy 2019, section 4.
 
 - **Command**: `snn-synth reproduce {row} --preset full`, the arm "SNN best"; seed {SEED}; {made["seconds"]:.0f} seconds
-  of training and measuring on a CPU; Python {platform.python_version()}, {versions}.
+  of training and measuring on a CPU; {installed}.
 - **Data**: {data}. Trained on the training set, {trial.recipe.epochs} epoch(s).
 - **Use**: research and teaching; it draws blurred digits or clothes and has no other use.
 

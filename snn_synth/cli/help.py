@@ -196,7 +196,7 @@ Options:
 
 runs/sweeps/NAME gets sweep.json (all runs, the best first), sweep.png and the log of each run; runs/sweeps/NAME-0,
 NAME-1, ... are the runs.\
-""".format(sweeps="ae_mnist, fig3, fig4b, fig7a, fig7c, fig10a")
+""".format(sweeps="ae_mnist, fig3, fig4a, fig4b, fig7a, fig7b, fig7c, fig10a")
 
 PAGES = {
     "fit": _FIT,

@@ -24,7 +24,7 @@ def run(words: list[str]) -> None:
 
 
 def table(result: dict[str, Any], most: int = 10) -> str:
-    """The best runs, with the settings in which they differ."""
+    """The best runs, with their settings."""
     metric, runs = result["sweep"]["metric"]["name"], result["runs"]
     lines = [f"{metric:>12}  run"]
     for one in runs[:most]:
