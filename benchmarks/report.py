@@ -51,6 +51,10 @@ command that stands with each machine; [benchmarks/README.md](../benchmarks/READ
   batch's activations.
 - **Precision** errors are relative distances of the gradient from that in float64 at the same weights, for each
   layer; spikes changed is the share of hidden and output spikes that float64 does not have.
+- **Parts**: a training step together with its Poisson input; one part of numba's path at a time is replaced by what
+  the reference path does (Adam: by `torch.optim.Adam` as it comes). The parts take time from one another, so their
+  shares do not add up. With AVX-512 and AMX a product with spikes can also be three bfloat16 products
+  (`kernels/products.py`), which a machine without AMX does not use.
 - **Growth**: N^p is fitted to all points of a curve. The law for large N is p = 1 everywhere; what does not depend
   on N (weights and Adam against T and B, the data against hidden neurons) makes p smaller, caches that overflow
   make it larger.

@@ -5,6 +5,7 @@ from typing import Any
 
 from snn_synth.experiments.bench.contenders import CONTENDERS
 from snn_synth.experiments.bench.growth import LAW
+from snn_synth.experiments.bench.parts import ALL
 from snn_synth.experiments.bench.workloads import PEERS
 
 Metrics = Mapping[str, Any]
@@ -23,6 +24,8 @@ def measurements(metrics: Metrics) -> str:
         sections.append(f"### Poisson input\n\n{poisson}")
     if "precision" in metrics:
         sections.append(f"### Precision\n\n{precision(metrics['precision'])}")
+    if "parts" in metrics:
+        sections.append(f"### What each part brings\n\n{parts(metrics['parts'])}")
     if "growth" in metrics:
         sections.append(f"### Growth\n\n{growth(metrics['growth'])}")
     return "\n\n".join(sections)
@@ -148,6 +151,18 @@ def precision(record: Metrics) -> str:
 
 def _share(value: float) -> str:
     return f"{value:.1e}" if value else "none"
+
+
+def parts(record: Metrics) -> str:
+    """Time of a step without each part of the fast path, beside that with all of them."""
+    rows = []
+    for name, variants in record.items():
+        whole = variants[ALL]["median"]
+        rows += [
+            [name, without, milliseconds(row["median"]), f"{row['median'] / whole:.2f}"]
+            for without, row in variants.items()
+        ]
+    return table(["workload", "without", "ms", "x the time with all parts"], rows)
 
 
 def growth(rows: Sequence[Metrics]) -> str:

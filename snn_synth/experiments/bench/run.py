@@ -15,15 +15,16 @@ from snn_synth.data.root import make_folder
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import case as cases
-from snn_synth.experiments.bench import floor, growth, memory, precision
+from snn_synth.experiments.bench import floor, growth, memory, parts, precision
 from snn_synth.experiments.bench.contenders import CONTENDERS, Run
 from snn_synth.experiments.bench.machine import load, machine, versions
 from snn_synth.experiments.bench.measure import assert_equal, in_turns, summary, timed
-from snn_synth.experiments.bench.workloads import WORKLOADS, Workload, find, names
+from snn_synth.experiments.bench.workloads import EXTRAS, WORKLOADS, Workload, find, names
 from snn_synth.files import atomic_write
 
 QUICK_REPEATS = 3
 PRECISION = ("bptt-784-196-784", "bptt-784-1024-784", "online-784-196-784")
+PARTS = (*PRECISION, "online-784-1024-784")
 ENCODING = "poisson_encode"
 Tick = Callable[[], object]
 
@@ -64,7 +65,7 @@ def run(
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise InputError(f"Expected a device of ['cpu', 'cuda'] that is there, got {device!r}")
     make_folder(out)
-    workloads = [find(name) for name in chosen if name not in ("precision", "growth")]
+    workloads = [find(name) for name in chosen if name not in EXTRAS]
     if quick and repeats is None:
         repeats = QUICK_REPEATS
     with _threads(threads):
@@ -83,6 +84,9 @@ def run(
         if "precision" in chosen:
             metrics["precision"] = _precision(device, quick, repeats)
             _write(out, metrics)
+        if "parts" in chosen and device == "cpu":
+            metrics["parts"] = _parts(quick, repeats)
+            _write(out, metrics)
         if "growth" in chosen:
             with _bar("growth", growth.points(quick)) as tick:
                 metrics["growth"] = growth.measure(device, quick, repeats or 3, tick)
@@ -99,12 +103,12 @@ def choose(only: Sequence[str], quick: bool, with_growth: bool) -> list[str]:
 
     Example:
         >>> choose([], quick=True, with_growth=False)
-        ['bptt-784-196-784', 'inference-784-196-784', 'online-784-196-784', 'precision']
+        ['bptt-784-196-784', 'inference-784-196-784', 'online-784-196-784', 'precision', 'parts']
     """
     for name in only:
         if name not in names():
             raise InputError(f"Expected benchmarks of {names()}, got {name!r}")
-    chosen = list(only) or [*(w.name for w in WORKLOADS if w.quick or not quick), "precision"]
+    chosen = list(only) or [*(w.name for w in WORKLOADS if w.quick or not quick), "precision", "parts"]
     if with_growth and "growth" not in chosen:
         chosen.append("growth")
     return list(dict.fromkeys(chosen))
@@ -177,6 +181,12 @@ def _precision(device: str, quick: bool, repeats: int | None) -> dict[str, Any]:
             workload.name: precision.measure(cases.prepare(workload, device), repeats or workload.repeats, tick)
             for workload in chosen
         }
+
+
+def _parts(quick: bool, repeats: int | None) -> dict[str, Any]:
+    chosen = [find(name) for name in PARTS if find(name).quick or not quick]
+    with _bar("parts", sum(parts.number_of_steps(w.rule, repeats or w.repeats) for w in chosen)) as tick:
+        return {w.name: parts.measure(cases.prepare(w), repeats or w.repeats, tick) for w in chosen}
 
 
 def _write(out: Path, metrics: dict[str, Any]) -> None:

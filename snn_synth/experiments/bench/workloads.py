@@ -70,6 +70,7 @@ WORKLOADS = (
 )
 EXTRAS = {
     "precision": "ours in float32, mixed and bfloat16: time, and the error of the gradient",
+    "parts": "what each part of the fast path on a CPU brings: the time of a step without it",
     "growth": "time and memory against T, B, hidden neurons and inputs (only with --growth)",
 }
 

@@ -12,10 +12,10 @@ SIZES, STEPS, BATCH = (20, 12, 18), 9, 4
 def make():
     """A case of random spikes and weights, in which both layers fire."""
 
-    def build(rule: str, **settings) -> Case:
+    def build(rule: str, sizes=SIZES, **settings) -> Case:
         noise = torch.Generator().manual_seed(0)
-        inputs, hidden, outputs = SIZES
-        workload = Workload(rule, SIZES, STEPS, BATCH, (), **settings)
+        inputs, hidden, outputs = sizes
+        workload = Workload(rule, sizes, STEPS, BATCH, (), **settings)
         weights = [0.4 * torch.randn(n, m, generator=noise) for n, m in ((hidden, inputs), (outputs, hidden))]
         values = torch.rand(BATCH, inputs, generator=noise)
         spikes = (torch.rand(STEPS, BATCH, inputs, generator=noise) < 0.4).float()

@@ -30,6 +30,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(workloads, "WORKLOADS", tuple(small))
     monkeypatch.setattr(bench, "WORKLOADS", tuple(small))
     monkeypatch.setattr(bench, "PRECISION", ("bptt-30-8-30",))
+    monkeypatch.setattr(bench, "PARTS", ("online-30-8-30",))
     monkeypatch.setattr(bench.floor, "SQUARE", 64)
     monkeypatch.setattr(
         bench.memory, "alone", lambda case, names: {n: {"peak_bytes": 3, "grown_bytes": 2} for n in names}
@@ -54,6 +55,7 @@ def test_a_run_and_its_record(tmp_path):
     assert 0 < rows["ours"]["min"] <= rows["ours"]["median"] <= rows["ours"]["max"]
     assert rows["ours"]["rounds"] == 3
     assert metrics["workloads"]["online-30-8-30"]["contenders"]["naive"]["scaled_by"] == 2
+    assert metrics["parts"]["online-30-8-30"]["nothing"]["rounds"] == 3
     assert "absent" in metrics["not_installed"]
     page = report.tables(metrics)
     assert "- liar: InputError: Expected liar" in page

@@ -50,10 +50,10 @@ def gradients(case: Case, dtype: torch.dtype = torch.float32) -> tuple[float, li
     return loss.item(), [weight.grad for weight in model.parameters() if weight.grad is not None]
 
 
-def build(case: Case, path: Path = nullcontext) -> Run:
-    """Make the contender, everything of it inside ``path()``."""
+def build(case: Case, path: Path = nullcontext, fused: bool = True) -> Run:
+    """Make the contender, everything of it inside ``path()``, with Adam in one pass or as it comes."""
     model, spikes, targets = case.model(), case.spikes, case.targets
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused or None)
 
     def train() -> Tensor:
         with path():

@@ -1,0 +1,75 @@
+import pkgutil
+from contextlib import nullcontext
+from functools import partial
+from unittest.mock import patch
+
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.experiments.bench import parts, report
+from snn_synth.experiments.bench.contenders import ours
+from snn_synth.kernels.cpu import traces
+
+
+@pytest.mark.parametrize("rule", list(parts.PARTS))
+def test_every_variant_is_checked_and_timed(rule, make):
+    ticks = []
+    rows = parts.measure(make(rule), repeats=2, tick=lambda: ticks.append(1))
+    assert list(rows) == [parts.ALL, *parts.PARTS[rule], parts.FUSED_ADAM, parts.NONE]
+    assert len(ticks) == parts.number_of_steps(rule, 2)
+    assert all(row["rounds"] == 2 and row["median"] > 0 for row in rows.values())
+
+
+CALLS = {
+    "scan, loss and their gradients in one pass": ("bptt", "cpu.lif.loss"),
+    "products of listed spikes": ("bptt", "cpu.sparse.sparse"),
+    "memory used again": ("bptt", "cpu.memory._take"),
+    "Poisson spikes hashed and compared in one pass": ("bptt", "cpu.encoding.poisson"),
+    "traces made where they are used": ("online", "cpu.traces.weight_gradient"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_part_that_is_off_is_not_called(name, make, monkeypatch):
+    rule, target = CALLS[name]
+    case = make(rule, (64, 64, 64))  # no fewer neurons than a list of spikes is made for
+    monkeypatch.setattr("snn_synth.kernels.products._WORTH", 0)
+    path = f"snn_synth.kernels.{target}"
+    for off, called in ((nullcontext, True), (parts.PARTS[rule][name], False)):
+        with patch(path, wraps=pkgutil.resolve_name(path)) as spy:
+            parts._step(case, ours.build(case, off), off)
+        assert spy.called == called
+
+
+def test_errors_of_zero_take_part_when_they_are_not_skipped():
+    noise = torch.Generator().manual_seed(0)
+    delta = torch.randn(4, 6, generator=noise) * (torch.rand(4, 6, generator=noise) < 0.3)
+    sums = torch.rand(3, 4, 5, generator=noise)
+    last = torch.zeros(4, 6, dtype=torch.int32)
+    expected = traces.weight_gradient(delta, last, sums, 2, 0.9)
+    with (
+        patch.object(traces, "weight_gradient", wraps=traces.weight_gradient) as spy,
+        parts.PARTS["online"]["masked errors skipped"](),
+    ):
+        found = traces.weight_gradient(delta, last, sums, 2, 0.9)
+    assert (delta == 0).any()
+    assert (spy.call_args.args[0] != 0).all()
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_variant_that_computes_something_else_is_not_timed(make, monkeypatch):
+    wrong = partial(patch, "snn_synth.neurons.lif_scan_loss", lambda *a, **k: torch.zeros((), requires_grad=True))
+    monkeypatch.setitem(parts.PARTS["bptt"], "truth", wrong)
+    with pytest.raises(InputError, match="Expected a step without truth to give"):
+        parts.measure(make("bptt"), repeats=1)
+
+
+def test_the_table_has_the_ratio_to_all_parts():
+    rows = {parts.ALL: {"median": 0.02}, "x": {"median": 0.03}, parts.NONE: {"median": 0.08}}
+    lines = report.parts({"bptt-1-2-3": rows}).splitlines()
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]] == [
+        ["bptt-1-2-3", "nothing", "20", "1.00"],
+        ["bptt-1-2-3", "x", "30", "1.50"],
+        ["bptt-1-2-3", "all of it", "80", "4.00"],
+    ]
