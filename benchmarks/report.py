@@ -44,8 +44,8 @@ command that stands with each machine; [benchmarks/README.md](../benchmarks/READ
   and m neurons forward, as many for its weights' gradient, as many for the error passed down by the second layer
   (five products; two in inference). Adam: 28 bytes a weight and update (reads weight, gradient, two moments; writes
   all but the gradient), T updates with the online rule. Peak flops are the best of a square product and of the
-  workload's own shapes; bandwidth is that of `a += b` on as much memory as the optimizer's state takes. Neurons,
-  loss and traces are left out.
+  workload's own shapes; bandwidth is that of `a += b` on as much memory as the optimizer's state takes. Both are
+  measured before and after the rounds, and the better one counts. Neurons, loss and traces are left out.
 - **Memory** is the peak of a fresh process that runs one contender (Linux: its resident set; CUDA: PyTorch's
   allocator), and how much of it came after all libraries were loaded. It holds weights, optimizer, data and one
   batch's activations.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from snn_synth.errors import InputError
-from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, SEARCHES
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
+from snn_synth.experiments.reproduce.searches import SEARCHES
 from snn_synth.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from snn_synth.cli.arguments import Parser
-from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, SEARCHES, find
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
 from snn_synth.experiments.reproduce.run import run as reproduce
+from snn_synth.experiments.reproduce.searches import SEARCHES
 
 
 def run(words: list[str]) -> None:

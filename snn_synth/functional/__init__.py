@@ -1,7 +1,8 @@
 """The paper's equations as pure torch functions: read here first; everything else is checked against it."""
 
+from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
-from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys
+from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys, spike_times, times_to_values
 from snn_synth.functional.lif import lif_scan, lif_step
 from snn_synth.functional.loss import membrane_error, membrane_loss
 from snn_synth.functional.metrics import (
@@ -17,9 +18,11 @@ from snn_synth.functional.surrogate import sigmoid_derivative, spike
 
 __all__ = [
     "Trace",
+    "alpha_spike_times",
     "best_of_class",
     "firing_rate",
     "gallery_mse",
+    "lambert_w0",
     "latency_encode",
     "lif_scan",
     "lif_step",
@@ -30,8 +33,10 @@ __all__ = [
     "sigmoid_derivative",
     "spike",
     "spike_mse",
+    "spike_times",
     "standardize",
     "standardized_mse",
     "synaptic_operations",
+    "times_to_values",
     "traced_current",
 ]

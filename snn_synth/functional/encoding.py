@@ -164,3 +164,46 @@ def latency_encode(x: Tensor, num_steps: int) -> Tensor:
     time = ((1 - x) * (num_steps - 1)).round().to(torch.int64)
     spikes = torch.zeros((num_steps, *x.shape), dtype=x.dtype, device=x.device)
     return spikes.scatter_(0, time[None], (x > 0).to(x.dtype)[None])
+
+
+def spike_times(x: Tensor) -> Tensor:
+    r"""Time code: a value fires once, the earlier the larger it is; 0 does not fire.
+
+    .. math:: t_i = 1 - x_i, \qquad t_i = \infty \text{ for } x_i = 0
+
+    Args:
+        x: values in [0, 1].
+
+    Shape:
+        any; the result has it too.
+
+    Returns:
+        Times in [0, 1), or inf.
+
+    Raises:
+        InputError: for values outside [0, 1].
+
+    Source:
+        Comsa, Versari, Fischbacher & Alakuijala 2021, section 2.
+
+    Example:
+        >>> spike_times(torch.tensor([1.0, 0.25, 0.0]))
+        tensor([0.0000, 0.7500,    inf])
+    """
+    _check_unit_interval(x, 1)
+    return torch.where(x > 0, 1 - x, torch.inf)
+
+
+def times_to_values(times: Tensor) -> Tensor:
+    r"""The values of a time code: what fires at 0 or before is 1, what fires at 1, later or never is 0.
+
+    .. math:: x_i = 1 - \min(\max(t_i, 0), 1)
+
+    Shape:
+        any; the result has it too.
+
+    Example:
+        >>> times_to_values(torch.tensor([-0.1, 0.75, torch.inf]))
+        tensor([1.0000, 0.2500, 0.0000])
+    """
+    return 1 - times.clamp(0, 1)

@@ -1,5 +1,6 @@
 """Fast twins of ``functional/``: the same results to float32 rounding, by numba on the CPU and by Triton on CUDA."""
 
+from snn_synth.kernels.alpha import alpha_spike_times
 from snn_synth.kernels.dispatch import path, use
 from snn_synth.kernels.encoding import poisson_encode
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss
@@ -9,6 +10,7 @@ from snn_synth.kernels.products import Precision, precision, spike_linear
 __all__ = [
     "Layer",
     "Precision",
+    "alpha_spike_times",
     "lif_scan",
     "lif_scan_loss",
     "online_rule",

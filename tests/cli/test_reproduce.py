@@ -2,7 +2,8 @@ import pytest
 
 from snn_synth.cli import main
 from snn_synth.cli.reproduce import listing, table
-from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, SEARCHES
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
+from snn_synth.experiments.reproduce.searches import SEARCHES
 
 
 def test_the_list_has_every_name_with_what_it_shows(capsys):

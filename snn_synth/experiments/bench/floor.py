@@ -65,6 +65,11 @@ def seconds(workload: Workload, peak: float, bandwidth: float) -> float:
     return flops(workload) / peak + adam_bytes(workload) / bandwidth
 
 
+def measure(workload: Workload, device: str = "cpu") -> tuple[float, float]:
+    """Peak flops and bytes a second."""
+    return measure_peak(workload, device), measure_bandwidth(workload, device)
+
+
 def measure_peak(workload: Workload, device: str = "cpu") -> float:
     """Flops a second of the best float32 product: square, or of one of the workload's own shapes."""
     inputs, hidden, outputs = workload.sizes

@@ -123,13 +123,15 @@ def _workload(workload: Workload, device: str, quick: bool, repeats: int | None)
     total = repeats * (len(present) + training)
     with _bar(workload.name, total) as tick:
         case = cases.prepare(workload, device)
-        peak, bandwidth = floor.measure_peak(workload, device), floor.measure_bandwidth(workload, device)
+        peak, bandwidth = floor.measure(workload, device)
         rows, runs = _checked(case, present)
         steps = {name: entry.step for name, entry in runs.items()}
         if training:
             steps[ENCODING] = lambda: poisson_encode(case.values, workload.num_steps, keys=case.keys)
             steps[ENCODING]()
         seconds = in_turns(steps, repeats, device, tick)
+        again = floor.measure(workload, device)  # what disturbed the machine must not raise the floor
+        peak, bandwidth = max(peak, again[0]), max(bandwidth, again[1])
         for name, entry in runs.items():
             rows[name] |= summary(seconds[name], entry.scale) | ({"scaled_by": entry.scale} if entry.scale != 1 else {})
         encoding = summary(seconds[ENCODING]) if training else None

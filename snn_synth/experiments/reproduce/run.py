@@ -15,7 +15,7 @@ import numpy as np
 from snn_synth import plot
 from snn_synth.errors import InputError
 from snn_synth.experiments.record import versions
-from snn_synth.experiments.reproduce.catalogue import Experiment
+from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.files import atomic_write
 

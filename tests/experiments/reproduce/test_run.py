@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce import trials
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
-from snn_synth.experiments.reproduce.catalogue import Experiment
+from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
 from snn_synth.experiments.reproduce.trials import RESULT

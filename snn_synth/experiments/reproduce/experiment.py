@@ -1,0 +1,25 @@
+"""What an experiment is: trials side by side, and what the paper says of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from snn_synth.experiments.reproduce.trials import Trial
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A row of the table or a figure: the trials that stand side by side in it.
+
+    Args:
+        shows: what the paper shows there, in a sentence.
+        arms: the trials, by the name that they have in the picture.
+        minutes: that it takes on two cores, for one seed, quick and full.
+        paper: the paper's standardized test MSE of an arm, where it prints the number.
+        measures: what the picture shows, of ``<part>/<measure>``; the first one's measure also while training.
+    """
+
+    shows: str
+    arms: Mapping[str, Trial]
+    minutes: tuple[float, float]
+    paper: Mapping[str, float] = field(default_factory=dict)
+    measures: tuple[str, ...] = ("test/mse",)

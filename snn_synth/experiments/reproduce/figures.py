@@ -1,0 +1,135 @@
+"""The paper's figures, and what it only claims."""
+
+from dataclasses import replace
+
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
+from snn_synth.experiments.reproduce.classifiers import PopulationTrial, ProbeTrial
+from snn_synth.experiments.reproduce.experiment import Experiment
+from snn_synth.experiments.reproduce.recipes import CLASSIFIER, PAPER_SNN, PROBE, Recipe
+from snn_synth.experiments.reproduce.rows import (
+    CLOTHES_512,
+    CLOTHES_1024,
+    DIGITS,
+    PAPER,
+    ROWS,
+    SPEECH_A,
+    SPEECH_B,
+    SPEECH_RECIPES,
+)
+
+_DIGITS, _CLOTHES = DIGITS["SNN paper"], CLOTHES_1024["SNN paper"]
+_SPOKEN, _SPOKEN_ANN = SPEECH_A["SNN paper"], SPEECH_A["ANN paper, Adam"]
+_STEPS = (15, 10, 5, 2, 1)  # T_h
+
+
+def _as_in_paper(row: dict[str, AutoencoderTrial], size: int) -> dict[str, AutoencoderTrial]:
+    return {name.replace(" paper", f"-{size}"): row[name] for name in PAPER}
+
+
+FIGURES = {
+    "fig3": Experiment(
+        "A small leak helps, a large one harms; 0.1 regenerates the input spikes best.",
+        {f"leak {alpha:g}": replace(_DIGITS, alpha=alpha) for alpha in (0.0, 0.01, 0.1, 0.3, 0.5)},
+        minutes=(1, 5),
+        measures=("test/spike_mse", "train/spike_mse", "test/mse", "train/mse"),
+    ),
+    "fig4a": Experiment(
+        "Without the mask the training does not converge; with it 85 % of the error vector are zero.",
+        {"mask": _DIGITS, "no mask": replace(_DIGITS, mask=False)},
+        minutes=(0.5, 2),
+        measures=("test/mse", "test/error_share"),
+    ),
+    "fig4b": Experiment(
+        "A longer input spike train lowers the error.",
+        {f"T = {T}": replace(_DIGITS, num_steps=T) for T in (5, 10, 15, 20, 30, 60)},
+        minutes=(1, 8),
+    ),
+    "fig5": Experiment(
+        "On MNIST the spiking autoencoder lies between conventional ones trained by SGD and by Adam.",
+        {name.replace(" paper", ""): DIGITS[name] for name in PAPER},
+        minutes=(0.5, 2),
+        paper={name.replace(" paper", ""): error for name, error in ROWS["table1-mnist"].paper.items()},
+    ),
+    "fig6": Experiment(
+        "On Fashion-MNIST the spiking autoencoders, with 512 and 1024 hidden neurons, beat the conventional ones.",
+        _as_in_paper(CLOTHES_512, 512) | _as_in_paper(CLOTHES_1024, 1024),
+        minutes=(4, 30),
+    ),
+    "fig7a": Experiment(
+        "More hidden neurons lower the error, from 64 to 196 more than from 196 to 400.",
+        {f"{hidden} hidden": replace(_DIGITS, hidden=hidden) for hidden in (64, 196, 400)},
+        minutes=(0.5, 3),
+    ),
+    "fig7b": Experiment(
+        "At no learning rate of Adam does the conventional autoencoder reach the spiking one on Fashion-MNIST.",
+        {"SNN, T = 60": _CLOTHES}
+        | {
+            f"ANN, lr {lr:g}": replace(CLOTHES_1024["ANN paper, Adam"], recipe=Recipe(lr=lr))
+            for lr in (1e-4, 1e-3, 5e-3, 1e-2, 1e-1)
+        },
+        minutes=(3, 20),
+    ),
+    "fig7c": Experiment(
+        "On Fashion-MNIST the number of time steps matters more: at 5 and 10 the conventional autoencoder is better.",
+        {f"SNN, T = {T}": replace(_CLOTHES, num_steps=T) for T in (5, 10, 15, 30, 60)}
+        | {"ANN, Adam": CLOTHES_1024["ANN paper, Adam"]},
+        minutes=(4, 30),
+    ),
+    "fig9": Experiment(
+        "The images drawn of data set A are clear and alike, those of data set B blurred.",
+        {"A": _SPOKEN, "B": SPEECH_B["SNN paper"]},
+        minutes=(3, 30),
+        paper={"A": 0.254, "B": 0.543},
+        measures=("test/mse", "train/mse"),
+    ),
+    "fig10a": Experiment(
+        "A hidden spike map of fewer time steps costs little.",
+        {f"T_h = {steps}": replace(_SPOKEN, bits=steps) if steps != 15 else _SPOKEN for steps in _STEPS},
+        minutes=(5, 75),
+        paper={"T_h = 15": 0.254},
+    ),
+    "fig10b": Experiment(
+        "The spiking audiocoder lies between conventional ones trained by SGD and by Adam.",
+        {name.replace(" paper", ""): SPEECH_A[name] for name in PAPER},
+        minutes=(3, 20),
+        paper={"SNN": 0.254, "ANN, SGD": 0.408, "ANN, Adam": 0.144},
+    ),
+    "fig10c": Experiment(
+        "At 1 and 2 bits of a hidden unit the spiking audiocoder beats the conventional one, above that it does not.",
+        {f"SNN, T_h = {bits}": replace(_SPOKEN, bits=bits) if bits != 15 else _SPOKEN for bits in _STEPS}
+        | {f"ANN, {bits} bit": replace(_SPOKEN_ANN, bits=bits) for bits in _STEPS},
+        minutes=(6, 80),
+        paper={"SNN, T_h = 15": 0.254},
+    ),
+    "full-size": Experiment(
+        "The paper's own audiocoder, 58500-2048-196: memory, and the time of an epoch extrapolated from ten batches.",
+        {
+            name: replace(SPEECH_A[name], hidden=2048, frames=1500, batches=12, recipe=replace(recipe, epochs=1))
+            for name, recipe in SPEECH_RECIPES.items()
+            if name in ("SNN paper", "SNN best")
+        },
+        minutes=(2, 8),
+    ),
+    "probe": Experiment(
+        "The code of the autoencoder serves to recognize as well as to regenerate.",
+        {
+            "code of SNN paper": ProbeTrial(PROBE, autoencoder=_DIGITS),
+            "code of SNN best": ProbeTrial(PROBE, autoencoder=DIGITS["SNN best"]),
+            "code of ANN paper, Adam": ProbeTrial(PROBE, autoencoder=DIGITS["ANN paper, Adam"]),
+            "code of SNN, untrained": ProbeTrial(PROBE, autoencoder=_DIGITS, reads="untrained"),
+            "pixels": ProbeTrial(PROBE, reads="pixels"),
+        },
+        minutes=(1, 8),
+        measures=("test/accuracy",),
+    ),
+    "mask-classifier": Experiment(
+        "The mask helps any spiking network with a large output layer: here a classifier with 1,000 output neurons.",
+        {
+            f"{rule}, {'mask' if mask else 'no mask'}": PopulationTrial(recipe, mask=mask)
+            for rule, recipe in (("online", PAPER_SNN), ("bptt", CLASSIFIER))
+            for mask in (True, False)
+        },
+        minutes=(1, 8),
+        measures=("test/accuracy",),
+    ),
+}

@@ -1,0 +1,130 @@
+"""First spikes of alpha-kernel neurons, each of which stops reading its inputs once it fires: numba, float32."""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from snn_synth.kernels.cpu.threads import jit
+
+# Sums are in double: A t - B cancels, and a neuron's loop has few operations beside its memory.
+
+
+@numba.njit(error_model="numpy")
+def _lambert_w0(z: Any) -> Any:
+    p = math.sqrt(max(0.0, 2 * (1 + math.e * z)))
+    if p == 0.0:
+        return -1.0
+    w = -1 + p - p * p / 3 + 11 / 72 * p**3 if z < -0.25 else z - z * z + 1.5 * z**3
+    for _ in range(8):
+        e = math.exp(w)
+        residual, above = w * e - z, max(w + 1, 1e-30)
+        step = residual / (e * above - (w + 2) * residual / (2 * above))
+        w = min(0.0, max(-1.0, w - step))
+        if abs(step) < 1e-12:
+            break
+    return w
+
+
+@jit
+def _forward(
+    order: Any, t: Any, counts: Any, weight: Any, rate: float, threshold: float, first: Any, out: Any, slope: Any
+) -> None:
+    batch, neurons = out.shape
+    for sample in numba.prange(batch):
+        a, b = np.zeros(neurons), np.zeros(neurons)
+        count, left = counts[sample], neurons
+        for i in range(count):
+            now = t[sample, i]
+            until = t[sample, i + 1] if i + 1 < count else math.inf
+            growth = math.exp(rate * now)
+            fade = math.exp(-rate * until) if i + 1 < count else 0.0
+            row = weight[order[sample, i]]
+            for n in range(neurons):
+                if first[sample, n] >= 0:
+                    continue
+                a[n] += growth * row[n]
+                b[n] += growth * now * row[n]
+                crosses = fade > 0.0 and fade * (a[n] * until - b[n]) >= threshold
+                if not crosses and a[n] > 0.0:
+                    ratio = b[n] / a[n]
+                    if now <= ratio + 1 / rate <= until:
+                        crosses = a[n] / rate * math.exp(-rate * ratio - 1) >= threshold
+                if crosses:
+                    ratio = b[n] / a[n]
+                    w = _lambert_w0(-rate * threshold / a[n] * math.exp(rate * ratio))
+                    first[sample, n], out[sample, n], slope[sample, n] = i, ratio - w / rate, a[n] * (1 + w)
+                    left -= 1
+            if left == 0:
+                break
+
+
+@jit
+def _backward(
+    order: Any,
+    t: Any,
+    weight: Any,
+    rate: float,
+    clip: float,
+    first: Any,
+    out: Any,
+    slope: Any,
+    grad: Any,
+    parts: int,
+    by_weight: Any,
+    by_time: Any,
+) -> None:
+    batch, neurons = out.shape
+    width = -(-neurons // parts)
+    for part in numba.prange(parts):
+        begin, end = part * width, min(neurons, (part + 1) * width)
+        for sample in range(batch):
+            last = -1
+            for n in range(begin, end):
+                last = max(last, first[sample, n])
+            for i in range(last + 1):
+                now = t[sample, i]
+                growth = math.exp(rate * now)
+                row, to = weight[order[sample, i]], by_weight[order[sample, i]]
+                total = 0.0
+                for n in range(begin, end):
+                    if i <= first[sample, n]:
+                        delay, share = now - out[sample, n], growth / slope[sample, n]
+                        to[n] += min(clip, max(-clip, share * delay)) * grad[sample, n]
+                        total += min(clip, max(-clip, share * row[n] * (1 + rate * delay))) * grad[sample, n]
+                by_time[part, sample, i] = total
+
+
+def forward(
+    order: Tensor, t: Tensor, counts: Tensor, weight: Tensor, rate: float, threshold: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Place of the last input, time and slope A(1 + W) of each neuron; place -1 where it stays silent."""
+    shape = len(t), weight.shape[1]
+    first = torch.full(shape, -1, dtype=torch.int32)
+    out, slope = torch.zeros(shape, dtype=torch.float64), torch.ones(shape, dtype=torch.float64)
+    arrays = (x.numpy() for x in (first, out, slope))
+    _forward(order.numpy(), t.numpy(), counts.numpy(), weight.numpy(), rate, threshold, *arrays)
+    return first, out, slope
+
+
+def backward(
+    order: Tensor,
+    t: Tensor,
+    weight: Tensor,
+    rate: float,
+    clip: float,
+    first: Tensor,
+    out: Tensor,
+    slope: Tensor,
+    grad: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the ordered input times and of the weights."""
+    parts = torch.get_num_threads()
+    by_weight = torch.zeros_like(weight)
+    by_time = torch.zeros(parts, *t.shape, dtype=torch.float64)
+    arrays = (x.numpy() for x in (first, out, slope, grad))
+    _backward(order.numpy(), t.numpy(), weight.numpy(), rate, clip, *arrays, parts, by_weight.numpy(), by_time.numpy())
+    return by_time.sum(0), by_weight

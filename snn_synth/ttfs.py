@@ -1,0 +1,78 @@
+"""Layers from spike times to spike times: each neuron fires at most once."""
+
+import torch
+from torch import Tensor, nn
+
+from snn_synth.errors import InputError
+from snn_synth.kernels import alpha_spike_times
+
+
+class AlphaTTFSLinear(nn.Module):
+    r"""Fully connected neurons with alpha-shaped potentials, from the times of their inputs' spikes to their own.
+
+    Beside its inputs a layer has pulses: spikes at learned times, the same for every sample.
+
+    Args:
+        in_features: inputs.
+        out_features: neurons.
+        n_pulses: P; they start evenly spread over (0, 1), the inputs' span.
+        decay_rate: K; a potential peaks 1/K after its spike.
+        threshold: :math:`\theta`.
+        clip: of the partial derivatives, see :func:`~snn_synth.functional.alpha_spike_times`.
+        init_mean: mean of the initial weights, in their standard deviations :math:`\sqrt{2 / (in + out + P)}`.
+        init_pulse_mean: the same of the pulses' weights.
+
+    Shape:
+        ``[B, in]`` to ``[B, out]``; inf is a neuron that does not fire.
+
+    Raises:
+        InputError: for sizes below 1, negative or NaN times, or a batch without any spike to fire upon.
+
+    Source:
+        Comsa, Versari, Fischbacher & Alakuijala 2021, section 2.
+
+    Example:
+        >>> layer = AlphaTTFSLinear(3, 2, n_pulses=1)
+        >>> torch.nn.init.constant_(layer.weight, 2.0).shape, layer.pulse_times
+        (torch.Size([2, 4]), Parameter containing:
+        tensor([0.5000], requires_grad=True))
+        >>> layer(torch.tensor([[0.2, 0.4, torch.inf]]))
+        tensor([[0.5068, 0.5068]], grad_fn=<_AlphaSpikeTimesBackward>)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        n_pulses: int = 10,
+        decay_rate: float = 0.2,
+        threshold: float = 0.8,
+        clip: float = 300.0,
+        init_mean: float = 0.5,
+        init_pulse_mean: float = 0.5,
+    ) -> None:
+        """Draw the weights and spread the pulses."""
+        super().__init__()
+        if min(in_features, out_features) < 1 or n_pulses < 0:
+            raise InputError(
+                f"Expected at least one input and one neuron and no fewer than 0 pulses, "
+                f"got {in_features}, {out_features} and {n_pulses}"
+            )
+        self.decay_rate, self.threshold, self.clip = decay_rate, threshold, clip
+        deviation = (2 / (in_features + out_features + n_pulses)) ** 0.5
+        means = torch.cat([torch.full((in_features,), init_mean), torch.full((n_pulses,), init_pulse_mean)])
+        self.weight = nn.Parameter(deviation * (means + torch.randn(out_features, in_features + n_pulses)))
+        self.pulse_times = nn.Parameter(torch.arange(1, n_pulses + 1) / (n_pulses + 1))
+
+    def forward(self, times: Tensor) -> Tensor:
+        """Times of the neurons' spikes."""
+        pulses = self.pulse_times.to(times.dtype).expand(len(times), -1)
+        every = torch.cat([times, pulses], 1)
+        if not every.isfinite().any():
+            raise InputError("Expected a batch with a spike to fire upon, got none from inputs or pulses")
+        return alpha_spike_times(every, self.weight, self.decay_rate, self.threshold, self.clip)
+
+    @torch.no_grad()
+    def keep_pulses(self) -> None:
+        """After an update: no pulse before the time 0."""
+        self.pulse_times.clamp_(min=0)

@@ -1,0 +1,148 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import lambertw
+
+from snn_synth import functional, kernels
+from snn_synth.errors import InputError
+from snn_synth.functional import alpha_spike_times, lambert_w0
+
+K, THETA = 1.3, 0.8
+
+
+def neurons(batch=8, inputs=12, outputs=20, seed=0):
+    """Random inputs, some of them silent, some at the same time, and weights of which some are inhibitory."""
+    noise = torch.Generator().manual_seed(seed)
+    times = torch.rand(batch, inputs, generator=noise, dtype=torch.float64)
+    times[0, 3], times[2, 4] = torch.inf, times[2, 5]
+    times[1] = torch.inf
+    return times, torch.randn(outputs, inputs, generator=noise, dtype=torch.float64) * 0.8 + 0.3
+
+
+def simulate(times, weight, step=5e-6, until=3.0):
+    """The first grid point at which V reaches the threshold; inf if there is none."""
+    grid = np.arange(0, until, step)
+    delay = grid[:, None] - np.where(np.isfinite(times), times, until)
+    membrane = np.where(delay > 0, delay * np.exp(-K * delay), 0) @ weight
+    hit = membrane >= THETA
+    return grid[hit.argmax()] if hit.any() else np.inf
+
+
+def test_lambert_is_scipys():
+    z = torch.linspace(-1 / math.e + 1e-12, 0, 20_001, dtype=torch.float64)
+    torch.testing.assert_close(lambert_w0(z), torch.from_numpy(lambertw(z.numpy()).real), rtol=1e-9, atol=1e-12)
+    assert lambert_w0(torch.tensor([-1.0])).item() == -1
+
+
+def test_one_input_by_its_closed_form():
+    one = torch.tensor([[0.3]], dtype=torch.float64)
+    found = alpha_spike_times(one, torch.tensor([[4.0]], dtype=torch.float64), K, THETA)
+    assert found.item() == pytest.approx(0.3 - lambertw(-K * THETA / 4).real / K, abs=1e-12)
+    least = K * math.e * THETA  # the weight whose potential peaks at the threshold
+    found = alpha_spike_times(one, torch.tensor([[0.999 * least], [1.001 * least]], dtype=torch.float64), K, THETA)
+    assert found[0, 0] == torch.inf
+    assert found[0, 1].item() == pytest.approx(1.0353489621495306, abs=1e-9)
+
+
+def test_times_are_those_of_a_dense_simulation():
+    times, weight = neurons(outputs=6)
+    found = alpha_spike_times(times, weight, K, THETA)
+    silent = 0
+    for sample, row in zip(times.numpy(), found.numpy(), strict=True):
+        for w, time in zip(weight.numpy(), row, strict=True):
+            expected = simulate(sample, w)
+            silent += np.isinf(expected)
+            assert expected == pytest.approx(time, abs=1e-5)
+    assert 10 < silent < 40, "both kinds of neurons are there"
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_kernels_give_the_reference_path(clip):
+    times, weight = (x.float() for x in neurons(outputs=30))
+    results = []
+    for path, dtype in (("numba", torch.float32), ("reference", torch.float64)):
+        t, w = (x.to(dtype, copy=True).requires_grad_() for x in (times, weight))
+        with kernels.use(path):
+            out = kernels.alpha_spike_times(t, w, K, THETA, clip)
+        fired = out.isfinite()
+        torch.where(fired, out, 0).square().sum().backward()
+        results.append((out.double(), t.grad.double(), w.grad.double()))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_by_differences():
+    noise = torch.Generator().manual_seed(1)
+    times = torch.rand(3, 6, generator=noise, dtype=torch.float64).requires_grad_()
+    weight = (torch.rand(4, 6, generator=noise, dtype=torch.float64) + 0.5).requires_grad_()
+    assert alpha_spike_times(times, weight, K, THETA).isfinite().all()
+    assert torch.autograd.gradcheck(lambda t, w: alpha_spike_times(t, w, K, THETA), (times, weight), eps=1e-6, atol=1e-5)
+
+
+def test_shifting_all_inputs_shifts_the_outputs_and_their_scale_leaves_them():
+    times, weight = neurons(seed=2)
+    found = alpha_spike_times(times, weight, K, THETA)
+    torch.testing.assert_close(alpha_spike_times(times + 0.7, weight, K, THETA), found + 0.7)
+    torch.testing.assert_close(alpha_spike_times(times, 3 * weight, K, 3 * THETA), found)
+    torch.testing.assert_close(alpha_spike_times(times / 3, weight, 3 * K, THETA / 3), found / 3)
+
+
+def test_gradients_of_the_invariances():
+    """sum_i dt/dt_i = 1, and sum_i w_i dt/dw_i = -theta dt/dtheta."""
+    times, weight = neurons(outputs=40, seed=3)
+    times = times[3:4]
+    fired = alpha_spike_times(times, weight, K, THETA).isfinite()[0]
+    for w in weight[fired][:10]:
+        t, w = times.clone().requires_grad_(), w[None].clone().requires_grad_()
+        alpha_spike_times(t, w, K, THETA).backward()
+        assert t.grad.sum().item() == pytest.approx(1, abs=1e-9)
+        step = 1e-6
+        up, down = (alpha_spike_times(times, w.detach(), K, THETA + d).item() for d in (step, -step))
+        assert (w * w.grad).sum().item() == pytest.approx(-THETA * (up - down) / (2 * step), rel=1e-4)
+
+
+def test_late_inputs_and_silent_neurons_have_no_gradient():
+    times = torch.tensor([[0.1, 5.0]], dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([[8.0, 8.0], [-1.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    found = alpha_spike_times(times, weight, K, THETA)
+    assert found[0, 0] < 5
+    assert found[0, 1] == torch.inf
+    (found[0] * torch.tensor([1.0, 1.0])).sum().backward()
+    assert times.grad[0, 1] == 0
+    assert (weight.grad[:, 1] == 0).all()
+    assert (weight.grad[1] == 0).all()
+    assert weight.grad[0, 0] < 0, "more weight, earlier spike"
+
+
+def test_times_far_apart_do_not_overflow():
+    times = torch.tensor([[900.0, 901.0]])
+    found = alpha_spike_times(times, torch.tensor([[4.0, 4.0]]), K, THETA)
+    early = alpha_spike_times(times - 900, torch.tensor([[4.0, 4.0]]), K, THETA)
+    torch.testing.assert_close(found - 900, early, rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_in_which_nothing_fires():
+    for path in ("numba", "reference"):
+        with kernels.use(path):
+            found = kernels.alpha_spike_times(torch.full((2, 3), torch.inf), torch.ones(4, 3), K, THETA)
+        assert found.shape == (2, 4)
+        assert found.isinf().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"times": torch.tensor([[-0.5]])}, "Expected spike times of at least 0 .*got -0.5"),
+        ({"times": torch.tensor([[torch.nan]])}, "Expected spike times of at least 0 .*got NaN"),
+        ({"times": torch.zeros(1, 2)}, r"got \[1, 2\] and \[1, 1\]"),
+        ({"decay_rate": 0.0}, "Expected `decay_rate` to be positive, got 0.0"),
+        ({"threshold": -1.0}, "Expected `threshold` to be positive, got -1.0"),
+        ({"clip": 0.0}, "Expected `clip` to be positive, got 0.0"),
+    ],
+)
+@pytest.mark.parametrize("function", [functional.alpha_spike_times, kernels.alpha_spike_times])
+def test_bad_input(change, message, function):
+    with pytest.raises(InputError, match=message):
+        function(**({"times": torch.zeros(1, 1), "weight": torch.ones(1, 1)} | change))
