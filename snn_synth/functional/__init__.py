@@ -4,7 +4,7 @@ from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys, spike_times, times_to_values
 from snn_synth.functional.lif import lif_scan, lif_step
-from snn_synth.functional.loss import membrane_error, membrane_loss
+from snn_synth.functional.loss import membrane_error, membrane_loss, rate_loss
 from snn_synth.functional.metrics import (
     best_of_class,
     firing_rate,
@@ -15,6 +15,7 @@ from snn_synth.functional.metrics import (
     synaptic_operations,
 )
 from snn_synth.functional.surrogate import sigmoid_derivative, spike
+from snn_synth.functional.timing import silent_penalty, timing_loss
 
 __all__ = [
     "Trace",
@@ -29,8 +30,10 @@ __all__ = [
     "membrane_error",
     "membrane_loss",
     "poisson_encode",
+    "rate_loss",
     "sample_keys",
     "sigmoid_derivative",
+    "silent_penalty",
     "spike",
     "spike_mse",
     "spike_times",
@@ -38,5 +41,6 @@ __all__ = [
     "standardized_mse",
     "synaptic_operations",
     "times_to_values",
+    "timing_loss",
     "traced_current",
 ]

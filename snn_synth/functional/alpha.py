@@ -130,7 +130,7 @@ class _AlphaSpikeTimes(torch.autograd.Function):
         return torch.where(fires, out + origin, torch.inf)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         weight, order, t, growth, first, fires, out, slope = ctx.saved_tensors
         place = torch.arange(t.shape[1], device=t.device)[None, :, None]

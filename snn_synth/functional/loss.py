@@ -1,4 +1,4 @@
-r"""The masked membrane loss (Roy, Panda & Roy 2019, eq. 5-9)."""
+r"""The masked membrane loss (Roy, Panda & Roy 2019, eq. 5-9), and a loss of firing rates."""
 
 from torch import Tensor
 
@@ -81,3 +81,38 @@ def membrane_loss(membrane: Tensor, target_spikes: Tensor, threshold: float = 1.
         raise InputError(f"Expected membrane of shape [T, B, neurons...], got {list(membrane.shape)}")
     error = membrane_error(membrane, target_spikes, threshold, mask)
     return 0.5 * error.square().flatten(2).sum(-1).mean()  # eq. 8; autograd gives eq. 9, eq. 13: -E
+
+
+def rate_loss(spikes: Tensor, target_spikes: Tensor) -> Tensor:
+    r"""Half the squared error of the firing rates: sum over neurons, mean over the batch, times T.
+
+    .. math:: L = \frac{T}{2B} \sum_b \lVert \bar A[b] - \bar X[b] \rVert^2, \qquad
+        \bar A = \frac1T \sum_t A[t]
+
+    Not the paper's. Where the target spikes of equal inputs differ, a neuron that learns by the masked membrane loss
+    falls silent: it errs less by missing a spike, :math:`|V_{th} - V| < V_{th}`, than by a wrong one,
+    :math:`|V| \ge V_{th}`. By this loss it fires at their mean rate.
+
+    Args:
+        spikes: A, of the output layer, with a surrogate gradient.
+        target_spikes: X, zeros and ones.
+
+    Shape:
+        both ``[T, B, ...]``; the result is a scalar.
+
+    Raises:
+        InputError: if the shapes differ or have fewer than three axes.
+
+    Example:
+        >>> import torch
+        >>> fired, wanted = torch.tensor([[[1.0]], [[0.0]]]), torch.tensor([[[1.0]], [[1.0]]])
+        >>> rate_loss(fired, wanted)  # 2 / 2 (0.5 - 1)^2
+        tensor(0.2500)
+    """
+    if spikes.shape != target_spikes.shape or spikes.dim() < 3:
+        raise InputError(
+            f"Expected spikes and target spikes of one shape [T, B, neurons...], got {list(spikes.shape)} "
+            f"and {list(target_spikes.shape)}"
+        )
+    error = spikes.mean(0) - target_spikes.mean(0)
+    return 0.5 * len(spikes) * error.square().flatten(1).sum(1).mean()

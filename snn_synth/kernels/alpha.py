@@ -31,7 +31,7 @@ class _AlphaSpikeTimes(torch.autograd.Function):
         return torch.where(first >= 0, (out + origin).float(), torch.inf)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         order, *saved, first, out, slope = ctx.saved_tensors
         grad = torch.where(first >= 0, grad, 0).contiguous()

@@ -8,6 +8,7 @@ from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint,
 from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
 from snn_synth.training.loggers import WandbLogger
 from snn_synth.training.speech import SpokenDigitsData
+from snn_synth.training.temporal import LitTemporalCodingAE
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -18,6 +19,7 @@ __all__ = [
     "LitAudiocoderANN",
     "LitAutoencoder",
     "LitAutoencoderANN",
+    "LitTemporalCodingAE",
     "MNISTData",
     "MNISTSubsetData",
     "ResumeCheckpoint",

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from snn_synth import kernels
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.hparams import made_by
 from snn_synth.training.loaders import ResumableLoader
 
 Rule = Literal["bptt", "online"]
+Loss = Literal["membrane", "rate"]
 
 # Validation and test images are encoded by keys of their own, the same in every epoch.
 HELD_OUT = -1
@@ -69,6 +71,8 @@ class LitSpiking(LitModule):
         rule: ``bptt`` or ``online`` (the paper's).
         num_steps: T.
         max_rate: probability of an input spike per step for a value of 1.
+        loss: ``membrane``, the paper's; or, under ``bptt``, ``rate``, which fires at the targets' mean rates where
+            they are uncertain (:func:`snn_synth.functional.rate_loss`).
         mask: False trains on the error of every output neuron (the paper's figure 4A).
         chunk: under ``bptt``, time steps whose activations are kept at once, to save memory; all T if not given.
         truncate: under ``bptt``, let no gradient pass from one chunk to the one before.
@@ -80,8 +84,9 @@ class LitSpiking(LitModule):
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:
-        InputError: for an unknown rule or precision, ``num_steps`` or ``chunk`` below 1, ``max_rate`` outside (0, 1],
-            ``truncate`` without a chunk, or a chunk with ``online``.
+        InputError: for an unknown rule, loss or precision, ``num_steps`` or ``chunk`` below 1, ``max_rate`` outside
+            (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``, a chunk
+            or without the mask.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class LitSpiking(LitModule):
         rule: Rule = "bptt",
         num_steps: int = 15,
         max_rate: float = 1.0,
+        loss: Loss = "membrane",
         mask: bool = True,
         chunk: int | None = None,
         truncate: bool = False,
@@ -113,11 +119,19 @@ class LitSpiking(LitModule):
             raise InputError(
                 "Expected `chunk` with rule 'bptt' alone, got rule='online', which keeps one step at a time"
             )
+        if loss not in get_args(Loss):
+            raise InputError(f"Expected `loss` of {list(get_args(Loss))}, got {loss!r}")
+        if loss == "rate" and (rule == "online" or chunk is not None or not mask):
+            raise InputError(
+                "Expected the loss 'rate' with rule 'bptt', all time steps at once and no change of the mask, "
+                f"got rule={rule!r}, chunk={chunk} and mask={mask}"
+            )
         super().__init__(optimizer, lr_scheduler)
         self.settings = {
             "rule": rule,
             "num_steps": num_steps,
             "max_rate": max_rate,
+            "loss": loss,
             "mask": mask,
             "chunk": chunk,
             "truncate": truncate,
@@ -128,7 +142,7 @@ class LitSpiking(LitModule):
             "lr_scheduler": lr_scheduler,
         }
         """All of the above, to be remembered with what a subclass adds."""
-        self.rule, self.num_steps, self.max_rate, self.mask = rule, num_steps, max_rate, mask
+        self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
         self.chunk, self.truncate, self.precision = chunk, truncate, precision
         self.fresh_moments, self.seed = fresh_moments, seed
         self.automatic_optimization = rule == "bptt"
@@ -141,7 +155,9 @@ class LitSpiking(LitModule):
     def learn(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""
         with kernels.precision(self.precision):
-            if self.rule == "bptt":
+            if self.loss == "rate":
+                loss = rate_loss(self.network(spikes).spikes, targets)
+            elif self.rule == "bptt":
                 loss = bptt_loss(self.network, spikes, targets, self.mask, self.chunk, self.truncate)
             else:
                 loss = online_step(

@@ -78,7 +78,9 @@ def test_gradients_by_differences():
     times = torch.rand(3, 6, generator=noise, dtype=torch.float64).requires_grad_()
     weight = (torch.rand(4, 6, generator=noise, dtype=torch.float64) + 0.5).requires_grad_()
     assert alpha_spike_times(times, weight, K, THETA).isfinite().all()
-    assert torch.autograd.gradcheck(lambda t, w: alpha_spike_times(t, w, K, THETA), (times, weight), eps=1e-6, atol=1e-5)
+    assert torch.autograd.gradcheck(
+        lambda t, w: alpha_spike_times(t, w, K, THETA), (times, weight), eps=1e-6, atol=1e-5
+    )
 
 
 def test_shifting_all_inputs_shifts_the_outputs_and_their_scale_leaves_them():

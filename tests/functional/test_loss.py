@@ -3,8 +3,10 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.functional import membrane_error, membrane_loss
+from snn_synth.functional import membrane_error, membrane_loss, rate_loss
+from snn_synth.learning import bptt_loss
 from snn_synth.losses import masked_membrane_loss
+from snn_synth.models import SpikingStack
 
 
 def _case(threshold):
@@ -49,3 +51,37 @@ def test_wrong_shapes_are_named():
         membrane_loss(torch.zeros(2, 3, 4), torch.zeros(2, 3, 5))
     with pytest.raises(InputError, match=r"\[T, B, neurons...\], got \[3, 4\]"):
         membrane_loss(torch.zeros(3, 4), torch.zeros(3, 4))
+
+
+def test_the_rate_loss_and_its_gradient_by_hand():
+    generator = torch.Generator().manual_seed(0)
+    spikes, target = ((torch.rand(6, 5, 8, generator=generator) < p).double() for p in (0.3, 0.6))
+    loss = rate_loss(spikes.requires_grad_(), target)
+    (gradient,) = torch.autograd.grad(loss, spikes)
+    error = spikes.detach().numpy().mean(0) - target.numpy().mean(0)
+    np.testing.assert_allclose(loss.item(), 6 / 2 * (error**2).sum() / 5, rtol=1e-12)
+    np.testing.assert_allclose(gradient.numpy(), np.broadcast_to(error / 5, gradient.shape), atol=1e-15)
+
+
+def test_rates_of_targets_that_cannot_be_foreseen_are_learned_by_the_rate_loss_alone():
+    """Targets are spikes with a probability of 0.3, whatever the input; the paper's loss leaves such neurons silent."""
+    fired = {}
+    for name in ("membrane", "rate"):
+        torch.manual_seed(0)
+        net = SpikingStack([20, 30])
+        optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+        for _ in range(400):
+            spikes, targets = (torch.rand(10, 20, 20) < 0.5).float(), (torch.rand(10, 20, 30) < 0.3).float()
+            optimizer.zero_grad()
+            loss = rate_loss(net(spikes).spikes, targets) if name == "rate" else bptt_loss(net, spikes, targets)
+            loss.backward()
+            optimizer.step()
+        fired[name] = net((torch.rand(10, 500, 20) < 0.5).float()).spikes.mean().item()
+    assert fired["rate"] == pytest.approx(0.3, abs=0.02)
+    assert fired["membrane"] < 0.15
+
+
+@pytest.mark.parametrize("shapes", [((4, 2, 3), (4, 2, 4)), ((4, 2), (4, 2))])
+def test_the_rate_loss_wants_equal_shapes_over_time(shapes):
+    with pytest.raises(InputError, match=r"Expected spikes and target spikes of one shape \[T, B, neurons...\], got"):
+        rate_loss(*(torch.zeros(shape) for shape in shapes))

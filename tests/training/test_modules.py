@@ -14,6 +14,7 @@ from snn_synth.cli.synthesize import Source, draw
 from snn_synth.data import MelSpectrogram
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.functional import rate_loss
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import LitAudiocoder, LitAutoencoder, MNISTSubsetData, ResumeCheckpoint, SpokenDigitsData
 from snn_synth.training import speech as speech_module
@@ -272,6 +273,10 @@ def test_an_optimizer_that_no_checkpoint_can_hold_is_refused():
         ({"rule": "hebb"}, "Expected `rule` to be 'bptt' or 'online', got 'hebb'"),
         ({"num_steps": 0}, "Expected `num_steps` to be at least 1, got 0"),
         ({"max_rate": 1.5}, r"Expected `max_rate` in \(0, 1\], got 1.5"),
+        ({"loss": "hinge"}, r"Expected `loss` of \['membrane', 'rate'\], got 'hinge'"),
+        ({"loss": "rate", "rule": "online"}, "Expected the loss 'rate' with rule 'bptt', .*got rule='online'"),
+        ({"loss": "rate", "chunk": 3}, "Expected the loss 'rate' with .*got rule='bptt', chunk=3"),
+        ({"loss": "rate", "mask": False}, "Expected the loss 'rate' with .* mask=False"),
     ],
 )
 def test_wrong_settings(setting, sentence):
@@ -309,6 +314,18 @@ def test_the_scheduler_steps_once_per_batch(tmp_path, rule):
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=3)
     trainer.fit(module, TinyImages())
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0.125
+
+
+def test_the_loss_of_rates_is_the_one_that_is_learned(tmp_path):
+    network = firing_autoencoder(12, 10)
+    module = LitAutoencoder(network, loss="rate", num_steps=4, optimizer=functools.partial(torch.optim.SGD, lr=1e-3))
+    data = TinyImages()
+    batch = next(iter(data.train_dataloader()))
+    spikes = module.encode(batch.images, batch.index, 0)
+    expected = rate_loss(network(spikes).spikes, spikes).item()
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1)
+    trainer.fit(module, data)
+    assert trainer.callback_metrics["train/loss"].item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("fresh", [True, False])

@@ -104,6 +104,7 @@ class AudiocoderTrial(Trial):
                 ACSNN(data.inputs, self.hidden, self.autoencoder.hidden, self.alpha, slope=self.slope),
                 hidden_steps=self.bits or self.autoencoder.num_steps,
                 rule=self.recipe.rule,
+                loss=self.recipe.loss,
                 num_steps=self.num_steps,
                 seed=seed,
                 **self.recipe.factories(),

@@ -92,6 +92,7 @@ class AutoencoderTrial(Trial):
             return LitAutoencoder(
                 network,
                 rule=self.recipe.rule,
+                loss=self.recipe.loss,
                 num_steps=self.num_steps,
                 max_rate=self.max_rate,
                 mask=self.mask,

@@ -206,7 +206,7 @@ class PopulationTrial(ClassifierTrial):
             torch.manual_seed(seed)
             network = SpikingStack([784, self.hidden, CLASSES * self.population], alpha=0.1)
             settings = {"num_steps": self.num_steps, "mask": self.mask, "seed": seed, **self.recipe.factories()}
-            return LitPopulation(network, rule=self.recipe.rule, **settings)
+            return LitPopulation(network, rule=self.recipe.rule, loss=self.recipe.loss, **settings)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 
-from snn_synth.training.base import Rule
+from snn_synth.training.base import Loss, Rule
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Recipe:
         weight_decay: of the optimizer.
         one_cycle: rise to ``lr`` and fall again over the run.
         rule: of a spiking network; ``online`` is the paper's.
+        loss: of a spiking network; ``membrane`` is the paper's.
         epochs: over the training set.
         batch_size: samples of a batch.
 
@@ -33,6 +34,7 @@ class Recipe:
     weight_decay: float = 1e-4
     one_cycle: bool = False
     rule: Rule = "bptt"
+    loss: Loss = "membrane"
     epochs: int = 1
     batch_size: int = 100
 
