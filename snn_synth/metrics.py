@@ -8,10 +8,47 @@ from torchmetrics import Metric
 
 from snn_synth.functional.metrics import firing_rate, standardized_mse, synaptic_operations
 
-__all__ = ["SpikeMSE", "StandardizedMSE", "firing_rate", "synaptic_operations"]
+__all__ = ["Mean", "SpikeMSE", "StandardizedMSE", "firing_rate", "synaptic_operations"]
 
 
-class StandardizedMSE(Metric):
+class Mean(Metric):
+    """Mean over all samples.
+
+    torchmetrics' own adds up in place, which fails in a ``fit`` after a ``validate``: its sums then come from inference
+    mode.
+
+    Shape:
+        ``update(values)``: any, a value for each sample.
+
+    Example:
+        >>> metric = Mean()
+        >>> metric.update(torch.tensor([1.0, 2.0]))
+        >>> metric.update(torch.tensor([6.0]))
+        >>> metric.compute()
+        tensor(3.)
+    """
+
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Start from no samples; ``kwargs`` go to ``torchmetrics.Metric``."""
+        super().__init__(**kwargs)
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, values: Tensor) -> None:
+        """Add a batch."""
+        self.total = self.total + values.sum()
+        self.count = self.count + values.numel()
+
+    def compute(self) -> Tensor:
+        """Mean over all samples so far."""
+        return self.total / self.count
+
+
+class StandardizedMSE(Mean):
     r"""The paper's MSE: mean square error after giving each map zero mean and unit variance.
 
     .. math:: \mathrm{MSE} = \frac1B \sum_b \overline{(z_{out} - z_{img})^2}
@@ -31,25 +68,10 @@ class StandardizedMSE(Metric):
 
     is_differentiable = True
     higher_is_better = False
-    full_state_update = False
-    total: Tensor
-    count: Tensor
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Start from no samples; ``kwargs`` go to ``torchmetrics.Metric``."""
-        super().__init__(**kwargs)
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, outputs: Tensor, images: Tensor) -> None:
+    def update(self, outputs: Tensor, images: Tensor) -> None:  # type: ignore[override]
         """Add a batch."""
-        errors = standardized_mse(outputs, images)
-        self.total = self.total + errors.sum()
-        self.count = self.count + len(errors)
-
-    def compute(self) -> Tensor:
-        """Mean over all samples so far."""
-        return self.total / self.count
+        super().update(standardized_mse(outputs, images))
 
 
 class SpikeMSE(StandardizedMSE):
@@ -68,6 +90,6 @@ class SpikeMSE(StandardizedMSE):
         1.000
     """
 
-    def update(self, output_spikes: Tensor, input_spikes: Tensor) -> None:
+    def update(self, output_spikes: Tensor, input_spikes: Tensor) -> None:  # type: ignore[override]
         """Add a batch."""
         super().update(output_spikes.sum(0), input_spikes.sum(0))

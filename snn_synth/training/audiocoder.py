@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 
 from snn_synth.codec import PackedSpikes, pack, repeat_map, unpack
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
+from snn_synth.metrics import Mean
 from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.hparams import remember
@@ -77,7 +78,7 @@ class LitAudiocoder(LitSpiking):
         """Configuration of the data's front end, which a WAV file must go through too."""
         for stage in ("val", "test"):
             for name in ("mse", "spike_mse", "nearest_class"):
-                setattr(self, f"{stage}_{name}", MeanMetric())
+                setattr(self, f"{stage}_{name}", Mean())
 
     @property
     def data(self) -> SpokenDigitsData:

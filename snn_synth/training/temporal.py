@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torchmetrics import MeanMetric, MeanSquaredError, Metric
+from torchmetrics import Metric
 
 from snn_synth.encoding import sample_keys, spike_times
 from snn_synth.errors import InputError
 from snn_synth.functional import silent_penalty, timing_loss
+from snn_synth.metrics import Mean
 from snn_synth.models import TemporalCodingAE, TTFSOutput
 from snn_synth.training.base import LitModule
 from snn_synth.training.hparams import remember
@@ -80,9 +81,8 @@ class LitTemporalCodingAE(LitModule):
         self.network = network
         self.penalty, self.noise, self.seed = penalty, noise, seed
         for stage in ("val", "test"):
-            setattr(self, f"{stage}_mse", MeanSquaredError())
-            for name in ("timing", "silent_hidden", "silent_output"):
-                setattr(self, f"{stage}_{name}", MeanMetric())
+            for name in ("mse", "timing", "silent_hidden", "silent_output"):
+                setattr(self, f"{stage}_{name}", Mean())
 
     def encode(self, batch: ImageBatch) -> Tensor:
         """Spike times of the images, with their noise."""
@@ -121,17 +121,15 @@ class LitTemporalCodingAE(LitModule):
         images = self.network.images(out.times).reshape(batch.images.shape)
         late = torch.where(out.times.isfinite(), out.times - self.network.latency, 1)
         measured = {
+            "mse": (images - batch.images).square().flatten(1).mean(1),
             "timing": (late - _due(batch)).square().mean(1),
             "silent_hidden": out.embedding.isinf().float().mean(1),
             "silent_output": out.times.isinf().float().mean(1),
         }
-        mse: Metric = getattr(self, f"{stage}_mse")
-        mse.update(images, batch.images)
-        self.log(f"{stage}/mse", mse, prog_bar=True)
         for name, values in measured.items():
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(values)
-            self.log(f"{stage}/{name}", metric)
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
         return {"images": images, "targets": batch.images}
 
 

@@ -44,8 +44,8 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    assert sorted(shipped()) == sorted([*CONFIGS, "ddp"])
-    assert all(name in PAGES["fit"] for name in CONFIGS)
+    assert sorted(shipped()) == sorted([*CONFIGS, "ddp", "tc_mnist"])
+    assert all(name in PAGES["fit"] for name in [*CONFIGS, "tc_mnist"])
 
 
 @pytest.fixture
@@ -53,6 +53,15 @@ def parsed(monkeypatch, tmp_path):
     """What LightningCLI makes of a command line, without the run."""
     monkeypatch.setattr(SynthCLI, "fit", lambda self, **arguments: None)
     return lambda *words: SynthCLI(["fit", "--trainer.accelerator=cpu", *words], Undo())
+
+
+def test_the_temporal_coding_config_makes_what_it_says(parsed):
+    cli = parsed("--config=tc_mnist")
+    assert cli.model.network.config["hidden"] == 32
+    assert cli.model.network.latency == 1
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.penalty) == (12, 32, 0.3)
+    (group,) = cli.model.optimizer(cli.model.network.parameters()).param_groups
+    assert (group["lr"], group["eps"]) == (3e-3, 1e-4)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -61,7 +61,7 @@ PAPER_SPEECH_ADAM = Recipe(lr=1e-4, epochs=20, batch_size=50)
 
 # The best of `reproduce search-mnist`, `search-fashion` and `search-speech`, with one budget for both kinds.
 BEST_SNN = {
-    "mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True),
+    "mnist": Recipe(lr=3.2e-3, batch_size=10, one_cycle=True, loss="rate"),
     "fashion_mnist": Recipe(lr=2e-3, batch_size=20, one_cycle=True),
 }
 BEST_SLOPE = 2.0  # of the spiking network's surrogate

@@ -1,0 +1,91 @@
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.encoding import sample_keys, spike_times
+from snn_synth.errors import InputError
+from snn_synth.functional import silent_penalty, timing_loss
+from snn_synth.models import TemporalCodingAE
+from snn_synth.training import LitTemporalCodingAE
+from snn_synth.training.temporal import noisy
+
+from .tiny import TinyImages, quiet_trainer
+
+
+def module(**settings):
+    torch.manual_seed(1)
+    network = TemporalCodingAE(12, 5, latency=1.5, n_pulses=3, init_mean=2.0, init_pulse_mean=2.0)
+    adam = functools.partial(torch.optim.Adam, lr=1e-2, eps=1e-4)
+    return LitTemporalCodingAE(network, optimizer=adam, **settings)
+
+
+def test_what_is_learned_is_the_timing_and_the_penalty(tmp_path):
+    lit, data = module(penalty=0.7), TinyImages()
+    with torch.no_grad():
+        lit.network.decoder.weight[:4] = -1  # silent outputs
+    batch = next(iter(data.train_dataloader()))
+    flat = batch.images.flatten(1)
+    out = lit.network(spike_times(flat))
+    assert out.times.isinf().float().mean() == pytest.approx(4 / 12)
+    expected = timing_loss(out.times, 1.5 + 1 - flat) + 0.7 * silent_penalty(out.times, lit.network.decoder.weight)
+    expected += 0.7 * silent_penalty(out.embedding, lit.network.encoder.weight)
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1)
+    trainer.fit(lit, data)
+    assert trainer.callback_metrics["train/loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_error_falls_and_the_pulses_stay_in_time(tmp_path):
+    lit = module()
+    with torch.no_grad():
+        lit.network.encoder.pulse_times[0] = 1e-3
+    trainer = quiet_trainer(tmp_path, max_epochs=40)
+    before = trainer.validate(lit, TinyImages(), verbose=False)[0]["val/mse"]
+    trainer.fit(lit, TinyImages())
+    assert trainer.callback_metrics["val/mse"] < 0.7 * before
+    assert (lit.network.encoder.pulse_times >= 0).all()
+
+
+def test_metrics_equal_a_plain_computation_over_the_whole_set(tmp_path):
+    lit, data = module(noise=0.2), TinyImages()
+    with torch.no_grad():
+        lit.network.decoder.weight[:4] = -1
+    found = quiet_trainer(tmp_path).test(lit, data, verbose=False)[0]
+    batch = data.batch(data.test_index)
+    flat = batch.images.flatten(1)
+    out = lit.network(noisy(spike_times(flat), 0.2, sample_keys(0, batch.index)))
+    late = torch.where(out.times.isfinite(), out.times - 1.5, 1)
+    drawn = np.clip(1 - torch.where(out.times.isfinite(), out.times - 1.5, 1).detach().numpy(), 0, 1)
+    assert found["test/mse"] == pytest.approx(np.mean((drawn - flat.numpy()) ** 2), rel=1e-5)
+    assert found["test/timing"] == pytest.approx((late - (1 - flat)).square().mean().item(), rel=1e-5)
+    assert found["test/silent_output"] == pytest.approx(4 / 12)
+    assert found["test/silent_hidden"] == 0
+
+
+def test_noise_is_normal_with_mean_and_deviation_of_its_factor():
+    times = torch.full((200, 500), 0.3, dtype=torch.float64)
+    moved = noisy(times, 0.05, sample_keys(0, torch.arange(200)))
+    added = (moved - 0.3) / 0.05
+    assert added.mean().item() == pytest.approx(1, abs=0.02)
+    assert added.std().item() == pytest.approx(1, abs=0.02)
+    inside = ((added - 1).abs() < 1).double().mean().item()
+    assert inside == pytest.approx(0.6827, abs=0.005)
+
+
+def test_noise_belongs_to_the_sample_and_ends_at_the_span():
+    times = spike_times(torch.rand(4, 50, generator=torch.Generator().manual_seed(0)))
+    times[:, :10] = torch.inf
+    keys = sample_keys(0, torch.arange(4))
+    moved = noisy(times, 0.5, keys)
+    torch.testing.assert_close(noisy(times[2:3], 0.5, keys[2:3]), moved[2:3], rtol=0, atol=0)
+    assert ((moved < 1) | moved.isinf()).all()
+    assert (moved >= 0).all()
+    assert 0 < moved[:, :10].isfinite().float().mean() < 0.5, "some silent inputs fire"
+    torch.testing.assert_close(noisy(times, 0.0, keys), times)
+
+
+@pytest.mark.parametrize("name", ["penalty", "noise"])
+def test_bad_settings(name):
+    with pytest.raises(InputError, match=f"Expected `{name}` to be at least 0, got -1"):
+        module(**{name: -1.0})
