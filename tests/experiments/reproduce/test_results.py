@@ -73,6 +73,19 @@ def test_the_table_says_which_bounds_are_met(builder):
     assert "not run" in builder.table_one({})
 
 
+def test_what_is_not_met_stands_with_what_was_tried(builder):
+    row = metrics(**{"SNN paper": arm(0.28), "SNN best": arm(0.07)})
+    tried = metrics(**{"as chosen": arm(0.28), "leak 0.5 instead of 0.1": arm(0.2)})
+    found = builder.not_met({"table1-fashion-512": row, "choices-fashion": tried})
+    assert "T=60, SNN paper**: 0.280, asked for at most 0.178" in found
+    assert "(#choices-fashion)): as chosen 0.280; leak 0.5 instead of 0.1 0.200." in found
+    assert "SNN best" not in found
+    assert builder.not_met({"table1-mnist": row | {"arms": {"SNN paper": arm(0.1)}}}).startswith("Every bound")
+    for (name, recipe), (experiment, _) in builder.TRIED.items():
+        assert recipe in EXPERIMENTS[name].arms
+        assert experiment in EXPERIMENTS
+
+
 def test_every_claim_can_be_judged_from_its_experiment(builder):
     for name, says, judge in builder.CLAIMS:
         experiment = EXPERIMENTS[name]

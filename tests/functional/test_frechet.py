@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+
+from snn_synth.errors import InputError
+from snn_synth.functional import frechet_distance
+
+
+def test_the_distance_by_scipys_matrix_root():
+    noise = torch.Generator().manual_seed(0)
+    first = torch.randn(200, 6, generator=noise, dtype=torch.float64) @ torch.randn(6, 6, generator=noise).double()
+    second = torch.randn(150, 6, generator=noise, dtype=torch.float64) + 0.5
+    one, two = (np.cov(x.numpy(), rowvar=False) for x in (first, second))
+    offset = first.mean(0).numpy() - second.mean(0).numpy()
+    expected = offset @ offset + np.trace(one + two - 2 * sqrtm(one @ two).real)
+    assert frechet_distance(first, second).item() == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(second, first).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_gaussians_that_differ_in_scale_have_the_closed_form():
+    """Of C and s^2 C: (s - 1)^2 tr C."""
+    samples = torch.randn(50, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    samples -= samples.mean(0)
+    expected = 4 * torch.cov(samples.T).trace().item()
+    assert frechet_distance(samples, 3 * samples).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_fewer_samples_than_features_are_no_obstacle():
+    samples = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
+    assert frechet_distance(samples, samples).item() == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(samples, samples + 2).item() == pytest.approx(20 * 4, rel=1e-6)
+
+
+@pytest.mark.parametrize("shapes", [((3, 4), (3, 5)), ((1, 4), (3, 4)), ((4,), (4,))])
+def test_bad_input(shapes):
+    with pytest.raises(InputError, match=r"Expected two sets of at least two samples \[n, D\]"):
+        frechet_distance(*(torch.zeros(shape) for shape in shapes))
