@@ -15,13 +15,23 @@ from snn_synth.functional.metrics import (
     standardized_mse,
     synaptic_operations,
 )
+from snn_synth.functional.srm import (
+    bernoulli_log_prob,
+    causal_filter,
+    raised_cosines,
+    refractory_spikes,
+    score_function_loss,
+    synaptic_traces,
+)
 from snn_synth.functional.surrogate import sigmoid_derivative, spike
 from snn_synth.functional.timing import silent_penalty, timing_loss
 
 __all__ = [
     "Trace",
     "alpha_spike_times",
+    "bernoulli_log_prob",
     "best_of_class",
+    "causal_filter",
     "firing_rate",
     "frechet_distance",
     "gallery_mse",
@@ -32,8 +42,11 @@ __all__ = [
     "membrane_error",
     "membrane_loss",
     "poisson_encode",
+    "raised_cosines",
     "rate_loss",
+    "refractory_spikes",
     "sample_keys",
+    "score_function_loss",
     "sigmoid_derivative",
     "silent_penalty",
     "spike",
@@ -42,6 +55,7 @@ __all__ = [
     "standardize",
     "standardized_mse",
     "synaptic_operations",
+    "synaptic_traces",
     "times_to_values",
     "timing_loss",
     "traced_current",

@@ -2,6 +2,7 @@
 
 from snn_synth.models.audiocoder import ACANN, ACSNN
 from snn_synth.models.autoencoder import AEANN, AESNN
+from snn_synth.models.hybrid import HybridOutput, HybridVAE
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
 from snn_synth.models.temporal import TemporalCodingAE, TTFSOutput
@@ -12,6 +13,8 @@ __all__ = [
     "AEANN",
     "AESNN",
     "AudioToImage",
+    "HybridOutput",
+    "HybridVAE",
     "SpikingStack",
     "StackOutput",
     "Synthesis",

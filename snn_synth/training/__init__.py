@@ -5,6 +5,7 @@ from snn_synth.training.audiocoder import LitAudiocoder
 from snn_synth.training.autoencoder import LitAutoencoder
 from snn_synth.training.callbacks import ImageGrid, LayerWarning, SpikeStatistics
 from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
+from snn_synth.training.hybrid import LitHybridVAE
 from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
 from snn_synth.training.loggers import WandbLogger
 from snn_synth.training.speech import SpokenDigitsData
@@ -19,6 +20,7 @@ __all__ = [
     "LitAudiocoderANN",
     "LitAutoencoder",
     "LitAutoencoderANN",
+    "LitHybridVAE",
     "LitTemporalCodingAE",
     "MNISTData",
     "MNISTSubsetData",

@@ -1,0 +1,167 @@
+"""Training a hybrid variational autoencoder."""
+
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torchmetrics import Metric
+
+from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import score_function_loss
+from snn_synth.metrics import Mean
+from snn_synth.models import HybridOutput, HybridVAE
+from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.hparams import remember
+from snn_synth.training.loaders import ImageBatch
+
+Encoding = Literal["rate", "time"]
+
+
+class LitHybridVAE(LitModule):
+    r"""Trains a hybrid variational autoencoder by the directed information bottleneck.
+
+    .. math:: \mathcal L = \mathbb E_{z \sim p(z \| x)} \Bigl[ -\log q(x \mid z)
+        + \frac{\beta}{T N} \sum_{t,i} \log \frac{p(z_i[t] \mid x_{\le t}, z_{<t})}{r(z_i[t])} \Bigr]
+
+    with :math:`-\log q` the mean cross-entropy of the pixels. The decoder learns by its gradient, the encoder by the
+    score function, with the mean loss of the same image's other draws as its baseline. Hidden neurons learn through
+    the surrogate derivative of their spikes.
+
+    Logs ``train/loss``; ``val/loss`` and ``test/loss``, the cross-entropy; ``.../mse``, the mean square error of the
+    pixels in [0, 1]; ``.../rate``, the share of the code that fires.
+
+    Args:
+        network: the autoencoder.
+        encoding: of the pixels: ``rate``, spikes by chance at each step, or ``time``, one spike, the earlier the
+            brighter.
+        beta: :math:`\beta`.
+        reference_rate: of r, spikes by chance.
+        draws: codes of each training image, at least 2.
+        seed: of the input spikes.
+        optimizer: makes the optimizer of the parameters; AdamW if not given.
+        lr_scheduler: makes the scheduler, stepped once per batch.
+
+    Raises:
+        InputError: for an unknown encoding, a negative beta, a reference rate outside (0, 1), or fewer than two draws.
+
+    Source:
+        Skatchkovsky, Simeone & Jang 2021; the baseline, and surrogate gradients instead of direct feedback alignment,
+        are ours.
+
+    Example:
+        >>> module = LitHybridVAE(HybridVAE(num_steps=8), encoding="time")
+        >>> module.hparams["encoding"]
+        'time'
+    """
+
+    network: HybridVAE
+
+    def __init__(
+        self,
+        network: HybridVAE,
+        encoding: Encoding = "rate",
+        beta: float = 1e-3,
+        reference_rate: float = 0.3,
+        draws: int = 2,
+        seed: int = 0,
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        """Check and keep the settings."""
+        if encoding not in get_args(Encoding):
+            raise InputError(f"Expected `encoding` of {list(get_args(Encoding))}, got {encoding!r}")
+        if not beta >= 0:
+            raise InputError(f"Expected `beta` to be at least 0, got {beta}")
+        if not 0 < reference_rate < 1:
+            raise InputError(f"Expected `reference_rate` in (0, 1), got {reference_rate}")
+        if draws < 2:
+            raise InputError(f"Expected `draws` to be at least 2, got {draws}")
+        super().__init__(optimizer, lr_scheduler)
+        remember(
+            self,
+            network=network,
+            encoding=encoding,
+            beta=beta,
+            reference_rate=reference_rate,
+            draws=draws,
+            seed=seed,
+            optimizer=optimizer,
+            lr_scheduler=lr_scheduler,
+        )
+        self.network = network
+        self.encoding, self.beta, self.reference_rate = encoding, beta, reference_rate
+        self.draws, self.seed = draws, seed
+        for stage in ("val", "test"):
+            for name in ("loss", "mse", "rate"):
+                setattr(self, f"{stage}_{name}", Mean())
+
+    def encode(self, batch: ImageBatch, epoch: int) -> Tensor:
+        """Input spikes ``[T, B, inputs]``."""
+        pixels, steps = batch.images.flatten(1), self.network.num_steps
+        if self.encoding == "time":
+            return latency_encode(pixels, steps)
+        return poisson_encode(pixels, steps, keys=sample_keys(self.seed, epoch, batch.index))
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """The loss of the decoder, and what estimates the encoder's gradient."""
+        spikes = self.encode(batch, self.current_epoch).repeat(1, self.draws, 1)
+        out: HybridOutput = self.network(spikes)
+        wrong = cross_entropy(out.pixels, batch.images.repeat(self.draws, 1, 1, 1))
+        losses = wrong + self.beta * out.information(self.reference_rate)
+        by_draw = (self.draws, len(batch.images))
+        encoder = score_function_loss(losses.view(by_draw), out.log_prob.view(by_draw))
+        self.log("train/loss", losses.mean(), prog_bar=True)
+        return wrong.mean() + encoder
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand spikes and images to the callbacks."""
+        return self._measure("val", batch)
+
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand spikes and images to the callbacks."""
+        return self._measure("test", batch)
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
+        """Reconstructed images, ``[B, 1, H, W]`` in [0, 1]."""
+        pixels: Tensor = self._draw(batch)[1].pixels
+        return pixels.sigmoid().reshape(batch.images.shape)
+
+    def _draw(self, batch: ImageBatch) -> tuple[Tensor, HybridOutput]:
+        """Input spikes and output, always by the same chance."""
+        spikes = self.encode(batch, HELD_OUT)
+        generator = torch.Generator(spikes.device).manual_seed(self.seed)
+        return spikes, self.network(spikes, generator)
+
+    def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
+        spikes, out = self._draw(batch)
+        images = out.pixels.sigmoid().reshape(batch.images.shape)
+        measured = {
+            "loss": cross_entropy(out.pixels, batch.images),
+            "mse": (images - batch.images).square().flatten(1).mean(1),
+            "rate": out.code.mean((0, 2)),
+        }
+        for name, values in measured.items():
+            metric: Metric = getattr(self, f"{stage}_{name}")
+            metric.update(values)
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
+        return {
+            "spikes": {"input": spikes, "hidden": out.hidden, "code": out.code},
+            "images": images,
+            "targets": batch.images,
+        }
+
+
+def cross_entropy(logits: Tensor, images: Tensor) -> Tensor:
+    r"""Mean over the pixels of each image, :math:`-x \log \sigma(u) - (1 - x) \log \sigma(-u)`.
+
+    Shape:
+        ``logits``: ``[B, N]``; ``images``: ``[B, ...]`` with N pixels; the result ``[B]``.
+
+    Example:
+        >>> cross_entropy(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]))
+        tensor([0.6931])
+    """
+    return F.binary_cross_entropy_with_logits(logits, images.flatten(1), reduction="none").mean(1)

@@ -1,0 +1,97 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.functional import (
+    bernoulli_log_prob,
+    causal_filter,
+    raised_cosines,
+    refractory_spikes,
+    score_function_loss,
+    synaptic_traces,
+)
+
+
+def test_the_bumps_by_their_formula():
+    found = raised_cosines(8, 10)
+    axis = np.log(np.arange(10) + 1)
+    centres = np.linspace(axis[0], axis[-1], 8)
+    spacing = centres[1] - centres[0]
+    for k, t in np.ndindex(8, 10):
+        phase = np.clip((axis[t] - centres[k]) * 0.5 * np.pi / spacing, -np.pi, np.pi)
+        assert found[k, t].item() == pytest.approx((1 + np.cos(phase)) / 2, abs=1e-6)
+    assert found.max(1).values[[0, 7]].tolist() == pytest.approx([1, 1])
+    assert raised_cosines(1, 10)[0, 0] == 1
+    assert raised_cosines(3, 1).isfinite().all()
+
+
+def test_a_spike_leaves_the_double_exponential():
+    steps, at, alpha, beta = 40, 3, 0.9, 0.85
+    spikes = torch.zeros(steps, 1, dtype=torch.float64)
+    spikes[at] = 1
+    found = synaptic_traces(spikes, beta, alpha)[:, 0]
+    for n in range(1, steps - at):
+        expected = (alpha**n - beta**n) / (alpha - beta) / (1 - alpha) / (1 - beta)
+        assert found[at + n].item() == pytest.approx(expected, rel=1e-9)
+    assert (found[: at + 1] == 0).all()
+
+
+def test_spikes_and_their_derivatives_by_a_loop():
+    noise = torch.Generator().manual_seed(0)
+    potentials = torch.randn(20, 3, generator=noise, dtype=torch.float64).requires_grad_()
+    weights = torch.randn(20, 3, generator=noise, dtype=torch.float64)
+    found = refractory_spikes(potentials, 0.65)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), potentials)
+    for n in range(3):
+        readiness = fired = 0.0
+        for t in range(20):
+            readiness = 0.65 * readiness - fired
+            membrane = potentials[t, n].item() + readiness
+            fired = float(membrane >= 0)
+            assert found[t, n] == fired
+            assert gradient[t, n].item() == pytest.approx(weights[t, n].item() * (-0.5 < membrane <= 0.5))
+    assert 0.2 < found.mean() < 0.6
+
+
+def test_the_filter_by_a_loop():
+    noise = torch.Generator().manual_seed(0)
+    inputs = torch.randn(12, 3, 2, generator=noise, dtype=torch.float64)
+    bases = torch.randn(3, 5, generator=noise)
+    found = causal_filter(inputs, bases)
+    for t in range(12):
+        expected = sum(bases[k, t - s - 1] * inputs[s, k] for k in range(3) for s in range(max(0, t - 5), t))
+        torch.testing.assert_close(found[t], torch.as_tensor(expected).double().expand(2))
+
+
+def test_probabilities_and_the_kullback_leibler_divergence_they_give():
+    logits = torch.tensor([-30.0, -1.0, 0.5, 40.0], dtype=torch.float64)
+    ones, zeros = (bernoulli_log_prob(logits, torch.full_like(logits, z)) for z in (1.0, 0.0))
+    torch.testing.assert_close(ones.exp() + zeros.exp(), torch.ones_like(logits))
+    p = 1 / (1 + math.exp(-0.5))
+    assert ones[2].item() == pytest.approx(math.log(p))
+    assert zeros[0].item() == pytest.approx(0, abs=1e-12)
+    assert ones.isfinite().all()
+
+
+def test_the_baseline_leaves_the_mean_gradient_as_it_is():
+    """One neuron with loss c z: the gradient of c p is c p (1 - p)."""
+    logit = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+    p, c, draws = torch.sigmoid(torch.tensor(0.4)).item(), 1.7, 200_000
+    z = (torch.rand(2, draws, generator=torch.Generator().manual_seed(0)) < p).double()
+    log_probs = bernoulli_log_prob(logit, z)
+    (gradient,) = torch.autograd.grad(score_function_loss(c * z, log_probs), logit)
+    # Each pair gives c (z1 - z2)^2 / 2: c / 2 with probability 2 p (1 - p), else 0.
+    q = 2 * p * (1 - p)
+    error = c / 2 * math.sqrt(q * (1 - q) / draws)
+    assert abs(gradient.item() - c * p * (1 - p)) < 3 * error
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="at least one bump over at least one time step, got 0 and 3"):
+        raised_cosines(0, 3)
+    for losses, log_probs in (((1, 4), (1, 4)), ((2, 4), (2, 3)), ((4,), (4,))):
+        with pytest.raises(InputError, match=r"Expected losses and log-probabilities \[K, B\] of at least two draws"):
+            score_function_loss(torch.zeros(losses), torch.zeros(log_probs))
