@@ -44,8 +44,9 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    assert sorted(shipped()) == sorted([*CONFIGS, "ddp", "tc_mnist"])
-    assert all(name in PAGES["fit"] for name in [*CONFIGS, "tc_mnist"])
+    others = ["tc_mnist", "hv_mnist"]
+    assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
+    assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
 
 
 @pytest.fixture
@@ -62,6 +63,14 @@ def test_the_temporal_coding_config_makes_what_it_says(parsed):
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.penalty) == (12, 32, 0.3)
     (group,) = cli.model.optimizer(cli.model.network.parameters()).param_groups
     assert (group["lr"], group["eps"]) == (3e-3, 1e-4)
+
+
+def test_the_hybrid_config_makes_what_it_says(parsed):
+    cli = parsed("--config=hv_mnist")
+    expected = {"inputs": 784, "hidden": 200, "latent": 64, "num_steps": 16, "decoding": "mlp", "n_basis": 4}
+    assert cli.model.network.config.items() >= expected.items()
+    assert (cli.model.encoding, cli.model.beta, cli.model.reference_rate, cli.model.draws) == ("rate", 1e-3, 0.3, 2)
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size) == (10, 64)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
