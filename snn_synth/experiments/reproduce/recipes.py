@@ -69,7 +69,7 @@ BEST_ANN = {
     "mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
     "fashion_mnist": Recipe(lr=1.6e-3, batch_size=20, one_cycle=True),
 }
-BEST_SPEECH_SNN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50)
+BEST_SPEECH_SNN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate")
 BEST_SPEECH_ANN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50)
 
 # Of a classifier, where the paper says nothing.
