@@ -242,7 +242,7 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
         "less and less, and the neurons of white pixels at a quarter of the steps.",
     ),
     ("table1-fashion-1024", "SNN paper"): ("choices-fashion", "As with 512 hidden neurons."),
-    ("table1-a2i-a", "SNN paper"): ("table1-a2i-a", "With 512 hidden neurons instead of the paper's 2,048."),
+    ("table1-a2i-a", "SNN paper"): ("choices-speech", "With 512 hidden neurons instead of the paper's 2,048."),
 }
 
 

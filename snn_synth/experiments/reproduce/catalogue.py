@@ -1,13 +1,14 @@
-"""Every experiment, by the name of the paper's table's row or figure."""
+"""Every experiment by its name: the paper's table's rows and figures, what it leaves open, and other generators."""
 
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.choices import CHOICES
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.figures import FIGURES
+from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.rows import ROWS
 from snn_synth.experiments.reproduce.searches import SEARCHES
 
-EXPERIMENTS: dict[str, Experiment] = {**ROWS, **FIGURES, **CHOICES}
+EXPERIMENTS: dict[str, Experiment] = {**ROWS, **FIGURES, **CHOICES, **GENERATORS}
 
 
 def find(name: str) -> dict[str, Experiment]:

@@ -57,6 +57,8 @@ CHOICES = {
             "T = 60": replace(SPEECH_A["SNN best"], num_steps=60),
             "200 frames": replace(SPEECH_A["SNN best"], frames=200),
             "images nearest their class mean": replace(SPEECH_A["SNN best"], pairing="A-mean"),
+            "paper's recipe, 512 hidden neurons": SPEECH_A["SNN paper"],
+            "paper's recipe, 1024 hidden neurons": replace(SPEECH_A["SNN paper"], hidden=1024),
         },
         minutes=(4, 30),
     ),

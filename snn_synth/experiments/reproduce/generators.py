@@ -1,0 +1,34 @@
+"""The spiking generators of the other papers."""
+
+from dataclasses import replace
+
+from snn_synth.experiments.reproduce.experiment import Experiment
+from snn_synth.experiments.reproduce.recipes import Recipe
+from snn_synth.experiments.reproduce.temporal import TemporalTrial
+
+_TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
+_NUMBERS = replace(_TIMES, kind="ann")
+
+GENERATORS = {
+    "temporal-coding": Experiment(
+        "An autoencoder of spike times (Comsa et al. 2021): the error falls with the size of the code, rises with the "
+        "latency and with noise, and inhibition is essential; beside a conventional network of its size.",
+        {
+            **{f"H = {hidden}": replace(_TIMES, hidden=hidden) for hidden in (8, 16, 32)},
+            **{f"latency {latency:g}": replace(_TIMES, latency=latency) for latency in (2.0, 4.0, 8.0, 16.0)},
+            **{f"noise {noise:g}": replace(_TIMES, noise=noise) for noise in (0.2, 0.4, 0.6, 0.8)},
+            "Fashion-MNIST": replace(_TIMES, images="fashion_mnist"),
+            **{f"ANN, H = {hidden}": replace(_NUMBERS, hidden=hidden) for hidden in (8, 16, 32)},
+            "ANN, Fashion-MNIST": replace(_NUMBERS, images="fashion_mnist"),
+        },
+        minutes=(4, 60),
+        measures=(
+            "test/pixel_mse",
+            "test/probe",
+            "test/pixel_mse_without_inhibition",
+            "test/pca_8",
+            "test/pca_16",
+            "test/pca_32",
+        ),
+    ),
+}
