@@ -21,7 +21,14 @@ from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
 ROWS = 12  # of drawn images in a picture, shared by the arms
-NAMES = {"mse": "standardized MSE", "spike_mse": "Spike-MSE", "error_share": "neurons with an error"}
+NAMES = {
+    "mse": "standardized MSE",
+    "spike_mse": "Spike-MSE",
+    "error_share": "neurons with an error",
+    "pixel_mse": "MSE of the pixels",
+    "probe": "accuracy of a linear probe",
+    "pixel_mse_without_inhibition": "MSE without inhibition",
+}
 
 
 def run(

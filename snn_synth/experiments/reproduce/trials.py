@@ -14,6 +14,7 @@ import wandb
 from filelock import FileLock
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
+from snn_synth import plot
 from snn_synth.experiments.reproduce.cost import Cost
 from snn_synth.experiments.reproduce.curve import Curve
 from snn_synth.experiments.reproduce.recipes import Recipe
@@ -86,8 +87,8 @@ class Trial(ABC):
 
         Args:
             seed: of the weights, the order and the spikes.
-            trials: folder of the runs' folders: checkpoint, W&B record, the trained network, ``result.json`` and
-                ``drawn.npy``.
+            trials: folder of the runs' folders: checkpoint, W&B record, the trained network, ``result.json``,
+                ``drawn.npy`` and its picture, which W&B gets too.
             root: folder with the data.
             name: of the run on W&B.
             group: of the runs of one experiment on W&B.
@@ -134,6 +135,9 @@ class Trial(ABC):
         if drawn is not None:
             with atomic_write(folder / DRAWN) as draft, draft.open("wb") as file:
                 np.save(file, drawn)
+            picture = folder / "drawn.png"
+            plot.save_figure(plot.image_rows({"image": drawn[0], "drawn": drawn[1:]}), picture)
+            logger.log_image("drawn", [str(picture)])
         if isinstance(module.network, Pretrained):
             module.network.cpu().save_pretrained(folder / NETWORK)
         for part, found in measured.items():

@@ -43,6 +43,15 @@ def experiment():
     return Experiment("A test.", {"SNN": SNN, "ANN": ANN}, (1, 1), {"SNN": 0.5})
 
 
+def test_a_trial_logs_its_numbers_and_its_picture_to_wandb(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    ANN.run(0, tmp_path, name="ANN", group="a test")
+    folder = tmp_path / ANN.key(0)
+    (logged,) = folder.glob("wandb/offline-run-*/files/media/images/drawn_*.png")
+    assert logged.read_bytes() == (folder / "drawn.png").read_bytes()
+    assert list(folder.glob("wandb/offline-run-*/*.wandb"))
+
+
 def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_path):
     metrics = run("tiny", experiment, tmp_path, "full", seeds=2, words=["reproduce", "tiny"])
     assert json.loads((tmp_path / "tiny" / "metrics.json").read_text()) == metrics
