@@ -4,6 +4,7 @@ from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys, spike_times, times_to_values
 from snn_synth.functional.frechet import frechet_distance
+from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
 from snn_synth.functional.loss import membrane_error, membrane_loss, rate_loss
 from snn_synth.functional.metrics import (
@@ -35,6 +36,7 @@ __all__ = [
     "firing_rate",
     "frechet_distance",
     "gallery_mse",
+    "if_spike_times",
     "lambert_w0",
     "latency_encode",
     "lif_scan",

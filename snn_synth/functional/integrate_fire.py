@@ -1,0 +1,86 @@
+r"""Neurons that integrate without a leak and fire at most once, with approximate gradients (Kheradpisheh et al. 2020).
+
+Times are whole steps from 0 to T; T means never, and such a spike counts for nothing.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from snn_synth.errors import InputError
+
+
+def if_spike_times(times: Tensor, weight: Tensor, threshold: float = 1.0, num_steps: int = 256) -> Tensor:
+    r"""When neurons first exceed their threshold, one step later.
+
+    .. math:: V_j(t) = \sum_{i:\, t_i \le t} w_{ji}, \qquad
+        t_j = \min\bigl(\min\{t : V_j(t) > \theta\} + 1,\; T\bigr)
+
+    The gradient is not that of this function, which is a staircase, but
+
+    .. math:: \frac{\partial t_j}{\partial w_{ji}} \approx -[t_i < t_j], \qquad
+        \frac{\partial t_j}{\partial t_i} \approx w_{ji}\,[t_i < t_j]
+
+    Args:
+        times: of the inputs' spikes, whole numbers from 0 to T.
+        weight: w.
+        threshold: :math:`\theta`.
+        num_steps: T.
+
+    Shape:
+        ``times``: ``[B, in]``; ``weight``: ``[out, in]``; the result ``[B, out]``.
+
+    Returns:
+        Whole numbers from 1 to T, in the dtype of ``weight``.
+
+    Raises:
+        InputError: for shapes that do not fit, times outside [0, T] or NaN, or a threshold that is not positive.
+
+    Source:
+        Kheradpisheh & Masquelier 2020 (S4NN), on which Kotariya & Ganguly 2021 stands.
+
+    Example:
+        >>> times = torch.tensor([[0.0, 3.0, 5.0]])
+        >>> if_spike_times(times, torch.tensor([[0.6, 0.6, 0.6], [0.1, 0.1, 0.1]]), num_steps=8)
+        tensor([[4., 8.]])
+    """
+    if times.dim() != 2 or weight.dim() != 2 or times.shape[1] != weight.shape[1]:
+        raise InputError(
+            f"Expected times [B, in] and weights [out, in], got {list(times.shape)} and {list(weight.shape)}"
+        )
+    if not bool(((times >= 0) & (times <= num_steps)).all()):  # NaN fails too
+        raise InputError(f"Expected spike times in [0, {num_steps}], got {times.min()} to {times.max()}")
+    if not threshold > 0:
+        raise InputError(f"Expected `threshold` to be positive, got {threshold}")
+    out: Tensor = _IFSpikeTimes.apply(times, weight, threshold, num_steps)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _IFSpikeTimes(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, times: Tensor, weight: Tensor, threshold: float, num_steps: int) -> Tensor:
+        ordered, order = times.sort(1)
+        fired = ordered < num_steps
+        count = int(fired.sum(1).max()) if times.numel() else 0
+        ordered, order, fired = ordered[:, :count], order[:, :count], fired[:, :count]
+        membrane = (weight.T[order] * fired[..., None]).cumsum(1)
+        # Inputs of one step arrive together: only the last of them shows the membrane at that step.
+        last = torch.cat([ordered[:, 1:] > ordered[:, :-1], torch.ones_like(fired[:, :1])], 1)
+        crosses = (membrane > threshold) & (last & fired)[..., None]
+        out = times.new_full((len(times), len(weight)), num_steps, dtype=weight.dtype)
+        if count:
+            first = ordered.gather(1, crosses.to(torch.uint8).argmax(1)) + 1
+            out = torch.where(crosses.any(1), first.clamp(max=num_steps).to(out.dtype), out)
+        ctx.save_for_backward(times, weight, out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        times, weight, out = ctx.saved_tensors
+        causal = (times[:, None, :] < out[..., None]).to(grad.dtype)  # [B, out, in]
+        by_weight = -torch.einsum("bo,boi->oi", grad, causal)
+        by_times = torch.einsum("bo,oi,boi->bi", grad, weight, causal)
+        return by_times, by_weight, None, None

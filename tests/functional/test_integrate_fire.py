@@ -1,0 +1,93 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.functional import if_spike_times
+
+T = 20
+
+
+def neurons(batch=30, inputs=12, outputs=15):
+    noise = torch.Generator().manual_seed(0)
+    times = torch.randint(0, T + 1, (batch, inputs), generator=noise).double()
+    times[0], times[1] = T, 3
+    return times, torch.randn(outputs, inputs, generator=noise, dtype=torch.float64) * 0.6 + 0.2
+
+
+def loop(times, weight, threshold):
+    """Step by step, as the neuron is defined."""
+    out = np.full((len(times), len(weight)), T, float)
+    for b, sample in enumerate(times):
+        for j, w in enumerate(weight):
+            for t in range(T):
+                if sum(w[i] for i in range(len(sample)) if sample[i] <= t) > threshold:
+                    out[b, j] = min(t + 1, T)
+                    break
+    return out
+
+
+def test_the_event_form_is_the_scalar_loop():
+    times, weight = neurons()
+    found = if_spike_times(times, weight, 1.0, T).numpy()
+    np.testing.assert_array_equal(found, loop(times.numpy(), weight.numpy(), 1.0))
+    assert 0.1 < (found == T).mean() < 0.9
+    assert (found >= 1).all()
+
+
+def test_equal_weights_have_a_closed_form():
+    """n inputs of weight w: the neuron fires one step after input floor(theta / w) + 1."""
+    times = torch.tensor([[2.0, 5.0, 9.0, 13.0, 17.0]])
+    for w in (0.3, 0.4, 0.7, 1.5):
+        k = math.floor(1.0 / w) + 1
+        assert if_spike_times(times, torch.full((1, 5), w), 1.0, T).item() == times[0, k - 1] + 1
+    assert if_spike_times(times, torch.full((1, 5), 0.2), 1.0, T).item() == T, "the threshold itself is not enough"
+
+
+def test_gradients_are_the_rule_by_a_loop():
+    times, weight = neurons()
+    t, w = times.clone().requires_grad_(), weight.clone().requires_grad_()
+    out = if_spike_times(t, w, 1.0, T)
+    delta = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    out.backward(delta)
+    by_weight, by_times = np.zeros(weight.shape), np.zeros(times.shape)
+    for b, j, i in np.ndindex(*out.shape, times.shape[1]):
+        if times[b, i] < out[b, j]:
+            by_weight[j, i] -= delta[b, j]
+            by_times[b, i] += delta[b, j] * weight[j, i]
+    np.testing.assert_allclose(w.grad, by_weight, atol=1e-12)
+    np.testing.assert_allclose(t.grad, by_times, atol=1e-12)
+
+
+def test_more_weight_never_delays():
+    times, weight = neurons()
+    found = if_spike_times(times, weight, 1.0, T)
+    assert (if_spike_times(times, weight + 0.1, 1.0, T) <= found).all()
+
+
+def test_the_order_of_simultaneous_inputs_does_not_matter():
+    times, weight = neurons()
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(2))
+    found = if_spike_times(times[1:2], weight, 1.0, T)
+    assert torch.equal(if_spike_times(times[1:2], weight[:, order], 1.0, T), found)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (torch.tensor([[-1.0]]), r"Expected spike times in \[0, 20\], got -1.0 to -1.0"),
+        (torch.tensor([[21.0]]), r"Expected spike times in \[0, 20\], got 21.0"),
+        (torch.tensor([[torch.nan]]), r"Expected spike times in \[0, 20\], got nan"),
+        (torch.zeros(1, 2), r"got \[1, 2\] and \[1, 1\]"),
+    ],
+)
+def test_bad_input(times, message):
+    with pytest.raises(InputError, match=message):
+        if_spike_times(times, torch.ones(1, 1), 1.0, T)
+
+
+def test_a_threshold_of_zero_is_refused():
+    with pytest.raises(InputError, match="Expected `threshold` to be positive, got 0"):
+        if_spike_times(torch.zeros(1, 1), torch.ones(1, 1), 0, T)
