@@ -3,6 +3,7 @@
 from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys, spike_times, times_to_values
+from snn_synth.functional.first_spike import normalize_gradient, normalized_timing_loss, relative_targets
 from snn_synth.functional.frechet import frechet_distance
 from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
@@ -43,10 +44,13 @@ __all__ = [
     "lif_step",
     "membrane_error",
     "membrane_loss",
+    "normalize_gradient",
+    "normalized_timing_loss",
     "poisson_encode",
     "raised_cosines",
     "rate_loss",
     "refractory_spikes",
+    "relative_targets",
     "sample_keys",
     "score_function_loss",
     "sigmoid_derivative",

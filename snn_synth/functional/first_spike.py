@@ -1,0 +1,103 @@
+"""Learning when the first spike decides: targets relative to it, and gradients of which the direction counts (S4NN)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+
+def relative_targets(
+    times: Tensor, labels: Tensor, margin: float = 3.0, advance: float = 0.0, num_steps: int = 256
+) -> Tensor:
+    r"""When the outputs of a classifier should fire, whose earliest spike decides.
+
+    With :math:`\tau = \min_j t_j`, the right neuron is due at :math:`\max(\tau - a, 0)`; the others where they are, but
+    no earlier than :math:`\min(\tau + \gamma, T)`. If all are silent, the right one is due at :math:`T - \gamma`.
+
+    Args:
+        times: of the output neurons, T for one that is silent.
+        labels: the right neuron of each sample.
+        margin: :math:`\gamma`.
+        advance: a, in time steps. 0 is S4NN: a neuron that wins is left alone. Above 0 the right neuron is always
+            pulled to fire earlier, which is our reconstruction of Spiking-GAN's *aggressive* loss: its formula is not
+            in the text that we have.
+        num_steps: T.
+
+    Shape:
+        ``times``: ``[B, C]``; ``labels``: ``[B]``; the result ``[B, C]``.
+
+    Source:
+        Kheradpisheh & Masquelier 2020 (S4NN); Kotariya & Ganguly 2021 (the idea of ``advance``).
+
+    Example:
+        >>> relative_targets(torch.tensor([[10.0, 11.0, 40.0]]), torch.tensor([1]))
+        tensor([[13., 10., 40.]])
+    """
+    if margin <= 0 or advance < 0:
+        raise InputError(f"Expected a positive `margin` and an `advance` of at least 0, got {margin} and {advance}")
+    earliest = times.min(1, keepdim=True).values
+    silent = earliest >= num_steps
+    others = torch.where(times - earliest < margin, (earliest + margin).clamp(max=num_steps), times)
+    right = torch.where(silent, num_steps - margin, (earliest - advance).clamp(min=0))
+    return others.scatter(1, labels[:, None], right)
+
+
+def normalized_timing_loss(times: Tensor, targets: Tensor, num_steps: int = 256) -> Tensor:
+    r"""A scalar whose gradient by the times of each sample is the direction of their error, of length 1 / B.
+
+    .. math:: \frac{\partial L}{\partial t_b} = \frac{1}{B} \frac{t_b - \hat t_b}{\lVert t_b - \hat t_b \rVert}
+
+    Its value is the mean error, :math:`\lVert t_b - \hat t_b \rVert / T`; samples without an error have no gradient.
+
+    Shape:
+        both ``[B, C]``; the result is a scalar.
+
+    Source:
+        Kheradpisheh & Masquelier 2020.
+
+    Example:
+        >>> times = torch.tensor([[6.0, 8.0]], requires_grad=True)
+        >>> normalized_timing_loss(times, torch.zeros(1, 2)).backward()
+        >>> times.grad
+        tensor([[0.6000, 0.8000]])
+    """
+    error = times.detach() - targets
+    size = error.norm(dim=1, keepdim=True)
+    direction = error / size.clamp(min=torch.finfo(error.dtype).tiny)
+    pulled: Tensor = (times * direction).sum(1).mean()
+    return pulled - pulled.detach() + size.mean() / num_steps
+
+
+class _NormalizedGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (gradient,) = grad_outputs
+        size = gradient.norm(dim=1, keepdim=True) * len(gradient)  # the mean over the batch stays in it
+        return torch.where(size > 0, gradient / size.clamp(min=torch.finfo(gradient.dtype).tiny), 0)
+
+
+def normalize_gradient(x: Tensor) -> Tensor:
+    r"""The same values; in the backward pass, each sample's gradient gets the length 1 / B.
+
+    Without it the approximate gradients of spike times grow or vanish from layer to layer.
+
+    Shape:
+        ``[B, N]``; the result has it too.
+
+    Source:
+        Kheradpisheh & Masquelier 2020.
+
+    Example:
+        >>> x = torch.ones(1, 2, requires_grad=True)
+        >>> (normalize_gradient(x) * torch.tensor([30.0, 40.0])).sum().backward()
+        >>> x.grad
+        tensor([[0.6000, 0.8000]])
+    """
+    result: Tensor = _NormalizedGradient.apply(x)  # type: ignore[no-untyped-call]
+    return result

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.functional import normalize_gradient, normalized_timing_loss, relative_targets
+
+
+@pytest.mark.parametrize("advance", [0.0, 4.0])
+def test_relative_targets_by_their_rules(advance):
+    noise = torch.Generator().manual_seed(0)
+    times = torch.randint(0, 21, (200, 5), generator=noise).double()
+    times[:5], labels = 20, torch.randint(0, 5, (200,), generator=noise)
+    found = relative_targets(times, labels, 3.0, advance, 20).numpy()
+    for row, label, due in zip(times.tolist(), labels.tolist(), found, strict=True):
+        first = min(row)
+        for j, t in enumerate(row):
+            if first == 20:
+                expected = 17 if j == label else 20
+            elif j == label:
+                expected = max(first - advance, 0)
+            else:
+                expected = min(first + 3, 20) if t - first < 3 else t
+            assert due[j] == expected
+
+
+def test_a_right_winner_is_left_alone_by_s4nn_and_pulled_by_the_aggressive_loss():
+    times, label = torch.tensor([[5.0, 9.0, 20.0]]), torch.tensor([0])
+    for advance, pull in ((0.0, 0.0), (2.0, 1.0)):
+        t = times.clone().requires_grad_()
+        normalized_timing_loss(t, relative_targets(times, label, 3.0, advance, 20), 20).backward()
+        assert t.grad.tolist() == [[pull, 0, 0]]
+
+
+def test_directions_of_errors_have_the_length_of_a_sample_share():
+    noise = torch.Generator().manual_seed(0)
+    times, targets = torch.rand(2, 6, 4, generator=noise, dtype=torch.float64).unbind()
+    targets[2] = times[2]
+    t = times.clone().requires_grad_()
+    loss = normalized_timing_loss(normalize_gradient(3 * t), 3 * targets, 10)
+    loss.backward()
+    error = times - targets
+    expected = 3 * (error / error.norm(dim=1, keepdim=True)).nan_to_num() / 6
+    torch.testing.assert_close(t.grad, expected)
+    assert loss.item() == pytest.approx((3 * error).norm(dim=1).mean().item() / 10)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match=r"positive `margin` and an `advance` of at least 0, got 3.0 and -1"):
+        relative_targets(torch.zeros(1, 2), torch.zeros(1).long(), advance=-1)
