@@ -66,8 +66,9 @@ def normalized_timing_loss(times: Tensor, targets: Tensor, num_steps: int = 256)
     error = times.detach() - targets
     size = error.norm(dim=1, keepdim=True)
     direction = error / size.clamp(min=torch.finfo(error.dtype).tiny)
-    pulled: Tensor = (times * direction).sum(1).mean()
-    return pulled - pulled.detach() + size.mean() / num_steps
+    pulled = (times * direction).sum(1).mean()
+    loss: Tensor = pulled - pulled.detach() + size.mean() / num_steps
+    return loss
 
 
 class _NormalizedGradient(torch.autograd.Function):
