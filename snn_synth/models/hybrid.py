@@ -176,8 +176,8 @@ class HybridVAE(Pretrained):
         InputError: for input spikes of another shape.
 
     Source:
-        Skatchkovsky, Simeone & Jang 2021, and the authors' code; the sizes by default are a sixth of theirs
-        (784-600-256, T=30, 8 bumps).
+        Skatchkovsky, Simeone & Jang 2021, and the authors' code; the sizes by default are smaller than
+        theirs (784-600-256, T=30, 8 bumps).
 
     Example:
         >>> vae = HybridVAE(9, 8, 4, num_steps=6, outputs=9)

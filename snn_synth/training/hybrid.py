@@ -40,7 +40,7 @@ class LitHybridVAE(LitModule):
         beta: :math:`\beta`.
         reference_rate: of r, spikes by chance.
         draws: codes of each training image, at least 2.
-        seed: of the input spikes.
+        seed: of the input spikes and of the codes.
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
@@ -108,7 +108,8 @@ class LitHybridVAE(LitModule):
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""
         spikes = self.encode(batch, self.current_epoch).repeat(1, self.draws, 1)
-        out: HybridOutput = self.network(spikes)
+        key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
+        out: HybridOutput = self.network(spikes, torch.Generator(spikes.device).manual_seed(key))
         wrong = cross_entropy(out.pixels, batch.images.repeat(self.draws, 1, 1, 1))
         losses = wrong + self.beta * out.information(self.reference_rate)
         by_draw = (self.draws, len(batch.images))
