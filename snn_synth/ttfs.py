@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
-from snn_synth.kernels import alpha_spike_times
+from snn_synth.kernels import alpha_spike_times, if_spike_times
 
 
 class AlphaTTFSLinear(nn.Module):
@@ -76,3 +76,49 @@ class AlphaTTFSLinear(nn.Module):
     def keep_pulses(self) -> None:
         """After an update: no pulse before the time 0."""
         self.pulse_times.clamp_(min=0)
+
+
+class TTFSIFLinear(nn.Module):
+    r"""Fully connected neurons that integrate without a leak, from the steps of their inputs' spikes to their own.
+
+    Args:
+        in_features: inputs.
+        out_features: neurons.
+        num_steps: T, which means that a neuron does not fire.
+        threshold: :math:`\theta`.
+        gain: mean of the initial weights, in :math:`\theta` / inputs: if all inputs fired, the potential would end at
+            gain times the threshold.
+
+    Shape:
+        ``[B, in]`` to ``[B, out]``, whole numbers from 0 to T.
+
+    Raises:
+        InputError: for sizes below 1, and what :func:`~snn_synth.functional.if_spike_times` refuses.
+
+    Source:
+        Kheradpisheh & Masquelier 2020; initial weights uniform from 0, as theirs.
+
+    Example:
+        >>> layer = TTFSIFLinear(3, 2, num_steps=8)
+        >>> torch.nn.init.constant_(layer.weight, 0.4).shape
+        torch.Size([2, 3])
+        >>> layer(torch.tensor([[0.0, 3.0, 5.0]]))
+        tensor([[6., 6.]], grad_fn=<_IFSpikeTimesBackward>)
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, num_steps: int = 256, threshold: float = 1.0, gain: float = 8.0
+    ) -> None:
+        """Draw the weights."""
+        super().__init__()
+        if min(in_features, out_features, num_steps) < 1:
+            raise InputError(
+                f"Expected at least one input, one neuron and one step, "
+                f"got {in_features}, {out_features} and {num_steps}"
+            )
+        self.num_steps, self.threshold = num_steps, threshold
+        self.weight = nn.Parameter(torch.rand(out_features, in_features) * (2 * gain * threshold / in_features))
+
+    def forward(self, times: Tensor) -> Tensor:
+        """Steps of the neurons' spikes."""
+        return if_spike_times(times, self.weight, self.threshold, self.num_steps)

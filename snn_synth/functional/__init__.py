@@ -2,7 +2,14 @@
 
 from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
-from snn_synth.functional.encoding import latency_encode, poisson_encode, sample_keys, spike_times, times_to_values
+from snn_synth.functional.encoding import (
+    latency_encode,
+    poisson_encode,
+    sample_keys,
+    spike_times,
+    step_times,
+    times_to_values,
+)
 from snn_synth.functional.first_spike import normalize_gradient, normalized_timing_loss, relative_targets
 from snn_synth.functional.frechet import frechet_distance
 from snn_synth.functional.integrate_fire import if_spike_times
@@ -17,6 +24,7 @@ from snn_synth.functional.metrics import (
     standardized_mse,
     synaptic_operations,
 )
+from snn_synth.functional.rate_code import rbf_mmd, sampled_spikes
 from snn_synth.functional.srm import (
     bernoulli_log_prob,
     causal_filter,
@@ -49,9 +57,11 @@ __all__ = [
     "poisson_encode",
     "raised_cosines",
     "rate_loss",
+    "rbf_mmd",
     "refractory_spikes",
     "relative_targets",
     "sample_keys",
+    "sampled_spikes",
     "score_function_loss",
     "sigmoid_derivative",
     "silent_penalty",
@@ -60,6 +70,7 @@ __all__ = [
     "spike_times",
     "standardize",
     "standardized_mse",
+    "step_times",
     "synaptic_operations",
     "synaptic_traces",
     "times_to_values",

@@ -194,6 +194,35 @@ def spike_times(x: Tensor) -> Tensor:
     return torch.where(x > 0, 1 - x, torch.inf)
 
 
+def step_times(x: Tensor, num_steps: int) -> Tensor:
+    r"""Time code in whole steps: a value fires once, the earlier the larger it is; 0 does not fire.
+
+    .. math:: t_i = \lfloor (1 - x_i)\,T \rfloor, \qquad \text{T means never}
+
+    Args:
+        x: values in [0, 1].
+        num_steps: T.
+
+    Shape:
+        any; the result has it too.
+
+    Returns:
+        Whole numbers from 0 to T, in the dtype of ``x``.
+
+    Raises:
+        InputError: for values outside [0, 1] or ``num_steps < 1``.
+
+    Source:
+        Kheradpisheh & Masquelier 2020 (S4NN).
+
+    Example:
+        >>> step_times(torch.tensor([1.0, 0.9, 0.25, 0.0]), 8)
+        tensor([0., 0., 6., 8.])
+    """
+    _check_unit_interval(x, num_steps)
+    return ((1 - x) * num_steps + 1e-3).floor()  # a value such as 128 / 255 is not exact
+
+
 def times_to_values(times: Tensor) -> Tensor:
     r"""The values of a time code: what fires at 0 or before is 1, what fires at 1, later or never is 0.
 

@@ -46,6 +46,13 @@ def if_spike_times(times: Tensor, weight: Tensor, threshold: float = 1.0, num_st
         >>> if_spike_times(times, torch.tensor([[0.6, 0.6, 0.6], [0.1, 0.1, 0.1]]), num_steps=8)
         tensor([[4., 8.]])
     """
+    check_if_spike_times(times, weight, threshold, num_steps)
+    out: Tensor = _IFSpikeTimes.apply(times, weight, threshold, num_steps)  # type: ignore[no-untyped-call]
+    return out
+
+
+def check_if_spike_times(times: Tensor, weight: Tensor, threshold: float, num_steps: int) -> None:
+    """Raise what :func:`if_spike_times` raises."""
     if times.dim() != 2 or weight.dim() != 2 or times.shape[1] != weight.shape[1]:
         raise InputError(
             f"Expected times [B, in] and weights [out, in], got {list(times.shape)} and {list(weight.shape)}"
@@ -54,8 +61,6 @@ def if_spike_times(times: Tensor, weight: Tensor, threshold: float = 1.0, num_st
         raise InputError(f"Expected spike times in [0, {num_steps}], got {times.min()} to {times.max()}")
     if not threshold > 0:
         raise InputError(f"Expected `threshold` to be positive, got {threshold}")
-    out: Tensor = _IFSpikeTimes.apply(times, weight, threshold, num_steps)  # type: ignore[no-untyped-call]
-    return out
 
 
 class _IFSpikeTimes(torch.autograd.Function):

@@ -3,6 +3,7 @@
 from snn_synth.kernels.alpha import alpha_spike_times
 from snn_synth.kernels.dispatch import path, use
 from snn_synth.kernels.encoding import poisson_encode
+from snn_synth.kernels.integrate_fire import if_spike_times
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss
 from snn_synth.kernels.online import Layer, online_rule
 from snn_synth.kernels.products import Precision, precision, spike_linear
@@ -11,6 +12,7 @@ __all__ = [
     "Layer",
     "Precision",
     "alpha_spike_times",
+    "if_spike_times",
     "lif_scan",
     "lif_scan_loss",
     "online_rule",

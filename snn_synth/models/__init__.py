@@ -2,6 +2,9 @@
 
 from snn_synth.models.audiocoder import ACANN, ACSNN
 from snn_synth.models.autoencoder import AEANN, AESNN
+from snn_synth.models.classifier import ImageClassifier
+from snn_synth.models.esvae import ESVAE, ESVAEOutput
+from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
 from snn_synth.models.hybrid import HybridOutput, HybridVAE
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
@@ -12,9 +15,14 @@ __all__ = [
     "ACSNN",
     "AEANN",
     "AESNN",
+    "ESVAE",
     "AudioToImage",
+    "ESVAEOutput",
+    "FirstSpikeClassifier",
+    "FirstSpikeOutput",
     "HybridOutput",
     "HybridVAE",
+    "ImageClassifier",
     "SpikingStack",
     "StackOutput",
     "Synthesis",

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
+import snntorch as snn
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -91,7 +92,10 @@ class Pretrained(nn.Module):
         target = Path(folder)
         if target.exists() and not (target / _CONFIG).is_file() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(f"Expected an empty folder or a saved model to replace, got {target}")
-        weights = {k: v.detach().to(dtype or v.dtype).contiguous() for k, v in self.named_parameters()}
+        weights = {
+            name: (x.detach().to(dtype) if dtype and x.is_floating_point() else x.detach()).contiguous()
+            for name, x in self._learned().items()
+        }
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -137,9 +141,15 @@ class Pretrained(nn.Module):
         except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
             raise InputError(f"Expected a saved {cls.__name__} in {source}, got a damaged file ({error})") from None
         model = cls.build(description)
-        expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
+        expected = {name: tuple(x.shape) for name, x in model._learned().items()}
         found = {name: tuple(w.shape) for name, w in weights.items()}
         if expected != found:
             raise InputError(f"Expected weights {expected} in {source}, got {found}")
-        model.load_state_dict(weights, strict=False)  # the buffers are constants of the config
+        model.load_state_dict(weights, strict=False)
         return model
+
+    def _learned(self) -> dict[str, torch.Tensor]:
+        """Parameters and what a training leaves in buffers; those of neurons are constants of the config."""
+        neurons = [name for name, module in self.named_modules() if isinstance(module, snn.SpikingNeuron)]
+        constant = {name for name in self.state_dict() if name.rpartition(".")[0] in neurons}
+        return dict(self.named_parameters()) | {k: v for k, v in self.state_dict().items() if k not in constant}

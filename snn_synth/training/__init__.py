@@ -3,8 +3,11 @@
 from snn_synth.training.ann import LitAudiocoderANN, LitAutoencoderANN
 from snn_synth.training.audiocoder import LitAudiocoder
 from snn_synth.training.autoencoder import LitAutoencoder
-from snn_synth.training.callbacks import ImageGrid, LayerWarning, SpikeStatistics
+from snn_synth.training.callbacks import ImageGrid, LayerWarning, SampleGrid, SpikeStatistics
 from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
+from snn_synth.training.classifier import LitImageClassifier
+from snn_synth.training.esvae import LitESVAE
+from snn_synth.training.first_spike import LitFirstSpikeClassifier
 from snn_synth.training.hybrid import LitHybridVAE
 from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
 from snn_synth.training.loggers import WandbLogger
@@ -20,11 +23,15 @@ __all__ = [
     "LitAudiocoderANN",
     "LitAutoencoder",
     "LitAutoencoderANN",
+    "LitESVAE",
+    "LitFirstSpikeClassifier",
     "LitHybridVAE",
+    "LitImageClassifier",
     "LitTemporalCodingAE",
     "MNISTData",
     "MNISTSubsetData",
     "ResumeCheckpoint",
+    "SampleGrid",
     "SpikeStatistics",
     "SpokenDigitsData",
     "WandbLogger",

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from snn_synth import plot
@@ -52,14 +54,47 @@ class ImageGrid(Callback):
         """Draw."""
         if trainer.sanity_checking or self.shown is None:
             return
-        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1  # under the online rule, not global_step
-        name = f"epoch={trainer.current_epoch:03d}-batch={batches:06d}.png"
-        path = Path(trainer.default_root_dir) / "images" / name
-        plot.save_figure(plot.reconstructions(*self.shown), path)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                caption = f"epoch {trainer.current_epoch}, batch {batches}"
-                logger.log_image("val/images", [str(path)], caption=[caption])  # not the figure: drawn once
+        _show(trainer, "images", plot.reconstructions(*self.shown))
+
+
+class SampleGrid(Callback):
+    """Draws new images after each validation: a PNG in the run's folder, and an image on W&B.
+
+    Args:
+        samples: how many; always from the same chance, so that the pictures of a run can be compared.
+
+    Raises:
+        InputError: for fewer than one sample.
+    """
+
+    def __init__(self, samples: int = 40) -> None:
+        """Check and keep the number."""
+        super().__init__()
+        if samples < 1:
+            raise InputError(f"Expected `samples` to be at least 1, got {samples}")
+        self.samples = samples
+
+    @rank_zero_only
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw."""
+        if trainer.sanity_checking:
+            return
+        network: Any = pl_module.network
+        images = network.sample(self.samples, torch.Generator(pl_module.device).manual_seed(0)).cpu()
+        images = F.interpolate(images, (plot.PIXELS, plot.PIXELS), mode="nearest")
+        _show(trainer, "samples", plot.image_grid(images))
+
+
+def _show(trainer: Trainer, kind: str, figure: Figure) -> None:
+    """Save a picture of this moment under ``<kind>/`` of the run, and log it as ``val/<kind>``."""
+    batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1  # under the online rule, not global_step
+    name = f"epoch={trainer.current_epoch:03d}-batch={batches:06d}.png"
+    path = Path(trainer.default_root_dir) / kind / name
+    plot.save_figure(figure, path)
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            caption = f"epoch {trainer.current_epoch}, batch {batches}"
+            logger.log_image(f"val/{kind}", [str(path)], caption=[caption])  # not the figure: drawn once
 
 
 class SpikeStatistics(Callback):

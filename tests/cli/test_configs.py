@@ -44,7 +44,7 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    others = ["tc_mnist", "hv_mnist"]
+    others = ["tc_mnist", "hv_mnist", "esvae_mnist"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
 
@@ -71,6 +71,14 @@ def test_the_hybrid_config_makes_what_it_says(parsed):
     assert cli.model.network.config.items() >= expected.items()
     assert (cli.model.encoding, cli.model.beta, cli.model.reference_rate, cli.model.draws) == ("rate", 1e-3, 0.3, 2)
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size) == (10, 64)
+
+
+def test_the_esvae_config_makes_what_it_says(parsed):
+    cli = parsed("--config=esvae_mnist")
+    expected = {"side": 28, "channels": [16, 32, 64], "latent": 32, "num_steps": 8, "alpha": 0.75}
+    assert cli.model.network.config == expected
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (8, 64, 1e-3)
+    assert {"ImageGrid", "SampleGrid"} <= {type(callback).__name__ for callback in cli.trainer.callbacks}
 
 
 @pytest.mark.parametrize("name", CONFIGS)

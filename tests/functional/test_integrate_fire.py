@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import if_spike_times
 
@@ -59,6 +60,22 @@ def test_gradients_are_the_rule_by_a_loop():
             by_times[b, i] += delta[b, j] * weight[j, i]
     np.testing.assert_allclose(w.grad, by_weight, atol=1e-12)
     np.testing.assert_allclose(t.grad, by_times, atol=1e-12)
+
+
+def test_kernels_give_the_reference_path():
+    times, weight = neurons(batch=40, inputs=60, outputs=33)
+    weight = ((weight - 0.2) * 64).round() / 64  # sums are exact in any order, so no crossing is moved
+    results = []
+    for path in ("numba", "reference"):
+        t, w = (x.float().requires_grad_() for x in (times, weight))
+        with kernels.use(path):
+            out = kernels.if_spike_times(t, w, 1.0, T)
+        (out.square() * torch.arange(33)).sum().backward()
+        results.append((out.detach(), t.grad, w.grad))
+    assert torch.equal(results[0][0], results[1][0])
+    assert 0.1 < (results[0][0] == T).float().mean() < 0.9
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
 
 
 def test_more_weight_never_delays():

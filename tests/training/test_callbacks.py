@@ -7,7 +7,7 @@ import torch
 
 from snn_synth.errors import InputError
 from snn_synth.models import AESNN
-from snn_synth.training import ImageGrid, LayerWarning, LitAutoencoder, SpikeStatistics
+from snn_synth.training import ImageGrid, LayerWarning, LitAutoencoder, SampleGrid, SpikeStatistics
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
 
 
@@ -129,6 +129,25 @@ def test_the_image_grid_shows_the_images_asked_for_as_far_as_a_batch_has_them(tm
     assert [png.name for png in pngs] == ["epoch=000-batch=000002.png", "epoch=001-batch=000004.png"]
     for png in pngs:
         assert blocks(matplotlib.image.imread(png)) == (2, shown)
+
+
+class Sampler(AESNN):
+    def sample(self, count, generator):
+        return 0.3 * torch.rand(count, 1, 14, 14, generator=generator) + 0.3
+
+
+def test_the_sample_grid_shows_new_images_of_the_same_chance(tmp_path):
+    trainer = quiet_trainer(
+        tmp_path, max_epochs=2, num_sanity_val_steps=1, limit_train_batches=2, callbacks=[SampleGrid(20)]
+    )
+    trainer.fit(frozen(Sampler(12, 5), num_steps=5), TinyImages())
+    pngs = sorted((tmp_path / "samples").iterdir())
+    assert [png.name for png in pngs] == ["epoch=000-batch=000002.png", "epoch=001-batch=000004.png"]
+    first, second = (matplotlib.image.imread(png) for png in pngs)
+    assert blocks(first) == (2, 10)
+    assert (first == second).all()
+    with pytest.raises(InputError, match="Expected `samples` to be at least 1, got 0"):
+        SampleGrid(0)
 
 
 def test_an_image_grid_wants_an_image():

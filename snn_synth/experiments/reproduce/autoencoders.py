@@ -12,26 +12,22 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from snn_synth.data import ImageDataset
+from snn_synth.experiments.reproduce.images import DATA, QUICK, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
-from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.models import AEANN, AESNN
-from snn_synth.training import FashionMNISTData, LitAutoencoder, LitAutoencoderANN, MNISTData, MNISTSubsetData
+from snn_synth.training import LitAutoencoder, LitAutoencoderANN
 from snn_synth.training.images import ImageData, image_batch
-
-DATA: dict[str, type[ImageData]] = {data.name: data for data in (MNISTData, FashionMNISTData, MNISTSubsetData)}
-QUICK = 6_000  # training images
-WATCHED = 200  # training images
-MEASURED = 10_000  # images: all of a test set, as many of the training set
 
 
 @dataclass(frozen=True)
-class AutoencoderTrial(Trial):
+class AutoencoderTrial(ImageTrial):
     """An autoencoder on a set of images.
 
     Args:
         recipe: how it is trained.
-        kind: ``snn`` or ``ann``.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure only so many.
+        kind: ``snn`` or ``ann``.
         hidden: neurons of the code.
         num_steps: T of a spiking network.
         alpha: its leak.
@@ -40,12 +36,10 @@ class AutoencoderTrial(Trial):
         gain: of its initial weights, over PyTorch's.
         mask: train it on the error of those output neurons alone that fire wrongly.
         output: of a conventional network, ``linear`` or ``sigmoid``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
         search: leave the test set unread: train on nine tenths of the training images and measure on the rest.
     """
 
     kind: Literal["snn", "ann"] = "snn"
-    images: str = "mnist"
     hidden: int = 196
     num_steps: int = 15
     alpha: float = 0.1
@@ -54,7 +48,6 @@ class AutoencoderTrial(Trial):
     gain: float = 1.0
     mask: bool = True
     output: Literal["linear", "sigmoid"] = "linear"
-    train_images: int | None = None
     search: bool = False
 
     @property
@@ -62,18 +55,9 @@ class AutoencoderTrial(Trial):
         """Images, kind and size."""
         return f"{self.images}-{self.kind}-{self.hidden}"
 
-    @property
-    def limit(self) -> int | None:
-        """Batches of an epoch, if not all of them."""
-        return None if self.train_images is None else self.train_images // self.recipe.batch_size
-
     def quick(self) -> Self:
         """With a tenth of the images."""
         return replace(self, train_images=QUICK)
-
-    def prepare(self, root: str | None) -> None:
-        """Get the images."""
-        DATA[self.images](root).prepare_data()
 
     def data(self, root: str | None, seed: int) -> ImageData:
         """The images; some are held out only in a search, for else nothing is chosen."""
@@ -108,10 +92,10 @@ class AutoencoderTrial(Trial):
         """Errors on the test set, and on as many of the training images."""
         if self.search:
             return {"val": means(_parts(module, data.train_set, data.validation_index))}
-        most = min(MEASURED, self.train_images or MEASURED)
         parts = {"test": data.test_set, "train": data.train_set}
         return {
-            part: means(_parts(module, images, torch.arange(min(most, len(images))))) for part, images in parts.items()
+            part: means(_parts(module, images, torch.arange(min(self.most, len(images)))))
+            for part, images in parts.items()
         }
 
     def draw(self, module: LightningModule, data: ImageData) -> npt.NDArray[np.float32]:

@@ -11,11 +11,11 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from snn_synth.data import ImageDataset
-from snn_synth.experiments.reproduce.autoencoders import DATA, MEASURED, QUICK, WATCHED, AutoencoderTrial
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
+from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE
-from snn_synth.experiments.reproduce.trials import Trial
-from snn_synth.models import AEANN, AESNN, SpikingStack
-from snn_synth.training import LitAutoencoder, LitAutoencoderANN
+from snn_synth.models import AEANN, AESNN, ImageClassifier, SpikingStack
+from snn_synth.training import LitAutoencoder, LitAutoencoderANN, LitImageClassifier
 from snn_synth.training.base import HELD_OUT, LitModule, LitSpiking
 from snn_synth.training.images import ImageData, image_batch
 from snn_synth.training.loaders import ImageBatch
@@ -90,43 +90,23 @@ class LitPopulation(LitSpiking):
         return label
 
 
+Classifying = LitProbe | LitPopulation | LitImageClassifier
+
+
 @dataclass(frozen=True)
-class ClassifierTrial(Trial):
-    """What both have in common: images, and the share of them that is classified rightly.
+class ClassifierTrial(ImageTrial):
+    """What both have in common: the share of the images that is classified rightly."""
 
-    Args:
-        recipe: how it is trained.
-        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
-    """
-
-    images: str = "mnist"
-    train_images: int | None = None
-
-    @property
-    def limit(self) -> int | None:
-        """Batches of an epoch, if not all of them."""
-        return None if self.train_images is None else self.train_images // self.recipe.batch_size
-
-    def prepare(self, root: str | None) -> None:
-        """Get the images."""
-        DATA[self.images](root).prepare_data()
-
-    def data(self, root: str | None, seed: int) -> ImageData:
-        """All training images."""
-        return DATA[self.images](root, self.recipe.batch_size, validation_fraction=0, seed=seed)
-
-    def watch(self, module: LitProbe | LitPopulation, data: ImageData) -> dict[str, float]:
+    def watch(self, module: Classifying, data: ImageData) -> dict[str, float]:
         """Accuracy on some training images."""
         spread = torch.linspace(0, len(data.train_set) - 1, WATCHED).long()
         return {"accuracy": _accuracy(module, data.train_set, spread)}
 
-    def measure(self, module: LitProbe | LitPopulation, data: ImageData) -> dict[str, dict[str, float]]:
+    def measure(self, module: Classifying, data: ImageData) -> dict[str, dict[str, float]]:
         """Accuracy on the test set, and on as many of the training images."""
-        most = min(MEASURED, self.train_images or MEASURED)
         parts = {"test": data.test_set, "train": data.train_set}
         return {
-            part: {"accuracy": _accuracy(module, images, torch.arange(min(most, len(images))))}
+            part: {"accuracy": _accuracy(module, images, torch.arange(min(self.most, len(images))))}
             for part, images in parts.items()
         }
 
@@ -143,7 +123,7 @@ class ProbeTrial(ClassifierTrial):
         autoencoder: whose code it reads.
         reads: its code, that of the untrained network, or the pixels.
         images: on which both are trained.
-        train_images: as for :class:`ClassifierTrial`.
+        train_images: as for :class:`ImageTrial`.
     """
 
     autoencoder: AutoencoderTrial | None = None
@@ -183,7 +163,7 @@ class PopulationTrial(ClassifierTrial):
         num_steps: T.
         mask: train it on the error of those output neurons alone that fire wrongly.
         images: on which it is trained.
-        train_images: as for :class:`ClassifierTrial`.
+        train_images: as for :class:`ImageTrial`.
     """
 
     hidden: int = 196
@@ -209,8 +189,28 @@ class PopulationTrial(ClassifierTrial):
             return LitPopulation(network, rule=self.recipe.rule, loss=self.recipe.loss, **settings)
 
 
+@dataclass(frozen=True)
+class ImageClassifierTrial(ClassifierTrial):
+    """The conventional classifier that judges generated images."""
+
+    @property
+    def title(self) -> str:
+        """Images."""
+        return f"{self.images}-image-classifier"
+
+    def quick(self) -> Self:
+        """With a tenth of the images."""
+        return replace(self, train_images=QUICK)
+
+    def module(self, seed: int, data: ImageData, trials: Path) -> LightningModule:
+        """The untrained network with all that trains it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return LitImageClassifier(ImageClassifier(), seed, **self.recipe.factories())
+
+
 @torch.no_grad()
-def _accuracy(module: LitProbe | LitPopulation, images: ImageDataset, places: Tensor) -> float:
+def _accuracy(module: Classifying, images: ImageDataset, places: Tensor) -> float:
     right = 0
     for part in places.split(AT_ONCE):  # type: ignore[no-untyped-call]
         batch = ImageBatch(*(tensor.to(module.device) for tensor in image_batch(images, part)))

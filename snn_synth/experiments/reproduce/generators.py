@@ -2,12 +2,18 @@
 
 from dataclasses import replace
 
+from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.recipes import Recipe
+from snn_synth.experiments.reproduce.samples import ESVAETrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
 
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
+_ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=8, batch_size=64))
+_JUDGE = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
 _NUMBERS = replace(_TIMES, kind="ann")
+
+_SAMPLES = tuple(f"test/{name}" for name in ("classifier_frechet", "sure", "classes", "neighbour", "sure_of_shuffled"))
 
 GENERATORS = {
     "temporal-coding": Experiment(
@@ -30,5 +36,18 @@ GENERATORS = {
             "test/pca_16",
             "test/pca_32",
         ),
+    ),
+    "esvae": Experiment(
+        "ESVAE (Zhan et al. 2023), a spiking variational autoencoder: what it repeats and draws; the reference of the "
+        "other generators.",
+        {"MNIST": _ESVAE, "Fashion-MNIST": replace(_ESVAE, images="fashion_mnist")},
+        minutes=(3, 40),
+        measures=("test/pixel_mse", "test/pca_8", "test/mean_image", *_SAMPLES),
+    ),
+    "image-classifier": Experiment(
+        "The small classifier that judges the generators' images: how often it is right.",
+        {"MNIST": _JUDGE, "Fashion-MNIST": replace(_JUDGE, images="fashion_mnist")},
+        minutes=(1, 8),
+        measures=("test/accuracy",),
     ),
 }

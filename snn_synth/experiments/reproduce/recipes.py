@@ -59,10 +59,10 @@ PAPER_SPEECH_SNN = Recipe(lr=5e-5, rule="online", epochs=20, batch_size=50)
 PAPER_SPEECH_SGD = Recipe(lr=1e-4, optimizer="sgd", epochs=20, batch_size=50)
 PAPER_SPEECH_ADAM = Recipe(lr=1e-4, epochs=20, batch_size=50)
 
-# The best of `reproduce search-mnist`, `search-fashion` and `search-speech` so far (docs/results.md: which are whole).
+# The best of `reproduce search-mnist`, `search-fashion` and `search-speech`.
 BEST_SNN = {
     "mnist": Recipe(lr=3.2e-3, batch_size=10, one_cycle=True, loss="rate"),
-    "fashion_mnist": Recipe(lr=2e-3, batch_size=20, one_cycle=True),
+    "fashion_mnist": Recipe(lr=4e-3, batch_size=20, one_cycle=True, loss="rate"),
 }
 BEST_SLOPE = 2.0  # of the spiking network's surrogate
 BEST_ANN = {

@@ -1,7 +1,6 @@
 """Trials of the temporal coding autoencoder, beside a conventional one of its size and what needs no network."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -12,42 +11,37 @@ import torch
 from torch import Tensor
 
 from snn_synth.data import ImageDataset
-from snn_synth.experiments.reproduce.autoencoders import DATA, MEASURED, QUICK, WATCHED
-from snn_synth.experiments.reproduce.evaluation import baselines, probe
-from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.evaluation import baselines, probe
+from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
 from snn_synth.models import AEANN, TemporalCodingAE
 from snn_synth.training import LitAutoencoderANN, LitTemporalCodingAE
-from snn_synth.training.images import ImageData, image_batch
-from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.images import ImageData
 
 Module = LitTemporalCodingAE | LitAutoencoderANN
 
-AT_ONCE = 500  # images
 LATE = 4.0  # what a probe reads of a hidden neuron that is silent, in spans of the input
 
 
 @dataclass(frozen=True)
-class TemporalTrial(Trial):
+class TemporalTrial(ImageTrial):
     """An autoencoder with a small code, of spike times or of numbers.
 
     Args:
         recipe: how it is trained.
-        kind: ``ttfs``, or ``ann``, a conventional network with a sigmoid output.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure only so many.
+        kind: ``ttfs``, or ``ann``, a conventional network with a sigmoid output.
         hidden: neurons of the code.
         latency: tau.
         noise: of the input's times.
         penalty: of silent neurons.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
     """
 
     kind: Literal["ttfs", "ann"] = "ttfs"
-    images: str = "mnist"
     hidden: int = 32
     latency: float = 1.0
     noise: float = 0.0
     penalty: float = 0.3
-    train_images: int | None = None
 
     every = 200
     """Batches between two points of the curve."""
@@ -57,23 +51,10 @@ class TemporalTrial(Trial):
         """Images, kind and size."""
         return f"{self.images}-{self.kind}-{self.hidden}"
 
-    @property
-    def limit(self) -> int | None:
-        """Batches of an epoch, if not all of them."""
-        return None if self.train_images is None else self.train_images // self.recipe.batch_size
-
     def quick(self) -> Self:
         """With a tenth of the images, for a third of the epochs."""
         recipe = replace(self.recipe, epochs=-(-self.recipe.epochs // 3))
         return replace(self, recipe=recipe, train_images=QUICK)
-
-    def prepare(self, root: str | None) -> None:
-        """Get the images."""
-        DATA[self.images](root).prepare_data()
-
-    def data(self, root: str | None, seed: int) -> ImageData:
-        """All training images."""
-        return DATA[self.images](root, self.recipe.batch_size, validation_fraction=0, seed=seed)
 
     def module(self, seed: int, data: ImageData, trials: Path) -> Module:
         """The untrained network with all that trains it."""
@@ -91,7 +72,7 @@ class TemporalTrial(Trial):
 
     def measure(self, module: Module, data: ImageData) -> dict[str, dict[str, float]]:
         """Errors, silent neurons, and what a linear classifier reads from the code; and what needs no network."""
-        most = min(MEASURED, self.train_images or MEASURED)
+        most = self.most
         parts = {"train": data.train_set, "test": data.test_set}
         found = {part: {"pixel_mse": _mse(module, images, most)} for part, images in parts.items()}
         codes = {part: _codes(module, images, most) for part, images in parts.items()}
@@ -108,23 +89,17 @@ class TemporalTrial(Trial):
 
     def draw(self, module: Module, data: ImageData) -> npt.NDArray[np.float32]:
         """The first test image of each class, and what is drawn of it."""
-        places = torch.stack([(data.test_set.labels == label).nonzero()[0, 0] for label in range(10)])
-        batch = image_batch(data.test_set, places)
+        batch = first_of_each_class(data.test_set)
         with torch.no_grad():
             drawn = module.predict_step(batch)
         return torch.stack([batch.images[:, 0], drawn[:, 0]]).numpy()
-
-
-def _batches(images: ImageDataset, most: int) -> Iterator[ImageBatch]:
-    for places in torch.arange(min(most, len(images))).split(AT_ONCE):  # type: ignore[no-untyped-call]
-        yield image_batch(images, places)
 
 
 @torch.no_grad()
 def _mse(module: Module, images: ImageDataset, most: int) -> float:
     """Mean square error of the pixels, in [0, 1]."""
     errors = [
-        (module.predict_step(batch) - batch.images).square().flatten(1).mean(1) for batch in _batches(images, most)
+        (module.predict_step(batch) - batch.images).square().flatten(1).mean(1) for batch in first_images(images, most)
     ]
     return torch.cat(errors).mean().item()
 
@@ -133,15 +108,17 @@ def _mse(module: Module, images: ImageDataset, most: int) -> float:
 def _codes(module: Module, images: ImageDataset, most: int) -> Tensor:
     """Hidden spike times, or hidden numbers, ``[n, hidden]``."""
     if isinstance(module, LitAutoencoderANN):
-        return torch.cat([module.network.encode(batch.images.flatten(1)) for batch in _batches(images, most)])
+        return torch.cat([module.network.encode(batch.images.flatten(1)) for batch in first_images(images, most)])
     late = LATE + module.network.latency
-    return torch.cat([module.network.encoder(module.encode(batch)).clamp(max=late) for batch in _batches(images, most)])
+    return torch.cat(
+        [module.network.encoder(module.encode(batch)).clamp(max=late) for batch in first_images(images, most)]
+    )
 
 
 @torch.no_grad()
 def _silent(module: LitTemporalCodingAE, images: ImageDataset, most: int) -> dict[str, float]:
     """Shares of the neurons that do not fire."""
-    outs = [module.network(module.encode(batch)) for batch in _batches(images, most)]
+    outs = [module.network(module.encode(batch)) for batch in first_images(images, most)]
     return {
         "silent_hidden": torch.cat([out.embedding for out in outs]).isinf().float().mean().item(),
         "silent_output": torch.cat([out.times for out in outs]).isinf().float().mean().item(),

@@ -18,7 +18,7 @@ SNN = AutoencoderTrial(
     Recipe(lr=0.01, one_cycle=True, batch_size=20), images="mnist_subset", hidden=40, num_steps=6, train_images=1500
 )
 ANN = AutoencoderTrial(
-    Recipe(lr=0.1, optimizer="sgd", batch_size=20), "ann", "mnist_subset", hidden=12, train_images=100
+    Recipe(lr=0.1, optimizer="sgd", batch_size=20), kind="ann", images="mnist_subset", hidden=12, train_images=100
 )
 
 

@@ -1,0 +1,61 @@
+"""What trials on images have in common."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from snn_synth.data import ImageDataset
+from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.training import FashionMNISTData, MNISTData, MNISTSubsetData
+from snn_synth.training.images import ImageData, image_batch
+from snn_synth.training.loaders import ImageBatch
+
+DATA: dict[str, type[ImageData]] = {data.name: data for data in (MNISTData, FashionMNISTData, MNISTSubsetData)}
+QUICK = 6_000  # training images
+WATCHED = 200  # training images
+MEASURED = 10_000  # images: all of a test set, as many of the training set
+AT_ONCE = 500  # images
+
+
+@dataclass(frozen=True)
+class ImageTrial(Trial):
+    """A network on a set of images.
+
+    Args:
+        recipe: how it is trained.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure only so many.
+    """
+
+    images: str = "mnist"
+    train_images: int | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """Batches of an epoch, if not all of them."""
+        return None if self.train_images is None else self.train_images // self.recipe.batch_size
+
+    @property
+    def most(self) -> int:
+        """Images of a part of the data that are measured."""
+        return min(MEASURED, self.train_images or MEASURED)
+
+    def prepare(self, root: str | None) -> None:
+        """Get the images."""
+        DATA[self.images](root).prepare_data()
+
+    def data(self, root: str | None, seed: int) -> ImageData:
+        """All training images: none are held out, for nothing is chosen."""
+        return DATA[self.images](root, self.recipe.batch_size, validation_fraction=0, seed=seed)
+
+
+def first_images(images: ImageDataset, most: int) -> Iterator[ImageBatch]:
+    """The first images of a set, in parts."""
+    for places in torch.arange(min(most, len(images))).split(AT_ONCE):  # type: ignore[no-untyped-call]
+        yield image_batch(images, places)
+
+
+def first_of_each_class(images: ImageDataset) -> ImageBatch:
+    """The first image of each of the ten classes."""
+    return image_batch(images, torch.stack([(images.labels == label).nonzero()[0, 0] for label in range(10)]))

@@ -1,0 +1,120 @@
+"""Trials of networks that draw new images."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from snn_synth.evaluation import baselines, sample_quality
+from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
+from snn_synth.models import ESVAE, ImageClassifier
+from snn_synth.training import LitESVAE
+from snn_synth.training.classifier import shuffled_pixels
+from snn_synth.training.images import ImageData
+
+SAMPLES = 2_000
+ROWS = 4  # of samples in a picture
+
+
+@dataclass(frozen=True)
+class SampleTrial(ImageTrial):
+    """What all of them have in common: how good their samples are."""
+
+    def sample(self, module: Any, count: int) -> Tensor:
+        """New images ``[count, 1, H, W]`` in [0, 1], always the same."""
+        images: Tensor = module.network.sample(count, torch.Generator().manual_seed(0))
+        return images
+
+    def quality(self, module: Any, data: ImageData) -> dict[str, float]:
+        """How good the samples are, and what the same measure says of shuffled pixels."""
+        judge = ImageClassifier.from_pretrained(f"{self.images.replace('_', '-')}-classifier")
+        samples = self.sample(module, SAMPLES)
+        side = samples.shape[-1]
+        train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
+        shuffled = shuffled_pixels(train[:SAMPLES], 0)
+        found = sample_quality(samples, test, train, data.train_set.labels, judge)
+        return found | {
+            "sure_of_shuffled": sample_quality(shuffled, test, train[:1], data.train_set.labels, judge)["sure"]
+        }
+
+    def rows(self, module: Any) -> Tensor:
+        """Rows of samples, ``[R, 10, 28, 28]``."""
+        samples = self.sample(module, 10 * ROWS)
+        return F.interpolate(samples, (28, 28), mode="nearest").reshape(ROWS, 10, 28, 28)
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    return F.adaptive_avg_pool2d(images[:, None].float() / 255, side)
+
+
+@dataclass(frozen=True)
+class ESVAETrial(SampleTrial):
+    """An ESVAE.
+
+    Args:
+        recipe: how it is trained.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure only so many.
+        latent: neurons of the code.
+        num_steps: T.
+        mmd_weight: of the prior's distance.
+    """
+
+    latent: int = 32
+    num_steps: int = 8
+    mmd_weight: float = 1e-3
+
+    @property
+    def title(self) -> str:
+        """Images and size."""
+        return f"{self.images}-esvae-{self.latent}"
+
+    def quick(self) -> Self:
+        """With a tenth of the images, for a third of the epochs."""
+        recipe = replace(self.recipe, epochs=-(-self.recipe.epochs // 3))
+        return replace(self, recipe=recipe, train_images=QUICK)
+
+    def module(self, seed: int, data: ImageData, trials: Path) -> LitESVAE:
+        """The untrained network with all that trains it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = ESVAE(latent=self.latent, num_steps=self.num_steps)
+            return LitESVAE(network, self.mmd_weight, seed, **self.recipe.factories())
+
+    @torch.no_grad()
+    def watch(self, module: LitESVAE, data: ImageData) -> dict[str, float]:
+        """Error of the first training images; the network is in evaluation mode meanwhile."""
+        training = module.training
+        module.eval()
+        error = _mse(module, data, "train", WATCHED)
+        module.train(training)
+        return {"pixel_mse": error}
+
+    @torch.no_grad()
+    def measure(self, module: LitESVAE, data: ImageData) -> dict[str, dict[str, float]]:
+        """Errors and samples, and what needs no network."""
+        found = {part: {"pixel_mse": _mse(module, data, part, self.most)} for part in ("train", "test")}
+        train, test = (part.images[: self.most].flatten(1).float() / 255 for part in (data.train_set, data.test_set))
+        found["test"] |= baselines(train, test) | self.quality(module, data)
+        return found
+
+    @torch.no_grad()
+    def draw(self, module: LitESVAE, data: ImageData) -> npt.NDArray[np.float32]:
+        """The first test image of each class, what is drawn of it, a walk between two of them, and samples."""
+        batch = first_of_each_class(data.test_set)
+        drawn, rates = module.predict_step(batch), module.network.encode(batch.images)
+        walk = torch.lerp(rates[0], rates[1], torch.linspace(0, 1, 10)[:, None])
+        code = (walk > torch.linspace(0, 1, self.num_steps + 2)[1:-1, None, None]).float()
+        rows = torch.cat([batch.images, drawn, module.network.decode(code)]).reshape(3, 10, 28, 28)
+        return torch.cat([rows, self.rows(module)]).numpy()
+
+
+def _mse(module: LitESVAE, data: ImageData, part: str, most: int) -> float:
+    images = data.train_set if part == "train" else data.test_set
+    errors = [(module.predict_step(b) - b.images).square().flatten(1).mean(1) for b in first_images(images, most)]
+    return torch.cat(errors).mean().item()

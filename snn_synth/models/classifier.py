@@ -1,0 +1,67 @@
+"""A small conventional classifier of images, in whose features generated images are judged."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from snn_synth.errors import InputError
+from snn_synth.models.pretrained import Pretrained
+
+
+class ImageClassifier(Pretrained):
+    """Two convolutions and two layers: what judges generated images, by its features and by how sure it is.
+
+    It is not Inception: a Frechet distance in its features is no FID.
+
+    Args:
+        classes: of images.
+        features: of the layer before the last.
+
+    Shape:
+        images ``[B, 1, 28, 28]`` in [0, 1] to logits ``[B, classes]``. Others are resized.
+
+    Raises:
+        InputError: for images with another number of axes or channels.
+
+    Example:
+        >>> judge = ImageClassifier(features=8)
+        >>> judge(torch.rand(2, 1, 14, 14)).shape, judge.features(torch.rand(2, 1, 28, 28)).shape
+        (torch.Size([2, 10]), torch.Size([2, 8]))
+    """
+
+    def __init__(self, classes: int = 10, features: int = 64) -> None:
+        """Make the layers."""
+        super().__init__()
+        self.trunk = nn.Sequential(
+            nn.Conv2d(1, 16, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 7 * 7, features),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(features, classes)
+        self.config = {"classes": classes, "features": features}
+
+    def features(self, images: Tensor) -> Tensor:
+        """``[B, features]``."""
+        if images.dim() != 4 or images.shape[1] != 1:
+            raise InputError(f"Expected images of shape [B, 1, H, W], got {list(images.shape)}")
+        if images.shape[2:] != (28, 28):
+            images = F.interpolate(images, (28, 28), mode="bilinear")
+        found: Tensor = self.trunk(images)
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Of the classes, ``[B, classes]``."""
+        logits: Tensor = self(images)
+        return logits.softmax(1)

@@ -1,0 +1,189 @@
+"""ESVAE: a convolutional spiking variational autoencoder whose code fires by chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from snn_synth.errors import InputError
+from snn_synth.functional import sampled_spikes
+from snn_synth.models.pretrained import Pretrained
+from snn_synth.neurons import SigmoidLeaky
+
+_READOUT = 0.8  # what a step of the output weighs, of the next
+
+
+@dataclass(frozen=True, eq=False)
+class ESVAEOutput:
+    """What an ESVAE makes of images."""
+
+    images: Tensor
+    """``[B, 1, side, side]`` in [0, 1]."""
+    rates: Tensor
+    """Of the code, ``[B, latent]``."""
+    code: Tensor
+    """Spikes, ``[T, B, latent]``."""
+
+
+class SpikingLayer(nn.Module):
+    r"""An operator, batch normalization over all time steps, and neurons.
+
+    Args:
+        operator: from ``[B, ...]`` to ``[B, C, ...]``.
+        channels: C.
+        alpha: leak of the neurons.
+
+    Shape:
+        ``[T, B, ...]`` to spikes ``[T, B, C, ...]``.
+
+    Source:
+        Zheng et al. 2021 (tdBN): with the threshold 1 it is batch normalization.
+
+    Example:
+        >>> SpikingLayer(nn.Conv2d(1, 2, 3), 2)(torch.ones(4, 1, 1, 5, 5)).shape
+        torch.Size([4, 1, 2, 3, 3])
+    """
+
+    def __init__(self, operator: nn.Module, channels: int, alpha: float = 0.75) -> None:
+        """Keep the operator."""
+        super().__init__()
+        self.operator = operator
+        self.norm = nn.BatchNorm2d(channels) if not isinstance(operator, nn.Linear) else nn.BatchNorm1d(channels)
+        self.neuron = SigmoidLeaky(alpha)
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """All time steps."""
+        currents = self.norm(self.operator(spikes.flatten(0, 1)))
+        return self._fire(currents.unflatten(0, spikes.shape[:2]))
+
+    def constant(self, values: Tensor, num_steps: int) -> Tensor:
+        """The same for an input that is the same at every step: ``[B, ...]`` to ``[T, B, C, ...]``."""
+        currents = self.norm(self.operator(values))
+        return self._fire(currents.expand(num_steps, *currents.shape))
+
+    def _fire(self, currents: Tensor) -> Tensor:
+        spikes: Tensor = self.neuron.scan(currents.contiguous())[0]
+        return spikes
+
+
+class ESVAE(Pretrained):
+    r"""Convolutional spiking autoencoder; the encoder's firing rates are the probabilities of its code's spikes.
+
+    .. math:: r = \frac1T \sum_t e[t], \qquad z_i[t] \sim \operatorname{Bernoulli}(r_i), \qquad
+        \hat x = \tfrac12 \Bigl(1 + \tanh \sum_t 0.8^{\,T-1-t}\, y[t]\Bigr)
+
+    New images come from rates of the prior, :math:`r_p = \sigma(W n + b)` with :math:`n \sim \mathcal N(0, I)`.
+
+    Args:
+        side: of the images.
+        channels: of the encoder's layers, each of which halves the image; the decoder has the same backwards.
+        latent: neurons of the code.
+        num_steps: T.
+        alpha: leak of all neurons; the authors keep a quarter of the membrane.
+
+    Shape:
+        images ``[B, 1, side, side]`` in [0, 1] to an :class:`ESVAEOutput`.
+
+    Raises:
+        InputError: for sizes below 1, or images of another shape.
+
+    Source:
+        Zhan et al. 2023 (ESVAE), on FSVAE (Kamata, Mukuta & Harada 2022). Smaller than theirs (32-64-128-256, T=16, on
+        32 x 32 pixels), and with the paper's sigmoid surrogate, centred on the threshold, instead of a box around 0.
+
+    Example:
+        >>> vae = ESVAE(side=8, channels=(4, 4), latent=3, num_steps=4)
+        >>> vae(torch.rand(2, 1, 8, 8)).images.shape
+        torch.Size([2, 1, 8, 8])
+        >>> vae.eval().sample(5, torch.Generator().manual_seed(0)).shape
+        torch.Size([5, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        side: int = 28,
+        channels: Sequence[int] = (16, 32, 64),
+        latent: int = 32,
+        num_steps: int = 8,
+        alpha: float = 0.75,
+    ) -> None:
+        """Make encoder, decoder and prior."""
+        super().__init__()
+        if not channels or min(side, *channels, latent, num_steps) < 1:
+            raise InputError(
+                f"Expected sizes of at least 1 and at least one layer, got {side}, {list(channels)}, {latent} "
+                f"and {num_steps}"
+            )
+        self.side, self.num_steps, self.latent = side, num_steps, latent
+        sides = [side]
+        for _ in channels:
+            sides.append(-(-sides[-1] // 2))
+        self.small = (channels[-1], sides[-1], sides[-1])
+        size = channels[-1] * sides[-1] ** 2
+        self.encoder = nn.ModuleList(
+            SpikingLayer(nn.Conv2d(before, after, 3, 2, 1, bias=False), after, alpha)
+            for before, after in pairwise([1, *channels])
+        )
+        self.to_code = SpikingLayer(nn.Linear(size, latent, bias=False), latent, alpha)
+        self.prior = nn.Linear(latent, latent)
+        self.from_code = SpikingLayer(nn.Linear(latent, size, bias=False), size, alpha)
+        backwards = [*reversed(channels), channels[0]]
+        self.decoder = nn.ModuleList(
+            SpikingLayer(
+                nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1 - wanted % 2, bias=False), after, alpha
+            )
+            for (before, after), wanted in zip(pairwise(backwards), sides[-2::-1], strict=True)
+        )
+        self.draw = nn.Conv2d(channels[0], 1, 3, padding=1)
+        self.config = {
+            "side": side,
+            "channels": list(channels),
+            "latent": latent,
+            "num_steps": num_steps,
+            "alpha": alpha,
+        }
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Rates of the code, ``[B, latent]``."""
+        if images.shape[1:] != (1, self.side, self.side):
+            raise InputError(f"Expected images of shape [B, 1, {self.side}, {self.side}], got {list(images.shape)}")
+        first, *others = self.encoder
+        assert isinstance(first, SpikingLayer)
+        spikes = first.constant(2 * images - 1, self.num_steps)
+        for layer in others:
+            spikes = layer(spikes)
+        rates: Tensor = self.to_code(spikes.flatten(2)).mean(0)
+        return rates
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Images of spikes ``[T, B, latent]``."""
+        if code.dim() != 3 or (code.shape[0], code.shape[2]) != (self.num_steps, self.latent):
+            raise InputError(f"Expected spikes of shape [{self.num_steps}, B, {self.latent}], got {list(code.shape)}")
+        spikes = self.from_code(code).unflatten(2, self.small)
+        for layer in self.decoder:
+            spikes = layer(spikes)
+        weights = _READOUT ** torch.arange(len(spikes) - 1, -1, -1, dtype=spikes.dtype, device=spikes.device)
+        # The last operator is linear: it may come after the sum over time.
+        membrane: Tensor = self.draw(torch.einsum("t,t...->...", weights, spikes))
+        return (membrane.tanh() + 1) / 2
+
+    def forward(self, images: Tensor, generator: torch.Generator | None = None) -> ESVAEOutput:
+        """Draw a code of each image and decode it."""
+        rates = self.encode(images)
+        code = sampled_spikes(rates, self.num_steps, generator)
+        return ESVAEOutput(self.decode(code), rates, code)
+
+    def prior_rates(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Rates of new codes, ``[count, latent]``."""
+        like = self.prior.weight
+        noise = torch.randn(count, self.latent, dtype=like.dtype, device=like.device, generator=generator)
+        rates: Tensor = self.prior(noise).sigmoid()
+        return rates
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """New images, ``[count, 1, side, side]``; in training mode they depend on each other."""
+        rates = self.prior_rates(count, generator)
+        return self.decode(sampled_spikes(rates, self.num_steps, generator))

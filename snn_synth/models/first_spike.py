@@ -1,0 +1,104 @@
+"""A classifier in which each neuron fires at most once, and the first output to fire decides."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from snn_synth.encoding import step_times
+from snn_synth.errors import InputError
+from snn_synth.functional import normalize_gradient
+from snn_synth.models.pretrained import Pretrained
+from snn_synth.ttfs import TTFSIFLinear
+
+
+@dataclass(frozen=True, eq=False)
+class FirstSpikeOutput:
+    """Steps of the spikes of a network in which each neuron fires at most once; T where it does not."""
+
+    inputs: Tensor
+    """``[B, inputs]``."""
+    hidden: Tensor
+    """``[B, hidden]``."""
+    times: Tensor
+    """Of the output neurons, ``[B, classes]``."""
+
+    @property
+    def labels(self) -> Tensor:
+        """The output that fires first, the lower one of two: ``[B]``."""
+        return self.times.argmin(1)
+
+    @property
+    def decision(self) -> Tensor:
+        """The step of the first output's spike, ``[B]``."""
+        return self.times.min(1).values
+
+    @property
+    def spikes(self) -> Tensor:
+        """How many spikes there are in the whole network until the decision, ``[B]``."""
+        until = self.decision[:, None]
+        return (self.inputs < until).sum(1) + (self.hidden < until).sum(1) + (self.times <= until).sum(1)
+
+
+class FirstSpikeClassifier(Pretrained):
+    """Neurons that integrate without a leak and fire at most once; the first output to fire is the class.
+
+    Args:
+        inputs: pixels.
+        hidden: neurons between.
+        classes: output neurons.
+        num_steps: T.
+        threshold: of all neurons.
+        gains: of the two layers' initial weights, see :class:`~snn_synth.ttfs.TTFSIFLinear`.
+
+    Shape:
+        steps ``[B, inputs]`` to a :class:`FirstSpikeOutput`.
+
+    Raises:
+        InputError: for what the layers refuse.
+
+    Source:
+        Kheradpisheh & Masquelier 2020 (S4NN); Kotariya & Ganguly 2021 measure it with their aggressive loss.
+
+    Example:
+        >>> out = FirstSpikeClassifier(4, 3, 2, num_steps=8)(torch.tensor([[0.0, 1.0, 2.0, 8.0]]))
+        >>> out.times.shape, out.labels.shape, bool((out.decision <= 8).all())
+        (torch.Size([1, 2]), torch.Size([1]), True)
+    """
+
+    def __init__(
+        self,
+        inputs: int = 784,
+        hidden: int = 128,
+        classes: int = 10,
+        num_steps: int = 64,
+        threshold: float = 1.0,
+        gains: tuple[float, float] = (8.0, 8.0),
+    ) -> None:
+        """Make the two layers."""
+        super().__init__()
+        self.inputs, self.num_steps = inputs, num_steps
+        self.hidden = TTFSIFLinear(inputs, hidden, num_steps, threshold, gains[0])
+        self.output = TTFSIFLinear(hidden, classes, num_steps, threshold, gains[1])
+        self.config = {
+            "inputs": inputs,
+            "hidden": hidden,
+            "classes": classes,
+            "num_steps": num_steps,
+            "threshold": threshold,
+            "gains": list(gains),
+        }
+
+    def forward(self, times: Tensor) -> FirstSpikeOutput:
+        """Steps of all spikes; errors reach the hidden layer with the same length for every sample."""
+        hidden = self.hidden(times)
+        return FirstSpikeOutput(times, hidden, self.output(normalize_gradient(hidden)))
+
+    @torch.no_grad()
+    def classify(self, images: Tensor) -> Tensor:
+        """Labels of images in [0, 1], ``[B, ...]`` with ``inputs`` pixels each."""
+        flat = images.flatten(1)
+        if flat.shape[1] != self.inputs:
+            raise InputError(f"Expected images of {self.inputs} pixels, got {flat.shape[1]}")
+        out: FirstSpikeOutput = self(step_times(flat, self.num_steps))
+        return out.labels

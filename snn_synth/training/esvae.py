@@ -1,0 +1,105 @@
+"""Training an ESVAE."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torchmetrics import Metric
+
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import rbf_mmd
+from snn_synth.metrics import Mean
+from snn_synth.models import ESVAE, ESVAEOutput
+from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.hparams import remember
+from snn_synth.training.loaders import ImageBatch
+
+
+class LitESVAE(LitModule):
+    r"""Trains an ESVAE to repeat its images, and its prior to give the rates that images have.
+
+    .. math:: L = \overline{(2 x - 2 \hat x)^2} + \lambda\,\operatorname{MMD}^2(r_q, r_p)
+
+    Logs ``train/loss``; ``val/mse`` and ``test/mse``, the mean square error of the pixels in [0, 1]; ``.../mmd``;
+    ``.../rate``, the share of the code that fires.
+
+    Args:
+        network: the autoencoder.
+        mmd_weight: :math:`\lambda`.
+        seed: of the codes and of the prior.
+        optimizer: makes the optimizer of the parameters; AdamW if not given.
+        lr_scheduler: makes the scheduler, stepped once per batch.
+
+    Raises:
+        InputError: for a negative ``mmd_weight``.
+
+    Source:
+        Zhan et al. 2023 (ESVAE); the loss of images in [-1, 1] is theirs.
+
+    Example:
+        >>> LitESVAE(ESVAE(channels=(4, 4), latent=3)).hparams["network"]["init_args"]["latent"]
+        3
+    """
+
+    network: ESVAE
+
+    def __init__(
+        self,
+        network: ESVAE,
+        mmd_weight: float = 1e-3,
+        seed: int = 0,
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        """Check and keep the settings."""
+        if not mmd_weight >= 0:
+            raise InputError(f"Expected `mmd_weight` to be at least 0, got {mmd_weight}")
+        super().__init__(optimizer, lr_scheduler)
+        remember(
+            self, network=network, mmd_weight=mmd_weight, seed=seed, optimizer=optimizer, lr_scheduler=lr_scheduler
+        )
+        self.network, self.mmd_weight, self.seed = network, mmd_weight, seed
+        for stage in ("val", "test"):
+            for name in ("mse", "mmd", "rate"):
+                setattr(self, f"{stage}_{name}", Mean())
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        out, mmd = self._run(batch, self.current_epoch)
+        loss = 4 * (out.images - batch.images).square().mean() + self.mmd_weight * mmd
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand the images to the callbacks."""
+        return self._measure("val", batch)
+
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure, and hand the images to the callbacks."""
+        return self._measure("test", batch)
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
+        """Reconstructed images, ``[B, 1, H, W]`` in [0, 1]."""
+        return self._run(batch, HELD_OUT)[0].images
+
+    def _run(self, batch: ImageBatch, epoch: int) -> tuple[ESVAEOutput, Tensor]:
+        """Output, and how far the prior is from the rates of these images."""
+        key = int(sample_keys(self.seed, epoch, batch.index[:1]))  # no hidden randomness
+        generator = torch.Generator(batch.images.device).manual_seed(key)
+        out: ESVAEOutput = self.network(batch.images, generator)
+        return out, rbf_mmd(out.rates, self.network.prior_rates(len(out.rates), generator))
+
+    def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
+        out, mmd = self._run(batch, HELD_OUT)
+        measured = {
+            "mse": (out.images - batch.images).square().flatten(1).mean(1),
+            "mmd": mmd.expand(len(batch.images)),
+            "rate": out.rates.mean(1),
+        }
+        for name, values in measured.items():
+            metric: Metric = getattr(self, f"{stage}_{name}")
+            metric.update(values)
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
+        return {"images": out.images, "targets": batch.images}

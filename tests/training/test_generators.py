@@ -1,0 +1,139 @@
+"""Modules of the generators and of what judges them."""
+
+import functools
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from snn_synth.encoding import sample_keys, step_times
+from snn_synth.errors import InputError
+from snn_synth.functional import normalized_timing_loss, rbf_mmd, relative_targets
+from snn_synth.models import ESVAE, FirstSpikeClassifier, ImageClassifier
+from snn_synth.training import LitESVAE, LitFirstSpikeClassifier, LitImageClassifier
+from snn_synth.training.classifier import shuffled_pixels
+
+from .tiny import TinyImages, quiet_trainer
+
+
+class Squares(TinyImages):
+    """Of 28 x 28 pixels: each label has a bright square of its own."""
+
+    def __init__(self, **settings):
+        super().__init__(train=200, test=50, **settings)
+        self.images = 0.1 * torch.rand(250, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        for place in range(250):
+            label = place % 10
+            self.images[place, 0, 14 * (label // 5) :, 5 * (label % 5) :][:8, :5] += 0.8
+
+
+def adam(lr):
+    return functools.partial(torch.optim.Adam, lr=lr)
+
+
+def first_batch_loss(tmp_path, module, data):
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+    trainer.fit(module, data)
+    return trainer.callback_metrics["train/loss"].item()
+
+
+def test_an_esvae_learns_error_and_discrepancy(tmp_path):
+    torch.manual_seed(0)
+    vae, data = ESVAE(channels=(3, 3), latent=4, num_steps=3), Squares()
+    module = LitESVAE(vae, mmd_weight=0.5, seed=7, optimizer=adam(1e-3))
+    batch = next(iter(data.train_dataloader()))
+    generator = torch.Generator().manual_seed(int(sample_keys(7, 0, batch.index[:1])))
+    out = vae(batch.images, generator)
+    mmd = rbf_mmd(out.rates, vae.prior_rates(10, generator))
+    expected = ((2 * out.images - 2 * batch.images) ** 2).mean() + 0.5 * mmd
+    assert 0.1 * expected < 0.5 * mmd < 0.9 * expected, "both terms count"
+    assert first_batch_loss(tmp_path, module, data) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_an_esvae_learns_images_and_is_measured_by_a_fixed_chance(tmp_path):
+    torch.manual_seed(0)
+    module = LitESVAE(ESVAE(channels=(4, 8), latent=16, num_steps=4), optimizer=adam(5e-3))
+    data = Squares(batch_size=20)
+    trainer = quiet_trainer(tmp_path, max_epochs=15)
+    (before,) = trainer.validate(module, data, verbose=False)
+    trainer.fit(module, data)
+    first, second = (trainer.test(module, data, verbose=False)[0] for _ in range(2))
+    assert first == second
+    mean = data.images[:200].mean(0)
+    assert first["test/mse"] < 0.5 * (data.images[200:] - mean).square().mean()
+    assert first["test/mse"] < 0.5 * before["val/mse"]
+    drawn = torch.cat(trainer.predict(module, data))
+    assert (drawn - data.images[200:]).square().mean().item() == pytest.approx(first["test/mse"], rel=1e-4)
+
+
+@pytest.mark.parametrize("advance", [0.0, 3.0])
+def test_a_first_spike_classifier_learns_its_relative_targets(tmp_path, advance):
+    torch.manual_seed(0)
+    net, data = FirstSpikeClassifier(784, 20, 10, 16), Squares()
+    module = LitFirstSpikeClassifier(net, margin=2.0, advance=advance, optimizer=adam(1e-3))
+    batch = next(iter(data.train_dataloader()))
+    times = net(step_times(batch.images.flatten(1), 16)).times.detach()
+    targets = relative_targets(times, batch.labels, 2.0, advance, 16)
+    expected = normalized_timing_loss(times, targets, 16).item()
+    assert expected > 0.01
+    assert first_batch_loss(tmp_path, module, data) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_first_spike_classifier_learns_and_says_when_it_decides(tmp_path):
+    torch.manual_seed(0)
+    data = Squares(batch_size=20)
+    sgd = functools.partial(torch.optim.SGD, lr=0.2)
+    module = LitFirstSpikeClassifier(
+        FirstSpikeClassifier(784, 40, 10, 32, gains=(12.0, 12.0)), margin=6.0, optimizer=sgd
+    )
+    trainer = quiet_trainer(tmp_path, max_epochs=30)
+    trainer.fit(module, data)
+    (found,) = trainer.test(module, data, verbose=False)
+    out = module.network(step_times(data.images[200:].flatten(1), 32))
+    labels = torch.arange(200, 250) % 10
+    assert found["test/accuracy"] == pytest.approx((out.labels == labels).float().mean().item())
+    assert found["test/accuracy"] > 0.5
+    assert found["test/decision"] == pytest.approx(out.decision.mean().item() / 32)
+    assert found["test/spikes"] == pytest.approx(out.spikes.float().mean().item())
+    assert torch.equal(torch.cat(trainer.predict(module, data)), out.labels)
+
+
+def test_a_judge_learns_classes_and_to_doubt_what_is_none(tmp_path):
+    torch.manual_seed(0)
+    data = Squares(batch_size=20)
+    module = LitImageClassifier(ImageClassifier(features=16), seed=5, optimizer=adam(3e-3))
+    batch = next(iter(data.train_dataloader()))
+    shuffled = shuffled_pixels(batch.images, int(sample_keys(5, 0, batch.index[:1])))
+    sure, unsure = module.network(batch.images), module.network(shuffled)
+    uniform = torch.full((20, 10), 0.1)
+    expected = F.cross_entropy(sure, batch.labels) + F.cross_entropy(unsure, uniform)
+    trainer = quiet_trainer(tmp_path, max_epochs=12)
+    trainer.fit(module, data)
+    first = first_batch_loss(tmp_path, LitImageClassifier(module.network, 5, adam(0.0)), data)
+    torch.manual_seed(0)
+    again = LitImageClassifier(ImageClassifier(features=16), seed=5, optimizer=adam(0.0))
+    assert first_batch_loss(tmp_path, again, data) == pytest.approx(expected.item(), rel=1e-5)
+    assert first < 0.9 * expected.item()
+    (found,) = trainer.test(module, data, verbose=False)
+    assert found["test/accuracy"] > 0.9
+    images = data.images[200:]
+    assert (module.network.probabilities(images).max(1).values > 0.9).float().mean() > 0.8
+    assert (module.network.probabilities(shuffled_pixels(images, 1)).max(1).values > 0.9).float().mean() < 0.05
+
+
+def test_shuffled_pixels_are_the_same_pixels_elsewhere():
+    images = Squares().images[:5]
+    shuffled = shuffled_pixels(images, 3)
+    assert torch.equal(shuffled.flatten(1).sort().values, images.flatten(1).sort().values)
+    assert (shuffled != images).float().mean() > 0.9
+    assert torch.equal(shuffled_pixels(images, 3), shuffled)
+    assert not torch.equal(shuffled_pixels(images, 4), shuffled)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="Expected `mmd_weight` to be at least 0, got -1"):
+        LitESVAE(ESVAE(channels=(2,), latent=2), mmd_weight=-1)
+    with pytest.raises(InputError, match=r"a positive `margin` and an `advance` of at least 0, got 0 and 0\.0"):
+        LitFirstSpikeClassifier(FirstSpikeClassifier(), margin=0)
+    with pytest.raises(InputError, match=r"Expected images of shape \[B, 1, H, W\], got \[3, 28, 28\]"):
+        ImageClassifier()(torch.zeros(3, 28, 28))
