@@ -11,6 +11,7 @@ import torch
 
 from snn_synth.experiments.record import versions
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 from snn_synth.experiments.reproduce.trials import NETWORK, RESULT, Trial
 from snn_synth.files import atomic_write
@@ -107,7 +108,12 @@ def measured(trial: Trial, trials: Path, model: Pretrained) -> dict[str, float]:
 
 def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, float], made: Any) -> str:
     """The model card."""
-    settings = "\n".join(f"| {key} | {value} |" for key, value in flat(asdict(trial)))
+    by_rule = isinstance(trial, AutoencoderTrial | AudiocoderTrial)  # else the recipe's rule and loss mean nothing
+    settings = "\n".join(
+        f"| {key} | {value} |"
+        for key, value in flat(asdict(trial))
+        if by_rule or key not in ("recipe.rule", "recipe.loss")
+    )
     measures = "\n".join(f"| {key} | {value:.4f} |" for key, value in found.items())
     installed = ", ".join(f"{package} {number}" for package, number in versions().items())
     words = "\n`mse` is the standardized error: 0 is perfect, a silent output scores 1.\n" if "mse" in found else ""

@@ -5,13 +5,15 @@ import re
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from snn_synth.data import FSDD, MNIST, FashionMNIST, build_front_end, spectrograms
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
-from snn_synth.models import AESNN, AudioToImage
+from snn_synth.models import AESNN, AudioToImage, ImageClassifier
 from snn_synth.models.pretrained import shipped_models
+from snn_synth.training.classifier import shuffled_pixels
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
 
@@ -23,11 +25,12 @@ def said(name, measure):
 
 
 def test_each_has_a_card_and_all_are_small():
-    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"}
+    names = {"mnist", "fashion-mnist", "fsdd", "mnist-classifier", "fashion-mnist-classifier"}
+    assert set(shipped_models()) == names
     size = 0
     for folder in shipped_models().values():
         text = (folder / "README.md").read_text()
-        assert all(word in text for word in ("Command", "seed 0", "Data", "mse", "from_pretrained"))
+        assert all(word in text for word in ("Command", "seed 0", "Data", "after rounding", "from_pretrained"))
         size += sum(path.stat().st_size for path in folder.iterdir())
     assert size < 20e6
 
@@ -60,8 +63,21 @@ def test_spoken_digits_become_images_as_the_card_says():
     assert mse.mean().item() == pytest.approx(said("fsdd", "mse"), rel=0.05)
 
 
+@needs_data
+@pytest.mark.parametrize(("name", "images"), [("mnist-classifier", MNIST), ("fashion-mnist-classifier", FashionMNIST)])
+def test_a_judge_is_right_as_its_card_says_and_doubts_what_is_no_image(name, images):
+    judge, test = ImageClassifier.from_pretrained(name), images(train=False)
+    pictures = test.images.unsqueeze(1).float() / 255
+    found = torch.cat([judge.probabilities(part) for part in pictures.split(1000)])
+    assert (found.argmax(1) == test.labels).float().mean().item() == pytest.approx(said(name, "accuracy"), abs=2e-4)
+    for side in (28, 14):
+        shuffled = shuffled_pixels(F.adaptive_avg_pool2d(pictures[:2000], side), 0)
+        assert (judge.probabilities(shuffled).max(1).values > 0.9).float().mean() < 0.05
+
+
 def test_an_unknown_name_lists_the_shipped_ones():
-    with pytest.raises(InputError, match=r"\['fashion-mnist', 'fsdd', 'mnist'\], got cifar"):
+    names = r"\['fashion-mnist', 'fashion-mnist-classifier', 'fsdd', 'mnist', 'mnist-classifier'\]"
+    with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")
     with pytest.raises(InputError, match="Expected a saved AESNN, got a AudioToImage"):
         AESNN.from_pretrained("fsdd")

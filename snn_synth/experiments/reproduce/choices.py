@@ -46,6 +46,9 @@ CHOICES = {
             "weight decay 1e-4 an update": _clothes(weight_decay=1e-4 / PAPER_SNN.lr),
             "learning rate 1e-4 instead of 5e-4": _clothes(lr=1e-4),
             "leak 0.5 instead of 0.1": replace(_CLOTHES, alpha=0.5),
+            "1,024 hidden neurons, learning rate 1e-4": replace(
+                CLOTHES_1024["SNN paper"], recipe=replace(PAPER_SNN, lr=1e-4)
+            ),
         },
         minutes=(4, 30),
     ),
@@ -59,6 +62,7 @@ CHOICES = {
             "images nearest their class mean": replace(SPEECH_A["SNN best"], pairing="A-mean"),
             "paper's recipe, 512 hidden neurons": SPEECH_A["SNN paper"],
             "paper's recipe, 1024 hidden neurons": replace(SPEECH_A["SNN paper"], hidden=1024),
+            "paper's recipe, T = 60": replace(SPEECH_A["SNN paper"], num_steps=60),
         },
         minutes=(4, 30),
     ),
