@@ -86,8 +86,11 @@ class TTFSIFLinear(nn.Module):
         out_features: neurons.
         num_steps: T, which means that a neuron does not fire.
         threshold: :math:`\theta`.
-        gain: mean of the initial weights, in :math:`\theta` / inputs: if all inputs fired, the potential would end at
-            gain times the threshold.
+        gain: mean of the initial weights, in :math:`\theta` / inputs: if all inputs fired, the potentials would end at
+            gain times the threshold on average.
+        spread: their standard deviation, in :math:`\theta / \sqrt{inputs}`: that of those potentials, in thresholds.
+        pulse: give the neurons one more input, which always fires at the step 0.
+        smoothing: of the gradient, in steps; see :func:`~snn_synth.functional.if_spike_times`.
 
     Shape:
         ``[B, in]`` to ``[B, out]``, whole numbers from 0 to T.
@@ -96,7 +99,7 @@ class TTFSIFLinear(nn.Module):
         InputError: for sizes below 1, and what :func:`~snn_synth.functional.if_spike_times` refuses.
 
     Source:
-        Kheradpisheh & Masquelier 2020; initial weights uniform from 0, as theirs.
+        Kheradpisheh & Masquelier 2020, who draw the initial weights uniformly from 0.
 
     Example:
         >>> layer = TTFSIFLinear(3, 2, num_steps=8)
@@ -107,7 +110,15 @@ class TTFSIFLinear(nn.Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, num_steps: int = 256, threshold: float = 1.0, gain: float = 8.0
+        self,
+        in_features: int,
+        out_features: int,
+        num_steps: int = 256,
+        threshold: float = 1.0,
+        gain: float = 2.0,
+        spread: float = 0.5,
+        pulse: bool = False,
+        smoothing: float | None = None,
     ) -> None:
         """Draw the weights."""
         super().__init__()
@@ -116,9 +127,13 @@ class TTFSIFLinear(nn.Module):
                 f"Expected at least one input, one neuron and one step, "
                 f"got {in_features}, {out_features} and {num_steps}"
             )
-        self.num_steps, self.threshold = num_steps, threshold
-        self.weight = nn.Parameter(torch.rand(out_features, in_features) * (2 * gain * threshold / in_features))
+        self.num_steps, self.threshold, self.pulse, self.smoothing = num_steps, threshold, pulse, smoothing
+        inputs = in_features + pulse
+        noise = torch.randn(out_features, inputs)
+        self.weight = nn.Parameter(threshold * (gain / inputs + spread / inputs**0.5 * noise))
 
     def forward(self, times: Tensor) -> Tensor:
         """Steps of the neurons' spikes."""
-        return if_spike_times(times, self.weight, self.threshold, self.num_steps)
+        if self.pulse:
+            times = torch.cat([times, times.new_zeros(len(times), 1)], 1)
+        return if_spike_times(times, self.weight, self.threshold, self.num_steps, self.smoothing)

@@ -10,7 +10,12 @@ from snn_synth.functional.encoding import (
     step_times,
     times_to_values,
 )
-from snn_synth.functional.first_spike import normalize_gradient, normalized_timing_loss, relative_targets
+from snn_synth.functional.first_spike import (
+    homeostatic_loss,
+    normalize_gradient,
+    normalized_timing_loss,
+    relative_targets,
+)
 from snn_synth.functional.frechet import frechet_distance
 from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
@@ -45,6 +50,7 @@ __all__ = [
     "firing_rate",
     "frechet_distance",
     "gallery_mse",
+    "homeostatic_loss",
     "if_spike_times",
     "lambert_w0",
     "latency_encode",

@@ -44,12 +44,20 @@ def relative_targets(
     return others.scatter(1, labels[:, None], right)
 
 
-def normalized_timing_loss(times: Tensor, targets: Tensor, num_steps: int = 256) -> Tensor:
+def normalized_timing_loss(times: Tensor, targets: Tensor, num_steps: int = 256, least: float = 0.0) -> Tensor:
     r"""A scalar whose gradient by the times of each sample is the direction of their error, of length 1 / B.
 
-    .. math:: \frac{\partial L}{\partial t_b} = \frac{1}{B} \frac{t_b - \hat t_b}{\lVert t_b - \hat t_b \rVert}
+    .. math:: \frac{\partial L}{\partial t_b} =
+        \frac{1}{B} \frac{t_b - \hat t_b}{\max(\lVert t_b - \hat t_b \rVert, \epsilon)}
 
     Its value is the mean error, :math:`\lVert t_b - \hat t_b \rVert / T`; samples without an error have no gradient.
+
+    Args:
+        times: t.
+        targets: :math:`\hat t`.
+        num_steps: T.
+        least: :math:`\epsilon`, in steps: smaller errors pull less. S4NN has 0; with a small ``advance`` of
+            :func:`relative_targets` it says how strongly a sample pulls that is right already.
 
     Shape:
         both ``[B, C]``; the result is a scalar.
@@ -65,9 +73,41 @@ def normalized_timing_loss(times: Tensor, targets: Tensor, num_steps: int = 256)
     """
     error = times.detach() - targets
     size = error.norm(dim=1, keepdim=True)
-    direction = error / size.clamp(min=torch.finfo(error.dtype).tiny)
+    direction = error / size.clamp(min=max(least, torch.finfo(error.dtype).tiny))
     pulled = (times * direction).sum(1).mean()
     loss: Tensor = pulled - pulled.detach() + size.mean() / num_steps
+    return loss
+
+
+def homeostatic_loss(times: Tensor, weight: Tensor, goal: float, num_steps: int = 256) -> Tensor:
+    r"""What keeps neurons firing around a step: a neuron that is late on average, or silent, gains weight.
+
+    .. math:: L = -\sum_{j,i} w_{ji} \Bigl(\frac{\bar t_j}{T} - g\Bigr)
+
+    with the mean time of the batch, which is not differentiated.
+
+    Args:
+        times: of a layer's neurons, T for one that is silent.
+        weight: of that layer.
+        goal: g, as a share of T.
+        num_steps: T.
+
+    Shape:
+        ``times``: ``[B, out]``; ``weight``: ``[out, in]``; the result is a scalar.
+
+    Raises:
+        InputError: for a goal outside [0, 1].
+
+    Example:
+        >>> weight = torch.ones(2, 3, requires_grad=True)
+        >>> homeostatic_loss(torch.tensor([[8.0, 2.0], [8.0, 4.0]]), weight, 0.5, 8).backward()
+        >>> weight.grad[:, 0]
+        tensor([-0.5000,  0.1250])
+    """
+    if not 0 <= goal <= 1:
+        raise InputError(f"Expected `goal` in [0, 1], got {goal}")
+    late = times.detach().mean(0) / num_steps - goal
+    loss: Tensor = -(late @ weight.sum(1))
     return loss
 
 

@@ -11,8 +11,12 @@ from torch.autograd.function import once_differentiable
 
 from snn_synth.errors import InputError
 
+LEAST_SLOPE = 0.3  # of a smoothed potential, in thresholds within the smoothing
 
-def if_spike_times(times: Tensor, weight: Tensor, threshold: float = 1.0, num_steps: int = 256) -> Tensor:
+
+def if_spike_times(
+    times: Tensor, weight: Tensor, threshold: float = 1.0, num_steps: int = 256, smoothing: float | None = None
+) -> Tensor:
     r"""When neurons first exceed their threshold, one step later.
 
     .. math:: V_j(t) = \sum_{i:\, t_i \le t} w_{ji}, \qquad
@@ -23,11 +27,21 @@ def if_spike_times(times: Tensor, weight: Tensor, threshold: float = 1.0, num_st
     .. math:: \frac{\partial t_j}{\partial w_{ji}} \approx -[t_i < t_j], \qquad
         \frac{\partial t_j}{\partial t_i} \approx w_{ji}\,[t_i < t_j]
 
+    or, with ``smoothing`` :math:`\tau`, that of a potential which each input raises by and by, with the slope s:
+
+    .. math:: \frac{\partial t_j}{\partial w_{ji}} \approx -\frac{[t_i < t_j]}{s_j}, \qquad
+        \frac{\partial t_j}{\partial t_i} \approx \frac{w_{ji}\,k_{ji}}{s_j}, \qquad
+        k_{ji} = \frac{[t_i < t_j]}{\tau} e^{-(t_j - 1 - t_i) / \tau}, \qquad
+        s_j = \max\Bigl(\sum_i w_{ji} k_{ji},\; 0.3\,\frac{\theta}{\tau}\Bigr)
+
+    which knows what a later input matters more, and does not change if all times move together.
+
     Args:
         times: of the inputs' spikes, whole numbers from 0 to T.
         weight: w.
         threshold: :math:`\theta`.
         num_steps: T.
+        smoothing: :math:`\tau`, in steps; the gradient of S4NN if not given.
 
     Shape:
         ``times``: ``[B, in]``; ``weight``: ``[out, in]``; the result ``[B, out]``.
@@ -36,22 +50,25 @@ def if_spike_times(times: Tensor, weight: Tensor, threshold: float = 1.0, num_st
         Whole numbers from 1 to T, in the dtype of ``weight``.
 
     Raises:
-        InputError: for shapes that do not fit, times outside [0, T] or NaN, or a threshold that is not positive.
+        InputError: for shapes that do not fit, times outside [0, T] or NaN, a threshold that is not positive, or a
+            smoothing below T / 64.
 
     Source:
-        Kheradpisheh & Masquelier 2020 (S4NN), on which Kotariya & Ganguly 2021 stands.
+        Kheradpisheh & Masquelier 2020 (S4NN), on which Kotariya & Ganguly 2021 stands; the smoothed gradient is ours.
 
     Example:
         >>> times = torch.tensor([[0.0, 3.0, 5.0]])
         >>> if_spike_times(times, torch.tensor([[0.6, 0.6, 0.6], [0.1, 0.1, 0.1]]), num_steps=8)
         tensor([[4., 8.]])
     """
-    check_if_spike_times(times, weight, threshold, num_steps)
-    out: Tensor = _IFSpikeTimes.apply(times, weight, threshold, num_steps)  # type: ignore[no-untyped-call]
+    check_if_spike_times(times, weight, threshold, num_steps, smoothing)
+    out: Tensor = _IFSpikeTimes.apply(times, weight, threshold, num_steps, smoothing)  # type: ignore[no-untyped-call]
     return out
 
 
-def check_if_spike_times(times: Tensor, weight: Tensor, threshold: float, num_steps: int) -> None:
+def check_if_spike_times(
+    times: Tensor, weight: Tensor, threshold: float, num_steps: int, smoothing: float | None
+) -> None:
     """Raise what :func:`if_spike_times` raises."""
     if times.dim() != 2 or weight.dim() != 2 or times.shape[1] != weight.shape[1]:
         raise InputError(
@@ -61,11 +78,15 @@ def check_if_spike_times(times: Tensor, weight: Tensor, threshold: float, num_st
         raise InputError(f"Expected spike times in [0, {num_steps}], got {times.min()} to {times.max()}")
     if not threshold > 0:
         raise InputError(f"Expected `threshold` to be positive, got {threshold}")
+    if smoothing is not None and not smoothing >= num_steps / 64:  # exponentials would overflow
+        raise InputError(f"Expected `smoothing` to be at least {num_steps / 64:g}, T / 64, got {smoothing}")
 
 
 class _IFSpikeTimes(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, times: Tensor, weight: Tensor, threshold: float, num_steps: int) -> Tensor:
+    def forward(
+        ctx: Any, times: Tensor, weight: Tensor, threshold: float, num_steps: int, smoothing: float | None
+    ) -> Tensor:
         ordered, order = times.sort(1)
         fired = ordered < num_steps
         count = int(fired.sum(1).max()) if times.numel() else 0
@@ -79,6 +100,7 @@ class _IFSpikeTimes(torch.autograd.Function):
             first = ordered.gather(1, crosses.to(torch.uint8).argmax(1)) + 1
             out = torch.where(crosses.any(1), first.clamp(max=num_steps).to(out.dtype), out)
         ctx.save_for_backward(times, weight, out)
+        ctx.threshold, ctx.smoothing = threshold, smoothing
         return out
 
     @staticmethod
@@ -86,6 +108,12 @@ class _IFSpikeTimes(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         times, weight, out = ctx.saved_tensors
         causal = (times[:, None, :] < out[..., None]).to(grad.dtype)  # [B, out, in]
+        kernel = causal
+        if ctx.smoothing is not None:
+            delay = (out[..., None] - 1 - times[:, None, :]).clamp(min=0)
+            kernel = causal * (-delay / ctx.smoothing).exp() / ctx.smoothing
+            slope = torch.einsum("oi,boi->bo", weight, kernel)
+            grad = grad / slope.clamp(min=LEAST_SLOPE * ctx.threshold / ctx.smoothing)
         by_weight = -torch.einsum("bo,boi->oi", grad, causal)
-        by_times = torch.einsum("bo,oi,boi->bi", grad, weight, causal)
-        return by_times, by_weight, None, None
+        by_times = torch.einsum("bo,oi,boi->bi", grad, weight, kernel)
+        return by_times, by_weight, None, None, None

@@ -48,8 +48,8 @@ class FirstSpikeClassifier(Pretrained):
         hidden: neurons between.
         classes: output neurons.
         num_steps: T.
-        threshold: of all neurons.
-        gains: of the two layers' initial weights, see :class:`~snn_synth.ttfs.TTFSIFLinear`.
+        smoothing: of the gradients, see :func:`~snn_synth.functional.if_spike_times`; None is S4NN, which then also
+            gives each sample's error the same length in the hidden layer.
 
     Shape:
         steps ``[B, inputs]`` to a :class:`FirstSpikeOutput`.
@@ -69,30 +69,29 @@ class FirstSpikeClassifier(Pretrained):
     def __init__(
         self,
         inputs: int = 784,
-        hidden: int = 128,
+        hidden: int = 400,
         classes: int = 10,
         num_steps: int = 64,
-        threshold: float = 1.0,
-        gains: tuple[float, float] = (8.0, 8.0),
+        smoothing: float | None = 64.0,
     ) -> None:
         """Make the two layers."""
         super().__init__()
-        self.inputs, self.num_steps = inputs, num_steps
-        self.hidden = TTFSIFLinear(inputs, hidden, num_steps, threshold, gains[0])
-        self.output = TTFSIFLinear(hidden, classes, num_steps, threshold, gains[1])
+        self.inputs, self.num_steps, self.smoothing = inputs, num_steps, smoothing
+        self.hidden = TTFSIFLinear(inputs, hidden, num_steps, gain=0.5, spread=1.5, smoothing=smoothing)
+        self.output = TTFSIFLinear(hidden, classes, num_steps, smoothing=smoothing)
         self.config = {
             "inputs": inputs,
             "hidden": hidden,
             "classes": classes,
             "num_steps": num_steps,
-            "threshold": threshold,
-            "gains": list(gains),
+            "smoothing": smoothing,
         }
 
     def forward(self, times: Tensor) -> FirstSpikeOutput:
-        """Steps of all spikes; errors reach the hidden layer with the same length for every sample."""
+        """Steps of all spikes."""
         hidden = self.hidden(times)
-        return FirstSpikeOutput(times, hidden, self.output(normalize_gradient(hidden)))
+        read = normalize_gradient(hidden) if self.smoothing is None else hidden
+        return FirstSpikeOutput(times, hidden, self.output(read))
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:

@@ -44,6 +44,13 @@ def test_directions_of_errors_have_the_length_of_a_sample_share():
     assert loss.item() == pytest.approx((3 * error).norm(dim=1).mean().item() / 10)
 
 
+def test_errors_below_the_least_keep_their_size():
+    times = torch.tensor([[3.0, 5.0], [0.1, 0.2]], requires_grad=True)
+    normalized_timing_loss(times, torch.zeros(2, 2), 10, least=2.0).backward()
+    expected = torch.stack([torch.tensor([3.0, 5.0]) / 34**0.5, torch.tensor([0.1, 0.2]) / 2]) / 2
+    torch.testing.assert_close(times.grad, expected)
+
+
 def test_bad_input():
     with pytest.raises(InputError, match=r"positive `margin` and an `advance` of at least 0, got 3.0 and -1"):
         relative_targets(torch.zeros(1, 2), torch.zeros(1).long(), advance=-1)

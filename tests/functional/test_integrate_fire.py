@@ -62,20 +62,40 @@ def test_gradients_are_the_rule_by_a_loop():
     np.testing.assert_allclose(t.grad, by_times, atol=1e-12)
 
 
-def test_kernels_give_the_reference_path():
+def test_smoothed_gradients_are_the_rule_by_a_loop():
+    times, weight = neurons()
+    t, w = times.clone().requires_grad_(), weight.clone().requires_grad_()
+    out = if_spike_times(t, w, 1.0, T, smoothing=3.0)
+    delta = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    out.backward(delta)
+    by_weight, by_times, steep = np.zeros(weight.shape), np.zeros(times.shape), 0
+    for b, j in np.ndindex(*out.shape):
+        k = [math.exp(-(out[b, j] - 1 - s) / 3) / 3 if s < out[b, j] else 0 for s in times[b]]
+        slope = max(sum(weight[j, i] * k[i] for i in range(12)), 0.3 / 3)
+        steep += slope > 0.3 / 3
+        for i in range(12):
+            by_weight[j, i] -= delta[b, j] * (k[i] > 0) / slope
+            by_times[b, i] += delta[b, j] * weight[j, i] * k[i] / slope
+    assert 100 < steep < 400, "slopes at their least and above it"
+    np.testing.assert_allclose(w.grad, by_weight, atol=1e-12)
+    np.testing.assert_allclose(t.grad, by_times, atol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [None, 5.0])
+def test_kernels_give_the_reference_path(smoothing):
     times, weight = neurons(batch=40, inputs=60, outputs=33)
     weight = ((weight - 0.2) * 64).round() / 64  # sums are exact in any order, so no crossing is moved
     results = []
     for path in ("numba", "reference"):
         t, w = (x.float().requires_grad_() for x in (times, weight))
         with kernels.use(path):
-            out = kernels.if_spike_times(t, w, 1.0, T)
+            out = kernels.if_spike_times(t, w, 1.0, T, smoothing)
         (out.square() * torch.arange(33)).sum().backward()
         results.append((out.detach(), t.grad, w.grad))
     assert torch.equal(results[0][0], results[1][0])
     assert 0.1 < (results[0][0] == T).float().mean() < 0.9
     for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(found, expected, rtol=2e-3, atol=1e-3)  # slopes are differences
 
 
 def test_more_weight_never_delays():
@@ -105,6 +125,8 @@ def test_bad_input(times, message):
         if_spike_times(times, torch.ones(1, 1), 1.0, T)
 
 
-def test_a_threshold_of_zero_is_refused():
+def test_a_threshold_of_zero_and_a_smoothing_of_almost_nothing_are_refused():
+    with pytest.raises(InputError, match=r"Expected `smoothing` to be at least 0.3125, T / 64, got 0.1"):
+        if_spike_times(torch.zeros(1, 1), torch.ones(1, 1), 1.0, T, smoothing=0.1)
     with pytest.raises(InputError, match="Expected `threshold` to be positive, got 0"):
         if_spike_times(torch.zeros(1, 1), torch.ones(1, 1), 0, T)

@@ -4,6 +4,7 @@ import torch
 
 from snn_synth.encoding import step_times
 from snn_synth.errors import InputError
+from snn_synth.functional import if_spike_times
 from snn_synth.models import FirstSpikeClassifier
 from snn_synth.ttfs import TTFSIFLinear
 
@@ -13,7 +14,11 @@ T = 12
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return FirstSpikeClassifier(9, 6, 3, T, gains=(4.0, 3.0))
+    made = FirstSpikeClassifier(9, 6, 3, T)
+    with torch.no_grad():
+        made.hidden.weight.mul_(2)
+        made.output.weight.mul_(2)
+    return made
 
 
 def images(count=40):
@@ -60,11 +65,31 @@ def test_steps_are_those_of_eight_bits():
         assert torch.equal(step_times(levels / 255, steps).long(), expected)
 
 
-def test_initial_potentials_end_at_the_gain():
+def test_initial_potentials_end_at_the_gain_give_or_take_the_spread():
     torch.manual_seed(0)
-    layer = TTFSIFLinear(500, 300, 16, threshold=2.0, gain=3.0)
-    assert layer.weight.sum(1).mean().item() == pytest.approx(6.0, rel=0.01)
-    assert layer.weight.min() >= 0
+    layer = TTFSIFLinear(500, 3000, 16, threshold=2.0, gain=3.0, spread=0.7)
+    final = layer.weight.sum(1)
+    assert final.mean().item() == pytest.approx(6.0, rel=0.02)
+    assert final.std().item() == pytest.approx(1.4, rel=0.05)
+
+
+def test_a_pulse_is_an_input_at_the_step_0():
+    layer = TTFSIFLinear(3, 4, 8, gain=4.0, pulse=True)
+    times = torch.tensor([[1.0, 5.0, 8.0], [8.0, 8.0, 8.0]])
+    every = torch.cat([times, torch.zeros(2, 1)], 1)
+    assert torch.equal(layer(times), if_spike_times(every, layer.weight, 1.0, 8))
+    assert layer.weight.shape == (4, 4)
+
+
+def test_s4nns_gradient_gives_each_sample_the_same_length():
+    times = step_times(images().flatten(1), T)
+    for smoothing, same in ((None, True), (12.0, False)):
+        torch.manual_seed(0)
+        out = FirstSpikeClassifier(9, 6, 3, T, smoothing)(times)
+        (gradient,) = torch.autograd.grad((out.times**2).sum(), out.hidden)
+        lengths = gradient.norm(dim=1)
+        lengths = lengths[lengths > 0]
+        assert (lengths.std() < 1e-6) == same
 
 
 def test_saved_and_loaded_again(tmp_path, net):

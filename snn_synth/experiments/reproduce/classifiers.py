@@ -15,7 +15,7 @@ from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE
 from snn_synth.models import AEANN, AESNN, ImageClassifier, SpikingStack
-from snn_synth.training import LitAutoencoder, LitAutoencoderANN, LitImageClassifier
+from snn_synth.training import LitAutoencoder, LitAutoencoderANN, LitFirstSpikeClassifier, LitImageClassifier
 from snn_synth.training.base import HELD_OUT, LitModule, LitSpiking
 from snn_synth.training.images import ImageData, image_batch
 from snn_synth.training.loaders import ImageBatch
@@ -90,7 +90,7 @@ class LitPopulation(LitSpiking):
         return label
 
 
-Classifying = LitProbe | LitPopulation | LitImageClassifier
+Classifying = LitProbe | LitPopulation | LitImageClassifier | LitFirstSpikeClassifier
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
+from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
+from snn_synth.experiments.reproduce.hybrid import HybridTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.samples import ESVAETrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
@@ -11,6 +13,8 @@ from snn_synth.experiments.reproduce.temporal import TemporalTrial
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
 _ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=8, batch_size=64))
 _JUDGE = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
+_HYBRID = HybridTrial(Recipe(lr=1e-3, weight_decay=0.0, epochs=10, batch_size=64))
+_FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _NUMBERS = replace(_TIMES, kind="ann")
 
 _SAMPLES = tuple(f"test/{name}" for name in ("classifier_frechet", "sure", "classes", "neighbour", "sure_of_shuffled"))
@@ -37,12 +41,35 @@ GENERATORS = {
             "test/pca_32",
         ),
     ),
+    "hybrid-vae": Experiment(
+        "A spiking encoder whose code a conventional network decodes (Skatchkovsky et al. 2021): a classifier "
+        "recognizes more of what is drawn if the decoder reads when neurons fire than if it reads how often.",
+        {
+            **{f"{decoding}, rates": replace(_HYBRID, decoding=decoding) for decoding in ("mlp", "linear", "conv")},
+            "control, rates": replace(_HYBRID, decoding="rate"),
+            "mlp, times": replace(_HYBRID, encoding="time"),
+            "control, times": replace(_HYBRID, decoding="rate", encoding="time"),
+        },
+        minutes=(3, 40),
+        measures=("test/recognized", "test/pixel_mse", "test/mean_image"),
+    ),
     "esvae": Experiment(
         "ESVAE (Zhan et al. 2023), a spiking variational autoencoder: what it repeats and draws; the reference of the "
         "other generators.",
         {"MNIST": _ESVAE, "Fashion-MNIST": replace(_ESVAE, images="fashion_mnist")},
         minutes=(3, 40),
         measures=("test/pixel_mse", "test/pca_8", "test/mean_image", *_SAMPLES),
+    ),
+    "aggressive-loss": Experiment(
+        "A classifier whose first spike decides (S4NN; Kotariya & Ganguly 2021): the aggressive loss decides earlier, "
+        "by fewer spikes.",
+        {
+            "ordinary": _FIRST_SPIKE,
+            **{f"aggressive, {a:g} steps": replace(_FIRST_SPIKE, advance=a) for a in (0.03, 0.1, 0.3)},
+            "ordinary, S4NN's gradient": replace(_FIRST_SPIKE, smoothing=None),
+        },
+        minutes=(1, 10),
+        measures=("test/accuracy", "test/decision", "test/spikes"),
     ),
     "image-classifier": Experiment(
         "The small classifier that judges the generators' images: how often it is right.",

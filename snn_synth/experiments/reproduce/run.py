@@ -50,7 +50,7 @@ def run(
         name: of the experiment.
         experiment: what to run.
         out: folder.
-        preset: ``quick`` trains a tenth as long; ``full`` is the paper's length.
+        preset: ``quick`` trains a tenth as long, or less; ``full`` is the paper's length.
         seeds: how many, from 0.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
         force: replace the results of other settings.

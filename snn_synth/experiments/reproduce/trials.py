@@ -43,7 +43,7 @@ class Trial(ABC):
 
     @abstractmethod
     def quick(self) -> Self:
-        """The same, a tenth as long."""
+        """The same, a tenth as long or less."""
 
     @abstractmethod
     def prepare(self, root: str | None) -> None:

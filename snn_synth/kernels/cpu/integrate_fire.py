@@ -31,7 +31,21 @@ def _forward(order: Any, times: Any, counts: Any, weight: Any, threshold: float,
 
 
 @jit
-def _backward(times: Any, weight: Any, num_steps: int, out: Any, grad: Any, by_weight: Any, by_times: Any) -> None:
+def _driven(times: Any, share: Any, weight: Any, num_steps: int, out: Any, total: Any) -> None:
+    batch, neurons = out.shape
+    for sample in numba.prange(batch):
+        for i in range(len(weight)):
+            now, part, row = times[sample, i], share[sample, i], weight[i]
+            if now >= num_steps:
+                continue
+            for n in range(neurons):
+                total[sample, n] += part * row[n] if now < out[sample, n] else np.float32(0)
+
+
+@jit
+def _backward(
+    times: Any, weight: Any, num_steps: int, out: Any, grad: Any, by_delay: Any, by_weight: Any, by_times: Any
+) -> None:
     batch, neurons = out.shape
     for i in numba.prange(len(weight)):
         row, to = weight[i], by_weight[i]
@@ -41,9 +55,9 @@ def _backward(times: Any, weight: Any, num_steps: int, out: Any, grad: Any, by_w
                 continue
             total = np.float32(0)
             for n in range(neurons):
-                causal = grad[sample, n] if now < out[sample, n] else np.float32(0)
-                to[n] -= causal
-                total += causal * row[n]
+                causal = now < out[sample, n]
+                to[n] -= grad[sample, n] if causal else np.float32(0)
+                total += by_delay[sample, n] * row[n] if causal else np.float32(0)
             by_times[sample, i] = total
 
 
@@ -55,9 +69,18 @@ def forward(order: Tensor, times: Tensor, counts: Tensor, weight: Tensor, thresh
     return out
 
 
-def backward(times: Tensor, weight: Tensor, num_steps: int, out: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of the times, in the inputs' own order, and of the weights."""
+def driven(times: Tensor, share: Tensor, weight: Tensor, num_steps: int, out: Tensor) -> Tensor:
+    """Sum of the weights of the inputs before each neuron's spike, times the inputs' shares."""
+    total = torch.zeros_like(out)
+    _driven(times.numpy(), share.numpy(), weight.numpy(), num_steps, out.numpy(), total.numpy())
+    return total
+
+
+def backward(
+    times: Tensor, weight: Tensor, num_steps: int, out: Tensor, grad: Tensor, by_delay: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the times, but for the inputs' shares, and of the weights."""
     by_times, by_weight = torch.zeros_like(times), torch.zeros_like(weight)
-    arrays = (x.numpy() for x in (out, grad, by_weight, by_times))
+    arrays = (x.numpy() for x in (out, grad, by_delay, by_weight, by_times))
     _backward(times.numpy(), weight.numpy(), num_steps, *arrays)
     return by_times, by_weight
