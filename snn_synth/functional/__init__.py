@@ -15,11 +15,13 @@ from snn_synth.functional.first_spike import (
     normalize_gradient,
     normalized_timing_loss,
     relative_targets,
+    softmax_timing_loss,
 )
 from snn_synth.functional.frechet import frechet_distance
 from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
 from snn_synth.functional.loss import membrane_error, membrane_loss, rate_loss
+from snn_synth.functional.matching import matching_loss
 from snn_synth.functional.metrics import (
     best_of_class,
     firing_rate,
@@ -56,6 +58,7 @@ __all__ = [
     "latency_encode",
     "lif_scan",
     "lif_step",
+    "matching_loss",
     "membrane_error",
     "membrane_loss",
     "normalize_gradient",
@@ -71,6 +74,7 @@ __all__ = [
     "score_function_loss",
     "sigmoid_derivative",
     "silent_penalty",
+    "softmax_timing_loss",
     "spike",
     "spike_mse",
     "spike_times",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from snn_synth.errors import InputError
@@ -76,6 +77,35 @@ def normalized_timing_loss(times: Tensor, targets: Tensor, num_steps: int = 256,
     direction = error / size.clamp(min=max(least, torch.finfo(error.dtype).tiny))
     pulled = (times * direction).sum(1).mean()
     loss: Tensor = pulled - pulled.detach() + size.mean() / num_steps
+    return loss
+
+
+def softmax_timing_loss(times: Tensor, labels: Tensor, temperature: float = 8.0) -> Tensor:
+    r"""Cross-entropy of a softmax that prefers early neurons, mean over the batch.
+
+    .. math:: L = -\log \frac{e^{-t_y / \tau}}{\sum_j e^{-t_j / \tau}}
+
+    Args:
+        times: of the output neurons.
+        labels: y, the right neuron of each sample.
+        temperature: :math:`\tau`, in steps.
+
+    Shape:
+        ``times``: ``[B, C]``; ``labels``: ``[B]``; the result is a scalar.
+
+    Raises:
+        InputError: for a temperature that is not positive.
+
+    Source:
+        Mostafa 2017.
+
+    Example:
+        >>> softmax_timing_loss(torch.tensor([[4.0, 4.0]]), torch.tensor([0]))  # log 2
+        tensor(0.6931)
+    """
+    if not temperature > 0:
+        raise InputError(f"Expected `temperature` to be positive, got {temperature}")
+    loss: Tensor = F.cross_entropy(-times / temperature, labels)
     return loss
 
 

@@ -5,6 +5,7 @@ from snn_synth.models.autoencoder import AEANN, AESNN
 from snn_synth.models.classifier import ImageClassifier
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
 from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
+from snn_synth.models.gan import SpikingGAN
 from snn_synth.models.hybrid import HybridOutput, HybridVAE
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
@@ -23,6 +24,7 @@ __all__ = [
     "HybridOutput",
     "HybridVAE",
     "ImageClassifier",
+    "SpikingGAN",
     "SpikingStack",
     "StackOutput",
     "Synthesis",

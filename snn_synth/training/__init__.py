@@ -8,6 +8,7 @@ from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint,
 from snn_synth.training.classifier import LitImageClassifier
 from snn_synth.training.esvae import LitESVAE
 from snn_synth.training.first_spike import LitFirstSpikeClassifier
+from snn_synth.training.gan import LitSpikingGAN
 from snn_synth.training.hybrid import LitHybridVAE
 from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
 from snn_synth.training.loggers import WandbLogger
@@ -27,6 +28,7 @@ __all__ = [
     "LitFirstSpikeClassifier",
     "LitHybridVAE",
     "LitImageClassifier",
+    "LitSpikingGAN",
     "LitTemporalCodingAE",
     "MNISTData",
     "MNISTSubsetData",

@@ -50,10 +50,15 @@ class LitModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler stepped once per batch."""
-        optimizer = self.optimizer(self.network.parameters())
+        made = self.optimizer_of(self.network)
+        return made if self.lr_scheduler is not None else made["optimizer"]
+
+    def optimizer_of(self, network: nn.Module) -> dict[str, Any]:
+        """The optimizer of a network's parameters and, if there is one, its scheduler, as Lightning takes them."""
+        optimizer = self.optimizer(network.parameters())
         make: Any = self.lr_scheduler
         if make is None:
-            return optimizer
+            return {"optimizer": optimizer}
         cls, given = made_by(make), getattr(make, "keywords", {})
         if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR
             make = functools.partial(make, total_steps=int(self.trainer.estimated_stepping_batches))

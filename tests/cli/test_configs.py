@@ -44,7 +44,7 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    others = ["tc_mnist", "hv_mnist", "esvae_mnist"]
+    others = ["tc_mnist", "hv_mnist", "gan_mnist", "esvae_mnist"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
 
@@ -79,6 +79,17 @@ def test_the_esvae_config_makes_what_it_says(parsed):
     assert cli.model.network.config == expected
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (8, 64, 1e-3)
     assert {"ImageGrid", "SampleGrid"} <= {type(callback).__name__ for callback in cli.trainer.callbacks}
+
+
+def test_the_gan_config_makes_what_it_says(parsed):
+    cli = parsed("--config=gan_mnist")
+    expected = {"side": 14, "latent": 64, "hidden": 256, "classes": 10, "num_steps": 64, "smoothing": 64.0}
+    assert cli.model.network.config == expected
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size) == (4, 64)
+    assert (cli.model.loss, cli.model.matching, cli.model.adversarial) == ("softmax", 200, 1)
+    assert "SampleGrid" in {type(callback).__name__ for callback in cli.trainer.callbacks}
+    (group,) = cli.model.optimizer(cli.model.network.generator.parameters()).param_groups
+    assert (group["lr"], tuple(group["betas"])) == (5e-4, (0.5, 0.99))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -1,8 +1,16 @@
+import math
+
 import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.functional import normalize_gradient, normalized_timing_loss, relative_targets
+from snn_synth.functional import (
+    homeostatic_loss,
+    normalize_gradient,
+    normalized_timing_loss,
+    relative_targets,
+    softmax_timing_loss,
+)
 
 
 @pytest.mark.parametrize("advance", [0.0, 4.0])
@@ -51,6 +59,27 @@ def test_errors_below_the_least_keep_their_size():
     torch.testing.assert_close(times.grad, expected)
 
 
+def test_the_softmax_prefers_early_neurons():
+    times = torch.tensor([[3.0, 7.0, 20.0], [9.0, 9.0, 9.0]], dtype=torch.float64)
+    likely = [math.exp(-3 / 4) / sum(math.exp(-t / 4) for t in (3, 7, 20)), 1 / 3]
+    expected = -sum(math.log(p) for p in likely) / 2
+    assert softmax_timing_loss(times, torch.tensor([0, 2]), 4.0).item() == pytest.approx(expected)
+
+
+def test_homeostasis_lifts_the_weights_of_late_neurons_alone():
+    times = torch.tensor([[20.0, 2.0, 10.0], [20.0, 4.0, 10.0]])
+    weight = torch.randn(3, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = homeostatic_loss(times, weight, 0.5, 20)
+    loss.backward()
+    expected = -torch.tensor([1.0, 0.15, 0.5]) + 0.5
+    torch.testing.assert_close(weight.grad, expected[:, None].expand(3, 5))
+    assert loss.item() == pytest.approx((expected[:, None] * weight).sum().item(), rel=1e-5)
+
+
 def test_bad_input():
     with pytest.raises(InputError, match=r"positive `margin` and an `advance` of at least 0, got 3.0 and -1"):
         relative_targets(torch.zeros(1, 2), torch.zeros(1).long(), advance=-1)
+    with pytest.raises(InputError, match=r"Expected `goal` in \[0, 1\], got 2"):
+        homeostatic_loss(torch.zeros(1, 2), torch.zeros(2, 2), 2)
+    with pytest.raises(InputError, match="Expected `temperature` to be positive, got 0"):
+        softmax_timing_loss(torch.zeros(1, 2), torch.zeros(1).long(), 0)

@@ -7,7 +7,7 @@ from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
-from snn_synth.experiments.reproduce.samples import ESVAETrial
+from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
 
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
@@ -15,6 +15,7 @@ _ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=8,
 _JUDGE = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
 _HYBRID = HybridTrial(Recipe(lr=1e-3, weight_decay=0.0, epochs=10, batch_size=64))
 _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
+_GAN = GANTrial(Recipe(lr=5e-4, weight_decay=0.0, one_cycle=True, epochs=4, batch_size=64))
 _NUMBERS = replace(_TIMES, kind="ann")
 
 _SAMPLES = tuple(f"test/{name}" for name in ("classifier_frechet", "sure", "classes", "neighbour", "sure_of_shuffled"))
@@ -52,6 +53,19 @@ GENERATORS = {
         },
         minutes=(3, 40),
         measures=("test/recognized", "test/pixel_mse", "test/mean_image"),
+    ),
+    "spiking-gan": Experiment(
+        "Spiking-GAN (Kotariya & Ganguly 2021), 14 x 14 pixels: digits drawn by neurons that fire at most once; "
+        "without the discriminator, without the class means, and by the ordinary and the aggressive loss.",
+        {
+            "as chosen": _GAN,
+            "class means alone": replace(_GAN, adversarial=0.0),
+            "discriminator alone": replace(_GAN, matching=0.0),
+            "ordinary loss": replace(_GAN, loss="relative"),
+            "aggressive loss": replace(_GAN, loss="relative", advance=0.3),
+        },
+        minutes=(1, 20),
+        measures=(*_SAMPLES, "test/fooled"),
     ),
     "esvae": Experiment(
         "ESVAE (Zhan et al. 2023), a spiking variational autoencoder: what it repeats and draws; the reference of the "

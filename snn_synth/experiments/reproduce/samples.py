@@ -1,5 +1,6 @@
 """Trials of networks that draw new images."""
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,11 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snn_synth.evaluation import baselines, sample_quality
+from snn_synth.evaluation import SURE, baselines
 from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
-from snn_synth.models import ESVAE, ImageClassifier
-from snn_synth.training import LitESVAE
+from snn_synth.models import ESVAE, ImageClassifier, SpikingGAN
+from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.classifier import shuffled_pixels
+from snn_synth.training.gan import TimingLoss
 from snn_synth.training.images import ImageData
 
 SAMPLES = 2_000
@@ -25,6 +27,10 @@ ROWS = 4  # of samples in a picture
 class SampleTrial(ImageTrial):
     """What all of them have in common: how good their samples are."""
 
+    def judge(self) -> ImageClassifier:
+        """The classifier of these images."""
+        return ImageClassifier.from_pretrained(f"{self.images.replace('_', '-')}-classifier")
+
     def sample(self, module: Any, count: int) -> Tensor:
         """New images ``[count, 1, H, W]`` in [0, 1], always the same."""
         images: Tensor = module.network.sample(count, torch.Generator().manual_seed(0))
@@ -32,15 +38,12 @@ class SampleTrial(ImageTrial):
 
     def quality(self, module: Any, data: ImageData) -> dict[str, float]:
         """How good the samples are, and what the same measure says of shuffled pixels."""
-        judge = ImageClassifier.from_pretrained(f"{self.images.replace('_', '-')}-classifier")
+        judge = self.judge()
         samples = self.sample(module, SAMPLES)
         side = samples.shape[-1]
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
-        shuffled = shuffled_pixels(train[:SAMPLES], 0)
-        found = sample_quality(samples, test, train, data.train_set.labels, judge)
-        return found | {
-            "sure_of_shuffled": sample_quality(shuffled, test, train[:1], data.train_set.labels, judge)["sure"]
-        }
+        shuffled = judge.probabilities(shuffled_pixels(train[:SAMPLES], 0)).max(1).values
+        return found | {"sure_of_shuffled": float((shuffled > SURE).float().mean())}
 
     def rows(self, module: Any) -> Tensor:
         """Rows of samples, ``[R, 10, 28, 28]``."""
@@ -110,6 +113,79 @@ class ESVAETrial(SampleTrial):
         walk = torch.lerp(rates[0], rates[1], torch.linspace(0, 1, 10)[:, None])
         code = (walk > torch.linspace(0, 1, self.num_steps + 2)[1:-1, None, None]).float()
         rows = torch.cat([batch.images, drawn, module.network.decode(code)]).reshape(3, 10, 28, 28)
+        return torch.cat([rows, self.rows(module)]).numpy()
+
+
+@dataclass(frozen=True)
+class GANTrial(SampleTrial):
+    """A Spiking-GAN.
+
+    Args:
+        recipe: how both networks are trained, by Adam with the moments that GANs take.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure only so many.
+        side: of the images that are drawn.
+        loss: ``softmax`` or ``relative``.
+        advance: with ``relative``.
+        matching: weight of the class means.
+        adversarial: weight of the discriminator's judgement.
+    """
+
+    side: int = 14
+    loss: TimingLoss = "softmax"
+    advance: float = 0.0
+    matching: float = 200.0
+    adversarial: float = 1.0
+
+    every = 200
+    """Batches between two points of the curve."""
+
+    @property
+    def title(self) -> str:
+        """Images and size."""
+        return f"{self.images}-gan-{self.side}"
+
+    def quick(self) -> Self:
+        """With a tenth of the images, for one epoch."""
+        return replace(self, recipe=replace(self.recipe, epochs=1), train_images=QUICK)
+
+    def module(self, seed: int, data: ImageData, trials: Path) -> LitSpikingGAN:
+        """The untrained networks with all that trains them."""
+        lr, one_cycle = self.recipe.lr, torch.optim.lr_scheduler.OneCycleLR
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return LitSpikingGAN(
+                SpikingGAN(self.side),
+                self.loss,
+                self.advance,
+                self.matching,
+                self.adversarial,
+                seed=seed,
+                optimizer=functools.partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.99), fused=True),
+                lr_scheduler=functools.partial(one_cycle, max_lr=lr, pct_start=0.05, cycle_momentum=False),
+            )
+
+    @torch.no_grad()
+    def watch(self, module: LitSpikingGAN, data: ImageData) -> dict[str, float]:
+        """How many samples the judge is sure of."""
+        probability = self.judge().probabilities(self.sample(module, WATCHED)).max(1).values
+        return {"sure": float((probability > SURE).float().mean())}
+
+    @torch.no_grad()
+    def measure(self, module: LitSpikingGAN, data: ImageData) -> dict[str, dict[str, float]]:
+        """How good the samples are, and how far the discriminator is fooled."""
+        gan, labels = module.network, torch.arange(SAMPLES) % module.network.classes
+        named = gan.discriminate(gan.encode(self.sample(module, SAMPLES))).labels
+        return {"test": self.quality(module, data) | {"fooled": float((named == labels).float().mean())}}
+
+    @torch.no_grad()
+    def draw(self, module: LitSpikingGAN, data: ImageData) -> npt.NDArray[np.float32]:
+        """The first test image of each class, a walk between two noises, and samples."""
+        gan, labels = module.network, torch.arange(10) % module.network.classes
+        ends = gan.noise(labels[:1].expand(2), torch.Generator().manual_seed(0))
+        walk = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, 10)[:, None]).round()
+        walked = F.interpolate(gan.images(gan.generate(walk).times), (28, 28), mode="nearest")
+        rows = torch.cat([first_of_each_class(data.test_set).images, walked]).reshape(2, 10, 28, 28)
         return torch.cat([rows, self.rows(module)]).numpy()
 
 

@@ -1,0 +1,111 @@
+"""Spiking-GAN: a generator and a discriminator in which each neuron fires at most once."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from snn_synth.encoding import step_times
+from snn_synth.errors import InputError
+from snn_synth.models.first_spike import FirstSpikeOutput
+from snn_synth.models.pretrained import Pretrained
+from snn_synth.ttfs import TTFSIFLinear
+
+
+class SpikingGAN(Pretrained):
+    r"""Two networks of neurons that integrate without a leak: one draws images of a class, the other names the class.
+
+    The generator's inputs fire at steps by chance, and one for the class at the step 0; a pixel is bright if its output
+    fires early, :math:`x = 1 - t / T`. The discriminator sees each pixel twice, by t and by T - t, so that dark pixels
+    fire too. It has an output for each class and one for images that are drawn; the first to fire decides.
+
+    Args:
+        side: of the images.
+        latent: inputs by chance.
+        hidden: neurons of either network's hidden layer.
+        classes: of images; 1 if there are none.
+        num_steps: T.
+        smoothing: of the gradients, see :func:`~snn_synth.functional.if_spike_times`.
+
+    Raises:
+        InputError: for sizes below 1, images with other channels, or labels that are no classes.
+
+    Source:
+        Kotariya & Ganguly 2021: both networks spiking, first spikes, neurons without a leak that fire at most once.
+        Sizes, the input by chance, classes, and that a pixel is seen twice are ours.
+
+    Example:
+        >>> gan = SpikingGAN(side=4, latent=3, hidden=8, classes=2, num_steps=16)
+        >>> images = gan.sample(5, torch.Generator().manual_seed(0))
+        >>> images.shape, gan.discriminate(gan.encode(images)).times.shape
+        (torch.Size([5, 1, 4, 4]), torch.Size([5, 3]))
+    """
+
+    def __init__(
+        self,
+        side: int = 14,
+        latent: int = 64,
+        hidden: int = 256,
+        classes: int = 10,
+        num_steps: int = 64,
+        smoothing: float | None = 64.0,
+    ) -> None:
+        """Make both networks."""
+        super().__init__()
+        if min(side, latent, hidden, classes, num_steps) < 1:
+            raise InputError(f"Expected sizes of at least 1, got {side}, {latent}, {hidden}, {classes} and {num_steps}")
+        self.side, self.latent, self.classes, self.num_steps = side, latent, classes, num_steps
+
+        def layer(inputs: int, neurons: int, gain: float, spread: float, pulse: bool = True) -> TTFSIFLinear:
+            return TTFSIFLinear(inputs, neurons, num_steps, 1.0, gain, spread, pulse, smoothing)
+
+        pixels = side * side
+        self.generator = nn.Sequential(
+            layer(latent + classes, hidden, 2.0, 1.0, False), layer(hidden, pixels, 4.0, 0.3)
+        )
+        self.discriminator = nn.Sequential(layer(2 * pixels, hidden, 0.5, 1.5), layer(hidden, classes + 1, 3.0, 0.3))
+        self.config = {
+            "side": side,
+            "latent": latent,
+            "hidden": hidden,
+            "classes": classes,
+            "num_steps": num_steps,
+            "smoothing": smoothing,
+        }
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Steps of the pixels' spikes, ``[B, pixels]``, of images ``[B, 1, H, W]`` in [0, 1], which are resized."""
+        if images.dim() != 4 or images.shape[1] != 1:
+            raise InputError(f"Expected images of shape [B, 1, H, W], got {list(images.shape)}")
+        return step_times(F.adaptive_avg_pool2d(images, self.side).flatten(1), self.num_steps)
+
+    def images(self, times: Tensor) -> Tensor:
+        """Images ``[B, 1, side, side]`` in [0, 1] of pixels' steps."""
+        return (1 - times / self.num_steps).view(-1, 1, self.side, self.side)
+
+    def noise(self, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Steps of the generator's inputs, ``[B, latent + classes]``, for images of these classes."""
+        if not bool(((labels >= 0) & (labels < self.classes)).all()):
+            raise InputError(f"Expected labels from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}")
+        chance = torch.rand(len(labels), self.latent, generator=generator, device=labels.device)
+        silent = 1 - F.one_hot(labels, self.classes)
+        return torch.cat([(chance * self.num_steps).floor(), (silent * self.num_steps).to(chance.dtype)], 1)
+
+    def generate(self, noise: Tensor) -> FirstSpikeOutput:
+        """Steps of all spikes; those of the outputs are the pixels'."""
+        return _through(self.generator, noise)
+
+    def discriminate(self, times: Tensor) -> FirstSpikeOutput:
+        """Steps of all spikes, of pixels' steps ``[B, pixels]``; the last output stands for drawn images."""
+        return _through(self.discriminator, torch.cat([times, self.num_steps - times], 1))
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator | None = None, labels: Tensor | None = None) -> Tensor:
+        """New images ``[count, 1, side, side]`` of these classes, of all in turn if not given."""
+        device = next(self.parameters()).device
+        labels = torch.arange(count, device=device) % self.classes if labels is None else labels
+        return self.images(self.generate(self.noise(labels, generator)).times)
+
+
+def _through(layers: nn.Sequential, times: Tensor) -> FirstSpikeOutput:
+    hidden = layers[0](times)
+    return FirstSpikeOutput(times, hidden, layers[1](hidden))

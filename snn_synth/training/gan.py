@@ -1,0 +1,205 @@
+"""Training a Spiking-GAN."""
+
+from typing import Any, Literal, get_args
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import (
+    homeostatic_loss,
+    matching_loss,
+    normalize_gradient,
+    normalized_timing_loss,
+    relative_targets,
+    softmax_timing_loss,
+)
+from snn_synth.functional.matching import class_sums
+from snn_synth.metrics import Mean
+from snn_synth.models import SpikingGAN
+from snn_synth.models.first_spike import FirstSpikeOutput
+from snn_synth.training.base import LitModule
+from snn_synth.training.hparams import remember
+from snn_synth.training.loaders import ImageBatch
+
+TimingLoss = Literal["softmax", "relative"]
+GOALS = (0.75, 0.5)  # shares of T around which homeostasis keeps hidden neurons, and the discriminator's outputs
+MARGIN = 1 / 8  # of T: between the right output and the others; also the softmax's temperature
+
+
+class LitSpikingGAN(LitModule):
+    r"""Trains generator and discriminator of a Spiking-GAN in turn, under manual optimization.
+
+    The discriminator learns to let the output of an image's class fire first, and of a drawn image the last output. The
+    generator learns that the class it was asked for fires first, and that its images have the means of that class:
+
+    .. math:: L_G = L(D(G(z)), c) + \lambda \frac{1}{2C} \sum_c \lVert \bar f_c - m_c \rVert^2, \qquad
+        f(x) = (x, x^2)
+
+    with :math:`m_c` the means of all training images so far. The error that comes from the discriminator has the same
+    length for every drawn image.
+
+    Logs ``train/loss`` (the discriminator's), ``train/generator``; ``val/fooled`` and ``test/fooled``, the share of
+    drawn images that the discriminator takes for their class; ``.../named``, the share of real ones.
+
+    Args:
+        network: both networks.
+        loss: of the first spikes: ``softmax``, of their times, or ``relative``, S4NN's relative targets.
+        advance: with ``relative``, steps by which the right output is always pulled earlier: 0 is the ordinary loss,
+            above 0 the aggressive one, see :func:`~snn_synth.functional.relative_targets`.
+        matching: :math:`\lambda`.
+        adversarial: weight of the discriminator's judgement; 0 leaves the matching alone.
+        homeostasis: see :func:`~snn_synth.functional.homeostatic_loss`.
+        seed: of the noise.
+        optimizer: makes the optimizer of each network; AdamW if not given.
+        lr_scheduler: makes the scheduler of each, stepped once per batch.
+
+    Raises:
+        InputError: for an unknown loss, or weights below 0.
+
+    Source:
+        Kotariya & Ganguly 2021, of which only abstract and introduction could be read: the losses' formulas, classes,
+        matching and homeostasis are our reconstruction.
+
+    Example:
+        >>> LitSpikingGAN(SpikingGAN(side=4, hidden=8)).hparams["matching"]
+        200.0
+    """
+
+    network: SpikingGAN
+
+    def __init__(
+        self,
+        network: SpikingGAN,
+        loss: TimingLoss = "softmax",
+        advance: float = 0.0,
+        matching: float = 200.0,
+        adversarial: float = 1.0,
+        homeostasis: float = 0.03,
+        seed: int = 0,
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        """Check and keep the settings."""
+        if loss not in get_args(TimingLoss):
+            raise InputError(f"Expected `loss` of {list(get_args(TimingLoss))}, got {loss!r}")
+        if min(advance, matching, adversarial, homeostasis) < 0:
+            raise InputError(
+                "Expected `advance`, `matching`, `adversarial` and `homeostasis` of at least 0, "
+                f"got {advance}, {matching}, {adversarial} and {homeostasis}"
+            )
+        super().__init__(optimizer, lr_scheduler)
+        remember(
+            self,
+            network=network,
+            loss=loss,
+            advance=advance,
+            matching=matching,
+            adversarial=adversarial,
+            homeostasis=homeostasis,
+            seed=seed,
+            optimizer=optimizer,
+            lr_scheduler=lr_scheduler,
+        )
+        self.automatic_optimization = False
+        self.network, self.loss, self.advance = network, loss, advance
+        self.matching, self.adversarial, self.homeostasis, self.seed = matching, adversarial, homeostasis, seed
+        self.sums: Tensor = nn.Buffer(torch.zeros(network.classes, 2 * network.side**2))
+        self.counts: Tensor = nn.Buffer(torch.zeros(network.classes))
+        for stage in ("val", "test"):
+            for name in ("fooled", "named"):
+                setattr(self, f"{stage}_{name}", Mean())
+
+    def configure_optimizers(self) -> Any:
+        """An optimizer and a scheduler for each network, the discriminator's first."""
+        made = [self.optimizer_of(part) for part in (self.network.discriminator, self.network.generator)]
+        schedulers = [] if self.lr_scheduler is None else [one["lr_scheduler"] for one in made]
+        return [one["optimizer"] for one in made], schedulers
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """An update of the discriminator, then one of the generator."""
+        gan, classes = self.network, self.network.classes
+        labels = batch.labels if classes > 1 else torch.zeros_like(batch.labels)
+        key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
+        generator = torch.Generator(labels.device).manual_seed(key)
+        real = gan.encode(batch.images)
+        self._count(real, labels)
+        optimizers: Any = self.optimizers()
+        by_discriminator, by_generator = optimizers
+
+        with torch.no_grad():
+            drawn = gan.generate(gan.noise(labels, generator)).times
+        out = gan.discriminate(torch.cat([real, drawn]))
+        wanted = torch.cat([labels, torch.full_like(labels, classes)])
+        judged = 2 * self._error(out.times, wanted)
+        self._step(by_discriminator, judged + self._balance(out, gan.discriminator, GOALS))
+
+        made = gan.generate(gan.noise(labels, generator))
+        loss = self._alike(made.times, labels) + self._balance(made, gan.generator, GOALS[:1])
+        if self.adversarial:
+            seen = gan.discriminate(normalize_gradient(made.times)).times
+            loss = loss + self.adversarial * self._error(seen, labels)
+        self._step(by_generator, loss)
+        for scheduler in self.lr_schedulers() or []:  # type: ignore[union-attr]
+            scheduler.step()
+        self.log("train/loss", judged, prog_bar=True)
+        self.log("train/generator", loss, prog_bar=True)
+
+    def _step(self, optimizer: Any, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def _error(self, times: Tensor, labels: Tensor) -> Tensor:
+        steps = self.network.num_steps
+        if self.loss == "softmax":
+            return softmax_timing_loss(times, labels, MARGIN * steps)
+        targets = relative_targets(times.detach(), labels, MARGIN * steps, self.advance, steps)
+        return normalized_timing_loss(times, targets, steps, least=MARGIN * steps)
+
+    def _balance(self, out: FirstSpikeOutput, layers: nn.Sequential, goals: tuple[float, ...]) -> Tensor:
+        total, steps = out.times.new_zeros(()), self.network.num_steps
+        for times, weight, goal in zip((out.hidden, out.times), layers.parameters(), goals, strict=False):
+            total = total + homeostatic_loss(times, weight, goal, steps)
+        return self.homeostasis * total
+
+    def _features(self, times: Tensor) -> Tensor:
+        pixels = 1 - times / self.network.num_steps
+        return torch.cat([pixels, pixels.square()], 1)
+
+    def _count(self, real: Tensor, labels: Tensor) -> None:
+        sums, counts = class_sums(self._features(real), labels, self.network.classes)
+        self.sums += sums
+        self.counts += counts
+
+    def _alike(self, drawn: Tensor, labels: Tensor) -> Tensor:
+        means = self.sums / self.counts.clamp(min=1)[:, None]
+        return self.matching * matching_loss(self._features(drawn), labels, means, self.counts)
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure."""
+        return self._measure("val", batch)
+
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Measure."""
+        return self._measure("test", batch)
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
+        """New images of the batch's classes, ``[B, 1, side, side]`` in [0, 1]."""
+        return self._draw(batch)
+
+    def _draw(self, batch: ImageBatch) -> Tensor:
+        labels = batch.labels if self.network.classes > 1 else torch.zeros_like(batch.labels)
+        key = int(sample_keys(self.seed, -1, batch.index[:1]))
+        return self.network.sample(len(labels), torch.Generator(labels.device).manual_seed(key), labels)
+
+    def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
+        gan, images = self.network, self._draw(batch)
+        labels = batch.labels if gan.classes > 1 else torch.zeros_like(batch.labels)
+        for name, shown in (("fooled", images), ("named", batch.images)):
+            metric: Mean = getattr(self, f"{stage}_{name}")
+            metric.update((gan.discriminate(gan.encode(shown)).labels == labels).float())
+            self.log(f"{stage}/{name}", metric, prog_bar=True)
+        return {"images": images, "targets": batch.images}

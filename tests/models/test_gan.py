@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.functional import if_spike_times
+from snn_synth.models import SpikingGAN
+
+T = 16
+
+
+@pytest.fixture
+def gan():
+    torch.manual_seed(0)
+    return SpikingGAN(side=4, latent=6, hidden=20, classes=3, num_steps=T, smoothing=8.0)
+
+
+def with_pulse(times):
+    return torch.cat([times, torch.zeros(len(times), 1)], 1)
+
+
+def test_noise_is_steps_by_chance_and_one_spike_for_the_class(gan):
+    labels = torch.arange(3000) % 3
+    noise = gan.noise(labels, torch.Generator().manual_seed(0))
+    chance, named = noise[:, :6], noise[:, 6:]
+    assert torch.equal(chance, chance.floor())
+    assert torch.equal(torch.bincount(chance.flatten().long(), minlength=T) > 900, torch.ones(T) > 0)
+    assert chance.max() < T
+    assert torch.equal(named == 0, torch.eye(3)[labels] == 1)
+    assert set(named.unique().tolist()) == {0, T}
+
+
+def test_both_networks_are_two_layers_of_first_spikes(gan):
+    noise = gan.noise(torch.tensor([0, 1, 2, 0]), torch.Generator().manual_seed(0))
+    first, second = (layer.weight for layer in gan.generator)
+    hidden = if_spike_times(noise, first, 1.0, T)
+    expected = if_spike_times(with_pulse(hidden), second, 1.0, T)
+    drawn = gan.generate(noise)
+    assert torch.equal(drawn.times, expected)
+    assert len(expected.unique()) > 2
+
+    first, second = (layer.weight for layer in gan.discriminator)
+    both = with_pulse(torch.cat([expected, T - expected], 1))
+    expected = if_spike_times(with_pulse(if_spike_times(both, first, 1.0, T)), second, 1.0, T)
+    assert torch.equal(gan.discriminate(drawn.times).times, expected)
+    assert expected.shape == (4, 4), "three classes, and drawn images"
+
+
+def test_images_and_steps_of_pixels(gan):
+    images = torch.tensor([[0.0, 1.0], [0.5, 0.25]]).repeat_interleave(4, 0).repeat_interleave(4, 1)[None, None]
+    times = gan.encode(images)
+    corners = torch.tensor([[T, 0.0], [T / 2, 0.75 * T]])
+    assert torch.equal(times.view(4, 4), corners.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    small = images[..., ::2, ::2]
+    assert torch.equal(gan.images(times), small)
+
+
+def test_samples_are_of_all_classes_in_turn_and_the_same_by_the_same_chance(gan):
+    first = gan.sample(7, torch.Generator().manual_seed(3))
+    again = gan.sample(7, torch.Generator().manual_seed(3), torch.tensor([0, 1, 2, 0, 1, 2, 0]))
+    assert torch.equal(first, again)
+    assert first.shape == (7, 1, 4, 4)
+    assert first.min() >= 0
+    assert first.max() < 1
+    assert not torch.equal(first, gan.sample(7, torch.Generator().manual_seed(4)))
+
+
+def test_a_saved_model_draws_the_same(tmp_path, gan):
+    gan.save_pretrained(tmp_path / "gan")
+    again = SpikingGAN.from_pretrained(tmp_path / "gan")
+    one, two = (g.sample(5, torch.Generator().manual_seed(0)) for g in (gan, again))
+    assert torch.equal(one, two)
+
+
+def test_bad_input(gan):
+    with pytest.raises(InputError, match="Expected labels from 0 to 2, got 1 to 3"):
+        gan.noise(torch.tensor([1, 3]))
+    with pytest.raises(InputError, match=r"Expected images of shape \[B, 1, H, W\], got \[2, 16\]"):
+        gan.encode(torch.zeros(2, 16))
+    with pytest.raises(InputError, match="Expected sizes of at least 1, got 14, 64, 0, 10 and 64"):
+        SpikingGAN(hidden=0)

@@ -1,0 +1,129 @@
+import functools
+
+import pytest
+import torch
+
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import (
+    homeostatic_loss,
+    normalize_gradient,
+    normalized_timing_loss,
+    relative_targets,
+    softmax_timing_loss,
+)
+from snn_synth.models import SpikingGAN
+from snn_synth.training import LitSpikingGAN
+
+from .tiny import TinyImages, quiet_trainer
+
+T = 16
+
+
+class Bars(TinyImages):
+    """Of 8 x 8 pixels and three classes: a bar above, below, or across."""
+
+    def __init__(self, **settings):
+        super().__init__(train=300, test=60, **settings)
+        noise = torch.rand(360, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        self.images = torch.zeros(360, 1, 8, 8)
+        for place in range(360):
+            bar = {0: (slice(0, 3), slice(None)), 1: (slice(5, 8), slice(None)), 2: (slice(None), slice(3, 5))}[
+                place % 3
+            ]
+            self.images[place, 0][bar] = 0.5 + 0.5 * noise[place, 0][bar]
+
+    def batch(self, places):
+        return super().batch(places)._replace(labels=places % 3)
+
+
+def gan():
+    torch.manual_seed(0)
+    return SpikingGAN(side=8, latent=6, hidden=32, classes=3, num_steps=T, smoothing=16.0)
+
+
+def lit(lr=0.0, **settings):
+    return LitSpikingGAN(gan(), seed=5, optimizer=functools.partial(torch.optim.SGD, lr=lr), **settings)
+
+
+def features(times):
+    pixels = 1 - times / T
+    return torch.cat([pixels, pixels**2], 1)
+
+
+@pytest.mark.parametrize(("loss", "advance"), [("softmax", 0.0), ("relative", 0.0), ("relative", 1.0)])
+def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, advance):
+    data, rate = Bars(), 1e-3
+    module = lit(rate, loss=loss, advance=advance, matching=3.0, adversarial=2.0, homeostasis=0.1)
+    before = gan()
+    batch = next(iter(data.train_dataloader()))
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+    trainer.fit(module, data)
+
+    def error(times, labels):
+        if loss == "softmax":
+            return softmax_timing_loss(times, labels, T / 8)
+        return normalized_timing_loss(
+            times, relative_targets(times.detach(), labels, T / 8, advance, T), T, least=T / 8
+        )
+
+    generator = torch.Generator().manual_seed(int(sample_keys(5, 0, batch.index[:1])))
+    real, labels = before.encode(batch.images), batch.labels
+    fake = before.generate(before.noise(labels, generator)).times.detach()
+    out = before.discriminate(torch.cat([real, fake]))
+    first, second = before.discriminator
+    objective = 2 * error(out.times, torch.cat([labels, torch.full_like(labels, 3)]))
+    assert trainer.callback_metrics["train/loss"].item() == pytest.approx(objective.item(), rel=1e-5)
+    objective = objective + 0.1 * homeostatic_loss(out.hidden, first.weight, 0.75, T)
+    objective = objective + 0.1 * homeostatic_loss(out.times, second.weight, 0.5, T)
+    objective.backward()
+    for new, old in zip(module.network.discriminator.parameters(), before.discriminator.parameters(), strict=True):
+        assert old.grad.abs().sum() > 0
+        torch.testing.assert_close(new, old - rate * old.grad)
+
+    drawn = before.generate(before.noise(labels, generator))
+    judge = module.network  # already updated
+    alike = 0.0
+    for c in labels.unique():
+        apart = features(drawn.times)[labels == c].mean(0) - features(real)[labels == c].mean(0)
+        alike = alike + 3.0 * 0.5 * apart.square().sum() / 3
+    objective = alike + 2.0 * error(judge.discriminate(normalize_gradient(drawn.times)).times, labels)
+    objective = objective + 0.1 * homeostatic_loss(drawn.hidden, before.generator[0].weight, 0.75, T)
+    before.zero_grad()
+    objective.backward()
+    for new, old in zip(module.network.generator.parameters(), before.generator.parameters(), strict=True):
+        assert old.grad.abs().sum() > 0
+        torch.testing.assert_close(new, old - rate * old.grad)
+
+
+def test_it_learns_to_draw_what_is_asked_for(tmp_path):
+    data = Bars(batch_size=30)
+    adam = functools.partial(torch.optim.Adam, lr=3e-3, betas=(0.5, 0.99))
+    module = LitSpikingGAN(gan(), optimizer=adam)
+    trainer = quiet_trainer(tmp_path, max_epochs=40)
+    trainer.fit(module, data)
+    labels = torch.arange(60) % 3
+    drawn = module.network.sample(60, torch.Generator().manual_seed(1), labels)
+    means = torch.stack([data.images[:300][torch.arange(300) % 3 == c].mean(0) for c in range(3)])
+    nearest = torch.cdist(drawn.flatten(1), means.flatten(1)).argmin(1)
+    assert (nearest == labels).float().mean() > 0.95
+    (found,) = trainer.test(module, data, verbose=False)
+    assert found["test/named"] > 0.8
+    assert torch.equal(torch.cat(trainer.predict(module, data)), torch.cat(trainer.predict(module, data)))
+
+
+def test_both_schedulers_fall_once_a_batch(tmp_path):
+    one_cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, cycle_momentum=False)
+    module = lit(0.1, lr_scheduler=one_cycle)
+    trainer = quiet_trainer(tmp_path, max_epochs=2, limit_val_batches=0)
+    trainer.fit(module, Bars())
+    for config in trainer.lr_scheduler_configs:
+        assert config.scheduler.total_steps == 60
+        assert config.scheduler.last_epoch == 60
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match=r"Expected `loss` of \['softmax', 'relative'\], got 'hinge'"):
+        lit(loss="hinge")
+    with pytest.raises(InputError, match=r"of at least 0, got 0\.0, -1, 1\.0 and 0\.03"):
+        lit(matching=-1)
