@@ -42,6 +42,7 @@ class SampleTrial(ImageTrial):
         samples = self.sample(module, SAMPLES)
         side = samples.shape[-1]
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
+        found = sample_quality(samples, test, train, data.train_set.labels, judge)
         shuffled = judge.probabilities(shuffled_pixels(train[:SAMPLES], 0)).max(1).values
         return found | {"sure_of_shuffled": float((shuffled > SURE).float().mean())}
 
