@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snn_synth.evaluation import SURE, baselines
+from snn_synth.evaluation import SURE, baselines, sample_quality
 from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
 from snn_synth.models import ESVAE, ImageClassifier, SpikingGAN
 from snn_synth.training import LitESVAE, LitSpikingGAN
