@@ -10,11 +10,15 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from snn_synth.data import MelSpectrogram, MNISTSubset
-from snn_synth.models import ACSNN, AESNN
+from snn_synth.models import ACSNN, AESNN, ESVAE, HybridVAE, SpikingGAN, TemporalCodingAE
 from snn_synth.training import (
     AtomicCheckpointIO,
     LitAudiocoder,
     LitAutoencoder,
+    LitESVAE,
+    LitHybridVAE,
+    LitSpikingGAN,
+    LitTemporalCodingAE,
     MNISTSubsetData,
     ResumeCheckpoint,
     SpokenDigitsData,
@@ -58,8 +62,8 @@ class Diary(Callback):
 
     def on_validation_epoch_end(self, trainer, pl_module):
         after = trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        mse = pl_module.val_mse.compute().item()
-        self._write("validation", trainer.current_epoch, after, mse.hex())
+        metric = pl_module.val_fooled if isinstance(pl_module, LitSpikingGAN) else pl_module.val_mse
+        self._write("validation", trainer.current_epoch, after, metric.compute().item().hex())
 
 
 class DieInStep(Callback):
@@ -141,11 +145,27 @@ def audiocoder_job(root, autoencoder):
     return module, speech_data(root, batch_size=20)
 
 
+def generator_job(kind):
+    """A generator, with Adam and a schedule: what is drawn by chance must be drawn again."""
+    torch.manual_seed(1)
+    schedule = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
+    settings = {"optimizer": functools.partial(torch.optim.Adam, lr=0.002), "lr_scheduler": schedule}
+    if kind == "temporal":
+        module = LitTemporalCodingAE(TemporalCodingAE(784, 6), noise=0.2, **settings)
+    elif kind == "hybrid":
+        module = LitHybridVAE(HybridVAE(hidden=12, latent=6, num_steps=5), **settings)
+    elif kind == "gan":
+        module = LitSpikingGAN(SpikingGAN(side=7, latent=5, hidden=12, num_steps=16, smoothing=16.0), **settings)
+    else:
+        module = LitESVAE(ESVAE(channels=(3, 4), latent=5, num_steps=3), **settings)
+    return module, FewImages(batch_size=10)
+
+
 def run(job, folder, death=None, resume=False):
     """Train, test, and leave ``result.pt``; or die on the way.
 
     Args:
-        job: ("autoencoder", rule) or ("audiocoder", data root, autoencoder folder or None).
+        job: ("autoencoder", rule), ("audiocoder", data root, autoencoder folder or None) or ("generator", kind).
         folder: of the run.
         death: ("step", epoch, batch, backward passes), ("save", number), ("epoch", epoch) or None.
         resume: go on from the folder's resume.ckpt.
@@ -153,7 +173,8 @@ def run(job, folder, death=None, resume=False):
     torch.set_num_threads(1)
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    module, data = autoencoder_job(*job[1:]) if job[0] == "autoencoder" else audiocoder_job(*job[1:])
+    jobs = {"autoencoder": autoencoder_job, "audiocoder": audiocoder_job, "generator": generator_job}
+    module, data = jobs[job[0]](*job[1:])
     callbacks = [Diary(folder / "diary.txt"), ResumeCheckpoint(every_n_batches=2)]
     if death:
         kind, *place = death
@@ -177,7 +198,7 @@ def run(job, folder, death=None, resume=False):
     metrics = trainer.test(module, data, verbose=False)
     result = {
         "weights": module.state_dict(),
-        "optimizer": module.optimizers().state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
         "scheduler": [scheduler.scheduler.state_dict() for scheduler in trainer.lr_scheduler_configs],
         "metrics": metrics,
     }

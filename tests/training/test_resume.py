@@ -80,6 +80,22 @@ def test_autoencoder_resumes_bit_for_bit(train, tmp_path, rule):
     assert_same_bits(result(killed), result(whole))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["temporal", "hybrid", "gan", "esvae"])
+def test_a_generator_resumes_bit_for_bit(train, tmp_path, kind):
+    job = ("generator", kind)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train(job, whole) == 0
+    assert train(job, killed, ("step", 0, 5, 1)) == -signal.SIGKILL
+    assert train(job, killed, ("step", 2, 1, 1), resume=True) == -signal.SIGKILL
+    assert train(job, killed, resume=True) == 0
+    expected, found = diary(whole), diary(killed)
+    assert {place: sorted(account) for place, account in found.items()} == {
+        place: sorted(account) for place, account in expected.items()
+    }
+    assert_same_bits(result(killed), result(whole))
+
+
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
