@@ -248,10 +248,6 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
         "paper's 5e-4 is too coarse for 60 updates a batch.",
     ),
     ("table1-fashion-1024", "SNN paper"): ("choices-fashion", "As with 512 hidden neurons."),
-    ("table1-a2i-a", "SNN paper"): (
-        "choices-speech",
-        "With 512 hidden neurons instead of the paper's 2,048 (1,024, seed 0: 0.265).",
-    ),
 }
 
 
@@ -262,6 +258,13 @@ def not_met(results: Results) -> str:
         for arm, bound in zip(("SNN paper", "SNN best"), bounds, strict=True):
             found = results.get(name, {}).get("arms", {}).get(arm)
             if found is None or found["test/mse"]["mean"] <= bound:
+                continue
+            other = results[name]["arms"].get(f"{arm}, T = 60")
+            if other and other["test/mse"]["mean"] <= bound:
+                told = (
+                    f"{value(found)} with the table's T of 30, asked for at most {bound:g}; met with the text's T of 60"
+                )
+                lines.append(f"- **{title}, {arm}**: {told}: {value(other)}.")
                 continue
             experiment, why = TRIED.get((name, arm), ("", ""))
             tried = results[experiment]["arms"] if experiment in results and experiment != name else {}
@@ -286,8 +289,11 @@ def table_one(results: Results) -> str:
         arms = results[name]["arms"]
         ours = []
         for arm, bound in (("SNN paper", paper_bound), ("SNN best", best_bound)):
-            met = arms[arm]["test/mse"]["mean"] <= bound
-            ours.append(f"{value(arms[arm])} ({'at most' if met else '**not**'} {bound:g})")
+            other = arms.get(f"{arm}, T = 60")  # the paper's text says 60, its table 30
+            found = [one for one in (arms[arm], other) if one]
+            met = any(one["test/mse"]["mean"] <= bound for one in found)
+            figures = f"{value(arms[arm])}, T=60: {value(other)}" if other else value(arms[arm])
+            ours.append(f"{figures} ({'at most' if met else '**not**'} {bound:g})")
         ours += [value(arms[arm]) for arm in ("ANN paper, SGD", "ANN paper, Adam", "ANN best")]
         lines.append(f"| {title} | {published} | {' | '.join(ours)} |")
     return "\n".join(lines)

@@ -259,3 +259,15 @@ def test_training_and_test_shows_each_arm_and_the_published_value():
         plot.training_and_test(curves, {"arm 0": finals["arm 0"]})
     with pytest.raises(InputError, match="same measures"):
         plot.training_and_test(curves, finals | {"arm 1": {"test": (0.1, 0.0, None)}})
+
+
+def test_first_spikes_are_dots_at_their_times():
+    times = {"input": torch.tensor([0.0, 3.0, 8.0, torch.inf]), "output": torch.tensor([8.0, 5.0])}
+    figure = plot.first_spikes(times, never=8)
+    upper, lower = (ax.collections[0].get_offsets().tolist() for ax in figure.axes)
+    assert (upper, lower) == ([[0, 0], [3, 1]], [[5, 1]])
+    assert [ax.get_title() for ax in figure.axes] == ["input: 2 of 4 fire", "output: 1 of 2 fire"]
+    silent = plot.first_spikes({"input": torch.full((3,), torch.inf)})
+    assert silent.axes[0].get_title() == "input: 0 of 3 fire"
+    with pytest.raises(InputError, match="at least one layer, got none"):
+        plot.first_spikes({})

@@ -9,12 +9,13 @@ from snn_synth.plot.animation import image_forming, save_animation
 from snn_synth.plot.charts import comparison_bars, growth, learning_curve, sweep_scatter, training_and_test
 from snn_synth.plot.figure import PIXELS, save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
-from snn_synth.plot.signals import hidden_map, spectrogram, spike_raster, waveform, word_journey
+from snn_synth.plot.signals import first_spikes, hidden_map, spectrogram, spike_raster, waveform, word_journey
 
 __all__ = [
     "PIXELS",
     "comparison_bars",
     "digit_grid",
+    "first_spikes",
     "growth",
     "hidden_map",
     "image_forming",

@@ -1,5 +1,7 @@
 """Sounds, spectrograms and spikes, and the way of a word from one to the next."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -88,6 +90,44 @@ def spike_raster(spikes: Array) -> Figure:
     """
     figure = new_figure(6, 3)
     _draw_raster(figure.add_subplot(), as_array(spikes, (None, None), "spikes"))
+    return figure
+
+
+def first_spikes(layers: Mapping[str, Array], never: float | None = None) -> Figure:
+    """When each neuron of each layer fires, at most once: a row of dots for each layer, one sample.
+
+    Args:
+        layers: times by the layers' names, from input to output.
+        never: the time that stands for a silent neuron, beside inf.
+
+    Shape:
+        each [N].
+
+    Returns:
+        A figure with an axes for each layer; its title counts those that fire.
+
+    Raises:
+        InputError: for another shape, or no layer.
+
+    Example:
+        >>> import torch
+        >>> figure = first_spikes({"input": torch.tensor([0.0, 0.5]), "output": torch.tensor([1.0, torch.inf])})
+        >>> [ax.get_title() for ax in figure.axes]
+        ['input: 2 of 2 fire', 'output: 1 of 2 fire']
+    """
+    if not layers:
+        raise InputError("Expected the times of at least one layer, got none")
+    times = {name: as_array(one, (None,), f"the times of {name!r}") for name, one in layers.items()}
+    fires = {name: np.isfinite(one) & (one != (np.inf if never is None else never)) for name, one in times.items()}
+    last = max([one[fires[name]].max(initial=0) for name, one in times.items()]) or 1
+    figure = new_figure(6, 1.6 * len(times))
+    for number, (name, one) in enumerate(times.items(), start=1):
+        ax = figure.add_subplot(len(times), 1, number)
+        neurons = np.flatnonzero(fires[name])
+        ax.scatter(one[neurons], neurons, s=float(np.clip(600 / len(one), 1, 20)), color=INK, linewidths=0)
+        ax.set(xlim=(-0.02 * last, 1.02 * last), ylim=(-0.5, len(one) - 0.5))
+        label_axes(ax, "time" if number == len(times) else "", "neuron")
+        title_axes(ax, f"{name}: {len(neurons)} of {len(one)} fire")
     return figure
 
 

@@ -3,7 +3,7 @@
 from snn_synth.training.ann import LitAudiocoderANN, LitAutoencoderANN
 from snn_synth.training.audiocoder import LitAudiocoder
 from snn_synth.training.autoencoder import LitAutoencoder
-from snn_synth.training.callbacks import ImageGrid, LayerWarning, SampleGrid, SpikeStatistics
+from snn_synth.training.callbacks import FirstSpikes, ImageGrid, LayerWarning, SampleGrid, SpikeStatistics
 from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
 from snn_synth.training.classifier import LitImageClassifier
 from snn_synth.training.esvae import LitESVAE
@@ -18,6 +18,7 @@ from snn_synth.training.temporal import LitTemporalCodingAE
 __all__ = [
     "AtomicCheckpointIO",
     "FashionMNISTData",
+    "FirstSpikes",
     "ImageGrid",
     "LayerWarning",
     "LitAudiocoder",

@@ -85,6 +85,35 @@ class SampleGrid(Callback):
         _show(trainer, "samples", plot.image_grid(images))
 
 
+class FirstSpikes(Callback):
+    """Draws after each validation when the neurons of the first sample fire: a PNG in the run's folder, and on W&B."""
+
+    def __init__(self) -> None:
+        """Start from nothing."""
+        super().__init__()
+        self.times: dict[str, Tensor] = {}
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the first sample."""
+        if batch_idx == 0:
+            self.times = {name: times[0].cpu() for name, times in outputs["times"].items()}
+
+    @rank_zero_only
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw."""
+        if not trainer.sanity_checking:
+            never = getattr(pl_module.network, "num_steps", None)  # of times in whole steps; else inf
+            _show(trainer, "spikes", plot.first_spikes(self.times, never))
+
+
 def _show(trainer: Trainer, kind: str, figure: Figure) -> None:
     """Save a picture of this moment under ``<kind>/`` of the run, and log it as ``val/<kind>``."""
     batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1  # under the online rule, not global_step

@@ -20,7 +20,7 @@ from snn_synth.functional.matching import class_sums
 from snn_synth.metrics import Mean
 from snn_synth.models import SpikingGAN
 from snn_synth.models.first_spike import FirstSpikeOutput
-from snn_synth.training.base import LitModule
+from snn_synth.training.base import HELD_OUT, LitModule
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
@@ -121,7 +121,7 @@ class LitSpikingGAN(LitModule):
     def training_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """An update of the discriminator, then one of the generator."""
         gan, classes = self.network, self.network.classes
-        labels = batch.labels if classes > 1 else torch.zeros_like(batch.labels)
+        labels = self._labels(batch)
         key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
         generator = torch.Generator(labels.device).manual_seed(key)
         real = gan.encode(batch.images)
@@ -179,7 +179,7 @@ class LitSpikingGAN(LitModule):
         return self.matching * matching_loss(self._features(drawn), labels, means, self.counts)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
-        """Measure."""
+        """Measure, and hand the spikes' steps to the callbacks."""
         return self._measure("val", batch)
 
     def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
@@ -188,18 +188,22 @@ class LitSpikingGAN(LitModule):
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
         """New images of the batch's classes, ``[B, 1, side, side]`` in [0, 1]."""
-        return self._draw(batch)
+        return self.network.images(self._draw(batch).times)
 
-    def _draw(self, batch: ImageBatch) -> Tensor:
-        labels = batch.labels if self.network.classes > 1 else torch.zeros_like(batch.labels)
-        key = int(sample_keys(self.seed, -1, batch.index[:1]))
-        return self.network.sample(len(labels), torch.Generator(labels.device).manual_seed(key), labels)
+    def _labels(self, batch: ImageBatch) -> Tensor:
+        return batch.labels if self.network.classes > 1 else torch.zeros_like(batch.labels)
+
+    def _draw(self, batch: ImageBatch) -> FirstSpikeOutput:
+        labels = self._labels(batch)
+        key = int(sample_keys(self.seed, HELD_OUT, batch.index[:1]))
+        noise = self.network.noise(labels, torch.Generator(labels.device).manual_seed(key))
+        return self.network.generate(noise)
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
-        gan, images = self.network, self._draw(batch)
-        labels = batch.labels if gan.classes > 1 else torch.zeros_like(batch.labels)
+        gan, labels, drawn = self.network, self._labels(batch), self._draw(batch)
+        images = gan.images(drawn.times)
         for name, shown in (("fooled", images), ("named", batch.images)):
             metric: Mean = getattr(self, f"{stage}_{name}")
             metric.update((gan.discriminate(gan.encode(shown)).labels == labels).float())
             self.log(f"{stage}/{name}", metric, prog_bar=True)
-        return {"images": images, "targets": batch.images}
+        return {"times": {"noise": drawn.inputs, "hidden": drawn.hidden, "pixels": drawn.times}}

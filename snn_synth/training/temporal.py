@@ -117,7 +117,8 @@ class LitTemporalCodingAE(LitModule):
         return self.network.images(times).reshape(batch.images.shape)
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
-        out: TTFSOutput = self.network(self.encode(batch))
+        times = self.encode(batch)
+        out: TTFSOutput = self.network(times)
         images = self.network.images(out.times).reshape(batch.images.shape)
         late = torch.where(out.times.isfinite(), out.times - self.network.latency, 1)
         measured = {
@@ -130,7 +131,8 @@ class LitTemporalCodingAE(LitModule):
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(values)
             self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
-        return {"images": images, "targets": batch.images}
+        layers = {"input": times, "hidden": out.embedding, "output": out.times}
+        return {"images": images, "targets": batch.images, "times": layers}
 
 
 def _due(batch: ImageBatch) -> Tensor:

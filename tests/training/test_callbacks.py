@@ -6,8 +6,16 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.models import AESNN
-from snn_synth.training import ImageGrid, LayerWarning, LitAutoencoder, SampleGrid, SpikeStatistics
+from snn_synth.models import AESNN, TemporalCodingAE
+from snn_synth.training import (
+    FirstSpikes,
+    ImageGrid,
+    LayerWarning,
+    LitAutoencoder,
+    LitTemporalCodingAE,
+    SampleGrid,
+    SpikeStatistics,
+)
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
 
 
@@ -148,6 +156,17 @@ def test_the_sample_grid_shows_new_images_of_the_same_chance(tmp_path):
     assert (first == second).all()
     with pytest.raises(InputError, match="Expected `samples` to be at least 1, got 0"):
         SampleGrid(0)
+
+
+def test_first_spikes_are_drawn_after_each_validation(tmp_path):
+    torch.manual_seed(0)
+    module = LitTemporalCodingAE(TemporalCodingAE(12, 5))
+    trainer = quiet_trainer(
+        tmp_path, max_epochs=2, num_sanity_val_steps=1, limit_train_batches=2, callbacks=[FirstSpikes()]
+    )
+    trainer.fit(module, TinyImages())
+    pngs = sorted((tmp_path / "spikes").iterdir())
+    assert [png.name for png in pngs] == ["epoch=000-batch=000002.png", "epoch=001-batch=000004.png"]
 
 
 def test_an_image_grid_wants_an_image():
