@@ -216,7 +216,7 @@ CHOICES: list[tuple[str, str, str, list[str]]] = [
         "Time steps of the audiocoder: 60 in the text, 30 in the table",
         "30",
         "choices-speech",
-        ["T = 30, 100 frames", "T = 60"],
+        ["T = 30, 100 frames", "T = 60", "paper's recipe, 512 hidden neurons", "paper's recipe, T = 60"],
     ),
     (
         "How a spectrogram of a second gets 1,500 frames: not said",
