@@ -9,8 +9,15 @@ import numpy.typing as npt
 import torch
 
 from snn_synth.evaluation import baselines
-from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
-from snn_synth.models import HybridVAE, ImageClassifier
+from snn_synth.experiments.reproduce.images import (
+    QUICK,
+    WATCHED,
+    ImageTrial,
+    first_images,
+    first_of_each_class,
+    judge_of,
+)
+from snn_synth.models import HybridVAE
 from snn_synth.models.hybrid import Decoding
 from snn_synth.training import LitHybridVAE
 from snn_synth.training.hybrid import Encoding
@@ -78,7 +85,7 @@ class HybridTrial(ImageTrial):
 
     @torch.no_grad()
     def _errors(self, module: LitHybridVAE, data: ImageData, part: str, most: int) -> dict[str, float]:
-        judge = ImageClassifier.from_pretrained(f"{self.images.replace('_', '-')}-classifier")
+        judge = judge_of(self.images)
         errors, right = [], []
         for batch in first_images(data.train_set if part == "train" else data.test_set, most):
             drawn = module.predict_step(batch)

@@ -7,6 +7,7 @@ import torch
 
 from snn_synth.data import ImageDataset
 from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.models import ImageClassifier
 from snn_synth.training import FashionMNISTData, MNISTData, MNISTSubsetData
 from snn_synth.training.images import ImageData, image_batch
 from snn_synth.training.loaders import ImageBatch
@@ -59,3 +60,9 @@ def first_images(images: ImageDataset, most: int) -> Iterator[ImageBatch]:
 def first_of_each_class(images: ImageDataset) -> ImageBatch:
     """The first image of each of the ten classes."""
     return image_batch(images, torch.stack([(images.labels == label).nonzero()[0, 0] for label in range(10)]))
+
+
+def judge_of(images: str) -> ImageClassifier:
+    """The shipped classifier of a set's images."""
+    names = {"fashion_mnist": "fashion-mnist-classifier"}
+    return ImageClassifier.from_pretrained(names.get(images, "mnist-classifier"))

@@ -12,7 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snn_synth.evaluation import SURE, baselines, sample_quality
-from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
+from snn_synth.experiments.reproduce.images import (
+    QUICK,
+    WATCHED,
+    ImageTrial,
+    first_images,
+    first_of_each_class,
+    judge_of,
+)
 from snn_synth.models import ESVAE, ImageClassifier, SpikingGAN
 from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.classifier import shuffled_pixels
@@ -29,7 +36,7 @@ class SampleTrial(ImageTrial):
 
     def judge(self) -> ImageClassifier:
         """The classifier of these images."""
-        return ImageClassifier.from_pretrained(f"{self.images.replace('_', '-')}-classifier")
+        return judge_of(self.images)
 
     def sample(self, module: Any, count: int) -> Tensor:
         """New images ``[count, 1, H, W]`` in [0, 1], always the same."""

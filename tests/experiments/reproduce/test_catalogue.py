@@ -24,7 +24,9 @@ def test_the_networks_of_the_table_are_the_papers():
         }
         for name in ("table1-a2i-a", "table1-a2i-b")
     }
-    assert speech == {"table1-a2i-a": {("A", 30, 20, 50)}, "table1-a2i-b": {("B", 30, 20, 50)}}
+    # T is 30 in the paper's table and 60 in its text.
+    assert speech == {"table1-a2i-a": {("A", 30, 20, 50), ("A", 60, 20, 50)}, "table1-a2i-b": {("B", 30, 20, 50)}}
+    assert all((arm.num_steps == 60) == name.endswith("T = 60") for name, arm in rows["table1-a2i-a"].arms.items())
     lengths = [(rows[name].arms["SNN paper"].bits or 15, rows[name].arms["ANN best"].bits) for name in speech]
     assert lengths == [(15, None), (10, None)], "T_h by the table's footnotes"
     published = {name: list(row.paper.values()) for name, row in rows.items()}
