@@ -71,6 +71,24 @@ def baselines(train: Tensor, test: Tensor, components: tuple[int, ...] = (8, 16,
 
 
 @torch.no_grad()
+def classifier_frechet(samples: Tensor, images: Tensor, judge: ImageClassifier) -> float:
+    """The Frechet distance of generated images to real ones in the features of a small classifier: no FID.
+
+    Args:
+        samples: ``[n, 1, H, W]`` in [0, 1].
+        images: ``[m, 1, H, W]``, of the same size to be fair: the judge resizes, and sees how sharp they are.
+        judge: the classifier.
+
+    Example:
+        >>> images = torch.rand(8, 1, 28, 28)
+        >>> classifier_frechet(images, images, ImageClassifier(features=3)) < 1e-6
+        True
+    """
+    features, real = (torch.cat([judge.features(part) for part in _parts(x)]) for x in (samples, images))
+    return float(frechet_distance(features, real))
+
+
+@torch.no_grad()
 def sample_quality(
     samples: Tensor, images: Tensor, train: Tensor, train_labels: Tensor, judge: ImageClassifier
 ) -> dict[str, float]:
@@ -84,10 +102,10 @@ def sample_quality(
         judge: the classifier; a shipped one is ``ImageClassifier.from_pretrained("mnist-classifier")``.
 
     Returns:
-        ``classifier_frechet``, the Frechet distance to the images in the judge's features (not Inception's: it is no
-        FID); ``sure``, the share of the samples of whose class the judge is over 0.9 sure; ``classes``, how many
-        classes have at least a hundredth of the samples, counting those it is sure of; ``neighbour``, the share of the
-        sure samples whose nearest training image has the class that the judge sees.
+        ``classifier_frechet``, see :func:`classifier_frechet`; ``sure``, the share of the samples of whose class the
+        judge is over 0.9 sure; ``classes``, how many classes have at least a hundredth of the samples, counting those it
+        is sure of; ``neighbour``, the share of the sure samples whose nearest training image has the class that the
+        judge sees.
 
     Raises:
         InputError: for samples and training images of different sizes.
@@ -102,14 +120,13 @@ def sample_quality(
         raise InputError(
             f"Expected samples of the training images' shape {list(train.shape[1:])}, got {list(samples.shape[1:])}"
         )
-    features, real = (torch.cat([judge.features(part) for part in _parts(x)]) for x in (samples, images))
-    probability, label = judge.head(features).softmax(1).max(1)
+    probability, label = torch.cat([judge.probabilities(part) for part in _parts(samples)]).max(1)
     sure = probability > SURE
     occur = torch.bincount(label[sure]) >= OCCURS * len(samples)
     nearest = torch.cat([torch.cdist(part.flatten(1), train.flatten(1)).argmin(1) for part in _parts(samples[sure])])
     alike = (train_labels[nearest] == label[sure]).sum()
     return {
-        "classifier_frechet": float(frechet_distance(features, real)),
+        "classifier_frechet": classifier_frechet(samples, images, judge),
         "sure": float(sure.float().mean()),
         "classes": float(occur.sum()),
         "neighbour": float(alike / max(1, len(nearest))),

@@ -18,7 +18,14 @@ _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True,
 _GAN = GANTrial(Recipe(lr=5e-4, weight_decay=0.0, one_cycle=True, epochs=4, batch_size=64))
 _NUMBERS = replace(_TIMES, kind="ann")
 
-_SAMPLES = tuple(f"test/{name}" for name in ("classifier_frechet", "sure", "classes", "neighbour", "sure_of_shuffled"))
+_SAMPLES = (
+    "test/classifier_frechet_14",
+    "test/classifier_frechet",
+    "test/sure",
+    "test/classes",
+    "test/neighbour",
+    "test/sure_of_shuffled",
+)
 
 GENERATORS = {
     "temporal-coding": Experiment(

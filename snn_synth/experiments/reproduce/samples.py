@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snn_synth.evaluation import SURE, baselines, sample_quality
+from snn_synth.evaluation import SURE, baselines, classifier_frechet, sample_quality
 from snn_synth.experiments.reproduce.images import (
     QUICK,
     WATCHED,
@@ -28,6 +28,7 @@ from snn_synth.training.images import ImageData
 
 SAMPLES = 2_000
 ROWS = 4  # of samples in a picture
+SMALL = 14  # pixels of a side
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ class SampleTrial(ImageTrial):
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
         found = sample_quality(samples, test, train, data.train_set.labels, judge)
         shuffled = judge.probabilities(shuffled_pixels(train[:SAMPLES], 0)).max(1).values
-        return found | {"sure_of_shuffled": float((shuffled > SURE).float().mean())}
+        found["sure_of_shuffled"] = float((shuffled > SURE).float().mean())
+        # In one size, so that networks which draw others can be compared.
+        small = F.adaptive_avg_pool2d(samples, SMALL), _resized(data.test_set.images, SMALL)
+        return found | {"classifier_frechet_14": classifier_frechet(*small, judge)}
 
     def rows(self, module: Any) -> Tensor:
         """Rows of samples, ``[R, 10, 28, 28]``."""
