@@ -103,8 +103,8 @@ def sample_quality(
 
     Returns:
         ``classifier_frechet``, see :func:`classifier_frechet`; ``sure``, the share of the samples of whose class the
-        judge is over 0.9 sure; ``classes``, how many classes have at least a hundredth of the samples, counting those it
-        is sure of; ``neighbour``, the share of the sure samples whose nearest training image has the class that the
+        judge is over 0.9 sure; ``classes``, how many classes have at least a hundredth of the samples, counting those
+        it is sure of; ``neighbour``, the share of the sure samples whose nearest training image has the class that the
         judge sees.
 
     Raises:
