@@ -50,6 +50,7 @@ def test_an_esvae_learns_error_and_discrepancy(tmp_path):
     assert first_batch_loss(tmp_path, module, data) == pytest.approx(expected.item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_esvae_learns_images_and_is_measured_by_a_fixed_chance(tmp_path):
     torch.manual_seed(0)
     module = LitESVAE(ESVAE(channels=(4, 8), latent=16, num_steps=4), optimizer=adam(5e-3))
@@ -79,6 +80,7 @@ def test_a_first_spike_classifier_learns_its_relative_targets(tmp_path, advance)
     assert first_batch_loss(tmp_path, module, data) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_first_spike_classifier_learns_and_says_when_it_decides(tmp_path):
     torch.manual_seed(0)
     data = Squares(batch_size=20)
@@ -95,6 +97,7 @@ def test_a_first_spike_classifier_learns_and_says_when_it_decides(tmp_path):
     assert torch.equal(torch.cat(trainer.predict(module, data)), out.labels)
 
 
+@pytest.mark.slow
 def test_a_judge_learns_classes_and_to_doubt_what_is_none(tmp_path):
     torch.manual_seed(0)
     data = Squares(batch_size=20)

@@ -31,6 +31,7 @@ def drawn(trial, trials):
     return torch.from_numpy(np.load(trials / trial.key(0) / DRAWN))
 
 
+@pytest.mark.slow
 def test_a_hybrid_trial_says_what_a_judge_recognizes(tmp_path):
     trial = of_subset(HybridTrial(RECIPE, hidden=40, latent=16, num_steps=8))
     test = trial.run(0, tmp_path)["test"]
@@ -39,6 +40,7 @@ def test_a_hybrid_trial_says_what_a_judge_recognizes(tmp_path):
     assert drawn(trial, tmp_path).shape == (2, 10, 28, 28)
 
 
+@pytest.mark.slow
 def test_an_esvae_trial_judges_reconstructions_and_samples(tmp_path):
     trial = of_subset(ESVAETrial(RECIPE, latent=16, num_steps=4))
     test = trial.run(0, tmp_path)["test"]
@@ -49,6 +51,7 @@ def test_an_esvae_trial_judges_reconstructions_and_samples(tmp_path):
     assert drawn(trial, tmp_path).shape == (7, 10, 28, 28)
 
 
+@pytest.mark.slow
 def test_a_gan_trial_judges_samples(tmp_path):
     trial = of_subset(GANTrial(RECIPE))
     test = trial.run(0, tmp_path)["test"]
@@ -57,6 +60,7 @@ def test_a_gan_trial_judges_samples(tmp_path):
     assert drawn(trial, tmp_path).shape == (6, 10, 28, 28)
 
 
+@pytest.mark.slow
 def test_a_first_spike_trial_says_when_it_decides(tmp_path):
     trial = of_subset(FirstSpikeTrial(RECIPE, hidden=50))
     test = trial.run(0, tmp_path)["test"]
@@ -65,6 +69,7 @@ def test_a_first_spike_trial_says_when_it_decides(tmp_path):
     assert test["spikes"] > 1
 
 
+@pytest.mark.slow
 def test_a_judge_is_right_on_most(tmp_path):
     test = of_subset(ImageClassifierTrial(RECIPE)).run(0, tmp_path)["test"]
     assert test["accuracy"] > 0.8
