@@ -34,7 +34,8 @@ def if_spike_times(
         k_{ji} = \frac{[t_i < t_j]}{\tau} e^{-(t_j - 1 - t_i) / \tau}, \qquad
         s_j = \max\Bigl(\sum_i w_{ji} k_{ji},\; 0.3\,\frac{\theta}{\tau}\Bigr)
 
-    which knows what a later input matters more, and does not change if all times move together.
+    in which a later input counts more. Where s is not at its least, the derivatives by the times sum to 1: if all
+    inputs come later together, so does the spike.
 
     Args:
         times: of the inputs' spikes, whole numbers from 0 to T.

@@ -1,9 +1,9 @@
 """Trials of autoencoders, spiking or not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from snn_synth.data import ImageDataset
-from snn_synth.experiments.reproduce.images import DATA, QUICK, WATCHED, ImageTrial
+from snn_synth.experiments.reproduce.images import DATA, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
 from snn_synth.models import AEANN, AESNN
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN
@@ -54,10 +54,6 @@ class AutoencoderTrial(ImageTrial):
     def title(self) -> str:
         """Images, kind and size."""
         return f"{self.images}-{self.kind}-{self.hidden}"
-
-    def quick(self) -> Self:
-        """With a tenth of the images."""
-        return replace(self, train_images=QUICK)
 
     def data(self, root: str | None, seed: int) -> ImageData:
         """The images; some are held out only in a search, for else nothing is chosen."""

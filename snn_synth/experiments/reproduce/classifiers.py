@@ -176,10 +176,6 @@ class PopulationTrial(ClassifierTrial):
         """Its size."""
         return f"{self.images}-classifier-{self.hidden}-{CLASSES * self.population}"
 
-    def quick(self) -> Self:
-        """With a tenth of the images."""
-        return replace(self, train_images=QUICK)
-
     def module(self, seed: int, data: ImageData, trials: Path) -> LightningModule:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):

@@ -1,21 +1,21 @@
 """Trials of the hybrid variational autoencoder: whether a classifier recognizes what it draws."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from snn_synth.evaluation import baselines
+from snn_synth.data import ImageDataset
 from snn_synth.experiments.reproduce.images import (
-    QUICK,
     WATCHED,
     ImageTrial,
+    baselines_of,
     first_images,
     first_of_each_class,
     judge_of,
+    pixel_mse,
 )
 from snn_synth.models import HybridVAE
 from snn_synth.models.hybrid import Decoding
@@ -55,10 +55,6 @@ class HybridTrial(ImageTrial):
         """Images and decoding."""
         return f"{self.images}-hybrid-{self.decoding}"
 
-    def quick(self) -> Self:
-        """With a tenth of the images, for one epoch."""
-        return replace(self, recipe=replace(self.recipe, epochs=1), train_images=QUICK)
-
     def module(self, seed: int, data: ImageData, trials: Path) -> LitHybridVAE:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):
@@ -68,13 +64,16 @@ class HybridTrial(ImageTrial):
 
     def watch(self, module: LitHybridVAE, data: ImageData) -> dict[str, float]:
         """Error of the first training images."""
-        return {"pixel_mse": self._errors(module, data, "train", WATCHED)["pixel_mse"]}
+        return {"pixel_mse": pixel_mse(module, data.train_set, WATCHED)}
 
     def measure(self, module: LitHybridVAE, data: ImageData) -> dict[str, dict[str, float]]:
         """Errors, what the judge recognizes, and what needs no network."""
-        found = {part: self._errors(module, data, part, self.most) for part in ("train", "test")}
-        train, test = (part.images[: self.most].flatten(1).float() / 255 for part in (data.train_set, data.test_set))
-        found["test"] |= baselines(train, test)
+        parts = {"train": data.train_set, "test": data.test_set}
+        found = {
+            part: {"pixel_mse": pixel_mse(module, images, self.most), "recognized": self._recognized(module, images)}
+            for part, images in parts.items()
+        }
+        found["test"] |= baselines_of(data, self.most)
         return found
 
     @torch.no_grad()
@@ -84,11 +83,8 @@ class HybridTrial(ImageTrial):
         return torch.stack([batch.images[:, 0], module.predict_step(batch)[:, 0]]).numpy()
 
     @torch.no_grad()
-    def _errors(self, module: LitHybridVAE, data: ImageData, part: str, most: int) -> dict[str, float]:
+    def _recognized(self, module: LitHybridVAE, images: ImageDataset) -> float:
         judge = judge_of(self.images)
-        errors, right = [], []
-        for batch in first_images(data.train_set if part == "train" else data.test_set, most):
-            drawn = module.predict_step(batch)
-            errors.append((drawn - batch.images).square().flatten(1).mean(1))
-            right.append((judge(drawn).argmax(1) == batch.labels).float())
-        return {"pixel_mse": torch.cat(errors).mean().item(), "recognized": torch.cat(right).mean().item()}
+        batches = first_images(images, self.most)
+        right = [(judge(module.predict_step(batch)).argmax(1) == batch.labels).float() for batch in batches]
+        return torch.cat(right).mean().item()

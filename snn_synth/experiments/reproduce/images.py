@@ -1,11 +1,13 @@
 """What trials on images have in common."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 
 from snn_synth.data import ImageDataset
+from snn_synth.evaluation import baselines
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.models import ImageClassifier
 from snn_synth.training import FashionMNISTData, MNISTData, MNISTSubsetData
@@ -42,6 +44,10 @@ class ImageTrial(Trial):
         """Images of a part of the data that are measured."""
         return min(MEASURED, self.train_images or MEASURED)
 
+    def quick(self) -> Self:
+        """With a tenth of the images, for one epoch."""
+        return replace(self, recipe=replace(self.recipe, epochs=1), train_images=QUICK)
+
     def prepare(self, root: str | None) -> None:
         """Get the images."""
         DATA[self.images](root).prepare_data()
@@ -66,3 +72,16 @@ def judge_of(images: str) -> ImageClassifier:
     """The shipped classifier of a set's images."""
     names = {"fashion_mnist": "fashion-mnist-classifier"}
     return ImageClassifier.from_pretrained(names.get(images, "mnist-classifier"))
+
+
+@torch.no_grad()
+def pixel_mse(module: Any, images: ImageDataset, most: int) -> float:
+    """Mean square error, in [0, 1], of what a module makes of the first images of a set."""
+    errors = [(module.predict_step(b) - b.images).square().flatten(1).mean(1) for b in first_images(images, most)]
+    return torch.cat(errors).mean().item()
+
+
+def baselines_of(data: ImageData, most: int) -> dict[str, float]:
+    """What needs no network, on the first images of both parts."""
+    train, test = (part.images[:most].flatten(1).float() / 255 for part in (data.train_set, data.test_set))
+    return baselines(train, test)

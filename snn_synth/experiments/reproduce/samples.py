@@ -1,9 +1,9 @@
 """Trials of networks that draw new images."""
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snn_synth.evaluation import SURE, baselines, classifier_frechet, sample_quality
+from snn_synth.evaluation import SURE, classifier_frechet, sample_quality
 from snn_synth.experiments.reproduce.images import (
-    QUICK,
     WATCHED,
     ImageTrial,
-    first_images,
+    baselines_of,
     first_of_each_class,
     judge_of,
+    pixel_mse,
 )
-from snn_synth.models import ESVAE, ImageClassifier, SpikingGAN
+from snn_synth.models import ESVAE, SpikingGAN
 from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.classifier import shuffled_pixels
 from snn_synth.training.gan import TimingLoss
@@ -35,10 +35,6 @@ SMALL = 14  # pixels of a side
 class SampleTrial(ImageTrial):
     """What all of them have in common: how good their samples are."""
 
-    def judge(self) -> ImageClassifier:
-        """The classifier of these images."""
-        return judge_of(self.images)
-
     def sample(self, module: Any, count: int) -> Tensor:
         """New images ``[count, 1, H, W]`` in [0, 1], always the same."""
         images: Tensor = module.network.sample(count, torch.Generator().manual_seed(0))
@@ -46,7 +42,7 @@ class SampleTrial(ImageTrial):
 
     def quality(self, module: Any, data: ImageData) -> dict[str, float]:
         """How good the samples are, and what the same measure says of shuffled pixels."""
-        judge = self.judge()
+        judge = judge_of(self.images)
         samples = self.sample(module, SAMPLES)
         side = samples.shape[-1]
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
@@ -89,10 +85,6 @@ class ESVAETrial(SampleTrial):
         """Images and size."""
         return f"{self.images}-esvae-{self.latent}"
 
-    def quick(self) -> Self:
-        """With a tenth of the images, for one epoch."""
-        return replace(self, recipe=replace(self.recipe, epochs=1), train_images=QUICK)
-
     def module(self, seed: int, data: ImageData, trials: Path) -> LitESVAE:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):
@@ -105,16 +97,16 @@ class ESVAETrial(SampleTrial):
         """Error of the first training images; the network is in evaluation mode meanwhile."""
         training = module.training
         module.eval()
-        error = _mse(module, data, "train", WATCHED)
+        error = pixel_mse(module, data.train_set, WATCHED)
         module.train(training)
         return {"pixel_mse": error}
 
     @torch.no_grad()
     def measure(self, module: LitESVAE, data: ImageData) -> dict[str, dict[str, float]]:
         """Errors and samples, and what needs no network."""
-        found = {part: {"pixel_mse": _mse(module, data, part, self.most)} for part in ("train", "test")}
-        train, test = (part.images[: self.most].flatten(1).float() / 255 for part in (data.train_set, data.test_set))
-        found["test"] |= baselines(train, test) | self.quality(module, data)
+        parts = {"train": data.train_set, "test": data.test_set}
+        found = {part: {"pixel_mse": pixel_mse(module, images, self.most)} for part, images in parts.items()}
+        found["test"] |= baselines_of(data, self.most) | self.quality(module, data)
         return found
 
     @torch.no_grad()
@@ -157,10 +149,6 @@ class GANTrial(SampleTrial):
         """Images and size."""
         return f"{self.images}-gan-{self.side}"
 
-    def quick(self) -> Self:
-        """With a tenth of the images, for one epoch."""
-        return replace(self, recipe=replace(self.recipe, epochs=1), train_images=QUICK)
-
     def module(self, seed: int, data: ImageData, trials: Path) -> LitSpikingGAN:
         """The untrained networks with all that trains them."""
         lr, one_cycle = self.recipe.lr, torch.optim.lr_scheduler.OneCycleLR
@@ -180,7 +168,7 @@ class GANTrial(SampleTrial):
     @torch.no_grad()
     def watch(self, module: LitSpikingGAN, data: ImageData) -> dict[str, float]:
         """How many samples the judge is sure of."""
-        probability = self.judge().probabilities(self.sample(module, WATCHED)).max(1).values
+        probability = judge_of(self.images).probabilities(self.sample(module, WATCHED)).max(1).values
         return {"sure": float((probability > SURE).float().mean())}
 
     @torch.no_grad()
@@ -199,9 +187,3 @@ class GANTrial(SampleTrial):
         walked = F.interpolate(gan.images(gan.generate(walk).times), (28, 28), mode="nearest")
         rows = torch.cat([first_of_each_class(data.test_set).images, walked]).reshape(2, 10, 28, 28)
         return torch.cat([rows, self.rows(module)]).numpy()
-
-
-def _mse(module: LitESVAE, data: ImageData, part: str, most: int) -> float:
-    images = data.train_set if part == "train" else data.test_set
-    errors = [(module.predict_step(b) - b.images).square().flatten(1).mean(1) for b in first_images(images, most)]
-    return torch.cat(errors).mean().item()

@@ -1,9 +1,9 @@
 """Trials of the temporal coding autoencoder, beside a conventional one of its size and what needs no network."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,15 @@ import torch
 from torch import Tensor
 
 from snn_synth.data import ImageDataset
-from snn_synth.evaluation import baselines, probe
-from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial, first_images, first_of_each_class
+from snn_synth.evaluation import probe
+from snn_synth.experiments.reproduce.images import (
+    WATCHED,
+    ImageTrial,
+    baselines_of,
+    first_images,
+    first_of_each_class,
+    pixel_mse,
+)
 from snn_synth.models import AEANN, TemporalCodingAE
 from snn_synth.training import LitAutoencoderANN, LitTemporalCodingAE
 from snn_synth.training.images import ImageData
@@ -51,10 +58,6 @@ class TemporalTrial(ImageTrial):
         """Images, kind and size."""
         return f"{self.images}-{self.kind}-{self.hidden}"
 
-    def quick(self) -> Self:
-        """With a tenth of the images, for one epoch."""
-        return replace(self, recipe=replace(self.recipe, epochs=1), train_images=QUICK)
-
     def module(self, seed: int, data: ImageData, trials: Path) -> Module:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):
@@ -67,23 +70,22 @@ class TemporalTrial(ImageTrial):
 
     def watch(self, module: Module, data: ImageData) -> dict[str, float]:
         """Error of the first training images."""
-        return {"pixel_mse": _mse(module, data.train_set, WATCHED)}
+        return {"pixel_mse": pixel_mse(module, data.train_set, WATCHED)}
 
     def measure(self, module: Module, data: ImageData) -> dict[str, dict[str, float]]:
         """Errors, silent neurons, and what a linear classifier reads from the code; and what needs no network."""
         most = self.most
         parts = {"train": data.train_set, "test": data.test_set}
-        found = {part: {"pixel_mse": _mse(module, images, most)} for part, images in parts.items()}
+        found = {part: {"pixel_mse": pixel_mse(module, images, most)} for part, images in parts.items()}
         codes = {part: _codes(module, images, most) for part, images in parts.items()}
         labels = {part: images.labels[:most] for part, images in parts.items()}
         found["test"]["probe"] = probe(codes["train"], labels["train"], codes["test"], labels["test"])
         if isinstance(module, LitTemporalCodingAE):
             found["test"] |= _silent(module, data.test_set, most)
             network, module.network = module.network, without_inhibition(module.network)
-            found["test"]["pixel_mse_without_inhibition"] = _mse(module, data.test_set, most)
+            found["test"]["pixel_mse_without_inhibition"] = pixel_mse(module, data.test_set, most)
             module.network = network
-        pixels = {part: images.images[:most].flatten(1).float() / 255 for part, images in parts.items()}
-        found["test"] |= baselines(pixels["train"], pixels["test"])
+        found["test"] |= baselines_of(data, most)
         return found
 
     def draw(self, module: Module, data: ImageData) -> npt.NDArray[np.float32]:
@@ -92,15 +94,6 @@ class TemporalTrial(ImageTrial):
         with torch.no_grad():
             drawn = module.predict_step(batch)
         return torch.stack([batch.images[:, 0], drawn[:, 0]]).numpy()
-
-
-@torch.no_grad()
-def _mse(module: Module, images: ImageDataset, most: int) -> float:
-    """Mean square error of the pixels, in [0, 1]."""
-    errors = [
-        (module.predict_step(batch) - batch.images).square().flatten(1).mean(1) for batch in first_images(images, most)
-    ]
-    return torch.cat(errors).mean().item()
 
 
 @torch.no_grad()
