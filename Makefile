@@ -29,7 +29,7 @@ journey:
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install $(PIP) -c constraints.txt torch
-	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,test]'
+	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,events,test]'
 	touch $(READY)
 
 $(BIN)/pip:

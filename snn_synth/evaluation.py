@@ -1,8 +1,10 @@
 """What a code and what generated images are worth, beside what needs no network at all."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional import frechet_distance
@@ -136,3 +138,44 @@ def sample_quality(
 def _parts(images: Tensor) -> tuple[Tensor, ...]:
     parts: tuple[Tensor, ...] = images.split(500)  # type: ignore[no-untyped-call]
     return parts
+
+
+def fan_out(operator: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """How many neurons a spike of each input reaches through a linear operator, borders and strides included.
+
+    Args:
+        operator: with weights and perhaps a bias, such as a convolution.
+        shape: of its input, without the batch.
+
+    Returns:
+        ``shape``.
+
+    Example:
+        >>> fan_out(nn.Conv1d(1, 2, 3), (1, 5))
+        tensor([[2., 4., 6., 4., 2.]])
+    """
+    ones = copy.deepcopy(operator)
+    for weight in ones.parameters():
+        nn.init.ones_(weight)
+    inputs = torch.zeros(1, *shape, requires_grad=True)
+    with torch.enable_grad():
+        (reached,) = torch.autograd.grad(ones(inputs).sum(), inputs)
+    return reached[0]
+
+
+def spiking_cost(*layers: tuple[Tensor, Tensor | float]) -> dict[str, float]:
+    r"""Spikes and synaptic operations of a sample, :math:`\sum_i n_i f_i`: the work of a chip that computes by events.
+
+    Args:
+        layers: how often each neuron of a layer fires, ``[B, ...]``, and how many neurons it reaches.
+
+    Returns:
+        ``spikes`` and ``operations``, means over the samples.
+
+    Example:
+        >>> spiking_cost((torch.tensor([[1.0, 3.0], [0.0, 0.0]]), 10), (torch.tensor([[1.0], [0.0]]), 0))
+        {'spikes': 2.5, 'operations': 20.0}
+    """
+    spikes = sum(fired.flatten(1).sum(1).double().mean().item() for fired, _ in layers)
+    operations = sum((fired * reached).flatten(1).sum(1).double().mean().item() for fired, reached in layers)
+    return {"spikes": spikes, "operations": operations}

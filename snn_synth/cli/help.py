@@ -38,7 +38,10 @@ Options:
 
 Data is looked for in $SNN_SYNTH_DATA, else downloaded.\
 """
-_SHIPPED = "ae_mnist, ae_fashion_mnist, a2i_fsdd, a2i_fsdd_b, tc_mnist, hv_mnist, gan_mnist, esvae_mnist"
+_SHIPPED = (
+    "ae_mnist, ae_fashion_mnist, a2i_fsdd, a2i_fsdd_b, tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs, gan_mnist, "
+    "esvae_mnist"
+)
 _TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
 
 _FIT = (

@@ -33,6 +33,7 @@ from snn_synth.functional.metrics import (
 )
 from snn_synth.functional.rate_code import rbf_mmd, sampled_spikes
 from snn_synth.functional.srm import (
+    bernoulli_information,
     bernoulli_log_prob,
     causal_filter,
     raised_cosines,
@@ -46,6 +47,7 @@ from snn_synth.functional.timing import silent_penalty, timing_loss
 __all__ = [
     "Trace",
     "alpha_spike_times",
+    "bernoulli_information",
     "bernoulli_log_prob",
     "best_of_class",
     "causal_filter",

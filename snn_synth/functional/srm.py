@@ -159,38 +159,74 @@ def bernoulli_log_prob(logits: Tensor, spikes: Tensor) -> Tensor:
     return -F.softplus((1 - 2 * spikes) * logits)
 
 
-def score_function_loss(losses: Tensor, log_probs: Tensor) -> Tensor:
-    r"""A scalar whose gradient estimates that of the expected loss by the probabilities of what was drawn.
+def bernoulli_information(logits: Tensor, spikes: Tensor, rate: float) -> Tensor:
+    r"""Log-ratio of each spike or silence, of its own probability to that of a reference which fires by chance.
 
-    .. math:: \nabla \mathbb E[\ell] = \mathbb E[(\ell_k - b_k) \nabla \log p(z_k)], \qquad
-        b_k = \frac{1}{K-1} \sum_{j \ne k} \ell_j
+    .. math:: \log \frac{p(z)}{r(z)} = z \log \frac{\sigma(u)}{r} + (1 - z) \log \frac{\sigma(-u)}{1 - r}
 
-    The baseline is the mean loss of the other draws of the same sample, so it leaves the mean as it is.
+    Args:
+        logits: u.
+        spikes: z.
+        rate: r, in (0, 1).
+
+    Shape:
+        both any; the result has it too.
+
+    Example:
+        >>> bernoulli_information(torch.zeros(2), torch.tensor([0.0, 1.0]), 0.25)
+        tensor([-0.4055,  0.6931])
+    """
+    reference = torch.logit(torch.as_tensor(rate, dtype=logits.dtype, device=logits.device))
+    return bernoulli_log_prob(logits, spikes) - bernoulli_log_prob(reference, spikes)
+
+
+def score_function_loss(losses: Tensor, slopes: Tensor, logits: Tensor, spikes: Tensor) -> Tensor:
+    r"""A scalar whose gradient estimates that of the expected loss by the probabilities of spikes drawn by chance.
+
+    .. math:: \nabla \mathbb E[\ell] = \mathbb E\Bigl[\bigl(\ell_k - b_k - a_k \cdot (z_k - p_k)\bigr)
+        \nabla \log p(z_k) + a_k \cdot \nabla p_k\Bigr]
+
+    where :math:`a_k` is the mean slope of the loss at the other draws of the same sample, and :math:`b_k` their mean
+    loss, drawn along the slope to where the spikes are their probabilities:
+    :math:`\ell_j - \ell_j' \cdot (z_j - p_j)`. Neither depends on the draw k, and the product with
+    :math:`z_k - p_k` is made good by the last term, so both leave the mean as it is, also where a neuron's spike
+    changes the probabilities of its next ones.
 
     Args:
         losses: :math:`\ell`, one for each draw; their own gradient is not taken here.
-        log_probs: of each draw.
+        slopes: :math:`\ell'`, of each draw's loss by its spikes.
+        logits: of the probabilities p.
+        spikes: z.
 
     Shape:
-        both ``[K, B]``, K draws of B samples; the result is a scalar.
+        ``losses``: ``[K, B]``, K draws of B samples; the others ``[T, K, B, N]``; the result is a scalar.
 
     Raises:
         InputError: for other shapes, or fewer than two draws.
 
     Source:
-        Williams 1992; Kool, van Hoof & Welling 2019 (the baseline).
+        Williams 1992; Kool, van Hoof & Welling 2019 (a baseline of the other draws); Gu, Levine, Sutskever & Mnih 2016
+        (one of first order).
 
     Example:
-        >>> log_probs = torch.zeros(2, 1, requires_grad=True)
-        >>> score_function_loss(torch.tensor([[1.0], [3.0]]), log_probs).backward()
-        >>> log_probs.grad.flatten()  # ((1 - 3) / 2, (3 - 1) / 2)
-        tensor([-1.,  1.])
+        >>> logits = torch.zeros(1, 2, 1, 1, requires_grad=True)
+        >>> spikes = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1)
+        >>> losses = 3 * spikes[0, :, :, 0]  # a linear loss: each draw's gradient is 3 p (1 - p), without any noise
+        >>> score_function_loss(losses, torch.full_like(spikes, 3.0), logits, spikes).backward()
+        >>> logits.grad.flatten() * 2  # the mean over two draws
+        tensor([0.7500, 0.7500])
     """
-    if losses.shape != log_probs.shape or losses.dim() != 2 or len(losses) < 2:
+    if losses.dim() != 2 or len(losses) < 2 or logits.dim() != 4 or logits.shape[1:3] != losses.shape:
         raise InputError(
-            f"Expected losses and log-probabilities [K, B] of at least two draws, got {list(losses.shape)} "
-            f"and {list(log_probs.shape)}"
+            f"Expected losses [K, B] of at least two draws and logits [T, K, B, N], got {list(losses.shape)} "
+            f"and {list(logits.shape)}"
         )
-    losses = losses.detach()
-    others = (losses.sum(0) - losses) / (len(losses) - 1)
-    return ((losses - others) * log_probs).mean()
+    losses, slopes = losses.detach(), slopes.detach()
+    probability = logits.sigmoid()
+    away = spikes - probability.detach()
+    at_mean = losses - (slopes * away).sum((0, 3))
+    baseline = (at_mean.sum(0) - at_mean) / (len(losses) - 1)
+    others = (slopes.sum(1, keepdim=True) - slopes) / (len(losses) - 1)
+    unexplained = losses - baseline - (others * away).sum((0, 3))
+    log_probs = bernoulli_log_prob(logits, spikes).sum((0, 3))
+    return (unexplained * log_probs + (others * probability).sum((0, 3))).mean()

@@ -7,6 +7,7 @@ from snn_synth.models.esvae import ESVAE, ESVAEOutput
 from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
 from snn_synth.models.gan import SpikingGAN
 from snn_synth.models.hybrid import HybridOutput, HybridVAE
+from snn_synth.models.predictor import HybridPredictor, PredictorOutput
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
 from snn_synth.models.temporal import TemporalCodingAE, TTFSOutput
@@ -22,8 +23,10 @@ __all__ = [
     "FirstSpikeClassifier",
     "FirstSpikeOutput",
     "HybridOutput",
+    "HybridPredictor",
     "HybridVAE",
     "ImageClassifier",
+    "PredictorOutput",
     "SpikingGAN",
     "SpikingStack",
     "StackOutput",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional import (
-    bernoulli_log_prob,
+    bernoulli_information,
     causal_filter,
     raised_cosines,
     refractory_spikes,
@@ -56,9 +56,12 @@ class StochasticReadout(nn.Module):
         self.bases = nn.Buffer(raised_cosines(n_basis, memory), persistent=False)
         self.feedback_basis = nn.Buffer(raised_cosines(1, memory)[0], persistent=False)
 
-    def forward(self, inputs: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw the spikes."""
+    def forward(
+        self, inputs: Tensor, generator: torch.Generator | None = None, draws: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Draw the spikes, several times for each sample: ``[T, draws * B, out]``, all samples of a draw together."""
         driven = causal_filter(torch.einsum("tbn,kmn->tkbm", inputs, self.weight), self.bases) + self.bias
+        driven = driven.repeat(1, draws, 1)
         uniform = torch.rand(driven.shape, dtype=driven.dtype, generator=generator, device=driven.device)
         spikes: list[Tensor] = []
         logits = []
@@ -141,19 +144,12 @@ class HybridOutput:
     hidden: Tensor
     """Spikes of the hidden layer, ``[T, B, hidden]``."""
 
-    @property
-    def log_prob(self) -> Tensor:
-        """Log-probability of each sample's code, ``[B]``."""
-        return bernoulli_log_prob(self.logits, self.code).sum((0, 2))
-
     def information(self, rate: float) -> Tensor:
         r"""Sample of the directed information of each sample's code beyond a reference that fires by chance, ``[B]``.
 
         .. math:: \frac{1}{T N} \sum_{t,i} \log \frac{p(z_i[t] \mid x_{\le t}, z_{<t})}{r(z_i[t])}
         """
-        reference = torch.logit(torch.as_tensor(rate, dtype=self.logits.dtype, device=self.logits.device))
-        ratio = bernoulli_log_prob(self.logits, self.code) - bernoulli_log_prob(reference, self.code)
-        return ratio.mean((0, 2))
+        return bernoulli_information(self.logits, self.code, rate).mean((0, 2))
 
 
 class HybridVAE(Pretrained):
@@ -182,7 +178,7 @@ class HybridVAE(Pretrained):
     Example:
         >>> vae = HybridVAE(9, 8, 4, num_steps=6, outputs=9)
         >>> out = vae(torch.ones(6, 2, 9), torch.Generator().manual_seed(0))
-        >>> out.pixels.shape, out.code.shape, out.log_prob.shape
+        >>> out.pixels.shape, out.code.shape, out.information(0.3).shape
         (torch.Size([2, 9]), torch.Size([6, 2, 4]), torch.Size([2]))
     """
 
@@ -218,12 +214,14 @@ class HybridVAE(Pretrained):
             "memory": memory,
         }
 
-    def encode(self, spikes: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Code, its logits, and the hidden layer's spikes."""
+    def encode(
+        self, spikes: Tensor, generator: torch.Generator | None = None, draws: int = 1
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Code and its logits, ``[T, draws * B, latent]``, and the hidden layer's spikes."""
         if spikes.dim() != 3 or (spikes.shape[0], spikes.shape[2]) != (self.num_steps, self.inputs):
             raise InputError(f"Expected spikes of shape [{self.num_steps}, B, {self.inputs}], got {list(spikes.shape)}")
         hidden = refractory_spikes(self.hidden(synaptic_traces(spikes)))
-        return *self.readout(hidden, generator), hidden
+        return *self.readout(hidden, generator, draws), hidden
 
     def forward(self, spikes: Tensor, generator: torch.Generator | None = None) -> HybridOutput:
         """Draw a code and decode it."""

@@ -7,16 +7,20 @@ from snn_synth.training.callbacks import FirstSpikes, ImageGrid, LayerWarning, S
 from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
 from snn_synth.training.classifier import LitImageClassifier
 from snn_synth.training.esvae import LitESVAE
+from snn_synth.training.events import MNISTDVSData
 from snn_synth.training.first_spike import LitFirstSpikeClassifier
 from snn_synth.training.gan import LitSpikingGAN
 from snn_synth.training.hybrid import LitHybridVAE
 from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
 from snn_synth.training.loggers import WandbLogger
+from snn_synth.training.predictor import LitHybridPredictor
+from snn_synth.training.sequences import DriftingBlobsData
 from snn_synth.training.speech import SpokenDigitsData
 from snn_synth.training.temporal import LitTemporalCodingAE
 
 __all__ = [
     "AtomicCheckpointIO",
+    "DriftingBlobsData",
     "FashionMNISTData",
     "FirstSpikes",
     "ImageGrid",
@@ -27,10 +31,12 @@ __all__ = [
     "LitAutoencoderANN",
     "LitESVAE",
     "LitFirstSpikeClassifier",
+    "LitHybridPredictor",
     "LitHybridVAE",
     "LitImageClassifier",
     "LitSpikingGAN",
     "LitTemporalCodingAE",
+    "MNISTDVSData",
     "MNISTData",
     "MNISTSubsetData",
     "ResumeCheckpoint",

@@ -53,13 +53,22 @@ class LitModule(LightningModule):
         made = self.optimizer_of(self.network)
         return made if self.lr_scheduler is not None else made["optimizer"]
 
+    def parameter_groups(self, network: nn.Module) -> Any:
+        """The parameters, or groups of them, each with its ``share`` of the learning rate."""
+        return network.parameters()
+
     def optimizer_of(self, network: nn.Module) -> dict[str, Any]:
         """The optimizer of a network's parameters and, if there is one, its scheduler, as Lightning takes them."""
-        optimizer = self.optimizer(network.parameters())
+        optimizer = self.optimizer(self.parameter_groups(network))
+        shares = [group.get("share", 1.0) for group in optimizer.param_groups]
+        for group, share in zip(optimizer.param_groups, shares, strict=True):
+            group["lr"] *= share
         make: Any = self.lr_scheduler
         if make is None:
             return {"optimizer": optimizer}
         cls, given = made_by(make), getattr(make, "keywords", {})
+        if isinstance(given.get("max_lr"), int | float):  # OneCycleLR's: it would give all groups the same
+            make = functools.partial(make, max_lr=[given["max_lr"] * share for share in shares])
         if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR
             make = functools.partial(make, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), "interval": "step"}}

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
@@ -14,10 +14,11 @@ from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridOutput, HybridVAE
 from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.events import EventBatch
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
-Encoding = Literal["rate", "time"]
+Encoding = Literal["rate", "time", "events"]
 
 
 class LitHybridVAE(LitModule):
@@ -27,8 +28,9 @@ class LitHybridVAE(LitModule):
         + \frac{\beta}{T N} \sum_{t,i} \log \frac{p(z_i[t] \mid x_{\le t}, z_{<t})}{r(z_i[t])} \Bigr]
 
     with :math:`-\log q` the mean cross-entropy of the pixels. The decoder learns by its gradient, the encoder by the
-    score function, with the mean loss of the same image's other draws as its baseline. Hidden neurons learn through
-    the surrogate derivative of their spikes.
+    score function, with a baseline from the same image's other draws
+    (:func:`~snn_synth.functional.score_function_loss`). Hidden neurons learn through the surrogate derivative of their
+    spikes.
 
     Logs ``train/loss``; ``val/loss`` and ``test/loss``, the cross-entropy; ``.../mse``, the mean square error of the
     pixels in [0, 1]; ``.../rate``, the share of the code that fires.
@@ -36,16 +38,18 @@ class LitHybridVAE(LitModule):
     Args:
         network: the autoencoder.
         encoding: of the pixels: ``rate``, spikes by chance at each step, or ``time``, one spike, the earlier the
-            brighter.
+            brighter. With ``events`` the batch brings its spikes.
         beta: :math:`\beta`.
         reference_rate: of r, spikes by chance.
         draws: codes of each training image, at least 2.
+        encoder_share: learning rate of the encoder, whose gradient is noisy, as a share of the decoder's.
         seed: of the input spikes and of the codes.
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:
-        InputError: for an unknown encoding, a negative beta, a reference rate outside (0, 1), or fewer than two draws.
+        InputError: for an unknown encoding, a negative beta, a reference rate outside (0, 1), fewer than two draws, or
+            no share for the encoder.
 
     Source:
         Skatchkovsky, Simeone & Jang 2021; the baseline, and surrogate gradients instead of direct feedback alignment,
@@ -65,7 +69,8 @@ class LitHybridVAE(LitModule):
         encoding: Encoding = "rate",
         beta: float = 1e-3,
         reference_rate: float = 0.3,
-        draws: int = 2,
+        draws: int = 4,
+        encoder_share: float = 0.15,
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -73,12 +78,9 @@ class LitHybridVAE(LitModule):
         """Check and keep the settings."""
         if encoding not in get_args(Encoding):
             raise InputError(f"Expected `encoding` of {list(get_args(Encoding))}, got {encoding!r}")
-        if not beta >= 0:
-            raise InputError(f"Expected `beta` to be at least 0, got {beta}")
-        if not 0 < reference_rate < 1:
-            raise InputError(f"Expected `reference_rate` in (0, 1), got {reference_rate}")
-        if draws < 2:
-            raise InputError(f"Expected `draws` to be at least 2, got {draws}")
+        check_bottleneck(beta, reference_rate, draws)
+        if not encoder_share > 0:
+            raise InputError(f"Expected `encoder_share` above 0, got {encoder_share}")
         super().__init__(optimizer, lr_scheduler)
         remember(
             self,
@@ -87,33 +89,48 @@ class LitHybridVAE(LitModule):
             beta=beta,
             reference_rate=reference_rate,
             draws=draws,
+            encoder_share=encoder_share,
             seed=seed,
             optimizer=optimizer,
             lr_scheduler=lr_scheduler,
         )
         self.network = network
         self.encoding, self.beta, self.reference_rate = encoding, beta, reference_rate
-        self.draws, self.seed = draws, seed
+        self.draws, self.encoder_share, self.seed = draws, encoder_share, seed
         for stage in ("val", "test"):
             for name in ("loss", "mse", "rate"):
                 setattr(self, f"{stage}_{name}", Mean())
 
-    def encode(self, batch: ImageBatch, epoch: int) -> Tensor:
+    def encode(self, batch: Any, epoch: int) -> Tensor:
         """Input spikes ``[T, B, inputs]``."""
+        if self.encoding == "events":
+            if not isinstance(batch, EventBatch):
+                raise InputError(f"Expected batches with spikes, as of MNISTDVSData, got {type(batch).__name__}")
+            return batch.spikes
         pixels, steps = batch.images.flatten(1), self.network.num_steps
         if self.encoding == "time":
             return latency_encode(pixels, steps)
         return poisson_encode(pixels, steps, keys=sample_keys(self.seed, epoch, batch.index))
 
+    def parameter_groups(self, network: nn.Module) -> Any:
+        """Decoder and encoder."""
+        assert isinstance(network, HybridVAE)
+        encoder = [*network.hidden.parameters(), *network.readout.parameters()]
+        return [{"params": network.decoder.parameters()}, {"params": encoder, "share": self.encoder_share}]
+
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""
-        spikes = self.encode(batch, self.current_epoch).repeat(1, self.draws, 1)
+        spikes = self.encode(batch, self.current_epoch)
         key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
-        out: HybridOutput = self.network(spikes, torch.Generator(spikes.device).manual_seed(key))
+        generator = torch.Generator(spikes.device).manual_seed(key)
+        code, logits, hidden = self.network.encode(spikes, generator, self.draws)
+        out = HybridOutput(self.network.decoder(code.requires_grad_()), code, logits, hidden)
         wrong = cross_entropy(out.pixels, batch.images.repeat(self.draws, 1, 1, 1))
-        losses = wrong + self.beta * out.information(self.reference_rate)
-        by_draw = (self.draws, len(batch.images))
-        encoder = score_function_loss(losses.view(by_draw), out.log_prob.view(by_draw))
+        (slopes,) = torch.autograd.grad(wrong.sum(), code, retain_graph=True)
+        losses = wrong.detach() + self.beta * out.information(self.reference_rate).detach()
+        shape = (len(code), self.draws, len(batch.index), -1)
+        by_draw = [of.view(shape) for of in (slopes, logits, code.detach())]
+        encoder = score_function_loss(losses.view(self.draws, -1), *by_draw)
         self.log("train/loss", losses.mean(), prog_bar=True)
         return wrong.mean() + encoder
 
@@ -166,3 +183,13 @@ def cross_entropy(logits: Tensor, images: Tensor) -> Tensor:
         tensor([0.6931])
     """
     return F.binary_cross_entropy_with_logits(logits, images.flatten(1), reduction="none").mean(1)
+
+
+def check_bottleneck(beta: float, reference_rate: float, draws: int) -> None:
+    """Raise InputError unless beta is not negative, the rate in (0, 1), and there are two draws or more."""
+    if not beta >= 0:
+        raise InputError(f"Expected `beta` to be at least 0, got {beta}")
+    if not 0 < reference_rate < 1:
+        raise InputError(f"Expected `reference_rate` in (0, 1), got {reference_rate}")
+    if draws < 2:
+        raise InputError(f"Expected `draws` to be at least 2, got {draws}")

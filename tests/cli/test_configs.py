@@ -44,7 +44,7 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    others = ["tc_mnist", "hv_mnist", "gan_mnist", "esvae_mnist"]
+    others = ["tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs", "gan_mnist", "esvae_mnist"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
 
@@ -69,15 +69,31 @@ def test_the_hybrid_config_makes_what_it_says(parsed):
     cli = parsed("--config=hv_mnist")
     expected = {"inputs": 784, "hidden": 200, "latent": 64, "num_steps": 16, "decoding": "mlp", "n_basis": 4}
     assert cli.model.network.config.items() >= expected.items()
-    assert (cli.model.encoding, cli.model.beta, cli.model.reference_rate, cli.model.draws) == ("rate", 1e-3, 0.3, 2)
-    assert (cli.trainer.max_epochs, cli.datamodule.batch_size) == (10, 64)
+    assert (cli.model.encoding, cli.model.beta, cli.model.reference_rate, cli.model.draws) == ("rate", 1e-3, 0.3, 4)
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.encoder_share) == (5, 64, 0.15)
+
+
+def test_the_event_config_makes_what_it_says(parsed):
+    cli = parsed("--config=hv_mnist_dvs")
+    expected = {"inputs": 1352, "hidden": 200, "latent": 32, "num_steps": 80, "decoding": "mlp"}
+    assert cli.model.network.config.items() >= expected.items()
+    assert cli.model.encoding == "events"
+    assert (cli.datamodule.num_steps, cli.datamodule.step, cli.datamodule.batch_size) == (80, 25_000, 32)
+
+
+def test_the_predictive_coding_config_makes_what_it_says(parsed):
+    cli = parsed("--config=hv_blobs", "--data.delay=3")
+    expected = {"inputs": 20, "outputs": 210, "latent": 10, "window": 5, "decoding": "linear"}
+    assert cli.model.network.config.items() >= expected.items()
+    assert (cli.model.beta, cli.model.reference_rate, cli.model.draws) == (1e-2, 0.2, 2)
+    assert (cli.datamodule.sequences, cli.datamodule.steps, cli.datamodule.delay) == (50_000, 100, 3)
 
 
 def test_the_esvae_config_makes_what_it_says(parsed):
     cli = parsed("--config=esvae_mnist")
     expected = {"side": 28, "channels": [16, 32, 64], "latent": 32, "num_steps": 8, "alpha": 0.75}
     assert cli.model.network.config == expected
-    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (8, 64, 1e-3)
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (5, 64, 1e-3)
     assert {"ImageGrid", "SampleGrid"} <= {type(callback).__name__ for callback in cli.trainer.callbacks}
 
 

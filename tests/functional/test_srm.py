@@ -81,17 +81,31 @@ def test_the_baseline_leaves_the_mean_gradient_as_it_is():
     logit = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
     p, c, draws = torch.sigmoid(torch.tensor(0.4)).item(), 1.7, 200_000
     z = (torch.rand(2, draws, generator=torch.Generator().manual_seed(0)) < p).double()
-    log_probs = bernoulli_log_prob(logit, z)
-    (gradient,) = torch.autograd.grad(score_function_loss(c * z, log_probs), logit)
-    # Each pair gives c (z1 - z2)^2 / 2: c / 2 with probability 2 p (1 - p), else 0.
+    spikes = z[None, :, :, None]
+    logits = logit.expand(spikes.shape)
+    (gradient,) = torch.autograd.grad(
+        score_function_loss(c * z, torch.zeros_like(spikes), logits, spikes), logit, retain_graph=True
+    )
+    # Without slopes each pair gives c (z1 - z2)^2 / 2: c / 2 with probability 2 p (1 - p), else 0.
     q = 2 * p * (1 - p)
     error = c / 2 * math.sqrt(q * (1 - q) / draws)
     assert abs(gradient.item() - c * p * (1 - p)) < 3 * error
+    # With those of this linear loss nothing is left to chance.
+    (gradient,) = torch.autograd.grad(score_function_loss(c * z, torch.full_like(spikes, c), logits, spikes), logit)
+    assert gradient.item() == pytest.approx(c * p * (1 - p), rel=1e-6)
+    # Slopes that have nothing to do with the loss, but not with this draw either, leave the mean as it is.
+    noise = torch.randn(spikes.shape, generator=torch.Generator().manual_seed(1), dtype=spikes.dtype)
+    single = torch.full((1, 2, draws, 1), 0.4, dtype=torch.float64, requires_grad=True)
+    (gradients,) = torch.autograd.grad(score_function_loss(c * z, noise, single, spikes), single)
+    each = gradients.sum((0, 1, 3)) * draws
+    assert abs(each.mean().item() - c * p * (1 - p)) < 3 * each.std().item() / math.sqrt(draws)
 
 
 def test_bad_input():
     with pytest.raises(InputError, match="at least one bump over at least one time step, got 0 and 3"):
         raised_cosines(0, 3)
-    for losses, log_probs in (((1, 4), (1, 4)), ((2, 4), (2, 3)), ((4,), (4,))):
-        with pytest.raises(InputError, match=r"Expected losses and log-probabilities \[K, B\] of at least two draws"):
-            score_function_loss(torch.zeros(losses), torch.zeros(log_probs))
+    for losses, logits in (((1, 4), (3, 1, 4, 5)), ((2, 4), (3, 2, 3, 5)), ((2, 4), (2, 4)), ((4,), (3, 4, 1, 5))):
+        with pytest.raises(
+            InputError, match=r"Expected losses \[K, B\] of at least two draws and logits \[T, K, B, N\]"
+        ):
+            score_function_loss(torch.zeros(losses), *[torch.zeros(logits)] * 3)

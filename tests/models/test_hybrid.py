@@ -69,12 +69,13 @@ def test_the_mean_of_the_estimated_gradients_is_the_enumerated_one(readout):
     expected_loss = (forced(readout, inputs, codes).exp() * loss(codes)).sum()
     exact = torch.cat([g.flatten() for g in torch.autograd.grad(expected_loss, parameters)])
 
-    generator, estimates = torch.Generator().manual_seed(2), []
-    for _ in range(400):
-        code, logits = readout(INPUTS[:, None].expand(3, 4 * 50, 3), generator)
-        by_draw = (4, 50)
-        log_probs = bernoulli_log_prob(logits, code).sum((0, 2)).view(by_draw)
-        objective = score_function_loss(loss(code).view(by_draw), log_probs)
+    generator, estimates = torch.Generator().manual_seed(5), []
+    for _ in range(1_000):
+        code, logits = readout(INPUTS[:, None].expand(3, 50, 3), generator, draws=4)
+        losses = loss(code.requires_grad_())
+        (slopes,) = torch.autograd.grad(losses.sum(), code)
+        by_draw = [of.view(3, 4, 50, 2) for of in (slopes, logits, code.detach())]
+        objective = score_function_loss(losses.view(4, 50), *by_draw)
         estimates.append(torch.cat([g.flatten() for g in torch.autograd.grad(objective, parameters)]))
     found = torch.stack(estimates)
     error = found.std(0) / len(found) ** 0.5

@@ -26,7 +26,7 @@ class AutoencoderTrial(ImageTrial):
     Args:
         recipe: how it is trained.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
         kind: ``snn`` or ``ann``.
         hidden: neurons of the code.
         num_steps: T of a spiking network.

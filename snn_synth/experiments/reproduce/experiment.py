@@ -15,7 +15,9 @@ class Experiment:
         arms: the trials, by the name that they have in the picture.
         minutes: that it takes on two cores, for one seed, quick and full.
         paper: the paper's standardized test MSE of an arm, where it prints the number.
-        measures: what the picture shows, of ``<part>/<measure>``; the first one's measure also while training.
+        measures: what the picture shows, of ``<part>/<measure>``, all on one scale; the first one's measure also
+            while training.
+        also: what docs/results.md shows besides.
     """
 
     shows: str
@@ -23,3 +25,4 @@ class Experiment:
     minutes: tuple[float, float]
     paper: Mapping[str, float] = field(default_factory=dict)
     measures: tuple[str, ...] = ("test/mse",)
+    also: tuple[str, ...] = ()

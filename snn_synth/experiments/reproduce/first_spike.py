@@ -21,7 +21,7 @@ class FirstSpikeTrial(ClassifierTrial):
     Args:
         recipe: how it is trained.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
         hidden: neurons between.
         num_steps: T.
         smoothing: of the gradients; None is S4NN's.

@@ -6,22 +6,25 @@ from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
+from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
 
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
-_ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=8, batch_size=64))
+_SHORT = replace(_TIMES, recipe=replace(_TIMES.recipe, epochs=4))  # where one is compared to the other
+_ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=5, batch_size=64))
 _JUDGE = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
-_HYBRID = HybridTrial(Recipe(lr=1e-3, weight_decay=0.0, epochs=10, batch_size=64))
+_HYBRID = HybridTrial(Recipe(lr=2e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _GAN = GANTrial(Recipe(lr=5e-4, weight_decay=0.0, one_cycle=True, epochs=4, batch_size=64))
+_BLOBS = PredictorTrial(Recipe(lr=1e-2, weight_decay=0.0, epochs=2, batch_size=50))
 _NUMBERS = replace(_TIMES, kind="ann")
 
+_COST = ("test/spikes", "test/operations")
 _SAMPLES = (
     "test/classifier_frechet_14",
     "test/classifier_frechet",
-    "test/sure",
     "test/classes",
     "test/neighbour",
     "test/sure_of_shuffled",
@@ -33,17 +36,20 @@ GENERATORS = {
         "latency and with noise, and inhibition is essential; beside a conventional network of its size.",
         {
             **{f"H = {hidden}": replace(_TIMES, hidden=hidden) for hidden in (8, 16, 32)},
-            **{f"latency {latency:g}": replace(_TIMES, latency=latency) for latency in (2.0, 4.0, 8.0, 16.0)},
-            **{f"noise {noise:g}": replace(_TIMES, noise=noise) for noise in (0.2, 0.4, 0.6, 0.8)},
+            **{f"latency {latency:g}": replace(_SHORT, latency=latency) for latency in (1.0, 2.0, 4.0, 8.0, 16.0)},
+            **{f"noise {noise:g}": replace(_SHORT, noise=noise) for noise in (0.0, 0.2, 0.4, 0.6, 0.8)},
             "Fashion-MNIST": replace(_TIMES, images="fashion_mnist"),
             **{f"ANN, H = {hidden}": replace(_NUMBERS, hidden=hidden) for hidden in (8, 16, 32)},
             "ANN, Fashion-MNIST": replace(_NUMBERS, images="fashion_mnist"),
         },
         minutes=(4, 60),
-        measures=(
-            "test/pixel_mse",
-            "test/probe",
+        measures=("test/pixel_mse",),
+        also=(
             "test/pixel_mse_without_inhibition",
+            "test/probe",
+            "test/silent_output",
+            *_COST,
+            "test/mean_image",
             "test/pca_8",
             "test/pca_16",
             "test/pca_32",
@@ -59,7 +65,19 @@ GENERATORS = {
             "control, times": replace(_HYBRID, decoding="rate", encoding="time"),
         },
         minutes=(3, 40),
-        measures=("test/recognized", "test/pixel_mse", "test/mean_image"),
+        measures=("test/recognized",),
+        also=("test/pixel_mse", "test/mean_image", *_COST),
+    ),
+    "predictive-coding": Experiment(
+        "Ten stochastic neurons see two blobs drift, and a linear decoder tells where they are some steps later, or "
+        "were some steps before (Skatchkovsky et al. 2021): it is right the less often the farther the delay.",
+        {
+            **{f"delay {delay}": replace(_BLOBS, delay=delay) for delay in (-8, -4, -2, 0, 2, 4)},
+            "delay -2, rates": replace(_BLOBS, delay=-2, decoding="rate"),
+        },
+        minutes=(1, 10),
+        measures=("test/accuracy", "test/most_common"),
+        also=("test/rate",),
     ),
     "spiking-gan": Experiment(
         "Spiking-GAN (Kotariya & Ganguly 2021), 14 x 14 pixels: digits drawn by neurons that fire at most once; "
@@ -72,14 +90,16 @@ GENERATORS = {
             "aggressive loss": replace(_GAN, loss="relative", advance=0.3),
         },
         minutes=(1, 20),
-        measures=(*_SAMPLES, "test/fooled"),
+        measures=("test/sure",),
+        also=(*_SAMPLES, "test/fooled", *_COST),
     ),
     "esvae": Experiment(
         "ESVAE (Zhan et al. 2023), a spiking variational autoencoder: what it repeats and draws; the reference of the "
         "other generators.",
         {"MNIST": _ESVAE, "Fashion-MNIST": replace(_ESVAE, images="fashion_mnist")},
         minutes=(3, 40),
-        measures=("test/pixel_mse", "test/pca_8", "test/mean_image", *_SAMPLES),
+        measures=("test/pixel_mse", "test/pca_8", "test/mean_image"),
+        also=("test/sure", *_SAMPLES, *_COST),
     ),
     "aggressive-loss": Experiment(
         "A classifier whose first spike decides (S4NN; Kotariya & Ganguly 2021): the aggressive loss decides earlier, "
@@ -90,7 +110,8 @@ GENERATORS = {
             "ordinary, S4NN's gradient": replace(_FIRST_SPIKE, smoothing=None),
         },
         minutes=(1, 10),
-        measures=("test/accuracy", "test/decision", "test/spikes"),
+        measures=("test/accuracy", "test/decision"),
+        also=("test/spikes",),
     ),
     "image-classifier": Experiment(
         "The small classifier that judges the generators' images: how often it is right.",

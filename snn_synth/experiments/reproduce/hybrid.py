@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from snn_synth.data import ImageDataset
+from snn_synth.evaluation import spiking_cost
 from snn_synth.experiments.reproduce.images import (
     WATCHED,
     ImageTrial,
@@ -20,6 +21,7 @@ from snn_synth.experiments.reproduce.images import (
 from snn_synth.models import HybridVAE
 from snn_synth.models.hybrid import Decoding
 from snn_synth.training import LitHybridVAE
+from snn_synth.training.base import HELD_OUT
 from snn_synth.training.hybrid import Encoding
 from snn_synth.training.images import ImageData
 
@@ -31,7 +33,7 @@ class HybridTrial(ImageTrial):
     Args:
         recipe: how it is trained.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
         decoding: what reads the code.
         encoding: of the pixels.
         hidden: neurons of the encoder.
@@ -63,17 +65,23 @@ class HybridTrial(ImageTrial):
             return LitHybridVAE(network, self.encoding, self.beta, seed=seed, **self.recipe.factories())
 
     def watch(self, module: LitHybridVAE, data: ImageData) -> dict[str, float]:
-        """Error of the first training images."""
-        return {"pixel_mse": pixel_mse(module, data.train_set, WATCHED)}
+        """Error of the first training images, and how many the judge recognizes."""
+        return {
+            "pixel_mse": pixel_mse(module, data.train_set, WATCHED),
+            "recognized": self._recognized(module, data.train_set, WATCHED),
+        }
 
     def measure(self, module: LitHybridVAE, data: ImageData) -> dict[str, dict[str, float]]:
         """Errors, what the judge recognizes, and what needs no network."""
         parts = {"train": data.train_set, "test": data.test_set}
         found = {
-            part: {"pixel_mse": pixel_mse(module, images, self.most), "recognized": self._recognized(module, images)}
+            part: {
+                "pixel_mse": pixel_mse(module, images, self.most),
+                "recognized": self._recognized(module, images, self.most),
+            }
             for part, images in parts.items()
         }
-        found["test"] |= baselines_of(data, self.most)
+        found["test"] |= baselines_of(data, self.most) | _cost(module, data.test_set, self.most)
         return found
 
     @torch.no_grad()
@@ -83,8 +91,21 @@ class HybridTrial(ImageTrial):
         return torch.stack([batch.images[:, 0], module.predict_step(batch)[:, 0]]).numpy()
 
     @torch.no_grad()
-    def _recognized(self, module: LitHybridVAE, images: ImageDataset) -> float:
+    def _recognized(self, module: LitHybridVAE, images: ImageDataset, most: int) -> float:
         judge = judge_of(self.images)
-        batches = first_images(images, self.most)
+        batches = first_images(images, most)
         right = [(judge(module.predict_step(batch)).argmax(1) == batch.labels).float() for batch in batches]
         return torch.cat(right).mean().item()
+
+
+@torch.no_grad()
+def _cost(module: LitHybridVAE, images: ImageDataset, most: int) -> dict[str, float]:
+    """What the encoder's spikes cost; the decoder is a conventional network."""
+    network, generator = module.network, torch.Generator().manual_seed(0)
+    counts = []
+    for batch in first_images(images, most):
+        spikes = module.encode(batch, HELD_OUT)
+        out = network(spikes, generator)
+        counts.append([train.sum(0) for train in (spikes, out.hidden, out.code)])
+    inputs, hidden, code = (torch.cat(part) for part in zip(*counts, strict=True))
+    return spiking_cost((inputs, hidden.shape[1]), (hidden, code.shape[1]), (code, 0))

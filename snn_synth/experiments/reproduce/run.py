@@ -26,8 +26,8 @@ NAMES = {
     "spike_mse": "Spike-MSE",
     "error_share": "neurons with an error",
     "pixel_mse": "MSE of the pixels",
-    "probe": "accuracy of a linear probe",
-    "pixel_mse_without_inhibition": "MSE without inhibition",
+    "recognized": "share that the judge recognizes",
+    "sure": "share that the judge is sure of",
 }
 
 
@@ -87,6 +87,7 @@ def run(
     metrics = settings | {
         "shows": experiment.shows,
         "measures": list(experiment.measures),
+        "also": list(experiment.also),
         "arms": {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()},
         "command": shlex.join(["snn-synth", *words]),
         "seconds": round(time.perf_counter() - start, 1),

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from snn_synth.evaluation import SURE, classifier_frechet, sample_quality
+from snn_synth.evaluation import SURE, classifier_frechet, fan_out, sample_quality, spiking_cost
 from snn_synth.experiments.reproduce.images import (
     WATCHED,
     ImageTrial,
     baselines_of,
+    first_images,
     first_of_each_class,
     judge_of,
     pixel_mse,
@@ -70,7 +71,7 @@ class ESVAETrial(SampleTrial):
     Args:
         recipe: how it is trained.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
         latent: neurons of the code.
         num_steps: T.
         mmd_weight: of the prior's distance.
@@ -107,6 +108,7 @@ class ESVAETrial(SampleTrial):
         parts = {"train": data.train_set, "test": data.test_set}
         found = {part: {"pixel_mse": pixel_mse(module, images, self.most)} for part, images in parts.items()}
         found["test"] |= baselines_of(data, self.most) | self.quality(module, data)
+        found["test"] |= esvae_cost(module.network, next(first_images(data.test_set, self.most)).images)
         return found
 
     @torch.no_grad()
@@ -127,7 +129,7 @@ class GANTrial(SampleTrial):
     Args:
         recipe: how both networks are trained, by Adam with the moments that GANs take.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
         side: of the images that are drawn.
         loss: ``softmax`` or ``relative``.
         advance: with ``relative``.
@@ -176,7 +178,11 @@ class GANTrial(SampleTrial):
         """How good the samples are, and how far the discriminator is fooled."""
         gan, labels = module.network, torch.arange(SAMPLES) % module.network.classes
         named = gan.discriminate(gan.encode(self.sample(module, SAMPLES))).labels
-        return {"test": self.quality(module, data) | {"fooled": float((named == labels).float().mean())}}
+        found = self.quality(module, data) | {"fooled": float((named == labels).float().mean())}
+        out = gan.generate(gan.noise(labels, torch.Generator().manual_seed(0)))
+        inputs, hidden, pixels = ((times < gan.num_steps).float() for times in (out.inputs, out.hidden, out.times))
+        cost = spiking_cost((inputs, hidden.shape[1]), (hidden, pixels.shape[1]), (pixels, 0))
+        return {"test": found | cost}
 
     @torch.no_grad()
     def draw(self, module: LitSpikingGAN, data: ImageData) -> npt.NDArray[np.float32]:
@@ -187,3 +193,23 @@ class GANTrial(SampleTrial):
         walked = F.interpolate(gan.images(gan.generate(walk).times), (28, 28), mode="nearest")
         rows = torch.cat([first_of_each_class(data.test_set).images, walked]).reshape(2, 10, 28, 28)
         return torch.cat([rows, self.rows(module)]).numpy()
+
+
+@torch.no_grad()
+def esvae_cost(vae: ESVAE, images: Tensor) -> dict[str, float]:
+    """What the spikes of an ESVAE cost for each of some images; its first operator reads pixels, not spikes."""
+    read: list[tuple[Tensor, nn.Module]] = []  # how often each neuron fires, and the operator that reads it
+
+    def keep(operator: nn.Module, inputs: tuple[Tensor]) -> None:
+        read.append((inputs[0].view(vae.num_steps, len(images), *inputs[0].shape[1:]).sum(0), operator))
+
+    def keep_last(layer: nn.Module, inputs: tuple[Tensor], spikes: Tensor) -> None:
+        read.append((spikes.sum(0), vae.draw))
+
+    operators = [layer.operator for layer in (*vae.encoder[1:], vae.to_code, vae.from_code, *vae.decoder)]
+    hooks = [operator.register_forward_pre_hook(keep) for operator in operators]
+    hooks.append(vae.decoder[-1].register_forward_hook(keep_last))
+    vae(images, torch.Generator().manual_seed(0))
+    for hook in hooks:
+        hook.remove()
+    return spiking_cost(*((fired, fan_out(operator, tuple(fired.shape[1:]))) for fired, operator in read))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.data import ImageDataset
-from snn_synth.evaluation import probe
+from snn_synth.evaluation import probe, spiking_cost
 from snn_synth.experiments.reproduce.images import (
     WATCHED,
     ImageTrial,
@@ -36,7 +36,7 @@ class TemporalTrial(ImageTrial):
     Args:
         recipe: how it is trained.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
-        train_images: use only so many of the training images in an epoch, and measure only so many.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
         kind: ``ttfs``, or ``ann``, a conventional network with a sigmoid output.
         hidden: neurons of the code.
         latency: tau.
@@ -81,7 +81,7 @@ class TemporalTrial(ImageTrial):
         labels = {part: images.labels[:most] for part, images in parts.items()}
         found["test"]["probe"] = probe(codes["train"], labels["train"], codes["test"], labels["test"])
         if isinstance(module, LitTemporalCodingAE):
-            found["test"] |= _silent(module, data.test_set, most)
+            found["test"] |= _spikes(module, data.test_set, most)
             network, module.network = module.network, without_inhibition(module.network)
             found["test"]["pixel_mse_without_inhibition"] = pixel_mse(module, data.test_set, most)
             module.network = network
@@ -108,13 +108,19 @@ def _codes(module: Module, images: ImageDataset, most: int) -> Tensor:
 
 
 @torch.no_grad()
-def _silent(module: LitTemporalCodingAE, images: ImageDataset, most: int) -> dict[str, float]:
-    """Shares of the neurons that do not fire."""
-    outs = [module.network(module.encode(batch)) for batch in first_images(images, most)]
-    return {
-        "silent_hidden": torch.cat([out.embedding for out in outs]).isinf().float().mean().item(),
-        "silent_output": torch.cat([out.times for out in outs]).isinf().float().mean().item(),
-    }
+def _spikes(module: LitTemporalCodingAE, images: ImageDataset, most: int) -> dict[str, float]:
+    """Shares of the neurons that do not fire, and what those that do cost."""
+    network, times, codes, outs = module.network, [], [], []
+    for batch in first_images(images, most):
+        times.append(module.encode(batch))
+        out = network(times[-1])
+        codes.append(out.embedding)
+        outs.append(out.times)
+    fired = [torch.cat(part).isfinite().float() for part in (times, codes, outs)]
+    pulses = [torch.ones_like(layer.pulse_times)[None] for layer in (network.encoder, network.decoder)]
+    hidden, pixels = fired[1].shape[1], fired[2].shape[1]
+    cost = spiking_cost((fired[0], hidden), (pulses[0], hidden), (fired[1], pixels), (pulses[1], pixels), (fired[2], 0))
+    return {"silent_hidden": 1 - fired[1].mean().item(), "silent_output": 1 - fired[2].mean().item()} | cost
 
 
 def without_inhibition(network: TemporalCodingAE) -> TemporalCodingAE:

@@ -1,5 +1,6 @@
 """Trials of the other generators, on the 5,000 images that need no download."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -10,9 +11,12 @@ from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
+from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
-from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial
+from snn_synth.experiments.reproduce.run import run
+from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial, esvae_cost
 from snn_synth.experiments.reproduce.trials import DRAWN
+from snn_synth.models import ESVAE
 
 RECIPE = Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=1, batch_size=50)
 
@@ -37,6 +41,7 @@ def test_a_hybrid_trial_says_what_a_judge_recognizes(tmp_path):
     test = trial.run(0, tmp_path)["test"]
     assert test["pixel_mse"] < 1.1 * test["mean_image"]
     assert 0.05 < test["recognized"] < 1
+    assert 40 > test["operations"] / test["spikes"] > 1, "each spike reaches 40 neurons, or 16, or none"
     assert drawn(trial, tmp_path).shape == (2, 10, 28, 28)
 
 
@@ -75,9 +80,71 @@ def test_a_judge_is_right_on_most(tmp_path):
     assert test["accuracy"] > 0.8
 
 
+@pytest.mark.slow
+def test_a_predictor_trial_is_measured_beside_the_most_common_answer(tmp_path):
+    trial = PredictorTrial(dataclasses.replace(RECIPE, lr=1e-2), delay=-1, sequences=2_000, steps=40)
+    test = trial.run(0, tmp_path)["test"]
+    assert test["accuracy"] > 1.2 * test["most_common"] > 0
+    assert 0 < test["rate"] < 1
+
+
+def test_the_cost_of_an_esvae_is_that_of_its_layers_one_by_one():
+    """Every spike of every layer through weights of 1, which count what it reaches."""
+    torch.manual_seed(0)
+    vae = ESVAE(side=8, channels=(3, 4), latent=5, num_steps=4).eval()
+    images = torch.rand(6, 1, 8, 8)
+    found = esvae_cost(vae, images)
+
+    trains = []
+    spikes = vae.encoder[0].constant(2 * images - 1, 4)
+    for layer in vae.encoder[1:]:
+        trains.append((layer.operator, spikes))
+        spikes = layer(spikes)
+    trains.append((vae.to_code.operator, spikes.flatten(2)))
+    code = vae(images, torch.Generator().manual_seed(0)).code
+    trains.append((vae.from_code.operator, code))
+    spikes = vae.from_code(code).unflatten(2, vae.small)
+    for layer in vae.decoder:
+        trains.append((layer.operator, spikes))
+        spikes = layer(spikes)
+    trains.append((vae.draw, spikes))
+    total = sum(train.sum().item() for _, train in trains)
+    operations = 0.0
+    for operator, train in trains:
+        ones = copy.deepcopy(operator)
+        for name, weight in ones.named_parameters():
+            torch.nn.init.constant_(weight, 0.0 if name == "bias" else 1.0)
+        operations += ones(train.flatten(0, 1)).sum().item()
+    assert found["spikes"] == pytest.approx(total / 6)
+    assert found["operations"] == pytest.approx(operations / 6, rel=1e-5)
+
+
 def test_quick_trials_are_at_most_a_tenth_as_long():
     for experiment in GENERATORS.values():
         for arm in experiment.arms.values():
             quick = arm.quick()
-            batches = quick.limit * quick.recipe.epochs
-            assert batches <= 0.1 * (60_000 // arm.recipe.batch_size) * arm.recipe.epochs
+            if isinstance(arm, PredictorTrial):
+                assert quick.sequences <= 0.1 * arm.sequences
+            else:
+                batches = quick.limit * quick.recipe.epochs
+                assert batches <= 0.1 * (60_000 // arm.recipe.batch_size) * arm.recipe.epochs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENERATORS)
+def test_an_experiment_writes_its_numbers_and_pictures(name, tmp_path):
+    """Two of its arms, two batches each: all that it shows is measured."""
+    experiment = GENERATORS[name]
+    tiny = {"recipe": dataclasses.replace(RECIPE, batch_size=50)}
+    arms = {}
+    for arm in (next(iter(experiment.arms)), list(experiment.arms)[-1]):
+        trial = experiment.arms[arm]
+        few = (
+            {"sequences": 100} if isinstance(trial, PredictorTrial) else {"images": "mnist_subset", "train_images": 100}
+        )
+        arms[arm] = dataclasses.replace(trial, **tiny, **few)
+    metrics = run(name, dataclasses.replace(experiment, arms=arms), tmp_path, preset="full")
+    shown = {measure for one in metrics["arms"].values() for measure in one}
+    assert {*experiment.measures, *experiment.also} <= shown
+    assert all(set(experiment.measures) <= set(one) for one in metrics["arms"].values())
+    assert (tmp_path / name / "errors.png").is_file()

@@ -1,0 +1,65 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.data import MNISTDVS, event_spikes, read_events
+from snn_synth.errors import InputError
+from tests.recordings import write_aedat
+
+EVENTS = [(50, 60, 1, 7_000), (48, 73, 0, 7_100), (127, 0, 1, 30_000), (60, 60, 0, 57_000)]
+
+
+def write_recordings(folder, digits=range(10), each=10, events=EVENTS):
+    for digit in digits:
+        for number in range(1, each + 1):
+            name = f"mnist_{digit}_scale04_{number:04d}.aedat"
+            write_aedat(folder / "mnist_dvs" / f"grabbed_data{digit}" / "scale4" / name, events)
+
+
+def test_events_are_read_as_they_were_recorded(tmp_path):
+    write_aedat(tmp_path / "one.aedat", EVENTS)
+    row, column, polarity, time = read_events(tmp_path / "one.aedat")
+    first = EVENTS[0][3]
+    assert list(zip(row.tolist(), column.tolist(), polarity.tolist(), (time + first).tolist(), strict=True)) == EVENTS
+
+
+def test_spikes_are_the_events_around_the_digit_in_time_steps():
+    generator = np.random.default_rng(0)
+    events = np.stack([generator.integers(0, high, 3_000) for high in (128, 128, 2, 120_000)])
+    expected = torch.zeros(4, 2, 26, 26)
+    for row, column, polarity, time in events.T:
+        if 48 <= row <= 73 and 48 <= column <= 73 and time < 100_000:
+            expected[time // 25_000, polarity, row - 48, column - 48] = 1
+    found = event_spikes(*torch.from_numpy(events), num_steps=4, step=25_000)
+    assert torch.equal(found, expected)
+    assert 50 < found.sum() < 200
+
+
+def test_recordings_are_found_and_split_by_digit(tmp_path):
+    write_recordings(tmp_path, digits=(3, 1), each=10)
+    write_aedat(tmp_path / "mnist_dvs" / "grabbed_data1" / "scale8" / "mnist_1_scale08_0001.aedat", EVENTS)
+    train, test = MNISTDVS(tmp_path, train=True, num_steps=3), MNISTDVS(tmp_path, train=False, num_steps=3)
+    assert train.labels.tolist() == [1] * 9 + [3] * 9
+    assert [path.name for path in test.files] == ["mnist_1_scale04_0010.aedat", "mnist_3_scale04_0010.aedat"]
+    spikes, label = test[1]
+    assert label == 3
+    assert spikes.nonzero().tolist() == [[0, 0, 0, 25], [0, 1, 2, 12], [2, 0, 12, 12]]
+
+
+def test_bad_input(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"found none: unpack grabbed_data0.zip to grabbed_data9.zip"):
+        MNISTDVS(tmp_path)
+    write_recordings(tmp_path, digits=(0,), each=1)
+    with pytest.raises(InputError, match="of at least 1, got 0 and 25000"):
+        MNISTDVS(tmp_path, num_steps=0)
+    damaged = tmp_path / "damaged.aedat"
+    damaged.write_bytes(b"\x00\x01\x02")
+    with pytest.raises(InputError, match=r"Expected a recording of a DVS128 in AEDAT 2.0, got .*damaged.aedat"):
+        read_events(damaged)
+    for name in [name for name in sys.modules if name.split(".")[0] == "tonic"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tonic", None)
+    with pytest.raises(InputError, match=r"pip install 'snn-synth\[events\]'"):
+        MNISTDVS(tmp_path)
