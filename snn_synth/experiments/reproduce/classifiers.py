@@ -194,10 +194,6 @@ class ImageClassifierTrial(ClassifierTrial):
         """Images."""
         return f"{self.images}-image-classifier"
 
-    def quick(self) -> Self:
-        """With a tenth of the images."""
-        return replace(self, train_images=QUICK)
-
     def module(self, seed: int, data: ImageData, trials: Path) -> LightningModule:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):

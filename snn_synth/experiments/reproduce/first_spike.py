@@ -1,14 +1,13 @@
 """Trials of the classifier whose first spike decides: what the aggressive loss does to when and how often it fires."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import torch
 from lightning.pytorch import LightningModule
 
 from snn_synth.experiments.reproduce.classifiers import ClassifierTrial
-from snn_synth.experiments.reproduce.images import QUICK, first_images
+from snn_synth.experiments.reproduce.images import first_images
 from snn_synth.models import FirstSpikeClassifier
 from snn_synth.training import LitFirstSpikeClassifier
 from snn_synth.training.images import ImageData
@@ -39,10 +38,6 @@ class FirstSpikeTrial(ClassifierTrial):
     def title(self) -> str:
         """Its size."""
         return f"{self.images}-first-spike-{self.hidden}"
-
-    def quick(self) -> Self:
-        """With a tenth of the images."""
-        return replace(self, train_images=QUICK)
 
     def module(self, seed: int, data: ImageData, trials: Path) -> LightningModule:
         """The untrained network with all that trains it."""
