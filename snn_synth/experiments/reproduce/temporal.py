@@ -89,11 +89,15 @@ class TemporalTrial(ImageTrial):
         return found
 
     def draw(self, module: Module, data: ImageData) -> npt.NDArray[np.float32]:
-        """The first test image of each class, and what is drawn of it."""
+        """The first test image of each class, what is drawn of it, and a walk from the code of one to another's."""
         batch = first_of_each_class(data.test_set)
         with torch.no_grad():
             drawn = module.predict_step(batch)
-        return torch.stack([batch.images[:, 0], drawn[:, 0]]).numpy()
+            ends = _codes(module, data.test_set, 2)
+            walk = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, 10)[:, None])
+            network = module.network
+            walked = network.decode(walk) if isinstance(network, AEANN) else network.images(network.decoder(walk))
+        return torch.stack([batch.images[:, 0], drawn[:, 0], walked.reshape(10, 28, 28)]).numpy()
 
 
 @torch.no_grad()
