@@ -98,8 +98,9 @@ class LitTemporalCodingAE(LitModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: ImageBatch, batch_idx: int) -> None:
-        """No pulse before the time 0."""
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """No pulse before the time 0, also for the callbacks that follow."""
+        super().optimizer_step(*args, **kwargs)
         self.network.encoder.keep_pulses()
         self.network.decoder.keep_pulses()
 

@@ -87,14 +87,35 @@ def test_what_is_not_met_stands_with_what_was_tried(builder):
 
 
 def test_every_claim_can_be_judged_from_its_experiment(builder):
-    for name, says, judge in builder.CLAIMS:
-        experiment = EXPERIMENTS[name]
-        values = {
-            measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in ("test/mse", *experiment.measures)
-        }
-        verdict, figures = judge({"arms": dict.fromkeys(experiment.arms, values)})
-        assert verdict in ("holds", "does not hold", "cannot be told"), says
-        assert figures
+    results = {}
+    for name, experiment in EXPERIMENTS.items():
+        shown = ("test/mse", *experiment.measures, *experiment.also)
+        values = {measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in shown}
+        results[name] = {"arms": dict.fromkeys(experiment.arms, values)}
+    for claims in (builder.CLAIMS, builder.GENERATOR_CLAIMS):
+        lines = builder.claims(results, claims).splitlines()[2:]
+        assert len(lines) == len(claims)
+        for line in lines:
+            _, _, verdict, figures, _, _ = line.split("|")
+            assert verdict.strip() in ("**holds**", "**does not hold**", "**cannot be told**"), line
+            assert figures.strip()
+
+
+def test_what_is_asked_for_is_at_most_or_at_least_a_bound(builder):
+    metrics = {"arms": {"a": {"test/pixel_mse": {"mean": 0.016, "std": None}, "test/sure": {"mean": 0.6, "std": None}}}}
+    found = builder.at_most(metrics, "a", {"test/pixel_mse": 0.017, "test/sure": -0.5})
+    assert found == ("holds", "a: pixel_mse 0.016 (≤ 0.017), sure 0.6 (≥ 0.5)")
+    assert builder.at_most(metrics, "a", {"test/pixel_mse": 0.015})[0] == "does not hold"
+    assert builder.at_most(metrics, "a", {"test/sure": -0.7})[0] == "does not hold"
+
+
+def test_a_claim_over_two_experiments_needs_both(builder):
+    one = {"arms": {"x": {"test/mse": {"mean": 0.1, "std": None, "each": [0.1]}}}}
+    two = {"arms": {"x": {"test/mse": {"mean": 0.2, "std": None, "each": [0.2]}}}}
+    said = [("a+b", "a is better.", lambda m: builder.below(m, "a, x", "b, x"))]
+    assert "| a is better. | **holds** |" in builder.claims({"a": one, "b": two}, said)
+    assert "| a is better. | **does not hold** |" in builder.claims({"a": two, "b": one}, said)
+    assert "| a is better. | not run |" in builder.claims({"a": one}, said)
 
 
 def test_every_choice_names_arms_of_its_experiment(builder):
