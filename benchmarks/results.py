@@ -249,7 +249,12 @@ GENERATOR_CLAIMS: list[Claim] = [
     (
         "predictive-coding",
         "Where the blobs are is told the worse the farther ahead.",
-        lambda m: chain(m, [f"delay {delay}" for delay in (4, 2, 0)], "test/accuracy"),
+        lambda m: chain(m, [f"delay {delay}" for delay in (0, 2, 4)], "test/accuracy"),
+    ),
+    (
+        "predictive-coding",
+        "A decoder that reads when neurons fired tells more than one that reads how often.",
+        lambda m: below(m, "delay -2, rates", "delay -2", "test/accuracy"),
     ),
 ]
 
