@@ -56,6 +56,27 @@ SHIPPED = {
         "Spoken digits to images: a spiking audiocoder and the decoder of a spiking autoencoder",
         "Free Spoken Digit Dataset (Z. Jackson and others; CC BY-SA 4.0), ten images of MNIST (CC BY-SA 3.0)",
     ),
+    "mnist-temporal": Shipped(
+        "temporal-coding",
+        "H = 32",
+        "Temporal coding autoencoder of digits",
+        DIGITS,
+        "Comsa, Versari, Fischbacher & Alakuijala 2021",
+    ),
+    "mnist-hybrid": Shipped(
+        "hybrid-vae",
+        "mlp, rates",
+        "Hybrid variational autoencoder of digits",
+        DIGITS,
+        "Skatchkovsky, Simeone & Jang 2021",
+    ),
+    "mnist-gan": Shipped(
+        "spiking-gan",
+        "as chosen",
+        "Spiking generative adversarial network of digits",
+        DIGITS,
+        "Kotariya & Ganguly 2021, a reconstruction",
+    ),
     "mnist-esvae": Shipped(
         "esvae", "MNIST", "Spiking variational autoencoder of digits", DIGITS, "Zhan et al. 2023 (ESVAE)"
     ),

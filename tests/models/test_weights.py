@@ -12,8 +12,10 @@ from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier
-from snn_synth.models.pretrained import shipped_models
+from snn_synth.models.pretrained import Pretrained, shipped_models
+from snn_synth.training import LitESVAE, LitHybridVAE, LitTemporalCodingAE
 from snn_synth.training.classifier import shuffled_pixels
+from snn_synth.training.images import image_batch
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
 
@@ -25,8 +27,9 @@ def said(name, measure):
 
 
 def test_each_has_a_card_and_all_are_small():
-    names = {"mnist", "fashion-mnist", "fsdd", "mnist-classifier", "fashion-mnist-classifier"}
-    assert set(shipped_models()) == names
+    generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae"}
+    judges = {"mnist-classifier", "fashion-mnist-classifier"}
+    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | judges | generators
     size = 0
     for folder in shipped_models().values():
         text = (folder / "README.md").read_text()
@@ -63,6 +66,33 @@ def test_spoken_digits_become_images_as_the_card_says():
     assert mse.mean().item() == pytest.approx(said("fsdd", "mse"), rel=0.05)
 
 
+@pytest.mark.slow
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("mnist-temporal", lambda model: LitTemporalCodingAE(model)),
+        ("mnist-hybrid", lambda model: LitHybridVAE(model)),
+        ("mnist-esvae", lambda model: LitESVAE(model)),
+    ],
+)
+def test_a_generator_regenerates_as_its_card_says(name, module):
+    test, lit = MNIST(train=False), module(Pretrained.from_pretrained(name)).eval()
+    errors = []
+    with torch.no_grad():
+        for places in torch.arange(len(test)).split(500):
+            batch = image_batch(test, places)
+            errors.append((lit.predict_step(batch) - batch.images).square().flatten(1).mean(1))
+    assert torch.cat(errors).mean().item() == pytest.approx(said(name, "pixel_mse"), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["mnist-gan", "mnist-esvae"])
+def test_samples_are_as_good_as_the_card_says(name):
+    samples = Pretrained.from_pretrained(name).eval().sample(2_000, torch.Generator().manual_seed(0))
+    probability = ImageClassifier.from_pretrained("mnist-classifier").probabilities(samples)
+    assert (probability.max(1).values > 0.9).float().mean().item() == pytest.approx(said(name, "sure"), abs=0.01)
+
+
 @needs_data
 @pytest.mark.parametrize(("name", "images"), [("mnist-classifier", MNIST), ("fashion-mnist-classifier", FashionMNIST)])
 def test_a_judge_is_right_as_its_card_says_and_doubts_what_is_no_image(name, images):
@@ -76,7 +106,10 @@ def test_a_judge_is_right_as_its_card_says_and_doubts_what_is_no_image(name, ima
 
 
 def test_an_unknown_name_lists_the_shipped_ones():
-    names = r"\['fashion-mnist', 'fashion-mnist-classifier', 'fsdd', 'mnist', 'mnist-classifier'\]"
+    names = (
+        r"\['fashion-mnist', 'fashion-mnist-classifier', 'fsdd', 'mnist', 'mnist-classifier', 'mnist-esvae', "
+        r"'mnist-gan', 'mnist-hybrid', 'mnist-temporal'\]"
+    )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")
     with pytest.raises(InputError, match="Expected a saved AESNN, got a AudioToImage"):

@@ -35,7 +35,7 @@ CHOICES = {
             "Fashion-1024: ANN, SGD 5e-3, sigmoid": CLOTHES_1024["ANN paper, SGD"],
             "Fashion-1024: ANN, SGD 5e-3, linear": replace(CLOTHES_1024["ANN paper, SGD"], output="linear"),
         },
-        minutes=(2, 15),
+        minutes=(1, 8),
     ),
     "choices-fashion": Experiment(
         "The same for Fashion-MNIST by the paper's rule, 512 hidden neurons: 60 updates a batch at 5e-4.",
@@ -50,7 +50,7 @@ CHOICES = {
                 CLOTHES_1024["SNN paper"], recipe=replace(PAPER_SNN, lr=1e-4)
             ),
         },
-        minutes=(4, 30),
+        minutes=(5, 64),
     ),
     "choices-speech": Experiment(
         "The same for audio to image: time steps (the text says 60, the table 30), frames of the spectrogram (the "
@@ -64,6 +64,6 @@ CHOICES = {
             "paper's recipe, 1024 hidden neurons": replace(SPEECH_A["SNN paper"], hidden=1024),
             "paper's recipe, T = 60": replace(SPEECH_A["SNN paper"], num_steps=60),
         },
-        minutes=(4, 30),
+        minutes=(5, 77),
     ),
 }

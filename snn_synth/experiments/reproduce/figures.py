@@ -30,7 +30,7 @@ FIGURES = {
     "fig3": Experiment(
         "A small leak helps, a large one harms; 0.1 regenerates the input spikes best.",
         {f"leak {alpha:g}": replace(_DIGITS, alpha=alpha) for alpha in (0.0, 0.01, 0.1, 0.3, 0.5)},
-        minutes=(1, 5),
+        minutes=(0.5, 5),
         measures=("test/spike_mse", "train/spike_mse", "test/mse", "train/mse"),
     ),
     "fig4a": Experiment(
@@ -42,18 +42,18 @@ FIGURES = {
     "fig4b": Experiment(
         "A longer input spike train lowers the error.",
         {f"T = {T}": replace(_DIGITS, num_steps=T) for T in (5, 10, 15, 20, 30, 60)},
-        minutes=(1, 8),
+        minutes=(0.5, 9),
     ),
     "fig5": Experiment(
         "On MNIST the spiking autoencoder lies between conventional ones trained by SGD and by Adam.",
         {name.replace(" paper", ""): DIGITS[name] for name in PAPER},
-        minutes=(0.5, 2),
+        minutes=(0.5, 1),
         paper={name.replace(" paper", ""): error for name, error in ROWS["table1-mnist"].paper.items()},
     ),
     "fig6": Experiment(
         "On Fashion-MNIST the spiking autoencoders, with 512 and 1024 hidden neurons, beat the conventional ones.",
         _as_in_paper(CLOTHES_512, 512) | _as_in_paper(CLOTHES_1024, 1024),
-        minutes=(4, 30),
+        minutes=(2, 24),
     ),
     "fig7a": Experiment(
         "More hidden neurons lower the error, from 64 to 196 more than from 196 to 400.",
@@ -67,38 +67,38 @@ FIGURES = {
             f"ANN, lr {lr:g}": replace(CLOTHES_1024["ANN paper, Adam"], recipe=Recipe(lr=lr))
             for lr in (1e-4, 1e-3, 5e-3, 1e-2, 1e-1)
         },
-        minutes=(3, 20),
+        minutes=(1, 16),
     ),
     "fig7c": Experiment(
         "On Fashion-MNIST the number of time steps matters more: at 5 and 10 the conventional autoencoder is better.",
         {f"SNN, T = {T}": replace(_CLOTHES, num_steps=T) for T in (5, 10, 15, 30, 60)}
         | {"ANN, Adam": CLOTHES_1024["ANN paper, Adam"]},
-        minutes=(4, 30),
+        minutes=(2, 28),
     ),
     "fig9": Experiment(
         "The images drawn of data set A are clear and alike, those of data set B blurred.",
         {"A": _SPOKEN, "B": SPEECH_B["SNN paper"]},
-        minutes=(3, 30),
+        minutes=(2, 21),
         paper={"A": 0.254, "B": 0.543},
         measures=("test/mse", "train/mse"),
     ),
     "fig10a": Experiment(
         "A hidden spike map of fewer time steps costs little.",
         {f"T_h = {steps}": replace(_SPOKEN, bits=steps) if steps != 15 else _SPOKEN for steps in _STEPS},
-        minutes=(5, 75),
+        minutes=(3, 53),
         paper={"T_h = 15": 0.254},
     ),
     "fig10b": Experiment(
         "The spiking audiocoder lies between conventional ones trained by SGD and by Adam.",
         {name.replace(" paper", ""): SPEECH_A[name] for name in PAPER},
-        minutes=(3, 20),
+        minutes=(1, 10),
         paper={"SNN": 0.254, "ANN, SGD": 0.408, "ANN, Adam": 0.144},
     ),
     "fig10c": Experiment(
         "At 1 and 2 bits of a hidden unit the spiking audiocoder beats the conventional one, above that it does not.",
         {f"SNN, T_h = {bits}": replace(_SPOKEN, bits=bits) if bits != 15 else _SPOKEN for bits in _STEPS}
         | {f"ANN, {bits} bit": replace(_SPOKEN_ANN, bits=bits) for bits in _STEPS},
-        minutes=(6, 80),
+        minutes=(3, 55),
         paper={"SNN, T_h = 15": 0.254},
     ),
     "full-size": Experiment(
@@ -108,7 +108,7 @@ FIGURES = {
             for name, recipe in SPEECH_RECIPES.items()
             if name in ("SNN paper", "SNN best")
         },
-        minutes=(2, 8),
+        minutes=(2, 5),
     ),
     "probe": Experiment(
         "The code of the autoencoder serves to recognize as well as to regenerate.",
@@ -119,7 +119,7 @@ FIGURES = {
             "code of SNN, untrained": ProbeTrial(PROBE, autoencoder=_DIGITS, reads="untrained"),
             "pixels": ProbeTrial(PROBE, reads="pixels"),
         },
-        minutes=(1, 8),
+        minutes=(0.5, 3),
         measures=("test/accuracy",),
     ),
     "mask-classifier": Experiment(
@@ -129,7 +129,7 @@ FIGURES = {
             for rule, recipe in (("online", PAPER_SNN), ("bptt", CLASSIFIER))
             for mask in (True, False)
         },
-        minutes=(1, 8),
+        minutes=(0.5, 5),
         measures=("test/accuracy",),
     ),
 }
