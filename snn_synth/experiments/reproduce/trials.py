@@ -110,7 +110,8 @@ class Trial(ABC):
         data.setup("fit")
         module = self.module(seed, data, trials)
         start = time.perf_counter()
-        curve, cost = Curve(self.watch, self.every), Cost()
+        every = self.every if self.limit is None else min(self.every, max(1, self.limit // 4))  # a curve has points
+        curve, cost = Curve(self.watch, every), Cost()
         silent = wandb.Settings(silent=True)  # a table for each trial would bury ours
         resume = folder / "resume.ckpt"
         with quiet_lightning():
