@@ -27,6 +27,14 @@ def test_a_trial_learns_and_measures(kind, tmp_path, monkeypatch):
     assert json.loads((tmp_path / trial.key(0) / "result.json").read_text()) == result
 
 
+@pytest.mark.slow
+def test_a_long_latency_leaves_no_neuron_silent(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    test = TemporalTrial(RECIPE, images="mnist_subset", latency=8.0).run(0, tmp_path)["test"]
+    assert test["silent_output"] < 0.01
+    assert test["pixel_mse"] < 0.9 * test["black"], "after 140 batches"
+
+
 def test_without_inhibition_no_weight_is_negative_and_the_network_stays():
     network = TemporalCodingAE(12, 5)
     before = [weight.detach().clone() for weight in network.parameters()]
