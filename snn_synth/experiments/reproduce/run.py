@@ -28,6 +28,10 @@ NAMES = {
     "pixel_mse": "MSE of the pixels",
     "recognized": "share that the judge recognizes",
     "sure": "share that the judge is sure of",
+    "pca_8": "8 principal components",
+    "mean_image": "the mean image",
+    "decision": "time of the decision in T",
+    "most_common": "the most common answer",
 }
 
 
