@@ -45,8 +45,6 @@ class MNISTDVS(Dataset[tuple[Tensor, int]]):
         Jang 2021 have them.
     """
 
-    shape = (2, SIDE, SIDE)
-
     def __init__(
         self, root: str | Path | None = None, train: bool = True, num_steps: int = 80, step: int = 25_000
     ) -> None:

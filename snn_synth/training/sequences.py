@@ -80,6 +80,8 @@ class DriftingBlobsData(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Let the blobs drift."""
+        if hasattr(self, "places"):
+            return
         count = self.sequences + 2 * _HELD_OUT
         places = drifting_blobs(2 * count, self.steps + abs(self.delay), self.neurons, self.seed)
         self.places = places.view(count, 2, -1)
