@@ -109,7 +109,7 @@ def event_spikes(
         row: of each event, from 0 to 127.
         column: likewise.
         polarity: 0 or 1.
-        time: in microseconds, not negative.
+        time: in microseconds; an event before 0 is left out.
         num_steps: T.
         step: in microseconds.
 
@@ -121,7 +121,7 @@ def event_spikes(
         tensor([[1, 1, 2, 1]])
     """
     row, column, place = row - FIRST, column - FIRST, time // step
-    inside = (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE) & (place < num_steps)
+    inside = (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE) & (place >= 0) & (place < num_steps)
     spikes = torch.zeros(num_steps, 2, SIDE, SIDE)
     spikes[place[inside], polarity[inside], row[inside], column[inside]] = 1
     return spikes

@@ -37,6 +37,10 @@ def test_spikes_are_the_events_around_the_digit_in_time_steps():
     assert 50 < found.sum() < 200
 
 
+def test_an_event_before_the_first_is_left_out():
+    assert event_spikes(*torch.tensor([[50], [50], [1], [-7]]), num_steps=3, step=5).sum() == 0
+
+
 def test_recordings_are_found_and_split_by_digit(tmp_path):
     write_recordings(tmp_path, digits=(3, 1), each=10)
     write_aedat(tmp_path / "mnist_dvs" / "grabbed_data1" / "scale8" / "mnist_1_scale08_0001.aedat", EVENTS)
