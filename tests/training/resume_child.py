@@ -10,12 +10,14 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from snn_synth.data import MelSpectrogram, MNISTSubset
-from snn_synth.models import ACSNN, AESNN, ESVAE, HybridVAE, SpikingGAN, TemporalCodingAE
+from snn_synth.models import ACSNN, AESNN, ESVAE, HybridPredictor, HybridVAE, SpikingGAN, TemporalCodingAE
 from snn_synth.training import (
     AtomicCheckpointIO,
+    DriftingBlobsData,
     LitAudiocoder,
     LitAutoencoder,
     LitESVAE,
+    LitHybridPredictor,
     LitHybridVAE,
     LitSpikingGAN,
     LitTemporalCodingAE,
@@ -62,8 +64,9 @@ class Diary(Callback):
 
     def on_validation_epoch_end(self, trainer, pl_module):
         after = trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        metric = pl_module.val_fooled if isinstance(pl_module, LitSpikingGAN) else pl_module.val_mse
-        self._write("validation", trainer.current_epoch, after, metric.compute().item().hex())
+        metric = {LitSpikingGAN: "val_fooled", LitHybridPredictor: "val_loss"}.get(type(pl_module), "val_mse")
+        found = getattr(pl_module, metric).compute()
+        self._write("validation", trainer.current_epoch, after, found.item().hex())
 
 
 class DieInStep(Callback):
@@ -150,6 +153,9 @@ def generator_job(kind):
     torch.manual_seed(1)
     schedule = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
     settings = {"optimizer": functools.partial(torch.optim.Adam, lr=0.002), "lr_scheduler": schedule}
+    if kind == "predictor":
+        module = LitHybridPredictor(HybridPredictor(4, 10, latent=3), **settings)
+        return module, DriftingBlobsData(sequences=100, steps=8, neurons=4, batch_size=10)
     if kind == "temporal":
         module = LitTemporalCodingAE(TemporalCodingAE(784, 6), noise=0.2, **settings)
     elif kind == "hybrid":
