@@ -56,12 +56,21 @@ def probe(codes: Tensor, labels: Tensor, held_out: Tensor, held_out_labels: Tens
 def baselines(train: Tensor, test: Tensor, components: tuple[int, ...] = (8, 16, 32)) -> dict[str, float]:
     """Mean square errors, on test pixels, of an all-black image, the mean training image, and principal components.
 
+    Shape:
+        ``train``: ``[N, ...]``; ``test``: ``[M, ...]``, images of as many pixels.
+
+    Raises:
+        InputError: for other numbers of pixels.
+
     Example:
         >>> train = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
         >>> found = baselines(train, torch.tensor([[1.0, 1.0], [3.0, 1.0]]), (1,))
         >>> [round(found[name], 3) for name in ("black", "mean_image", "pca_1")]
         [3.0, 1.0, 0.5]
     """
+    train, test = train.flatten(1), test.flatten(1)
+    if train.shape[1] != test.shape[1]:
+        raise InputError(f"Expected images of as many pixels, got {train.shape[1]} and {test.shape[1]}")
     mean = train.mean(0)
     errors = {"black": test.square().mean(), "mean_image": (test - mean).square().mean()}
     vectors = torch.linalg.eigh(torch.cov(train.T))[1]

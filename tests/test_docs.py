@@ -85,3 +85,13 @@ def test_the_house_shows_every_room():
 )
 def test_how_a_line_cites(line, equations):
     assert cited(line) == equations
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "generators").glob("*.md")), ids=lambda page: page.stem)
+def test_a_generators_page_can_be_followed(page, tmp_path, monkeypatch):
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(page), "exec"), {})
+    promised = set(re.findall(r'"(\w+\.png)"', code))
+    assert promised
+    assert promised == {path.name for path in tmp_path.iterdir()}

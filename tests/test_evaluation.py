@@ -32,6 +32,9 @@ def test_baselines_are_those_of_numpys_singular_values():
         assert found[f"pca_{number}"] == pytest.approx(expected, rel=1e-4)
     assert found["mean_image"] == pytest.approx(np.mean(y**2), rel=1e-5)
     assert found["black"] == pytest.approx(np.mean(test.numpy() ** 2), rel=1e-5)
+    assert baselines(train.view(-1, 1, 3, 4), test.view(-1, 1, 3, 4), (2, 5)) == found
+    with pytest.raises(InputError, match="Expected images of as many pixels, got 12 and 11"):
+        baselines(train, test[:, 1:], (2, 5))
 
 
 def test_codes_without_labels_are_refused():

@@ -32,13 +32,13 @@ def spikes_drawn(figure: Figure, axis: int = 0) -> set[tuple[int, int]]:
     return set(drawn)
 
 
-@pytest.mark.parametrize("shape", [(7, 1, 28, 28), (7, 28, 28)])
+@pytest.mark.parametrize("shape", [(7, 1, 28, 28), (7, 28, 28), (7, 1, 14, 12)])
 def test_image_grid_shows_each_image_in_reading_order(shape):
     images = some(*shape)
     images[2] *= 0.3
     images[3] *= 0.01
     figure = plot.image_grid(images, columns=3, titles=[f"no. {i}" for i in range(7)])
-    np.testing.assert_array_equal(shown(figure), images.reshape(7, 28, 28))
+    np.testing.assert_array_equal(shown(figure), images.reshape(7, *shape[-2:]))
     assert [ax.get_title() for ax in figure.axes] == [f"no. {i}" for i in range(7)]
     spots = [ax.get_subplotspec() for ax in figure.axes]
     assert [(spot.rowspan.start, spot.colspan.start) for spot in spots] == [divmod(i, 3) for i in range(7)]
@@ -204,13 +204,16 @@ def test_a_saved_figure_is_the_picture(tmp_path: Path):
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda: plot.image_grid(torch.rand(3, 1, 27, 28)), r"\[\*, 28, 28\], got \[3, 27, 28\]"),
+        (lambda: plot.image_grid(torch.rand(3, 2, 28, 28)), r"\[\*, \*, \*\], got \[3, 2, 28, 28\]"),
         (lambda: plot.image_grid(torch.rand(0, 28, 28)), r"got \[0, 28, 28\]"),
         (lambda: plot.image_grid(torch.rand(3, 28, 28), columns=0), "at least 1, got 0"),
         (lambda: plot.image_grid(torch.rand(3, 28, 28), titles=["a"]), "3 titles.*got 1"),
-        (lambda: plot.reconstructions(torch.rand(3, 28, 28), torch.rand(2, 28, 28)), "got 2 and 3"),
+        (
+            lambda: plot.reconstructions(torch.rand(3, 28, 28), torch.rand(2, 28, 28)),
+            r"\[3, 28, 28\], got \[2, 28, 28\]",
+        ),
         (lambda: plot.reconstructions(torch.rand(1, 28, 28), torch.rand(1, 28, 28), "ab"), "1 labels.*got 2"),
-        (lambda: plot.digit_grid(torch.rand(9, 5, 28, 28)), r"\[10, \*, 28, 28\], got \[9, 5, 28, 28\]"),
+        (lambda: plot.digit_grid(torch.rand(9, 5, 28, 28)), r"\[10, \*, \*, \*\], got \[9, 5, 28, 28\]"),
         (lambda: plot.waveform(torch.rand(2, 80), 8000), r"samples of shape \[\*\], got \[2, 80\]"),
         (lambda: plot.waveform(torch.rand(80), 0), "rate.*got 0"),
         (lambda: plot.spectrogram(torch.rand(1, 39, 100)), r"got \[1, 39, 100\]"),
@@ -233,6 +236,8 @@ def test_image_rows_name_the_first_row_of_each():
     assert [ax.get_ylabel() for ax in figure.axes] == ["input", "", "", "SNN", "", "", "", "", ""]
     with pytest.raises(InputError, match="one length"):
         plot.image_rows({"a": some(3, 28, 28), "b": some(2, 28, 28)})
+    with pytest.raises(InputError, match="one length and one size"):
+        plot.image_rows({"a": some(3, 28, 28), "b": some(3, 14, 14)})
 
 
 def test_training_and_test_shows_each_arm_and_the_published_value():

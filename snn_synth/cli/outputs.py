@@ -45,7 +45,7 @@ def write_metrics(
 
 
 class PredictionFiles(BasePredictionWriter):
-    """Writes all predicted images as ``predictions.safetensors``, and the first of them as ``predictions.png``."""
+    """Writes all predictions as ``predictions.safetensors`` and, of images, the first as ``predictions.png``."""
 
     def __init__(self) -> None:
         """Write once, at the end."""
@@ -56,8 +56,11 @@ class PredictionFiles(BasePredictionWriter):
     ) -> None:
         """Write both files."""
         folder = Path(trainer.default_root_dir)
-        images = torch.cat(list(predictions))
+        found = torch.cat(list(predictions))
+        kind = "images" if found.dim() == 4 else "predictions"
         with atomic_write(folder / "predictions.safetensors") as partial:
-            save_file({"images": images.contiguous()}, partial)
-        plot.save_figure(plot.image_grid(images[:SHOWN]), folder / "predictions.png")
-        print(f"Wrote {len(images)} images to {folder / 'predictions.safetensors'}, and {folder / 'predictions.png'}")
+            save_file({kind: found.contiguous()}, partial)
+        print(f"Wrote {len(found)} {kind} to {folder / 'predictions.safetensors'}")
+        if kind == "images":
+            plot.save_figure(plot.image_grid(found[:SHOWN]), folder / "predictions.png")
+            print(f"Wrote {folder / 'predictions.png'}")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
+from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.stack import SpikingStack
 
@@ -82,7 +83,7 @@ class AESNN(SpikingStack):
         Raises:
             InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
         """
-        flat = _flatten(images, self.sizes[0])
+        flat = flatten_images(images, self.sizes[0])
         spikes = poisson_encode(flat, num_steps, generator=generator, keys=keys)
         rates: Tensor = self(spikes).spikes.mean(0)
         return rates.reshape(images.shape)
@@ -132,12 +133,5 @@ class AEANN(Pretrained):
     @torch.no_grad()
     def reconstruct(self, images: Tensor) -> Tensor:
         """Reconstruct images of any shape with ``inputs`` pixels each; the results are cut to [0, 1]."""
-        result: Tensor = self(_flatten(images, self.sizes[0])).clamp(0, 1)
+        result: Tensor = self(flatten_images(images, self.sizes[0])).clamp(0, 1)
         return result.reshape(images.shape)
-
-
-def _flatten(images: Tensor, pixels: int) -> Tensor:
-    flat = images.flatten(1) if images.dim() > 1 else images
-    if flat.dim() != 2 or flat.shape[1] != pixels:
-        raise InputError(f"Expected images of shape [B, ...] with {pixels} pixels each, got {list(images.shape)}")
-    return flat

@@ -175,6 +175,12 @@ class ESVAE(Pretrained):
         code = sampled_spikes(rates, self.num_steps, generator)
         return ESVAEOutput(self.decode(code), rates, code)
 
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Images ``[B, 1, side, side]`` through a code and back; in training mode they depend on each other."""
+        drawn: Tensor = self(images, generator).images
+        return drawn
+
     def prior_rates(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Rates of new codes, ``[count, latent]``."""
         like = self.prior.weight

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional import (
     bernoulli_information,
@@ -14,6 +15,7 @@ from snn_synth.functional import (
     refractory_spikes,
     synaptic_traces,
 )
+from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 
 Decoding = Literal["mlp", "linear", "conv", "rate"]
@@ -100,7 +102,7 @@ class TimeDecoder(nn.Module):
     def __init__(self, neurons: int, num_steps: int, outputs: int = 784, decoding: Decoding = "mlp") -> None:
         """Make the layers."""
         super().__init__()
-        self.neurons, self.num_steps, self.decoding = neurons, num_steps, decoding
+        self.neurons, self.num_steps, self.outputs, self.decoding = neurons, num_steps, outputs, decoding
         raster = neurons * num_steps
         if decoding == "linear":
             self.layers = nn.Sequential(nn.Flatten(), nn.Linear(raster, outputs))
@@ -227,3 +229,23 @@ class HybridVAE(Pretrained):
         """Draw a code and decode it."""
         code, logits, hidden = self.encode(spikes, generator)
         return HybridOutput(self.decoder(code), code, logits, hidden)
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw spikes by the pixels' values, a code from them, and images from that.
+
+        Args:
+            images: values in [0, 1], ``[B, ...]`` with ``inputs`` pixels each.
+            generator: of both.
+
+        Returns:
+            Images of the same shape, in [0, 1].
+
+        Raises:
+            InputError: for a wrong shape, values outside [0, 1], or a network with other outputs than inputs.
+        """
+        if self.decoder.outputs != self.inputs:
+            raise InputError(f"Expected a network of {self.inputs} outputs, its inputs, got {self.decoder.outputs}")
+        spikes = poisson_encode(flatten_images(images, self.inputs), self.num_steps, generator=generator)
+        pixels: Tensor = self(spikes, generator).pixels
+        return pixels.sigmoid().reshape(images.shape)

@@ -120,6 +120,8 @@ class Pretrained(nn.Module):
     def from_pretrained(cls, folder: str | Path) -> Self:
         """Load a model that :meth:`save_pretrained` wrote, or one that comes with the package.
 
+        It is in evaluation mode: call ``.train()`` to go on training it.
+
         Args:
             folder: where it is; or the name of a shipped model, see :func:`shipped_models`.
 
@@ -146,7 +148,7 @@ class Pretrained(nn.Module):
         if expected != found:
             raise InputError(f"Expected weights {expected} in {source}, got {found}")
         model.load_state_dict(weights, strict=False)
-        return model
+        return model.eval()
 
     def _learned(self) -> dict[str, torch.Tensor]:
         """Parameters and what a training leaves in buffers; those of neurons are constants of the config."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from snn_synth.encoding import spike_times, times_to_values
 from snn_synth.errors import InputError
+from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.ttfs import AlphaTTFSLinear
 
@@ -105,7 +106,5 @@ class TemporalCodingAE(Pretrained):
         Returns:
             Images of the same shape.
         """
-        flat = images.flatten(1)
-        if flat.shape[1] != self.inputs:
-            raise InputError(f"Expected images of {self.inputs} pixels, got {flat.shape[1]}")
+        flat = flatten_images(images, self.inputs)
         return self.images(self(spike_times(flat)).times).reshape(images.shape)

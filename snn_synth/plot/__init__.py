@@ -7,12 +7,11 @@ maps are perceptually uniform, so that the pictures read the same with a colour-
 
 from snn_synth.plot.animation import image_forming, save_animation
 from snn_synth.plot.charts import comparison_bars, growth, learning_curve, sweep_scatter, training_and_test
-from snn_synth.plot.figure import PIXELS, save_figure
+from snn_synth.plot.figure import save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
 from snn_synth.plot.signals import first_spikes, hidden_map, spectrogram, spike_raster, waveform, word_journey
 
 __all__ = [
-    "PIXELS",
     "comparison_bars",
     "digit_grid",
     "first_spikes",

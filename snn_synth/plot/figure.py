@@ -17,7 +17,7 @@ Array: TypeAlias = torch.Tensor | npt.NDArray[Any]
 
 BLUE, ORANGE, INK = "#0072B2", "#D55E00", "#404040"
 CURVES = ((ORANGE, "-"), (BLUE, "--"), ("#009E73", "-."), ("#CC79A7", ":"))
-PIXELS = 28  # side of an image
+PIXELS = 28  # side of an image that is drawn from a word
 FAINT = 0.1  # brightness below which an image is shown as dark as it is
 
 
@@ -36,10 +36,10 @@ def as_array(values: Array, shape: tuple[int | None, ...], what: str) -> npt.NDA
 
 
 def as_images(images: Array, what: str = "images") -> npt.NDArray[np.float32]:
-    """[N, 1, 28, 28] or [N, 28, 28] as [N, 28, 28]."""
+    """[N, 1, H, W] or [N, H, W] as [N, H, W]."""
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]
-    return as_array(images, (None, PIXELS, PIXELS), what)
+    return as_array(images, (None, None, None), what)
 
 
 def new_figure(width: float, height: float) -> Figure:

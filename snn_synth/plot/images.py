@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snn_synth.errors import InputError
-from snn_synth.plot.figure import FAINT, INK, PIXELS, Array, as_array, as_images, new_figure, title_axes
+from snn_synth.plot.figure import FAINT, INK, Array, as_array, as_images, new_figure, title_axes
 
 
 def draw_image(ax: Axes, image: npt.NDArray[np.float32], title: str = "") -> None:
@@ -29,7 +29,7 @@ def image_grid(images: Array, columns: int = 10, titles: Sequence[str] | None = 
         titles: one for each image.
 
     Shape:
-        images: [N, 1, 28, 28] or [N, 28, 28].
+        images: [N, 1, H, W] or [N, H, W].
 
     Returns:
         A figure with N axes.
@@ -59,7 +59,7 @@ def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | No
     """Two rows: the images that went in, and below each what came out.
 
     Shape:
-        originals, outputs: [N, 1, 28, 28] or [N, 28, 28]; `labels`: N titles.
+        originals, outputs: [N, 1, H, W] or [N, H, W]; `labels`: N titles.
 
     Returns:
         A figure with 2 N axes, the originals first.
@@ -73,8 +73,8 @@ def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | No
         8
     """
     above, below = as_images(originals, "originals"), as_images(outputs, "outputs")
-    if len(above) != len(below):
-        raise InputError(f"Expected as many outputs as originals, got {len(below)} and {len(above)}")
+    if above.shape != below.shape:
+        raise InputError(f"Expected outputs of the originals' shape {list(above.shape)}, got {list(below.shape)}")
     if labels is not None and len(labels) != len(above):
         raise InputError(f"Expected {len(above)} labels, one for each image, got {len(labels)}")
     figure = image_grid(np.concatenate([above, below]), columns=len(above))
@@ -89,7 +89,7 @@ def digit_grid(images: Array) -> Figure:
     """Images drawn from spoken digits: a column for each digit, a row for each utterance (paper, figure 9B).
 
     Shape:
-        images: [10, K, 28, 28], K utterances for each digit.
+        images: [10, K, H, W], K utterances for each digit.
 
     Returns:
         A figure with 10 K axes, row by row.
@@ -103,8 +103,8 @@ def digit_grid(images: Array) -> Figure:
         >>> len(figure.axes), figure.axes[3].get_title()
         (50, '3')
     """
-    grid = as_array(images, (10, None, PIXELS, PIXELS), "images").swapaxes(0, 1)
-    figure = image_grid(grid.reshape(-1, PIXELS, PIXELS), columns=10)
+    grid = as_array(images, (10, None, None, None), "images").swapaxes(0, 1)
+    figure = image_grid(grid.reshape(-1, *grid.shape[2:]), columns=10)
     for digit in range(10):
         title_axes(figure.axes[digit], str(digit))
     return figure
@@ -114,13 +114,13 @@ def image_rows(rows: Mapping[str, Array]) -> Figure:
     """A row of images for each name, or several rows; the name stands to the left of the first.
 
     Shape:
-        each [N, 28, 28], or [R, N, 28, 28] for R rows.
+        each [N, H, W], or [R, N, H, W] for R rows, all of one size.
 
     Returns:
         A figure with N axes for each row.
 
     Raises:
-        InputError: for another shape, or rows of different lengths.
+        InputError: for another shape, or rows of different lengths or sizes.
 
     Example:
         >>> import torch
@@ -129,12 +129,12 @@ def image_rows(rows: Mapping[str, Array]) -> Figure:
         (8, 'SNN')
     """
     shapes = {name: tuple(images.shape) for name, images in rows.items()}
-    lengths = {name: shape[-3] if len(shape) in (3, 4) else None for name, shape in shapes.items()}
-    columns = next(iter(lengths.values()), None)
-    if columns is None or set(lengths.values()) != {columns}:
-        raise InputError(f"Expected rows of one length, [N, 28, 28] or [R, N, 28, 28], got {shapes}")
+    sizes = {shape[-3:] if len(shape) in (3, 4) else None for shape in shapes.values()}
+    size = next(iter(sizes), None)
+    if size is None or len(sizes) > 1:
+        raise InputError(f"Expected rows of one length and one size, [N, H, W] or [R, N, H, W], got {shapes}")
     grids = {name: as_images(images.reshape(-1, *images.shape[-2:]), name) for name, images in rows.items()}
-    figure = image_grid(np.concatenate(list(grids.values())), columns=columns)
+    figure = image_grid(np.concatenate(list(grids.values())), columns=size[0])
     place = 0
     for name, grid in grids.items():
         figure.axes[place].set_ylabel(name, fontsize=9, color=INK, rotation=0, ha="right", va="center")

@@ -107,7 +107,8 @@ class LitAudiocoder(LitSpiking):
     def adopt(self, autoencoder: AESNN) -> None:
         """Use this autoencoder, as it is."""
         AudioToImage(self.network, autoencoder)  # checks that the two fit
-        self.autoencoder = autoencoder.requires_grad_(False).to(self.device)
+        # Its layers know no modes, but Lightning warns of any in evaluation mode.
+        self.autoencoder = autoencoder.requires_grad_(False).train().to(self.device)
 
     def _find_autoencoder(self, data: SpokenDigitsData) -> AESNN:
         if self.autoencoder_source is not None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
@@ -81,7 +80,6 @@ class SampleGrid(Callback):
             return
         network: Any = pl_module.network
         images = network.sample(self.samples, torch.Generator(pl_module.device).manual_seed(0)).cpu()
-        images = F.interpolate(images, (plot.PIXELS, plot.PIXELS), mode="nearest")
         _show(trainer, "samples", plot.image_grid(images))
 
 

@@ -109,8 +109,8 @@ class LitHybridPredictor(LitModule):
         return self._measure("test", batch)
 
     def predict_step(self, batch: SequenceBatch, batch_idx: int = 0) -> Tensor:
-        """Probabilities of the configurations, ``[T - window + 1, B, outputs]``."""
-        return self._draw(batch).scores.softmax(2)
+        """The most probable configuration at each step from the first full window on, ``[B, T - window + 1]``."""
+        return self._draw(batch).scores.argmax(2).T
 
     def _wrong(self, out: PredictorOutput, targets: Tensor) -> Tensor:
         """Cross-entropy of each full window, ``[T - window + 1, B]``."""

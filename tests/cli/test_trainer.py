@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 import snn_synth
 from snn_synth.cli import main
 from snn_synth.data import MNIST
+from snn_synth.training import DriftingBlobsData
 from tests.processes import command
 
 from .conftest import TINY
@@ -60,6 +61,43 @@ def test_fit_then_validate_test_and_predict_the_best_checkpoint(digits, capsys):
     assert (run / "predictions.png").read_bytes().startswith(b"\x89PNG")
     assert metrics(run / "metrics.json") == found, "the record of the fit stays"
     assert "runs/ae_mnist/predictions.safetensors" in capsys.readouterr().out
+
+
+IMAGES = ["--data.batch_size=10", "--data.validation_fraction=0.25"]
+BLOBS = ["--data.sequences=40", "--data.steps=9", "--data.batch_size=20"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "small", "kind", "shape", "pictures"),
+    [
+        ("tc_mnist", ["network.hidden=4", *IMAGES], "images", (20, 1, 28, 28), {"images", "spikes"}),
+        ("hv_mnist", ["network.hidden=8", "network.latent=4", *IMAGES], "images", (20, 1, 28, 28), {"images"}),
+        ("hv_blobs", BLOBS, "predictions", (1000, 5), set()),
+        ("gan_mnist", ["network.hidden=8", *IMAGES], "images", (20, 1, 14, 14), {"samples", "spikes"}),
+        ("esvae_mnist", ["network.channels=[2,3]", *IMAGES], "images", (20, 1, 28, 28), {"images", "samples"}),
+    ],
+)
+def test_a_generator_is_fitted_and_predicts_what_its_network_makes(digits, config, small, kind, shape, pictures):
+    words = [f"--config={config}", "--trainer.accelerator=cpu", "--trainer.enable_model_summary=false"]
+    words += ["--trainer.max_epochs=1", *(word if word[:2] == "--" else f"--model.{word}" for word in small)]
+    words += [] if config == "hv_blobs" else [f"--data.root={digits}"]
+    assert main(["fit", *words]) == 0
+    assert main(["predict", *words]) == 0
+    run = Path("runs", config)
+    assert {path.name for path in run.iterdir() if path.is_dir()} >= pictures
+    assert all(any((run / kind).glob("*.png")) for kind in pictures)
+    (made,) = load_file(run / "predictions.safetensors").items()
+    assert (made[0], tuple(made[1].shape)) == (kind, shape)
+    assert (run / "predictions.png").exists() == (kind == "images")
+    if kind == "predictions":  # the share that is right is the accuracy of the fit
+        data = DriftingBlobsData(sequences=40, steps=9)
+        data.setup("test")
+        right = (data.batch(data.test_index).targets[4:] == made[1].T).float().mean().item()
+        assert right == pytest.approx(metrics(run / "metrics.json")["test/accuracy"], abs=1e-5)
+    elif config == "tc_mnist":
+        error = (made[1] - MNIST(digits, train=False).images[:, None] / 255).square().mean().item()
+        assert error == pytest.approx(metrics(run / "metrics.json")["test/mse"], abs=1e-5)
 
 
 def test_the_test_set_stays_unread_if_asked(digits, monkeypatch):

@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_log_prob, score_function_loss
 from snn_synth.models import HybridVAE
@@ -112,6 +113,15 @@ def test_a_saved_model_draws_the_same(tmp_path):
     assert torch.equal(first.pixels, second.pixels)
 
 
+def test_an_image_is_redrawn_by_the_spikes_of_its_rates():
+    vae, images = HybridVAE(4, 5, 3, 6, outputs=4), torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
+    drawn = vae.reconstruct(images, torch.Generator().manual_seed(3))
+    chance = torch.Generator().manual_seed(3)
+    spikes = poisson_encode(images.flatten(1), 6, generator=chance)
+    assert spikes.sum(0).tolist() == [[0, 6, 6, 0]]
+    assert torch.equal(drawn, vae(spikes, chance).pixels.sigmoid().view(1, 1, 2, 2))
+
+
 def test_bad_input():
     with pytest.raises(InputError, match=r"Expected `decoding` of \['mlp', 'linear', 'conv', 'rate'\], got 'lstm'"):
         HybridVAE(decoding="lstm")
@@ -121,3 +131,5 @@ def test_bad_input():
         TimeDecoder(4, 6, 9)(torch.zeros(5, 2, 4))
     with pytest.raises(InputError, match="Expected sizes of at least 1, got 784, 0, 64, 16 and 784"):
         HybridVAE(hidden=0)
+    with pytest.raises(InputError, match="Expected a network of 784 outputs, its inputs, got 9"):
+        HybridVAE(outputs=9).reconstruct(torch.zeros(2, 1, 28, 28))

@@ -90,5 +90,5 @@ class PredictorTrial(Trial):
 
 @torch.no_grad()
 def _accuracy(module: LitHybridPredictor, batch: SequenceBatch) -> float:
-    told = module.predict_step(batch).argmax(2)
+    told = module.predict_step(batch).T
     return (told == batch.targets[module.network.window - 1 :]).float().mean().item()
