@@ -18,6 +18,7 @@ from snn_synth.errors import InputError
 
 _HALLEY_STEPS = 8
 _NEAR_BRANCH = -0.25  # below it the series around z = -1/e starts closer
+STEEP = 1e30  # the derivative where V only touches the threshold, before it is clipped: inf times 0 would be NaN
 
 
 def lambert_w0(z: Tensor) -> Tensor:
@@ -71,8 +72,8 @@ def alpha_spike_times(
         Spike times; inf for a neuron that stays silent.
 
     Raises:
-        InputError: for shapes that do not fit, times that are negative or NaN, or a ``decay_rate``, ``threshold`` or
-            ``clip`` that is not positive.
+        InputError: for shapes or dtypes that do not fit, times that are negative, NaN or so far apart that
+            exponentials would vanish, or a ``decay_rate``, ``threshold`` or ``clip`` that is not positive.
 
     Source:
         Comsa, Versari, Fischbacher & Alakuijala 2021, section 2; derivatives as in their code.
@@ -93,11 +94,23 @@ def check_spike_times(times: Tensor, weight: Tensor, decay_rate: float, threshol
         raise InputError(
             f"Expected times [B, in] and weights [out, in], got {list(times.shape)} and {list(weight.shape)}"
         )
+    if times.dtype != weight.dtype:
+        raise InputError(f"Expected times and weights of one dtype, got {times.dtype} and {weight.dtype}")
     if not bool((times >= 0).all()):  # NaN fails too
         raise InputError(f"Expected spike times of at least 0 (inf for no spike), got {_least(times)}")
     for name, value in (("decay_rate", decay_rate), ("threshold", threshold), ("clip", clip)):
         if value is not None and not value > 0:
             raise InputError(f"Expected `{name}` to be positive, got {value}")
+    fires = times.isfinite()
+    if times.numel() and bool(fires.any()):
+        last, first = torch.where(fires, times, 0).detach().amax(1), times.detach().amin(1)
+        span = float(torch.where(first.isfinite(), last - first, 0).max())
+        most = 0.9 * math.log(torch.finfo(times.dtype).max) / decay_rate
+        if span > most:
+            raise InputError(
+                f"Expected the spike times of a sample within {most:.4g} of each other, by their dtype and the "
+                f"`decay_rate` of {decay_rate:g}, got {span:.4g}"
+            )
 
 
 def _least(times: Tensor) -> str:
@@ -137,7 +150,8 @@ class _AlphaSpikeTimes(torch.autograd.Function):
         causal = (place <= first[:, None]) & fires[:, None]
         grad = torch.where(fires, grad, 0)
         delay = t[..., None] - out[:, None]
-        common = torch.where(causal, growth[..., None] / slope[:, None], 0)
+        common = torch.where(slope[:, None] > 0, growth[..., None] / slope[:, None], STEEP)
+        common = torch.where(causal, common, 0)
         limit = torch.inf if ctx.clip is None else ctx.clip
         by_weight = (common * delay).clamp(-limit, limit) * grad[:, None]
         by_time = (common * weight.T[order] * (1 + ctx.decay_rate * delay)).clamp(-limit, limit) * grad[:, None]

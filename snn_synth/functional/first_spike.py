@@ -29,6 +29,9 @@ def relative_targets(
     Shape:
         ``times``: ``[B, C]``; ``labels``: ``[B]``; the result ``[B, C]``.
 
+    Raises:
+        InputError: for other shapes, labels that are no outputs, a margin outside (0, T], or a negative ``advance``.
+
     Source:
         Kheradpisheh & Masquelier 2020 (S4NN); Kotariya & Ganguly 2021 (the idea of ``advance``).
 
@@ -36,8 +39,16 @@ def relative_targets(
         >>> relative_targets(torch.tensor([[10.0, 11.0, 40.0]]), torch.tensor([1]))
         tensor([[13., 10., 40.]])
     """
-    if margin <= 0 or advance < 0:
-        raise InputError(f"Expected a positive `margin` and an `advance` of at least 0, got {margin} and {advance}")
+    if not 0 < margin <= num_steps or advance < 0:
+        raise InputError(
+            f"Expected a `margin` above 0 and up to T = {num_steps} and an `advance` of at least 0, "
+            f"got {margin} and {advance}"
+        )
+    if times.dim() != 2 or labels.shape != times.shape[:1] or bool(((labels < 0) | (labels >= times.shape[1])).any()):
+        raise InputError(
+            f"Expected times [B, C] and a label below C of each sample, got {list(times.shape)} "
+            f"and labels {list(labels.shape)} up to {int(labels.max()) if labels.numel() else None}"
+        )
     earliest = times.min(1, keepdim=True).values
     silent = earliest >= num_steps
     others = torch.where(times - earliest < margin, (earliest + margin).clamp(max=num_steps), times)

@@ -75,8 +75,10 @@ def check_if_spike_times(
         raise InputError(
             f"Expected times [B, in] and weights [out, in], got {list(times.shape)} and {list(weight.shape)}"
         )
-    if not bool(((times >= 0) & (times <= num_steps)).all()):  # NaN fails too
-        raise InputError(f"Expected spike times in [0, {num_steps}], got {times.min()} to {times.max()}")
+    if times.dtype != weight.dtype:
+        raise InputError(f"Expected times and weights of one dtype, got {times.dtype} and {weight.dtype}")
+    if not bool(((times >= 0) & (times <= num_steps) & (times == times.floor())).all()):  # NaN fails too
+        raise InputError(f"Expected whole spike times in [0, {num_steps}], got {times.min()} to {times.max()}")
     if not threshold > 0:
         raise InputError(f"Expected `threshold` to be positive, got {threshold}")
     if smoothing is not None and not smoothing >= num_steps / 64:  # exponentials would overflow

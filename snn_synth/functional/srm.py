@@ -122,9 +122,9 @@ def refractory_spikes(potentials: Tensor, refractory: float = 0.65) -> Tensor:
 
 
 def causal_filter(inputs: Tensor, bases: Tensor) -> Tensor:
-    r"""Filter each channel over time with a basis of its own, from the step before on.
+    r"""Filter each channel over time with a basis of its own, from the present step back.
 
-    .. math:: y[t] = \sum_k \sum_{s < t} \phi_k(t - s - 1)\, x_k[s]
+    .. math:: y[t] = \sum_k \sum_{s \le t} \phi_k(t - s)\, x_k[s]
 
     Args:
         inputs: x.
@@ -135,10 +135,10 @@ def causal_filter(inputs: Tensor, bases: Tensor) -> Tensor:
 
     Example:
         >>> causal_filter(torch.tensor([[1.0], [0.0], [0.0]]), torch.tensor([[2.0, 3.0]]))
-        tensor([0., 2., 3.])
+        tensor([2., 3., 0.])
     """
     steps = len(inputs)
-    lag = torch.arange(steps)[:, None] - torch.arange(steps) - 1
+    lag = torch.arange(steps)[:, None] - torch.arange(steps)
     inside = (lag >= 0) & (lag < bases.shape[1])
     mixing = torch.where(inside.to(bases.device), bases[:, lag.clamp(0, bases.shape[1] - 1)], 0)  # [K, T, T]
     return torch.einsum("kts,sk...->t...", mixing.to(inputs.dtype), inputs)

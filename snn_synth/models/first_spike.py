@@ -8,6 +8,7 @@ from torch import Tensor
 from snn_synth.encoding import step_times
 from snn_synth.errors import InputError
 from snn_synth.functional import normalize_gradient
+from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.ttfs import TTFSIFLinear
 
@@ -16,6 +17,8 @@ from snn_synth.ttfs import TTFSIFLinear
 class FirstSpikeOutput:
     """Steps of the spikes of a network in which each neuron fires at most once; T where it does not."""
 
+    num_steps: int
+    """T."""
     inputs: Tensor
     """``[B, inputs]``."""
     hidden: Tensor
@@ -25,19 +28,20 @@ class FirstSpikeOutput:
 
     @property
     def labels(self) -> Tensor:
-        """The output that fires first, the lower one of two: ``[B]``."""
-        return self.times.argmin(1)
+        """The output that fires first, the lower one of two; -1 if none fires: ``[B]``."""
+        return torch.where(self.decision < self.num_steps, self.times.argmin(1), -1)
 
     @property
     def decision(self) -> Tensor:
-        """The step of the first output's spike, ``[B]``."""
+        """The step of the first output's spike, T if none fires: ``[B]``."""
         return self.times.min(1).values
 
     @property
     def spikes(self) -> Tensor:
         """How many spikes there are in the whole network until the decision, ``[B]``."""
         until = self.decision[:, None]
-        return (self.inputs < until).sum(1) + (self.hidden < until).sum(1) + (self.times <= until).sum(1)
+        decided = (self.times <= until) & (self.times < self.num_steps)
+        return (self.inputs < until).sum(1) + (self.hidden < until).sum(1) + decided.sum(1)
 
 
 class FirstSpikeClassifier(Pretrained):
@@ -55,7 +59,7 @@ class FirstSpikeClassifier(Pretrained):
         steps ``[B, inputs]`` to a :class:`FirstSpikeOutput`.
 
     Raises:
-        InputError: for what the layers refuse.
+        InputError: for what the layers refuse, or a batch without any spike to fire upon.
 
     Source:
         Kheradpisheh & Masquelier 2020 (S4NN); Kotariya & Ganguly 2021 measure it with their aggressive loss.
@@ -89,15 +93,15 @@ class FirstSpikeClassifier(Pretrained):
 
     def forward(self, times: Tensor) -> FirstSpikeOutput:
         """Steps of all spikes."""
+        if len(times) and not (times < self.num_steps).any():
+            raise InputError("Expected a batch with a spike to fire upon, got none")
         hidden = self.hidden(times)
         read = normalize_gradient(hidden) if self.smoothing is None else hidden
-        return FirstSpikeOutput(times, hidden, self.output(read))
+        return FirstSpikeOutput(self.num_steps, times, hidden, self.output(read))
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
         """Labels of images in [0, 1], ``[B, ...]`` with ``inputs`` pixels each."""
-        flat = images.flatten(1)
-        if flat.shape[1] != self.inputs:
-            raise InputError(f"Expected images of {self.inputs} pixels, got {flat.shape[1]}")
+        flat = flatten_images(images, self.inputs)
         out: FirstSpikeOutput = self(step_times(flat, self.num_steps))
         return out.labels

@@ -103,9 +103,13 @@ class SpikingGAN(Pretrained):
         """New images ``[count, 1, side, side]`` of these classes, of all in turn if not given."""
         device = next(self.parameters()).device
         labels = torch.arange(count, device=device) % self.classes if labels is None else labels
+        if len(labels) != count:
+            raise InputError(f"Expected a label for each of {count} images, got {len(labels)}")
         return self.images(self.generate(self.noise(labels, generator)).times)
 
 
 def _through(layers: nn.Sequential, times: Tensor) -> FirstSpikeOutput:
-    hidden = layers[0](times)
-    return FirstSpikeOutput(times, hidden, layers[1](hidden))
+    first, last = layers
+    assert isinstance(first, TTFSIFLinear)
+    hidden = first(times)
+    return FirstSpikeOutput(first.num_steps, times, hidden, last(hidden))

@@ -41,7 +41,7 @@ class HybridPredictor(Pretrained):
 
     Shape:
         input spikes ``[T, B, inputs]`` to a :class:`PredictorOutput`. The readout at step t knows the inputs up to
-        t - 1.
+        t.
 
     Raises:
         InputError: for sizes below 1, input spikes of another shape, or fewer time steps than the window has.

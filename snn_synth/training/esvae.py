@@ -85,10 +85,12 @@ class LitESVAE(LitModule):
         return self._run(batch, HELD_OUT)[0].images
 
     def _run(self, batch: ImageBatch, epoch: int) -> tuple[ESVAEOutput, Tensor]:
-        """Output, and how far the prior is from the rates of these images."""
+        """Output, and how far the prior is from the rates of these images: not told of a single one."""
         key = int(sample_keys(self.seed, epoch, batch.index[:1]))  # no hidden randomness
         generator = torch.Generator(batch.images.device).manual_seed(key)
         out: ESVAEOutput = self.network(batch.images, generator)
+        if len(out.rates) < 2:
+            return out, out.rates.new_zeros(())
         return out, rbf_mmd(out.rates, self.network.prior_rates(len(out.rates), generator))
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class LitHybridVAE(LitModule):
     def _draw(self, batch: ImageBatch) -> tuple[Tensor, HybridOutput]:
         """Input spikes and output, always by the same chance."""
         spikes = self.encode(batch, HELD_OUT)
-        generator = torch.Generator(spikes.device).manual_seed(self.seed)
+        key = int(sample_keys(self.seed, HELD_OUT, batch.index[:1]))
+        generator = torch.Generator(spikes.device).manual_seed(key)
         return spikes, self.network(spikes, generator)
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from snn_synth.encoding import sample_keys
 from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridPredictor, PredictorOutput
-from snn_synth.training.base import LitModule
+from snn_synth.training.base import HELD_OUT, LitModule
 from snn_synth.training.hparams import remember
 from snn_synth.training.hybrid import check_bottleneck
 from snn_synth.training.sequences import SequenceBatch
@@ -22,7 +22,7 @@ class LitHybridPredictor(LitModule):
     r"""Trains a network to tell at each step which inputs fire some steps later, or fired some steps before.
 
     .. math:: \mathcal L = \mathbb E_{z \sim p(z \| x)} \frac1T \sum_t \Bigl[ -\log q(y[t] \mid z[t-w+1], \dots, z[t])
-        + \frac{\beta}{N} \sum_i \log \frac{p(z_i[t] \mid x_{<t}, z_{<t})}{r(z_i[t])} \Bigr]
+        + \frac{\beta}{N} \sum_i \log \frac{p(z_i[t] \mid x_{\le t}, z_{<t})}{r(z_i[t])} \Bigr]
 
     The decoder learns by its gradient, the encoder by the score function. What is drawn at step t answers for the w
     losses that read it; what it does to later ones through the neurons' own feedback is left out.
@@ -119,7 +119,8 @@ class LitHybridPredictor(LitModule):
 
     def _draw(self, batch: SequenceBatch) -> PredictorOutput:
         """The output, always by the same chance."""
-        generator = torch.Generator(batch.spikes.device).manual_seed(self.seed)
+        key = int(sample_keys(self.seed, HELD_OUT, batch.index[:1]))
+        generator = torch.Generator(batch.spikes.device).manual_seed(key)
         out: PredictorOutput = self.network(batch.spikes, generator)
         return out
 

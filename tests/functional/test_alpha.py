@@ -118,6 +118,26 @@ def test_late_inputs_and_silent_neurons_have_no_gradient():
     assert weight.grad[0, 0] < 0, "more weight, earlier spike"
 
 
+@pytest.mark.parametrize("path", ["numba", "reference"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_of_a_potential_that_only_touches_the_threshold_is_clipped(path, dtype):
+    """One input: V touches the threshold where w = K e theta; close to it 1 + W becomes 0 by rounding."""
+    touching = K * math.e * THETA
+    found = []
+    for change in torch.linspace(-3e-7, 3e-7, 601, dtype=torch.float64):
+        weight = torch.tensor([[touching * (1 + change.item())], [4.0]], dtype=dtype, requires_grad=True)
+        times = torch.tensor([[0.3]], dtype=dtype, requires_grad=True)
+        with kernels.use(path):
+            out = kernels.alpha_spike_times(times, weight, K, THETA, clip=300.0)
+            if out.isinf().any():
+                continue
+            out.sum().backward()
+        found += [weight.grad[0], times.grad[0]]
+    assert len(found) > 100
+    assert torch.cat(found).isfinite().all()
+    assert torch.cat(found).abs().max() <= 600
+
+
 def test_times_far_apart_do_not_overflow():
     times = torch.tensor([[900.0, 901.0]])
     found = alpha_spike_times(times, torch.tensor([[4.0, 4.0]]), K, THETA)
@@ -139,6 +159,11 @@ def test_a_batch_in_which_nothing_fires():
         ({"times": torch.tensor([[-0.5]])}, "Expected spike times of at least 0 .*got -0.5"),
         ({"times": torch.tensor([[torch.nan]])}, "Expected spike times of at least 0 .*got NaN"),
         ({"times": torch.zeros(1, 2)}, r"got \[1, 2\] and \[1, 1\]"),
+        ({"times": torch.zeros(1, 1).double()}, "one dtype, got torch.float64 and torch.float32"),
+        (
+            {"times": torch.tensor([[0.0, 60.0]]), "weight": torch.ones(1, 2), "decay_rate": 2.0},
+            "within 39.93 of each other, .* of 2, got 60",
+        ),
         ({"decay_rate": 0.0}, "Expected `decay_rate` to be positive, got 0.0"),
         ({"threshold": -1.0}, "Expected `threshold` to be positive, got -1.0"),
         ({"clip": 0.0}, "Expected `clip` to be positive, got 0.0"),

@@ -77,7 +77,7 @@ def test_homeostasis_lifts_the_weights_of_late_neurons_alone():
 
 
 def test_bad_input():
-    with pytest.raises(InputError, match=r"positive `margin` and an `advance` of at least 0, got 3.0 and -1"):
+    with pytest.raises(InputError, match=r"an `advance` of at least 0, got 3.0 and -1"):
         relative_targets(torch.zeros(1, 2), torch.zeros(1).long(), advance=-1)
     with pytest.raises(InputError, match=r"Expected `goal` in \[0, 1\], got 2"):
         homeostatic_loss(torch.zeros(1, 2), torch.zeros(2, 2), 2)

@@ -114,9 +114,11 @@ def test_the_order_of_simultaneous_inputs_does_not_matter():
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        (torch.tensor([[-1.0]]), r"Expected spike times in \[0, 20\], got -1.0 to -1.0"),
-        (torch.tensor([[21.0]]), r"Expected spike times in \[0, 20\], got 21.0"),
-        (torch.tensor([[torch.nan]]), r"Expected spike times in \[0, 20\], got nan"),
+        (torch.tensor([[-1.0]]), r"Expected whole spike times in \[0, 20\], got -1.0 to -1.0"),
+        (torch.tensor([[21.0]]), r"Expected whole spike times in \[0, 20\], got 21.0"),
+        (torch.tensor([[0.5]]), r"Expected whole spike times in \[0, 20\], got 0.5"),
+        (torch.tensor([[torch.nan]]), r"Expected whole spike times in \[0, 20\], got nan"),
+        (torch.zeros(1, 1).double(), "one dtype, got torch.float64 and torch.float32"),
         (torch.zeros(1, 2), r"got \[1, 2\] and \[1, 1\]"),
     ],
 )

@@ -62,7 +62,7 @@ def test_the_filter_by_a_loop():
     bases = torch.randn(3, 5, generator=noise)
     found = causal_filter(inputs, bases)
     for t in range(12):
-        expected = sum(bases[k, t - s - 1] * inputs[s, k] for k in range(3) for s in range(max(0, t - 5), t))
+        expected = sum(bases[k, t - s] * inputs[s, k] for k in range(3) for s in range(max(0, t - 4), t + 1))
         torch.testing.assert_close(found[t], torch.as_tensor(expected).double().expand(2))
 
 

@@ -16,8 +16,8 @@ def forced(readout: StochasticReadout, inputs, code):
     for t in range(len(code)):
         current = readout.bias.clone()
         for k, lag in itertools.product(range(len(readout.bases)), range(readout.bases.shape[1])):
-            if t - lag - 1 >= 0:
-                current = current + readout.bases[k, lag] * (inputs[t - lag - 1] @ readout.weight[k].T)
+            if t - lag >= 0:
+                current = current + readout.bases[k, lag] * (inputs[t - lag] @ readout.weight[k].T)
         for lag in range(len(readout.feedback_basis)):
             if t - lag - 1 >= 0:
                 current = current + readout.feedback * readout.feedback_basis[lag] * code[t - lag - 1]

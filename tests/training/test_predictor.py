@@ -58,8 +58,9 @@ def test_the_mean_of_the_estimated_gradients_is_the_enumerated_one(tmp_path):
         torch.tensor(list(itertools.product((0.0, 1.0), repeat=4)), dtype=torch.float64).view(16, 2, 2).transpose(0, 1)
     )
     readout = network.readout
-    first = readout.bias.expand(16, 2)
-    driven = torch.einsum("bn,kmn->bm", spikes[0].expand(16, 3), readout.weight * readout.bases[:, :1, None])
+    of_lag = [readout.weight * readout.bases[:, lag, None, None] for lag in (0, 1)]
+    first = readout.bias + torch.einsum("bn,kmn->bm", spikes[0].expand(16, 3), of_lag[0])
+    driven = sum(torch.einsum("bn,kmn->bm", spikes[t].expand(16, 3), of_lag[1 - t]) for t in (0, 1))
     second = readout.bias + driven + readout.feedback * readout.feedback_basis[0] * codes[0]
     logits = torch.stack([first, second])
     probabilities = bernoulli_log_prob(logits, codes).sum((0, 2)).exp()

@@ -81,7 +81,7 @@ class HybridTrial(ImageTrial):
             }
             for part, images in parts.items()
         }
-        found["test"] |= baselines_of(data, self.most) | _cost(module, data.test_set, self.most)
+        found["test"] |= baselines_of(data, self.train_images, self.most) | _cost(module, data.test_set, self.most)
         return found
 
     @torch.no_grad()

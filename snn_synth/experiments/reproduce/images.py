@@ -81,7 +81,7 @@ def pixel_mse(module: Any, images: ImageDataset, most: int) -> float:
     return torch.cat(errors).mean().item()
 
 
-def baselines_of(data: ImageData, most: int) -> dict[str, float]:
-    """What needs no network, on the first images of both parts."""
-    train, test = (part.images[:most].flatten(1).float() / 255 for part in (data.train_set, data.test_set))
-    return baselines(train, test)
+def baselines_of(data: ImageData, trained: int | None, most: int) -> dict[str, float]:
+    """What needs no network: of as many images as it is trained on, all if None, on the first test images."""
+    parts = data.train_set.images[:trained], data.test_set.images[:most]
+    return baselines(*(images.float() / 255 for images in parts))

@@ -107,7 +107,7 @@ class ESVAETrial(SampleTrial):
         """Errors and samples, and what needs no network."""
         parts = {"train": data.train_set, "test": data.test_set}
         found = {part: {"pixel_mse": pixel_mse(module, images, self.most)} for part, images in parts.items()}
-        found["test"] |= baselines_of(data, self.most) | self.quality(module, data)
+        found["test"] |= baselines_of(data, self.train_images, self.most) | self.quality(module, data)
         found["test"] |= esvae_cost(module.network, next(first_images(data.test_set, self.most)).images)
         return found
 

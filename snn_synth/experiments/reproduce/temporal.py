@@ -87,7 +87,7 @@ class TemporalTrial(ImageTrial):
             network, module.network = module.network, without_inhibition(module.network)
             found["test"]["pixel_mse_without_inhibition"] = pixel_mse(module, data.test_set, most)
             module.network = network
-        found["test"] |= baselines_of(data, most)
+        found["test"] |= baselines_of(data, self.train_images, most)
         return found
 
     def draw(self, module: Module, data: ImageData) -> npt.NDArray[np.float32]:

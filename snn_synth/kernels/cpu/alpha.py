@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snn_synth.functional.alpha import STEEP
 from snn_synth.kernels.cpu.threads import jit
 
 # Sums are in double: A t - B cancels, and a neuron's loop has few operations beside its memory.
@@ -92,7 +93,8 @@ def _backward(
                 total = 0.0
                 for n in range(begin, end):
                     if i <= first[sample, n]:
-                        delay, share = now - out[sample, n], growth / slope[sample, n]
+                        delay = now - out[sample, n]
+                        share = growth / slope[sample, n] if slope[sample, n] > 0.0 else STEEP
                         to[n] += min(clip, max(-clip, share * delay)) * grad[sample, n]
                         total += min(clip, max(-clip, share * row[n] * (1 + rate * delay))) * grad[sample, n]
                 by_time[part, sample, i] = total
