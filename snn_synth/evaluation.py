@@ -24,13 +24,16 @@ def probe(codes: Tensor, labels: Tensor, held_out: Tensor, held_out_labels: Tens
         held_out_labels: ``[m]``.
 
     Raises:
-        InputError: if codes and labels differ in number.
+        InputError: if codes and labels differ in number, or codes are not finite.
 
     Example:
         >>> codes = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
         >>> probe(codes, torch.tensor([0, 0, 1, 1]), torch.tensor([[0.5], [7.0]]), torch.tensor([0, 1]))
         1.0
     """
+    codes, held_out = codes.float(), held_out.float()
+    if not bool(codes.isfinite().all() & held_out.isfinite().all()):
+        raise InputError("Expected finite codes, got inf or NaN: give a neuron that stays silent a late time")
     mean, deviation = codes.mean(0), codes.std(0).clamp(min=1e-6)
     if len(codes) != len(labels) or len(held_out) != len(held_out_labels):
         raise InputError(

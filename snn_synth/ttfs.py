@@ -45,6 +45,7 @@ class AlphaTTFSLinear(nn.Module):
         in_features: int,
         out_features: int,
         n_pulses: int = 10,
+        *,
         decay_rate: float = 0.2,
         threshold: float = 0.8,
         clip: float = 300.0,
@@ -68,7 +69,7 @@ class AlphaTTFSLinear(nn.Module):
         """Times of the neurons' spikes."""
         pulses = self.pulse_times.to(times.dtype).expand(len(times), -1)
         every = torch.cat([times, pulses], 1)
-        if not every.isfinite().any():
+        if len(every) and not every.isfinite().any():
             raise InputError("Expected a batch with a spike to fire upon, got none from inputs or pulses")
         return alpha_spike_times(every, self.weight, self.decay_rate, self.threshold, self.clip)
 

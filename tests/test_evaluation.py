@@ -38,6 +38,8 @@ def test_baselines_are_those_of_numpys_singular_values():
 
 
 def test_codes_without_labels_are_refused():
+    with pytest.raises(InputError, match="Expected finite codes, got inf or NaN"):
+        probe(torch.full((2, 1), torch.inf), torch.zeros(2).long(), torch.zeros(2, 1), torch.zeros(2).long())
     with pytest.raises(InputError, match="Expected a label for each code, got 4 and 2 codes with 3 and 2 labels"):
         probe(torch.zeros(4, 1), torch.zeros(3).long(), torch.zeros(2, 1), torch.zeros(2).long())
 

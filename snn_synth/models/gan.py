@@ -31,7 +31,7 @@ class SpikingGAN(Pretrained):
 
     Source:
         Kotariya & Ganguly 2021: both networks spiking, first spikes, neurons without a leak that fire at most once.
-        Sizes, the input by chance, classes, and that a pixel is seen twice are ours.
+        Sizes, the input by chance, classes, the smoothed gradient, and that a pixel is seen twice are ours.
 
     Example:
         >>> gan = SpikingGAN(side=4, latent=3, hidden=8, classes=2, num_steps=16)
@@ -86,7 +86,8 @@ class SpikingGAN(Pretrained):
         """Steps of the generator's inputs, ``[B, latent + classes]``, for images of these classes."""
         if not bool(((labels >= 0) & (labels < self.classes)).all()):
             raise InputError(f"Expected labels from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}")
-        chance = torch.rand(len(labels), self.latent, generator=generator, device=labels.device)
+        dtype = next(self.parameters()).dtype
+        chance = torch.rand(len(labels), self.latent, dtype=dtype, generator=generator, device=labels.device)
         silent = 1 - F.one_hot(labels, self.classes)
         return torch.cat([(chance * self.num_steps).floor(), (silent * self.num_steps).to(chance.dtype)], 1)
 

@@ -36,6 +36,9 @@ class StochasticReadout(nn.Module):
     Shape:
         ``[T, B, in]`` to spikes and logits, ``[T, B, out]``.
 
+    Raises:
+        InputError: for sizes below 1.
+
     Source:
         Skatchkovsky, Simeone & Jang 2021.
 
@@ -51,6 +54,8 @@ class StochasticReadout(nn.Module):
     def __init__(self, in_features: int, out_features: int, n_basis: int = 8, memory: int = 10) -> None:
         """Draw the weights, uniform within the authors' bounds."""
         super().__init__()
+        if min(in_features, out_features, n_basis, memory) < 1:
+            raise InputError(f"Expected sizes of at least 1, got {in_features}, {out_features}, {n_basis} and {memory}")
         bound = (6 / (in_features * n_basis + out_features * n_basis)) ** 0.5
         self.weight = nn.Parameter(torch.empty(n_basis, out_features, in_features).uniform_(-bound, bound))
         self.feedback = nn.Parameter(torch.empty(out_features).uniform_(-bound, bound))
@@ -89,7 +94,7 @@ class TimeDecoder(nn.Module):
         ``[T, B, N]`` to ``[B, outputs]``.
 
     Raises:
-        InputError: for an unknown decoding, or spikes of another T or N.
+        InputError: for an unknown decoding, ``conv`` of fewer than 7 neurons or 2 steps, or spikes of another T or N.
 
     Source:
         Skatchkovsky, Simeone & Jang 2021.
@@ -113,6 +118,8 @@ class TimeDecoder(nn.Module):
         elif decoding == "rate":
             self.layers = nn.Sequential(nn.Linear(neurons, raster // 2), nn.ReLU(), nn.Linear(raster // 2, outputs))
         elif decoding == "conv":
+            if neurons < 7 or num_steps < 2:
+                raise InputError(f"Expected 7 neurons and 2 steps or more to convolve, got {neurons} and {num_steps}")
             convolutions = nn.Sequential(
                 nn.Conv1d(num_steps, num_steps // 2, 3, 2), nn.Conv1d(num_steps // 2, 20, 3, 2), nn.ReLU(), nn.Flatten()
             )

@@ -1,6 +1,7 @@
 """The temporal coding autoencoder: images as spike times, through a few hidden spikes, and back."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,8 +34,9 @@ class TemporalCodingAE(Pretrained):
         hidden: neurons of the code.
         latency: :math:`\tau`, at least 1: all inputs have arrived before an output is due.
         n_pulses: of each layer, see :class:`~snn_synth.ttfs.AlphaTTFSLinear`; so are the others.
-        decay_rate: K. A potential should peak later than the last output is due, 1/K > tau.
-        threshold: :math:`\theta`.
+        decay_rate: K, :math:`0.4 / (\tau + 1)` if not given. A potential should peak later than the last output is due,
+            or neurons would fire long before.
+        threshold: :math:`\theta`, :math:`0.4\,(\tau + 1)` if not given: in proportion to a potential's height.
         clip: of the partial derivatives.
         init_mean: of the initial weights.
         init_pulse_mean: of the pulses' weights.
@@ -61,8 +63,8 @@ class TemporalCodingAE(Pretrained):
         hidden: int = 32,
         latency: float = 1.0,
         n_pulses: int = 10,
-        decay_rate: float = 0.2,
-        threshold: float = 0.8,
+        decay_rate: float | None = None,
+        threshold: float | None = None,
         clip: float = 300.0,
         init_mean: float = 0.5,
         init_pulse_mean: float = 0.5,
@@ -72,20 +74,17 @@ class TemporalCodingAE(Pretrained):
         if not latency >= 1:
             raise InputError(f"Expected a `latency` of at least 1, the span of the inputs' times, got {latency}")
         self.inputs, self.latency = inputs, latency
-        settings = (n_pulses, decay_rate, threshold, clip, init_mean, init_pulse_mean)
-        self.encoder = AlphaTTFSLinear(inputs, hidden, *settings)
-        self.decoder = AlphaTTFSLinear(hidden, inputs, *settings)
-        self.config = {
-            "inputs": inputs,
-            "hidden": hidden,
-            "latency": latency,
+        settings: dict[str, Any] = {
             "n_pulses": n_pulses,
-            "decay_rate": decay_rate,
-            "threshold": threshold,
+            "decay_rate": 0.4 / (latency + 1) if decay_rate is None else decay_rate,
+            "threshold": 0.4 * (latency + 1) if threshold is None else threshold,
             "clip": clip,
             "init_mean": init_mean,
             "init_pulse_mean": init_pulse_mean,
         }
+        self.encoder = AlphaTTFSLinear(inputs, hidden, **settings)
+        self.decoder = AlphaTTFSLinear(hidden, inputs, **settings)
+        self.config = {"inputs": inputs, "hidden": hidden, "latency": latency, **settings}
 
     def forward(self, times: Tensor) -> TTFSOutput:
         """Times of outputs and code."""

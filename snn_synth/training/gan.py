@@ -4,7 +4,8 @@ from typing import Any, Literal, get_args
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
@@ -57,7 +58,8 @@ class LitSpikingGAN(LitModule):
         lr_scheduler: makes the scheduler of each, stepped once per batch.
 
     Raises:
-        InputError: for an unknown loss, or weights below 0.
+        InputError: for an unknown loss, weights below 0, or several processes by a strategy that expects all weights in
+            each update.
 
     Source:
         Kotariya & Ganguly 2021, of which only abstract and introduction could be read: the losses' formulas, classes,
@@ -118,6 +120,15 @@ class LitSpikingGAN(LitModule):
         schedulers = [] if self.lr_scheduler is None else [one["lr_scheduler"] for one in made]
         return [one["optimizer"] for one in made], schedulers
 
+    def on_fit_start(self) -> None:
+        """Check that several processes may leave out the weights of one network."""
+        model = self.trainer.strategy.model
+        if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
+            raise InputError(
+                "Expected `--trainer.strategy ddp_find_unused_parameters_true`, for an update of one network leaves "
+                "the other's weights out, got `ddp`"
+            )
+
     def training_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """An update of the discriminator, then one of the generator."""
         gan, classes = self.network, self.network.classes
@@ -170,9 +181,11 @@ class LitSpikingGAN(LitModule):
         return torch.cat([pixels, pixels.square()], 1)
 
     def _count(self, real: Tensor, labels: Tensor) -> None:
-        sums, counts = class_sums(self._features(real), labels, self.network.classes)
-        self.sums += sums
-        self.counts += counts
+        found = class_sums(self._features(real), labels, self.network.classes)
+        for total, here in zip((self.sums, self.counts), found, strict=True):
+            if distributed.is_available() and distributed.is_initialized():
+                distributed.all_reduce(here)
+            total += here
 
     def _alike(self, drawn: Tensor, labels: Tensor) -> Tensor:
         means = self.sums / self.counts.clamp(min=1)[:, None]

@@ -9,13 +9,14 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
 from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridPredictor, PredictorOutput
 from snn_synth.training.base import HELD_OUT, LitModule
 from snn_synth.training.hparams import remember
 from snn_synth.training.hybrid import check_bottleneck
-from snn_synth.training.sequences import SequenceBatch
+from snn_synth.training.sequences import DriftingBlobsData, SequenceBatch
 
 
 class LitHybridPredictor(LitModule):
@@ -40,7 +41,8 @@ class LitHybridPredictor(LitModule):
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:
-        InputError: for a negative beta, a reference rate outside (0, 1), or fewer than two draws.
+        InputError: for a network that does not fit the data, a negative beta, a reference rate outside (0, 1), or fewer
+            than two draws.
 
     Source:
         Skatchkovsky, Simeone & Jang 2021 (predictive coding); the baseline of the score function is ours.
@@ -80,6 +82,17 @@ class LitHybridPredictor(LitModule):
         for stage in ("val", "test"):
             for name in ("loss", "accuracy", "rate"):
                 setattr(self, f"{stage}_{name}", Mean())
+
+    def setup(self, stage: str) -> None:
+        """Check that the decoder can tell all pairs of the data's neurons apart."""
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, DriftingBlobsData):
+            expected, found = (data.neurons, data.pairs), (self.network.inputs, self.network.decoder.outputs)
+            if expected != found:
+                raise InputError(
+                    f"Expected a network of {expected[0]} inputs and {expected[1]} outputs, the data's neurons and "
+                    f"their pairs, got {found[0]} and {found[1]}"
+                )
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""

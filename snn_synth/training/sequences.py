@@ -78,6 +78,11 @@ class DriftingBlobsData(LightningDataModule):
         self.sequences, self.steps, self.neurons, self.delay = sequences, steps, neurons, delay
         self.batch_size, self.seed = batch_size, seed
 
+    @property
+    def pairs(self) -> int:
+        """Targets, N (N + 1) / 2."""
+        return self.neurons * (self.neurons + 1) // 2
+
     def setup(self, stage: str) -> None:
         """Let the blobs drift."""
         if hasattr(self, "places"):

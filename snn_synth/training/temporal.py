@@ -37,8 +37,7 @@ class LitTemporalCodingAE(LitModule):
         noise: f, standard deviation and mean of the noise that is added to the input's times; it is part of the data,
             the same in every epoch.
         seed: of the noise.
-        optimizer: makes the optimizer of the parameters; AdamW if not given. The authors' Adam has its epsilon, 1e-8,
-            inside the square root: take ``eps=1e-4``.
+        optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:

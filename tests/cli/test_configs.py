@@ -62,7 +62,7 @@ def test_the_temporal_coding_config_makes_what_it_says(parsed):
     assert cli.model.network.latency == 1
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.penalty) == (12, 32, 0.3)
     (group,) = cli.model.optimizer(cli.model.network.parameters()).param_groups
-    assert (group["lr"], group["eps"]) == (3e-3, 1e-4)
+    assert group["lr"] == 3e-3
 
 
 def test_the_hybrid_config_makes_what_it_says(parsed):

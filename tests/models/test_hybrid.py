@@ -129,6 +129,10 @@ def test_bad_input():
         HybridVAE()(torch.zeros(15, 2, 784))
     with pytest.raises(InputError, match=r"Expected spikes of shape \[6, B, 4\] for this decoder, got \[5, 2, 4\]"):
         TimeDecoder(4, 6, 9)(torch.zeros(5, 2, 4))
+    with pytest.raises(InputError, match="Expected 7 neurons and 2 steps or more to convolve, got 6 and 8"):
+        TimeDecoder(6, 8, 9, "conv")
+    with pytest.raises(InputError, match="Expected sizes of at least 1, got 3, 2, 0 and 10"):
+        StochasticReadout(3, 2, n_basis=0)
     with pytest.raises(InputError, match="Expected sizes of at least 1, got 784, 0, 64, 16 and 784"):
         HybridVAE(hidden=0)
     with pytest.raises(InputError, match="Expected a network of 784 outputs, its inputs, got 9"):

@@ -60,6 +60,22 @@ def test_saved_and_loaded_again(tmp_path, images):
     torch.testing.assert_close(again.reconstruct(images), ae.reconstruct(images), rtol=0, atol=0)
 
 
+def test_potentials_peak_after_the_last_output_is_due_at_every_latency():
+    pixels = torch.rand(8, 784, generator=torch.Generator().manual_seed(0))
+    for latency in (1.0, 4.0, 16.0):
+        torch.manual_seed(0)
+        ae = TemporalCodingAE(latency=latency)
+        assert ae.decoder.decay_rate * (latency + 1) == pytest.approx(0.4)
+        assert ae.decoder.threshold == pytest.approx(0.4 * (latency + 1))
+        late = ae(spike_times(pixels)).times.median().item()
+        assert 0.5 * latency < late < 1.5 * (latency + 1), "from the start, outputs are near where they are due"
+    assert TemporalCodingAE(4, 2, decay_rate=0.3, threshold=0.5).config["decay_rate"] == 0.3
+
+
+def test_no_images_are_no_spikes():
+    assert TemporalCodingAE(4, 2).reconstruct(torch.zeros(0, 1, 2, 2)).shape == (0, 1, 2, 2)
+
+
 def test_bad_input(images):
     with pytest.raises(InputError, match=r"Expected a `latency` of at least 1, .*got 0\.5"):
         TemporalCodingAE(20, 6, latency=0.5)

@@ -6,7 +6,15 @@ import os
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
-from snn_synth.training import LitAudiocoder, LitAutoencoder, ResumeCheckpoint, SpikeStatistics
+from snn_synth.models import SpikingGAN, TemporalCodingAE
+from snn_synth.training import (
+    LitAudiocoder,
+    LitAutoencoder,
+    LitSpikingGAN,
+    LitTemporalCodingAE,
+    ResumeCheckpoint,
+    SpikeStatistics,
+)
 from tests.training.resume_child import DieInStep, audiocoder_network, speech_data
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
 
@@ -29,11 +37,12 @@ def join(rank, ranks, port):
     )
 
 
-def trainer_of(folder, ranks, *callbacks, **settings):
+def trainer_of(folder, ranks, *callbacks, unused=False, **settings):
+    ddp = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
     return quiet_trainer(
         folder,
         devices=ranks,
-        strategy=DDPStrategy(process_group_backend="gloo") if ranks > 1 else "auto",
+        strategy=ddp if ranks > 1 else "auto",
         callbacks=[ResumeCheckpoint(every_n_batches=2), *callbacks],
         **settings,
     )
@@ -103,4 +112,19 @@ def audiocoder(folder, root, rank, ranks, port, batch_size):
     )
     trainer = trainer_of(folder, ranks, max_epochs=1, limit_val_batches=0, limit_train_batches=2)
     trainer.fit(module, speech_data(root, batch_size))
+    keep(trainer, module, folder, rank)
+
+
+def generator(folder, what, rank, ranks, port, batch_size):
+    """One epoch on 60 images of a (kind, whether an update may leave weights out)."""
+    join(rank, ranks, port)
+    kind, unused = what
+    torch.manual_seed(0)
+    sgd = functools.partial(torch.optim.SGD, lr=0.01)
+    if kind == "gan":
+        module = LitSpikingGAN(SpikingGAN(3, 4, 8, 10, num_steps=16, smoothing=16.0), optimizer=sgd)
+    else:
+        module = LitTemporalCodingAE(TemporalCodingAE(12, 5), optimizer=sgd)
+    trainer = trainer_of(folder, ranks, unused=unused, max_epochs=1, limit_val_batches=0)
+    trainer.fit(module.double(), TinyImages(batch_size, torch.float64, train=60))
     keep(trainer, module, folder, rank)

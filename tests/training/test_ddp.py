@@ -130,3 +130,23 @@ def test_two_processes_train_one_autoencoder_on_all_images(fresh_process, tmp_pa
         for name in names:
             assert torch.equal(one["weights"][name], alone["weights"][name])
             assert torch.equal(one["weights"][name], saved[name.removeprefix("autoencoder.")])
+
+
+def test_two_processes_hold_the_temporal_code_of_one(fresh_process, tmp_path):
+    what = ("temporal", False)
+    (alone,) = run_ranks(fresh_process, ddp_child.generator, tmp_path / "1", what, 1, batch_size=20)
+    for one in run_ranks(fresh_process, ddp_child.generator, tmp_path / "2", what, 2, batch_size=10):
+        for name, weight in alone["weights"].items():
+            torch.testing.assert_close(one["weights"][name], weight, rtol=0, atol=1e-9)
+
+
+def test_two_processes_train_one_gan_on_the_class_means_of_all(fresh_process, tmp_path):
+    (alone,) = run_ranks(fresh_process, ddp_child.generator, tmp_path / "1", ("gan", False), 1, batch_size=20)
+    first, second = run_ranks(fresh_process, ddp_child.generator, tmp_path / "2", ("gan", True), 2, batch_size=10)
+    assert alone["weights"]["counts"].tolist() == [6] * 10
+    for name in ("sums", "counts"):
+        torch.testing.assert_close(first["weights"][name], alone["weights"][name])
+    for name, weight in first["weights"].items():
+        assert torch.equal(weight, second["weights"][name])
+    codes = start_ranks(fresh_process, ddp_child.generator, tmp_path / "3", ("gan", False), 2, batch_size=10)
+    assert 0 not in codes, "refused: an update leaves weights out"

@@ -130,6 +130,13 @@ def test_shuffled_pixels_are_the_same_pixels_elsewhere():
     assert not torch.equal(shuffled_pixels(images, 4), shuffled)
 
 
+def test_a_single_image_has_no_discrepancy():
+    module = LitESVAE(ESVAE(side=8, channels=(3,), latent=4, num_steps=3)).eval()
+    one = TinyImages().batch(torch.tensor([7]))._replace(images=torch.rand(1, 1, 8, 8))
+    assert module.predict_step(one).shape == (1, 1, 8, 8)
+    assert module._run(one, 0)[1] == 0
+
+
 def test_bad_input():
     with pytest.raises(InputError, match="Expected `mmd_weight` to be at least 0, got -1"):
         LitESVAE(ESVAE(channels=(2,), latent=2), mmd_weight=-1)

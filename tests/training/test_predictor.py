@@ -108,8 +108,10 @@ def test_it_learns_to_tell_what_comes(tmp_path):
     assert found["test/accuracy"] > most_common + 0.05
 
 
-def test_bad_input():
+def test_bad_input(tmp_path):
     with pytest.raises(InputError, match="Expected `beta` to be at least 0, got -1"):
         LitHybridPredictor(HybridPredictor(), beta=-1)
+    with pytest.raises(InputError, match=r"Expected a network of 20 inputs and 210 outputs, .* got 20 and 10"):
+        quiet_trainer(tmp_path).fit(LitHybridPredictor(HybridPredictor(outputs=10)), DriftingBlobsData(50, 9))
     with pytest.raises(InputError, match="Expected sequences, steps and neurons of at least 1, got 0, 100 and 20"):
         DriftingBlobsData(sequences=0)

@@ -24,7 +24,6 @@ _NUMBERS = replace(_TIMES, kind="ann")
 _COST = ("test/spikes", "test/operations")
 _SAMPLES = (
     "test/classifier_frechet_14",
-    "test/classifier_frechet",
     "test/classes",
     "test/neighbour",
     "test/sure_of_shuffled",
@@ -38,7 +37,7 @@ GENERATORS = {
         {
             **{f"H = {hidden}": replace(_TIMES, hidden=hidden) for hidden in (8, 16, 32)},
             **{f"latency {latency:g}": replace(_SHORT, latency=latency) for latency in (1.0, 2.0, 4.0, 8.0, 16.0)},
-            **{f"noise {noise:g}": replace(_SHORT, noise=noise) for noise in (0.2, 0.4, 0.8)},
+            **{f"noise {noise:g}": replace(_SHORT, noise=noise) for noise in (0.2, 0.4, 0.6, 0.8)},
             "Fashion-MNIST": replace(_TIMES, images="fashion_mnist"),
             **{f"ANN, H = {hidden}": replace(_NUMBERS, hidden=hidden) for hidden in (8, 16, 32)},
             "ANN, Fashion-MNIST": replace(_NUMBERS, images="fashion_mnist"),

@@ -83,5 +83,5 @@ def pixel_mse(module: Any, images: ImageDataset, most: int) -> float:
 
 def baselines_of(data: ImageData, trained: int | None, most: int) -> dict[str, float]:
     """What needs no network: of as many images as it is trained on, all if None, on the first test images."""
-    parts = data.train_set.images[:trained], data.test_set.images[:most]
-    return baselines(*(images.float() / 255 for images in parts))
+    train, test = data.train_set.images[:trained], data.test_set.images[:most]
+    return baselines(train.float() / 255, test.float() / 255)

@@ -26,6 +26,7 @@ from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.classifier import shuffled_pixels
 from snn_synth.training.gan import TimingLoss
 from snn_synth.training.images import ImageData
+from snn_synth.ttfs import TTFSIFLinear
 
 SAMPLES = 2_000
 ROWS = 4  # of samples in a picture
@@ -181,7 +182,9 @@ class GANTrial(SampleTrial):
         found = self.quality(module, data) | {"fooled": float((named == labels).float().mean())}
         out = gan.generate(gan.noise(labels, torch.Generator().manual_seed(0)))
         inputs, hidden, pixels = ((times < gan.num_steps).float() for times in (out.inputs, out.hidden, out.times))
-        cost = spiking_cost((inputs, hidden.shape[1]), (hidden, pixels.shape[1]), (pixels, 0))
+        layers = [layer for layer in gan.generator if isinstance(layer, TTFSIFLinear)]
+        pulses = [(torch.ones(1, 1), len(layer.weight)) for layer in layers if layer.pulse]
+        cost = spiking_cost((inputs, hidden.shape[1]), (hidden, pixels.shape[1]), (pixels, 0), *pulses)
         return {"test": found | cost}
 
     @torch.no_grad()

@@ -64,10 +64,7 @@ class TemporalTrial(ImageTrial):
             torch.manual_seed(seed)
             if self.kind == "ann":
                 return LitAutoencoderANN(AEANN(784, self.hidden, "sigmoid"), **self.recipe.factories())
-            # A potential peaks well after the last output is due: at five spans for the latency 1. Its height there is
-            # in proportion, and so is the threshold, or neurons would fire long before they are due.
-            slower = (self.latency + 1) / 2
-            network = TemporalCodingAE(784, self.hidden, self.latency, decay_rate=0.2 / slower, threshold=0.8 * slower)
+            network = TemporalCodingAE(784, self.hidden, self.latency)
             return LitTemporalCodingAE(network, self.penalty, self.noise, seed, **self.recipe.factories())
 
     def watch(self, module: Module, data: ImageData) -> dict[str, float]:

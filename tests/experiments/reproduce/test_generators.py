@@ -38,9 +38,10 @@ def drawn(trial, trials):
 @pytest.mark.slow
 def test_a_hybrid_trial_says_what_a_judge_recognizes(tmp_path):
     trial = of_subset(HybridTrial(RECIPE, hidden=40, latent=16, num_steps=8))
+    trial = dataclasses.replace(trial, recipe=dataclasses.replace(RECIPE, epochs=6))
     test = trial.run(0, tmp_path)["test"]
-    assert test["pixel_mse"] < 1.1 * test["mean_image"]
-    assert 0.05 < test["recognized"] < 1
+    assert test["pixel_mse"] < test["mean_image"]
+    assert 0.2 < test["recognized"] < 1, "untrained or with the mean image it is 0.1"
     assert 40 > test["operations"] / test["spikes"] > 1, "each spike reaches 40 neurons, or 16, or none"
     assert drawn(trial, tmp_path).shape == (2, 10, 28, 28)
 
