@@ -206,7 +206,7 @@ GENERATOR_CLAIMS: list[Claim] = [
     (
         "temporal-coding",
         "It rises with noise.",
-        lambda m: chain(m, ["noise 0.8", "noise 0.4", "noise 0.2", "latency 1"], "test/pixel_mse"),
+        lambda m: chain(m, ["noise 0.8", "noise 0.6", "noise 0.4", "noise 0.2", "latency 1"], "test/pixel_mse"),
     ),
     ("temporal-coding", "Inhibition is essential: without negative weights the error is at least twice.", _inhibition),
     (
