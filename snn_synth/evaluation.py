@@ -31,7 +31,9 @@ def probe(codes: Tensor, labels: Tensor, held_out: Tensor, held_out_labels: Tens
         >>> probe(codes, torch.tensor([0, 0, 1, 1]), torch.tensor([[0.5], [7.0]]), torch.tensor([0, 1]))
         1.0
     """
-    codes, held_out = codes.float(), held_out.float()
+    codes, held_out = codes.detach().float(), held_out.detach().float()
+    if codes.dim() != 2 or held_out.dim() != 2:
+        raise InputError(f"Expected codes [N, features], got {list(codes.shape)} and {list(held_out.shape)}")
     if not bool(codes.isfinite().all() & held_out.isfinite().all()):
         raise InputError("Expected finite codes, got inf or NaN: give a neuron that stays silent a late time")
     mean, deviation = codes.mean(0), codes.std(0).clamp(min=1e-6)
@@ -76,7 +78,7 @@ def baselines(train: Tensor, test: Tensor, components: tuple[int, ...] = (8, 16,
         raise InputError(f"Expected images of as many pixels, got {train.shape[1]} and {test.shape[1]}")
     mean = train.mean(0)
     errors = {"black": test.square().mean(), "mean_image": (test - mean).square().mean()}
-    vectors = torch.linalg.eigh(torch.cov(train.T))[1]
+    vectors = torch.linalg.eigh(torch.cov(train.double().T))[1].to(train.dtype)  # in float32 it may not converge
     for number in components:
         axes = vectors[:, -number:]
         centred = test - mean
@@ -110,7 +112,7 @@ def sample_quality(
 
     Args:
         samples: generated images ``[n, 1, H, W]`` in [0, 1].
-        images: real ones that were not trained on, as many or more.
+        images: real ones that were not trained on, as many or more, of the samples' size.
         train: those that were, of the samples' size.
         train_labels: of them.
         judge: the classifier; a shipped one is ``ImageClassifier.from_pretrained("mnist-classifier")``.
@@ -122,7 +124,7 @@ def sample_quality(
         judge sees.
 
     Raises:
-        InputError: for samples and training images of different sizes.
+        InputError: for samples and real images of different sizes.
 
     Example:
         >>> images = torch.rand(8, 1, 4, 4)
@@ -130,9 +132,10 @@ def sample_quality(
         >>> sorted(found), found["classifier_frechet"] < 1e-6
         (['classes', 'classifier_frechet', 'neighbour', 'sure'], True)
     """
-    if samples.shape[1:] != train.shape[1:]:
+    if not samples.shape[1:] == train.shape[1:] == images.shape[1:]:
         raise InputError(
-            f"Expected samples of the training images' shape {list(train.shape[1:])}, got {list(samples.shape[1:])}"
+            f"Expected samples and images of one size, got {list(samples.shape[1:])}, {list(images.shape[1:])} and "
+            f"{list(train.shape[1:])}: resize by `F.adaptive_avg_pool2d(images, side)`"
         )
     probability, label = torch.cat([judge.probabilities(part) for part in _parts(samples)]).max(1)
     sure = probability > SURE
@@ -179,15 +182,22 @@ def spiking_cost(*layers: tuple[Tensor, Tensor | float]) -> dict[str, float]:
     r"""Spikes and synaptic operations of a sample, :math:`\sum_i n_i f_i`: the work of a chip that computes by events.
 
     Args:
-        layers: how often each neuron of a layer fires, ``[B, ...]``, and how many neurons it reaches.
+        layers: how often each neuron of a layer fires, ``[B, ...]``, and how many neurons it reaches; of spikes
+            ``[T, B, N]`` it is ``spikes.sum(0)``.
 
     Returns:
         ``spikes`` and ``operations``, means over the samples.
+
+    Raises:
+        InputError: for spikes with a time axis.
 
     Example:
         >>> spiking_cost((torch.tensor([[1.0, 3.0], [0.0, 0.0]]), 10), (torch.tensor([[1.0], [0.0]]), 0))
         {'spikes': 2.5, 'operations': 20.0}
     """
+    for fired, _ in layers:
+        if fired.dim() == 3:
+            raise InputError(f"Expected counts [B, ...], summed over time, got {list(fired.shape)}: take `.sum(0)`")
     spikes = sum(fired.flatten(1).sum(1).double().mean().item() for fired, _ in layers)
     operations = sum((fired * reached).flatten(1).sum(1).double().mean().item() for fired, reached in layers)
     return {"spikes": spikes, "operations": operations}

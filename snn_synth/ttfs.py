@@ -10,7 +10,9 @@ from snn_synth.kernels import alpha_spike_times, if_spike_times
 class AlphaTTFSLinear(nn.Module):
     r"""Fully connected neurons with alpha-shaped potentials, from the times of their inputs' spikes to their own.
 
-    Beside its inputs a layer has pulses: spikes at learned times, the same for every sample.
+    Beside its inputs a layer has pulses: spikes at learned times, the same for every sample. Call :meth:`keep_pulses`
+    after each update. A neuron that stays silent has no gradient: add
+    :func:`~snn_synth.functional.silent_penalty` to the loss.
 
     Args:
         in_features: inputs.
@@ -26,7 +28,8 @@ class AlphaTTFSLinear(nn.Module):
         ``[B, in]`` to ``[B, out]``; inf is a neuron that does not fire.
 
     Raises:
-        InputError: for sizes below 1, negative or NaN times, or a batch without any spike to fire upon.
+        InputError: for sizes below 1, times of another shape, negative or NaN, a pulse before 0, or a batch without any
+            spike to fire upon.
 
     Source:
         Comsa, Versari, Fischbacher & Alakuijala 2021, section 2.
@@ -59,6 +62,7 @@ class AlphaTTFSLinear(nn.Module):
                 f"Expected at least one input and one neuron and no fewer than 0 pulses, "
                 f"got {in_features}, {out_features} and {n_pulses}"
             )
+        self.in_features, self.out_features = in_features, out_features
         self.decay_rate, self.threshold, self.clip = decay_rate, threshold, clip
         deviation = (2 / (in_features + out_features + n_pulses)) ** 0.5
         means = torch.cat([torch.full((in_features,), init_mean), torch.full((n_pulses,), init_pulse_mean)])
@@ -67,11 +71,24 @@ class AlphaTTFSLinear(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         """Times of the neurons' spikes."""
+        _check_times(times, self.in_features)
+        if bool((self.pulse_times < 0).any()):
+            raise InputError(
+                f"Expected no pulse before the time 0, got {self.pulse_times.min():.4g}: call `keep_pulses()` after "
+                "each update"
+            )
         pulses = self.pulse_times.to(times.dtype).expand(len(times), -1)
         every = torch.cat([times, pulses], 1)
         if len(every) and not every.isfinite().any():
             raise InputError("Expected a batch with a spike to fire upon, got none from inputs or pulses")
         return alpha_spike_times(every, self.weight, self.decay_rate, self.threshold, self.clip)
+
+    def extra_repr(self) -> str:
+        """Sizes and the neurons' settings."""
+        return (
+            f"{self.in_features}, {self.out_features}, n_pulses={len(self.pulse_times)}, "
+            f"decay_rate={self.decay_rate:.4g}, threshold={self.threshold:.4g}"
+        )
 
     @torch.no_grad()
     def keep_pulses(self) -> None:
@@ -81,6 +98,9 @@ class AlphaTTFSLinear(nn.Module):
 
 class TTFSIFLinear(nn.Module):
     r"""Fully connected neurons that integrate without a leak, from the steps of their inputs' spikes to their own.
+
+    Where few inputs fire, as of MNIST's pixels a fifth, most neurons are silent at first: a larger gain or spread lets
+    them fire, and :func:`~snn_synth.functional.homeostatic_loss` keeps them firing.
 
     Args:
         in_features: inputs.
@@ -97,7 +117,8 @@ class TTFSIFLinear(nn.Module):
         ``[B, in]`` to ``[B, out]``, whole numbers from 0 to T.
 
     Raises:
-        InputError: for sizes below 1, and what :func:`~snn_synth.functional.if_spike_times` refuses.
+        InputError: for sizes below 1, times of another shape, and what
+            :func:`~snn_synth.functional.if_spike_times` refuses.
 
     Source:
         Kheradpisheh & Masquelier 2020, who draw the initial weights uniformly from 0.
@@ -128,6 +149,7 @@ class TTFSIFLinear(nn.Module):
                 f"Expected at least one input, one neuron and one step, "
                 f"got {in_features}, {out_features} and {num_steps}"
             )
+        self.in_features, self.out_features = in_features, out_features
         self.num_steps, self.threshold, self.pulse, self.smoothing = num_steps, threshold, pulse, smoothing
         inputs = in_features + pulse
         noise = torch.randn(out_features, inputs)
@@ -135,6 +157,19 @@ class TTFSIFLinear(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         """Steps of the neurons' spikes."""
+        _check_times(times, self.in_features)
         if self.pulse:
             times = torch.cat([times, times.new_zeros(len(times), 1)], 1)
         return if_spike_times(times, self.weight, self.threshold, self.num_steps, self.smoothing)
+
+    def extra_repr(self) -> str:
+        """Sizes and the neurons' settings."""
+        return (
+            f"{self.in_features}, {self.out_features}, num_steps={self.num_steps}, threshold={self.threshold:.4g}, "
+            f"pulse={self.pulse}, smoothing={self.smoothing}"
+        )
+
+
+def _check_times(times: Tensor, in_features: int) -> None:
+    if times.dim() != 2 or times.shape[1] != in_features:
+        raise InputError(f"Expected times of shape [B, {in_features}], got {list(times.shape)}")

@@ -37,6 +37,11 @@ def test_baselines_are_those_of_numpys_singular_values():
         baselines(train, test[:, 1:], (2, 5))
 
 
+def test_spikes_with_a_time_axis_are_refused():
+    with pytest.raises(InputError, match=r"summed over time, got \[5, 2, 3\]"):
+        spiking_cost((torch.ones(5, 2, 3), 4))
+
+
 def test_codes_without_labels_are_refused():
     with pytest.raises(InputError, match="Expected finite codes, got inf or NaN"):
         probe(torch.full((2, 1), torch.inf), torch.zeros(2).long(), torch.zeros(2, 1), torch.zeros(2).long())
@@ -78,7 +83,7 @@ def test_samples_are_judged_by_how_sure_varied_and_like_their_neighbours_they_ar
     assert turned["neighbour"] == 0
     grey = sample_quality(flat(0.5, 0.52), samples, train, labels, Brightness())
     assert (grey["sure"], grey["classes"], grey["neighbour"]) == (0, 0, 0)
-    with pytest.raises(InputError, match=r"training images' shape \[1, 2, 2\], got \[1, 4, 4\]"):
+    with pytest.raises(InputError, match=r"of one size, got \[1, 4, 4\], \[1, 2, 2\] and \[1, 2, 2\]"):
         sample_quality(torch.zeros(2, 1, 4, 4), samples, train, labels, Brightness())
 
 

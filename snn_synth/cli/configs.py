@@ -73,7 +73,7 @@ def find(name: str) -> Path:
 
 
 def with_paths(words: list[str]) -> list[str]:
-    """Command-line words with the path of a config in place of its name.
+    """Command-line words with the path of a config in place of its name, and configs first: options change them.
 
     Raises:
         InputError: if they name no config at all.
@@ -82,15 +82,17 @@ def with_paths(words: list[str]) -> list[str]:
         >>> with_paths(["fit", "--config", "ae_mnist"])[2].endswith("ae_mnist.yaml")
         True
     """
-    found: list[str] = []
-    for word in words:
+    configs: list[str] = []
+    others: list[str] = []
+    for word in words[1:]:
         option, equals, value = word.partition("=")
-        if option in ("-c", "--config") and equals:
-            found.append(f"{option}={find(value)}")
-        elif found and found[-1] in ("-c", "--config"):
-            found.append(str(find(word)))
+        if configs and configs[-1] in ("-c", "--config"):
+            configs.append(str(find(word)))
+        elif option in ("-c", "--config"):
+            configs.append(f"{option}={find(value)}" if equals else option)
         else:
-            found.append(word)
+            others.append(word)
+    found = words[:1] + configs + others
     if not any(word.startswith(("-c", "--config", "--help", "--model.help", "--data.help")) for word in found):
         raise InputError(f"Expected --config with a YAML file or a shipped config of {list(shipped())}, got none")
     return found

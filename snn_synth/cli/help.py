@@ -91,7 +91,8 @@ _PREDICT = """\
 usage: snn-synth predict --config NAME [--ckpt_path FILE] [options]
 
 Write the images that a checkpoint makes of the test set into the run's folder: predictions.safetensors
-(`images`, [N, 1, 28, 28] in [0, 1]) and predictions.png, the first hundred.
+(`images`, [N, 1, H, W] in [0, 1]) and predictions.png, the first hundred. A GAN draws new ones of the test
+labels' classes; predictive coding writes `predictions`, the most probable pair of neurons at each step.
 
 Examples:
   snn-synth predict --config ae_mnist

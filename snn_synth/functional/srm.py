@@ -172,10 +172,15 @@ def bernoulli_information(logits: Tensor, spikes: Tensor, rate: float) -> Tensor
     Shape:
         both any; the result has it too.
 
+    Raises:
+        InputError: for a rate outside (0, 1).
+
     Example:
         >>> bernoulli_information(torch.zeros(2), torch.tensor([0.0, 1.0]), 0.25)
         tensor([-0.4055,  0.6931])
     """
+    if not 0 < rate < 1:
+        raise InputError(f"Expected `rate` in (0, 1), got {rate}")
     reference = torch.logit(torch.as_tensor(rate, dtype=logits.dtype, device=logits.device))
     return bernoulli_log_prob(logits, spikes) - bernoulli_log_prob(reference, spikes)
 

@@ -6,7 +6,7 @@ from snn_synth.models.classifier import ImageClassifier
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
 from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
 from snn_synth.models.gan import SpikingGAN
-from snn_synth.models.hybrid import HybridOutput, HybridVAE
+from snn_synth.models.hybrid import HybridOutput, HybridVAE, StochasticReadout, TimeDecoder
 from snn_synth.models.predictor import HybridPredictor, PredictorOutput
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
@@ -30,7 +30,9 @@ __all__ = [
     "SpikingGAN",
     "SpikingStack",
     "StackOutput",
+    "StochasticReadout",
     "Synthesis",
     "TTFSOutput",
     "TemporalCodingAE",
+    "TimeDecoder",
 ]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional import sampled_spikes
+from snn_synth.functional.encoding import check_unit_interval
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 
@@ -87,7 +88,7 @@ class ESVAE(Pretrained):
         images ``[B, 1, side, side]`` in [0, 1] to an :class:`ESVAEOutput`.
 
     Raises:
-        InputError: for sizes below 1, or images of another shape.
+        InputError: for sizes below 1, images of another shape or dtype than the weights, or values outside [0, 1].
 
     Source:
         Zhan et al. 2023 (ESVAE), on FSVAE (Kamata, Mukuta & Harada 2022). Smaller than theirs (32-64-128-256, T=16, on
@@ -149,6 +150,7 @@ class ESVAE(Pretrained):
         """Rates of the code, ``[B, latent]``."""
         if images.shape[1:] != (1, self.side, self.side):
             raise InputError(f"Expected images of shape [B, 1, {self.side}, {self.side}], got {list(images.shape)}")
+        check_unit_interval(images, dtype=self.draw.weight.dtype)
         first, *others = self.encoder
         assert isinstance(first, SpikingLayer)
         spikes = first.constant(2 * images - 1, self.num_steps)

@@ -15,6 +15,7 @@ from snn_synth.functional import (
     refractory_spikes,
     synaptic_traces,
 )
+from snn_synth.functional.encoding import check_unit_interval
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 
@@ -178,7 +179,7 @@ class HybridVAE(Pretrained):
         input spikes ``[T, B, inputs]`` to a :class:`HybridOutput`.
 
     Raises:
-        InputError: for input spikes of another shape.
+        InputError: for input spikes of another shape or dtype than the weights, or values outside [0, 1].
 
     Source:
         Skatchkovsky, Simeone & Jang 2021, and the authors' code; the sizes by default are smaller than
@@ -229,6 +230,7 @@ class HybridVAE(Pretrained):
         """Code and its logits, ``[T, draws * B, latent]``, and the hidden layer's spikes."""
         if spikes.dim() != 3 or (spikes.shape[0], spikes.shape[2]) != (self.num_steps, self.inputs):
             raise InputError(f"Expected spikes of shape [{self.num_steps}, B, {self.inputs}], got {list(spikes.shape)}")
+        check_unit_interval(spikes, dtype=self.hidden.weight.dtype)
         hidden = refractory_spikes(self.hidden(synaptic_traces(spikes)))
         return *self.readout(hidden, generator, draws), hidden
 

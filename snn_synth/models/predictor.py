@@ -7,6 +7,7 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information
+from snn_synth.functional.encoding import check_unit_interval
 from snn_synth.models.hybrid import Decoding, StochasticReadout, TimeDecoder
 from snn_synth.models.pretrained import Pretrained
 
@@ -44,7 +45,8 @@ class HybridPredictor(Pretrained):
         t.
 
     Raises:
-        InputError: for sizes below 1, input spikes of another shape, or fewer time steps than the window has.
+        InputError: for sizes below 1, input spikes of another shape or dtype than the weights, values outside [0, 1],
+            or fewer time steps than the window has.
 
     Source:
         Skatchkovsky, Simeone & Jang 2021 (predictive coding), and the authors' code.
@@ -89,6 +91,7 @@ class HybridPredictor(Pretrained):
                 f"Expected spikes of shape [T, B, {self.inputs}] with T of at least {self.window}, "
                 f"got {list(spikes.shape)}"
             )
+        check_unit_interval(spikes, dtype=self.readout.weight.dtype)
         code, logits = self.readout(spikes, generator, draws)
         return code, logits
 
@@ -96,7 +99,7 @@ class HybridPredictor(Pretrained):
         """Scores of each full window, ``[T - window + 1, B, outputs]``."""
         windows = code.unfold(0, self.window, 1)  # [T - window + 1, B, latent, window]
         scores: Tensor = self.decoder(windows.flatten(0, 1).permute(2, 0, 1))
-        return scores.view(*windows.shape[:2], -1)
+        return scores.view(*windows.shape[:2], self.decoder.outputs)
 
     def forward(self, spikes: Tensor, generator: torch.Generator | None = None) -> PredictorOutput:
         """Draw a code and decode it at each step."""

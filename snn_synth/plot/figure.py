@@ -18,6 +18,7 @@ Array: TypeAlias = torch.Tensor | npt.NDArray[Any]
 BLUE, ORANGE, INK = "#0072B2", "#D55E00", "#404040"
 CURVES = ((ORANGE, "-"), (BLUE, "--"), ("#009E73", "-."), ("#CC79A7", ":"))
 PIXELS = 28  # side of an image that is drawn from a word
+FRAME = "#B0B0B0"  # of an image, that a white one can be seen
 FAINT = 0.1  # brightness below which an image is shown as dark as it is
 
 

@@ -8,20 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snn_synth.errors import InputError
-from snn_synth.plot.figure import FAINT, INK, Array, as_array, as_images, new_figure, title_axes
+from snn_synth.plot.figure import FAINT, FRAME, INK, Array, as_array, as_images, new_figure, title_axes
 
 
 def draw_image(ax: Axes, image: npt.NDArray[np.float32], title: str = "") -> None:
-    """One image, without axes."""
+    """One image in a frame, without axes."""
     # Standardized, as the paper compares images: the brightest pixel is white, unless the image is all but silent.
     ax.imshow(image, cmap="gray", vmin=0, vmax=max(image.max(), FAINT), interpolation="nearest")
     ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(color=FRAME, linewidth=0.5)
     title_axes(ax, title)
 
 
 def image_grid(images: Array, columns: int = 10, titles: Sequence[str] | None = None) -> Figure:
-    """Images in rows, black 0 and white 1.
+    """Images in rows; 0 is black, and white is the brightest pixel of each image, for the paper compares them so.
 
     Args:
         images: the images, in [0, 1].
@@ -114,7 +114,7 @@ def image_rows(rows: Mapping[str, Array]) -> Figure:
     """A row of images for each name, or several rows; the name stands to the left of the first.
 
     Shape:
-        each [N, H, W], or [R, N, H, W] for R rows, all of one size.
+        each [N, H, W] or [N, 1, H, W], or [R, N, H, W] for R rows of several images, all of one size.
 
     Returns:
         A figure with N axes for each row.
@@ -128,6 +128,7 @@ def image_rows(rows: Mapping[str, Array]) -> Figure:
         >>> len(figure.axes), figure.axes[4].get_ylabel()
         (8, 'SNN')
     """
+    rows = {name: one[:, 0] if one.ndim == 4 and one.shape[1] == 1 else one for name, one in rows.items()}
     shapes = {name: tuple(images.shape) for name, images in rows.items()}
     sizes = {shape[-3:] if len(shape) in (3, 4) else None for shape in shapes.values()}
     size = next(iter(sizes), None)

@@ -108,8 +108,12 @@ class FirstSpikes(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw."""
         if not trainer.sanity_checking:
-            never = getattr(pl_module.network, "num_steps", None)  # of times in whole steps; else inf
-            _show(trainer, "spikes", plot.first_spikes(self.times, never))
+            _show(trainer, "spikes", plot.first_spikes(self.times, _never(pl_module)))
+
+
+def _never(pl_module: LightningModule) -> float:
+    """The time that stands for a neuron which does not fire: the number of steps, or inf."""
+    return float(getattr(pl_module.network, "num_steps", torch.inf))
 
 
 def _show(trainer: Trainer, kind: str, figure: Figure) -> None:
@@ -179,8 +183,10 @@ class SpikeStatistics(Callback):
 class LayerWarning(Callback):
     """Warns once about each layer that a validation finds silent or saturated: such a layer cannot learn.
 
+    Layers whose neurons fire at most once can be silent only.
+
     Args:
-        silent: mean rate (spikes per neuron and step) up to which a layer counts as silent.
+        silent: mean rate (spikes per neuron and step, or spikes per neuron) up to which a layer counts as silent.
         saturated: mean rate from which it counts as saturated.
     """
 
@@ -205,8 +211,11 @@ class LayerWarning(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count a batch."""
-        for name, spikes in outputs["spikes"].items():
+        for name, spikes in outputs.get("spikes", {}).items():
             self.rates.setdefault(name, []).append(spikes.mean())
+        for name, times in outputs.get("times", {}).items():
+            fires = (times.isfinite() & (times != _never(pl_module))).float().mean()
+            self.rates.setdefault(name, []).append(fires.clamp(max=self.saturated / 2))  # all once is as it should be
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name what does not work; an untrained network, in Lightning's sanity check, may be silent."""

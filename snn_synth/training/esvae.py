@@ -104,4 +104,4 @@ class LitESVAE(LitModule):
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(values)
             self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
-        return {"images": out.images, "targets": batch.images}
+        return {"images": out.images, "targets": batch.images, "spikes": {"code": out.code}}

@@ -58,8 +58,8 @@ class LitSpikingGAN(LitModule):
         lr_scheduler: makes the scheduler of each, stepped once per batch.
 
     Raises:
-        InputError: for an unknown loss, weights below 0, or several processes by a strategy that expects all weights in
-            each update.
+        InputError: for an unknown loss, weights below 0, an ``advance`` without ``relative``, or several processes by a
+            strategy that expects all weights in each update.
 
     Source:
         Kotariya & Ganguly 2021, of which only abstract and introduction could be read: the losses' formulas, classes,
@@ -92,6 +92,8 @@ class LitSpikingGAN(LitModule):
                 "Expected `advance`, `matching`, `adversarial` and `homeostasis` of at least 0, "
                 f"got {advance}, {matching}, {adversarial} and {homeostasis}"
             )
+        if advance and loss != "relative":
+            raise InputError(f"Expected `advance` with the loss 'relative' alone, got {advance} with {loss!r}")
         super().__init__(optimizer, lr_scheduler)
         remember(
             self,

@@ -103,6 +103,9 @@ class LitHybridVAE(LitModule):
 
     def encode(self, batch: Any, epoch: int) -> Tensor:
         """Input spikes ``[T, B, inputs]``."""
+        pixels, outputs = batch.images[0].numel(), self.network.decoder.outputs
+        if pixels != outputs:
+            raise InputError(f"Expected a network of {pixels} outputs, the images' pixels, got {outputs}")
         if self.encoding == "events":
             if not isinstance(batch, EventBatch):
                 raise InputError(f"Expected batches with spikes, as of MNISTDVSData, got {type(batch).__name__}")

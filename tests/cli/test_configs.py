@@ -244,6 +244,7 @@ def test_names_become_paths_wherever_a_config_is_named(tmp_path):
         "--x",
         "ae_mnist",
     ]
+    assert with_paths(["fit", "--x=1", "--config", "ae_mnist"]) == ["fit", "--config", path, "--x=1"]
     assert with_paths(["fit", "-c", "ae_mnist", "--config=ae_mnist"]) == ["fit", "-c", path, f"--config={path}"]
     own = tmp_path / "own.yaml"
     own.write_text("model: {}\n")

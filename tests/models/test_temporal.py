@@ -72,6 +72,18 @@ def test_potentials_peak_after_the_last_output_is_due_at_every_latency():
     assert TemporalCodingAE(4, 2, decay_rate=0.3, threshold=0.5).config["decay_rate"] == 0.3
 
 
+def test_a_pulse_before_0_says_what_to_call():
+    layer = AlphaTTFSLinear(3, 2, n_pulses=2)
+    with torch.no_grad():
+        layer.pulse_times[1] = -0.25
+    with pytest.raises(InputError, match=r"got -0\.25: call `keep_pulses\(\)`"):
+        layer(torch.rand(4, 3))
+    layer.keep_pulses()
+    assert layer(torch.rand(4, 3)).shape == (4, 2)
+    with pytest.raises(InputError, match=r"Expected times of shape \[B, 3\], got \[2, 5\]"):
+        layer(torch.rand(2, 5))
+
+
 def test_no_images_are_no_spikes():
     assert TemporalCodingAE(4, 2).reconstruct(torch.zeros(0, 1, 2, 2)).shape == (0, 1, 2, 2)
 

@@ -107,6 +107,19 @@ def test_a_silent_input_is_named_and_so_are_the_layers_that_it_silences(tmp_path
     assert "check the values it encodes" in messages[0]
 
 
+def test_neurons_that_fire_at_most_once_may_all_fire_but_not_be_silent(tmp_path):
+    def names(decay_rate):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.manual_seed(0)
+            module = LitTemporalCodingAE(TemporalCodingAE(12, 6, decay_rate=decay_rate))
+            quiet_trainer(tmp_path, max_epochs=1, callbacks=[LayerWarning()]).fit(module, TinyImages())
+        return [str(one.message).split("`")[1] for one in caught if str(one.message).startswith("The layer")]
+
+    assert names(0.2) == []
+    assert names(50.0) == ["hidden", "output"]
+
+
 def blocks(picture):
     """How many separate pictures a drawing shows in its rows and in its columns."""
     ink = (picture[..., :3] < 0.99).any(-1)
