@@ -12,7 +12,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 
-import snn_synth.training  # noqa: F401  (makes its classes known to YAML by their short names)
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
@@ -20,6 +19,7 @@ from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
+from snn_synth.training import WandbLogger  # all of its classes are known to YAML by their short names then
 from snn_synth.training.checkpoints import read_checkpoint
 
 UNNAMED = "runs/unnamed"  # folder of a run whose config names none
@@ -139,6 +139,9 @@ class SynthCLI(LightningCLI):
             seconds["test"] = _timed(self.trainer.test, self.model, datamodule=self.datamodule, ckpt_path=checkpoint)
             metrics |= self.trainer.callback_metrics
         self._write("metrics.json", metrics, seconds, checkpoint)
+        for logger in self.trainer.loggers:
+            if isinstance(logger, WandbLogger) and self.trainer.is_global_zero:
+                logger.experiment.finish()  # or what this process does next would be logged there
 
     def validate(self, **arguments: Any) -> None:
         """Measure on the validation set."""

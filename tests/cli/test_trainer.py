@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import wandb
 from safetensors.torch import load_file
 
 import snn_synth
@@ -83,6 +84,7 @@ def test_a_generator_is_fitted_and_predicts_what_its_network_makes(digits, confi
     words += ["--trainer.max_epochs=1", *(word if word[:2] == "--" else f"--model.{word}" for word in small)]
     words += [] if config == "hv_blobs" else [f"--data.root={digits}"]
     assert main(["fit", *words]) == 0
+    assert wandb.run is None, "what this process does next is not logged there"
     assert main(["predict", *words]) == 0
     run = Path("runs", config)
     assert {path.name for path in run.iterdir() if path.is_dir()} >= pictures

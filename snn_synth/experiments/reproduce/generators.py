@@ -70,7 +70,7 @@ GENERATORS = {
     ),
     "predictive-coding": Experiment(
         "Ten stochastic neurons see two blobs drift, and a linear decoder tells where they are some steps later, or "
-        "were some steps before (Skatchkovsky et al. 2021): it is right the less often the farther the delay.",
+        "were some steps before (Skatchkovsky et al. 2021): it remembers some steps, and foresees few.",
         {
             **{f"delay {delay}": replace(_BLOBS, delay=delay) for delay in (-8, -4, -2, 0, 2, 4)},
             "delay -2, rates": replace(_BLOBS, delay=-2, decoding="rate"),
