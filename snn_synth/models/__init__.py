@@ -6,11 +6,13 @@ from snn_synth.models.classifier import ImageClassifier
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
 from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
 from snn_synth.models.gan import SpikingGAN
-from snn_synth.models.hybrid import HybridOutput, HybridVAE, StochasticReadout, TimeDecoder
+from snn_synth.models.hybrid import HybridOutput, HybridVAE
 from snn_synth.models.predictor import HybridPredictor, PredictorOutput
+from snn_synth.models.readout import StochasticReadout
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
 from snn_synth.models.temporal import TemporalCodingAE, TTFSOutput
+from snn_synth.models.time_decoder import TimeDecoder
 
 __all__ = [
     "ACANN",

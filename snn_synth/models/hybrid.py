@@ -1,144 +1,18 @@
-"""The hybrid variational autoencoder: a spiking encoder that draws its code, conventional decoders of spike trains."""
+"""The hybrid variational autoencoder: a spiking encoder that draws its code, and a conventional decoder of the spikes."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
-from snn_synth.functional import (
-    bernoulli_information,
-    causal_filter,
-    raised_cosines,
-    refractory_spikes,
-    synaptic_traces,
-)
+from snn_synth.functional import bernoulli_information, refractory_spikes, synaptic_traces
 from snn_synth.functional.encoding import check_unit_interval
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
-
-Decoding = Literal["mlp", "linear", "conv", "rate"]
-
-
-class StochasticReadout(nn.Module):
-    r"""Neurons that fire by chance, from the filtered past of their inputs and of themselves.
-
-    .. math:: u_i[t] = \sum_{j,k} w_{ijk}\,(\phi_k * S_j)[t] + v_i\,(\psi * z_i)[t] + b_i, \qquad
-        z_i[t] \sim \operatorname{Bernoulli}(\sigma(u_i[t]))
-
-    Args:
-        in_features: inputs.
-        out_features: neurons.
-        n_basis: bumps :math:`\phi_k`, see :func:`~snn_synth.functional.raised_cosines`.
-        memory: time steps that they reach back.
-
-    Shape:
-        ``[T, B, in]`` to spikes and logits, ``[T, B, out]``.
-
-    Raises:
-        InputError: for sizes below 1.
-
-    Source:
-        Skatchkovsky, Simeone & Jang 2021.
-
-    Example:
-        >>> spikes, logits = StochasticReadout(5, 3)(torch.ones(6, 2, 5))
-        >>> spikes.shape, logits.shape
-        (torch.Size([6, 2, 3]), torch.Size([6, 2, 3]))
-    """
-
-    bases: Tensor
-    feedback_basis: Tensor
-
-    def __init__(self, in_features: int, out_features: int, n_basis: int = 8, memory: int = 10) -> None:
-        """Draw the weights, uniform within the authors' bounds."""
-        super().__init__()
-        if min(in_features, out_features, n_basis, memory) < 1:
-            raise InputError(f"Expected sizes of at least 1, got {in_features}, {out_features}, {n_basis} and {memory}")
-        bound = (6 / (in_features * n_basis + out_features * n_basis)) ** 0.5
-        self.weight = nn.Parameter(torch.empty(n_basis, out_features, in_features).uniform_(-bound, bound))
-        self.feedback = nn.Parameter(torch.empty(out_features).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(out_features))
-        self.bases = nn.Buffer(raised_cosines(n_basis, memory), persistent=False)
-        self.feedback_basis = nn.Buffer(raised_cosines(1, memory)[0], persistent=False)
-
-    def forward(
-        self, inputs: Tensor, generator: torch.Generator | None = None, draws: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """Draw the spikes, several times for each sample: ``[T, draws * B, out]``, all samples of a draw together."""
-        driven = causal_filter(torch.einsum("tbn,kmn->tkbm", inputs, self.weight), self.bases) + self.bias
-        driven = driven.repeat(1, draws, 1)
-        uniform = torch.rand(driven.shape, dtype=driven.dtype, generator=generator, device=driven.device)
-        spikes: list[Tensor] = []
-        logits = []
-        for t, current in enumerate(driven):
-            past = spikes[max(0, t - len(self.feedback_basis)) :][::-1]
-            own = sum(share * before for share, before in zip(self.feedback_basis, past, strict=False))
-            logits.append(current + self.feedback * own)
-            spikes.append((uniform[t] < logits[-1].detach().sigmoid()).to(current.dtype))
-        return torch.stack(spikes), torch.stack(logits)
-
-
-class TimeDecoder(nn.Module):
-    """What is read from a spike train: pixels as logits.
-
-    Args:
-        neurons: N.
-        num_steps: T.
-        outputs: pixels.
-        decoding: ``mlp`` and ``linear`` see the whole raster, N x T; ``conv`` convolves over the neurons with the time
-            steps as channels; ``rate`` is the control, an ``mlp`` on the number of spikes of each neuron.
-
-    Shape:
-        ``[T, B, N]`` to ``[B, outputs]``.
-
-    Raises:
-        InputError: for an unknown decoding, ``conv`` of fewer than 7 neurons or 2 steps, or spikes of another T or N.
-
-    Source:
-        Skatchkovsky, Simeone & Jang 2021.
-
-    Example:
-        >>> TimeDecoder(4, 6, 9, "linear")(torch.zeros(6, 2, 4)).shape
-        torch.Size([2, 9])
-    """
-
-    def __init__(self, neurons: int, num_steps: int, outputs: int = 784, decoding: Decoding = "mlp") -> None:
-        """Make the layers."""
-        super().__init__()
-        self.neurons, self.num_steps, self.outputs, self.decoding = neurons, num_steps, outputs, decoding
-        raster = neurons * num_steps
-        if decoding == "linear":
-            self.layers = nn.Sequential(nn.Flatten(), nn.Linear(raster, outputs))
-        elif decoding == "mlp":
-            self.layers = nn.Sequential(
-                nn.Flatten(), nn.Linear(raster, raster // 2), nn.ReLU(), nn.Linear(raster // 2, outputs)
-            )
-        elif decoding == "rate":
-            self.layers = nn.Sequential(nn.Linear(neurons, raster // 2), nn.ReLU(), nn.Linear(raster // 2, outputs))
-        elif decoding == "conv":
-            if neurons < 7 or num_steps < 2:
-                raise InputError(f"Expected 7 neurons and 2 steps or more to convolve, got {neurons} and {num_steps}")
-            convolutions = nn.Sequential(
-                nn.Conv1d(num_steps, num_steps // 2, 3, 2), nn.Conv1d(num_steps // 2, 20, 3, 2), nn.ReLU(), nn.Flatten()
-            )
-            size = convolutions(torch.zeros(1, num_steps, neurons)).shape[1]
-            self.layers = nn.Sequential(*convolutions, nn.Linear(size, outputs))
-        else:
-            raise InputError(f"Expected `decoding` of ['mlp', 'linear', 'conv', 'rate'], got {decoding!r}")
-
-    def forward(self, spikes: Tensor) -> Tensor:
-        """Logits of the pixels."""
-        if spikes.dim() != 3 or (spikes.shape[0], spikes.shape[2]) != (self.num_steps, self.neurons):
-            raise InputError(
-                f"Expected spikes of shape [{self.num_steps}, B, {self.neurons}] for this decoder, "
-                f"got {list(spikes.shape)}"
-            )
-        read = spikes.sum(0) if self.decoding == "rate" else spikes.transpose(0, 1)
-        logits: Tensor = self.layers(read)
-        return logits
+from snn_synth.models.readout import StochasticReadout
+from snn_synth.models.time_decoder import Decoding, TimeDecoder
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ from torch import Tensor
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information
 from snn_synth.functional.encoding import check_unit_interval
-from snn_synth.models.hybrid import Decoding, StochasticReadout, TimeDecoder
 from snn_synth.models.pretrained import Pretrained
+from snn_synth.models.readout import StochasticReadout
+from snn_synth.models.time_decoder import Decoding, TimeDecoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +37,8 @@ class HybridPredictor(Pretrained):
         outputs: configurations that the decoder tells apart.
         latent: stochastic neurons.
         window: time steps that the decoder reads.
-        decoding: see :class:`~snn_synth.models.hybrid.TimeDecoder`; ``rate`` is the control.
-        n_basis: of the readout, see :class:`~snn_synth.models.hybrid.StochasticReadout`.
+        decoding: see :class:`~snn_synth.models.TimeDecoder`; ``rate`` is the control.
+        n_basis: of the readout, see :class:`~snn_synth.models.StochasticReadout`.
         memory: of the readout.
 
     Shape:

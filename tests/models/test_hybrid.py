@@ -7,7 +7,8 @@ from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_log_prob, score_function_loss
 from snn_synth.models import HybridVAE
-from snn_synth.models.hybrid import StochasticReadout, TimeDecoder
+from snn_synth.models.readout import StochasticReadout
+from snn_synth.models.time_decoder import TimeDecoder
 
 
 def forced(readout: StochasticReadout, inputs, code):

@@ -19,7 +19,7 @@ from snn_synth.experiments.reproduce.images import (
     pixel_mse,
 )
 from snn_synth.models import HybridVAE
-from snn_synth.models.hybrid import Decoding
+from snn_synth.models.time_decoder import Decoding
 from snn_synth.training import LitHybridVAE
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.hybrid import Encoding

@@ -10,7 +10,7 @@ import torch
 
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.models import HybridPredictor
-from snn_synth.models.hybrid import Decoding
+from snn_synth.models.time_decoder import Decoding
 from snn_synth.training import DriftingBlobsData, LitHybridPredictor
 from snn_synth.training.sequences import SequenceBatch
 
