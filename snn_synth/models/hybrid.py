@@ -1,4 +1,4 @@
-"""The hybrid variational autoencoder: a spiking encoder that draws its code, and a conventional decoder of the spikes."""
+"""The hybrid variational autoencoder: a spiking encoder that draws its code, and a conventional decoder of it."""
 
 from dataclasses import dataclass
 
