@@ -25,6 +25,11 @@ Loss = Literal["membrane", "rate"]
 HELD_OUT = -1
 
 
+def chance_of(index: Tensor, seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """The randomness of a batch, by its first sample: the same after a resume, and none is hidden."""
+    return torch.Generator(device).manual_seed(int(sample_keys(seed, epoch, index[:1])))
+
+
 class LitModule(LightningModule):
     """Base class: an optimizer of ``network`` and a scheduler stepped once per batch, both given from outside.
 

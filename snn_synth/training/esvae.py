@@ -2,17 +2,15 @@
 
 from typing import Any
 
-import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import Metric
 
-from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rbf_mmd
 from snn_synth.metrics import Mean
 from snn_synth.models import ESVAE, ESVAEOutput
-from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.base import HELD_OUT, LitModule, chance_of
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
@@ -86,8 +84,7 @@ class LitESVAE(LitModule):
 
     def _run(self, batch: ImageBatch, epoch: int) -> tuple[ESVAEOutput, Tensor]:
         """Output, and how far the prior is from the rates of these images: not told of a single one."""
-        key = int(sample_keys(self.seed, epoch, batch.index[:1]))  # no hidden randomness
-        generator = torch.Generator(batch.images.device).manual_seed(key)
+        generator = chance_of(batch.index, self.seed, epoch, batch.images.device)
         out: ESVAEOutput = self.network(batch.images, generator)
         if len(out.rates) < 2:
             return out, out.rates.new_zeros(())

@@ -4,10 +4,9 @@ from typing import Any, Literal, get_args
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import (
     homeostatic_loss,
@@ -21,7 +20,7 @@ from snn_synth.functional.matching import class_sums
 from snn_synth.metrics import Mean
 from snn_synth.models import SpikingGAN
 from snn_synth.models.first_spike import FirstSpikeOutput
-from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.base import HELD_OUT, LitModule, chance_of
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
@@ -135,8 +134,7 @@ class LitSpikingGAN(LitModule):
         """An update of the discriminator, then one of the generator."""
         gan, classes = self.network, self.network.classes
         labels = self._labels(batch)
-        key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
-        generator = torch.Generator(labels.device).manual_seed(key)
+        generator = chance_of(batch.index, self.seed, self.current_epoch, labels.device)
         real = gan.encode(batch.images)
         self._count(real, labels)
         optimizers: Any = self.optimizers()
@@ -185,9 +183,7 @@ class LitSpikingGAN(LitModule):
     def _count(self, real: Tensor, labels: Tensor) -> None:
         found = class_sums(self._features(real), labels, self.network.classes)
         for total, here in zip((self.sums, self.counts), found, strict=True):
-            if distributed.is_available() and distributed.is_initialized():
-                distributed.all_reduce(here)
-            total += here
+            total += self.trainer.strategy.reduce(here, reduce_op="sum")  # of all processes
 
     def _alike(self, drawn: Tensor, labels: Tensor) -> Tensor:
         means = self.sums / self.counts.clamp(min=1)[:, None]
@@ -210,9 +206,8 @@ class LitSpikingGAN(LitModule):
 
     def _draw(self, batch: ImageBatch) -> FirstSpikeOutput:
         labels = self._labels(batch)
-        key = int(sample_keys(self.seed, HELD_OUT, batch.index[:1]))
-        noise = self.network.noise(labels, torch.Generator(labels.device).manual_seed(key))
-        return self.network.generate(noise)
+        chance = chance_of(batch.index, self.seed, HELD_OUT, labels.device)
+        return self.network.generate(self.network.noise(labels, chance))
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
         gan, labels, drawn = self.network, self._labels(batch), self._draw(batch)

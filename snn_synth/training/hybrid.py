@@ -13,7 +13,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridOutput, HybridVAE
-from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.base import HELD_OUT, LitModule, chance_of
 from snn_synth.training.events import EventBatch
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
@@ -124,8 +124,7 @@ class LitHybridVAE(LitModule):
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""
         spikes = self.encode(batch, self.current_epoch)
-        key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
-        generator = torch.Generator(spikes.device).manual_seed(key)
+        generator = chance_of(batch.index, self.seed, self.current_epoch, spikes.device)
         code, logits, hidden = self.network.encode(spikes, generator, self.draws)
         out = HybridOutput(self.network.decoder(code.requires_grad_()), code, logits, hidden)
         wrong = cross_entropy(out.pixels, batch.images.repeat(self.draws, 1, 1, 1))
@@ -153,9 +152,7 @@ class LitHybridVAE(LitModule):
     def _draw(self, batch: ImageBatch) -> tuple[Tensor, HybridOutput]:
         """Input spikes and output, always by the same chance."""
         spikes = self.encode(batch, HELD_OUT)
-        key = int(sample_keys(self.seed, HELD_OUT, batch.index[:1]))
-        generator = torch.Generator(spikes.device).manual_seed(key)
-        return spikes, self.network(spikes, generator)
+        return spikes, self.network(spikes, chance_of(batch.index, self.seed, HELD_OUT, spikes.device))
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
         spikes, out = self._draw(batch)

@@ -8,12 +8,11 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torchmetrics import Metric
 
-from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridPredictor, PredictorOutput
-from snn_synth.training.base import HELD_OUT, LitModule
+from snn_synth.training.base import HELD_OUT, LitModule, chance_of
 from snn_synth.training.hparams import remember
 from snn_synth.training.hybrid import check_bottleneck
 from snn_synth.training.sequences import DriftingBlobsData, SequenceBatch
@@ -96,8 +95,7 @@ class LitHybridPredictor(LitModule):
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""
-        key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness
-        generator = torch.Generator(batch.spikes.device).manual_seed(key)
+        generator = chance_of(batch.index, self.seed, self.current_epoch, batch.spikes.device)
         code, logits = self.network.encode(batch.spikes, generator, self.draws)
         out = PredictorOutput(self.network.decode(code.requires_grad_()), code, logits)
         wrong = self._wrong(out, batch.targets.repeat(1, self.draws))
@@ -132,9 +130,8 @@ class LitHybridPredictor(LitModule):
 
     def _draw(self, batch: SequenceBatch) -> PredictorOutput:
         """The output, always by the same chance."""
-        key = int(sample_keys(self.seed, HELD_OUT, batch.index[:1]))
-        generator = torch.Generator(batch.spikes.device).manual_seed(key)
-        out: PredictorOutput = self.network(batch.spikes, generator)
+        chance = chance_of(batch.index, self.seed, HELD_OUT, batch.spikes.device)
+        out: PredictorOutput = self.network(batch.spikes, chance)
         return out
 
     def _measure(self, stage: str, batch: SequenceBatch) -> dict[str, Any]:
