@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey clean
+.PHONY: demo test lint journey fuzz clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -25,6 +25,11 @@ lint: $(READY)
 # Runs every code block of the README in a fresh clone with a fresh environment.
 journey:
 	$(PYTHON) tests/journey.py
+
+# Damaged files for every parser: make fuzz N=20000
+N ?= 20000
+fuzz: $(READY)
+	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip

@@ -1,0 +1,114 @@
+"""Damaged files, in this process: every one must end in a value or in an InputError, within bounds of memory and time.
+
+A parser's own test file gives whole files (`seeds`) and a function that reads one; `fuzz` damages the files at random,
+by a seed, so that a failure can be had again. SNN_SYNTH_FUZZ says how many files each parser is given.
+"""
+
+import os
+import random
+import resource
+import signal
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from snn_synth.errors import InputError
+
+FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "300"))
+SECONDS = 10
+MEMORY = 2**30
+
+# Sizes and signs at which readers of headers go wrong.
+NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]
+
+
+def damage(content: bytes, random_: random.Random, words: Sequence[bytes] = ()) -> bytes:
+    """One to four changes: bytes flipped, cut out, doubled, moved, overwritten by a number or a word of the format."""
+    data = bytearray(content)
+    for _ in range(random_.randint(1, 4)):
+        at = random_.randrange(len(data) + 1)
+        span = slice(at, at + random_.choice([1, 1, 2, 4, 8, 64, 1024]))
+        change = random_.randrange(8 if words else 7)
+        if change == 0 and data:
+            data[at % len(data)] ^= 1 << random_.randrange(8)
+        elif change == 1:
+            data[span] = random_.randbytes(len(data[span]))
+        elif change == 2:
+            del data[span]
+        elif change == 3:
+            data[at:at] = data[span]
+        elif change == 4:
+            del data[at:]
+        elif change == 5:
+            width = random_.choice([1, 2, 4, 8])
+            number = random_.choice(NUMBERS) % 256**width
+            data[at : at + width] = number.to_bytes(width, random_.choice(["little", "big"]))
+        elif change == 6:
+            data[at:at] = random_.choice([b"\0", b"\n", b"-1", b"1e999", b"nan", b"999999999999", b"[", b"{", b"&a "])
+        else:
+            data[span if random_.random() < 0.5 else slice(at, at)] = random_.choice(words)
+    return bytes(data)
+
+
+def fuzz(
+    read: Callable[[Path], object],
+    seeds: Sequence[bytes],
+    path: Path,
+    files: int = FILES,
+    words: Sequence[bytes] = (),
+    seed: int = 0,
+) -> dict[str, int]:
+    """Read damaged files; raises AssertionError at the first that ends in anything but a value or an InputError.
+
+    Args:
+        read: reads a file.
+        seeds: contents of whole files.
+        path: where the damaged ones are written; the last stays there.
+        files: how many.
+        words: of the format, to be put in at random: keys, magic numbers.
+        seed: of the damage.
+
+    Returns:
+        How many gave a value, and how many an InputError.
+    """
+    random_ = random.Random(seed)
+    counts = {"values": 0, "errors": 0}
+    for index in range(files):
+        path.write_bytes(damage(random_.choice(seeds), random_, words))
+        try:
+            with bounded(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                read(path)
+            counts["values"] += 1
+        except InputError as error:
+            if "\n" in str(error):
+                raise AssertionError(f"file {index} of seed {seed} ({path}): more than one line: {error}") from error
+            counts["errors"] += 1
+        except BaseException as error:
+            raise AssertionError(f"file {index} of seed {seed} ({path}): {type(error).__name__}: {error}") from error
+    return counts
+
+
+class bounded:  # noqa: N801  (read as `with bounded():`)
+    """At most MEMORY more bytes of address space, and SECONDS: else the allocator's error, or TimeoutError."""
+
+    def __enter__(self) -> None:
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        self.limits = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, self.limits[1]))
+        self.handler = signal.signal(signal.SIGALRM, self.stop)
+        signal.alarm(SECONDS)
+        self.start = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, self.handler)
+        resource.setrlimit(resource.RLIMIT_AS, self.limits)
+        if error[0] is None and time.monotonic() - self.start > SECONDS:
+            raise TimeoutError(f"more than {SECONDS} s")
+
+    @staticmethod
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"more than {SECONDS} s")
