@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from snn_synth.data.audio import read_audio, resample
+from snn_synth.data.audio import resample
+from snn_synth.data.sound_files import read_audio
 from snn_synth.errors import InputError
 
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
