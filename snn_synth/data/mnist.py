@@ -71,14 +71,11 @@ class MNIST(ImageDataset):
         folder = data_root(root) / self.folder
         images = self._locate(folder, f"{part}-images-idx3-ubyte", download)
         labels = self._locate(folder, f"{part}-labels-idx1-ubyte", download)
-        self.images = read_idx(images)
-        if self.images.shape[1:] != (28, 28):
-            raise InputError(f"Expected images of shape [N, 28, 28], got {list(self.images.shape)} in {images}")
-        raw_labels = read_idx(labels)
-        if raw_labels.shape != self.images.shape[:1]:
+        self.images = read_idx(images, (28, 28))
+        raw_labels = read_idx(labels, ())
+        if len(raw_labels) != len(self.images):
             raise InputError(
-                f"Expected one label for each of the {len(self.images)} images, "
-                f"got labels of shape {list(raw_labels.shape)} in {labels}"
+                f"Expected one label for each of the {len(self.images)} images, got {len(raw_labels)} in {labels}"
             )
         self.labels = raw_labels.long()
 
