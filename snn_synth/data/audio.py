@@ -58,7 +58,7 @@ def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
             f"Expected sample rates of at least 1 Hz, none over {MAX_TERM} times the other, "
             f"got {from_rate} and {to_rate}"
         )
-    from_term, to_term = _terms(from_rate, to_rate)
+    from_term, to_term = _terms(int(from_rate), int(to_rate))
     if from_term == to_term:
         return waveform
     resampled: Tensor = _resampler(from_term, to_term)(waveform)

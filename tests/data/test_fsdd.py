@@ -25,7 +25,7 @@ def wav(digit, take, rate=8000):
 def recordings(takes=7):
     return {
         f"{digit}_{speaker}_{take}.wav": wav(digit, take)
-        for speaker in ("ann", "bob")
+        for speaker in ("george", "theo")
         for digit in range(10)
         for take in range(takes)
     }
@@ -63,16 +63,16 @@ def test_the_official_split_tests_on_takes_0_to_4(root):
 
 
 def test_other_rates_are_resampled(root):
-    (root / "fsdd" / "recordings" / "3_ann_0.wav").write_bytes(wav(3, 0, rate=16000))
+    (root / "fsdd" / "recordings" / "3_george_0.wav").write_bytes(wav(3, 0, rate=16000))
     data = FSDD(root, download=False)
-    index = [file.name for file in data.files].index("3_ann_0.wav")
+    index = [file.name for file in data.files].index("3_george_0.wav")
     assert data[index][0].shape == (800,)
 
 
 def test_the_fingerprint_follows_the_files(root):
     before = FSDD(root, download=False).fingerprint()
     assert before == FSDD(root, download=False).fingerprint()
-    file = root / "fsdd" / "recordings" / "3_ann_0.wav"
+    file = root / "fsdd" / "recordings" / "3_george_0.wav"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -80,8 +80,8 @@ def test_the_fingerprint_follows_the_files(root):
 
 
 def test_a_missing_recording_is_named(root):
-    (root / "fsdd" / "recordings" / "3_ann_2.wav").unlink()
-    with pytest.raises(InputError, match=r"3_ann_2\.wav in .*recordings"):
+    (root / "fsdd" / "recordings" / "3_george_2.wav").unlink()
+    with pytest.raises(InputError, match=r"3_george_2\.wav in .*recordings"):
         FSDD(root)
 
 
@@ -93,8 +93,8 @@ def test_an_empty_folder_is_told(root):
 
 
 def test_a_damaged_recording_is_named(root):
-    (root / "fsdd" / "recordings" / "0_ann_0.wav").write_bytes(b"no sound")
-    with pytest.raises(InputError, match=r"0_ann_0\.wav"):
+    (root / "fsdd" / "recordings" / "0_george_0.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError, match=r"0_george_0\.wav"):
         FSDD(root)[0]
 
 
@@ -146,9 +146,9 @@ def test_a_download_unpacks_the_recordings_and_nothing_else(release, tmp_path):
 def test_a_wrong_archive_leaves_nothing(release, tmp_path, change):
     files = recordings()
     if change == "other bytes":
-        files["3_ann_0.wav"] = b"x"
+        files["3_george_0.wav"] = b"x"
     if change == "missing":
-        del files["3_ann_0.wav"]
+        del files["3_george_0.wav"]
     content = archive({f"x/recordings/{name}": content for name, content in files.items()})
     release.files["/v1.0.10.tar.gz"] = b"<html>" if change == "no archive" else content
     with pytest.raises(InputError, match="SHA-256"):
