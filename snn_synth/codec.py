@@ -69,7 +69,7 @@ def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
         True
     """
     data, num_steps, neurons = packed
-    if not all(isinstance(count, Integral) and count >= 1 for count in (num_steps, neurons)):  # type: ignore[operator]
+    if not all(isinstance(count, Integral) and 1 <= count < 2**31 for count in (num_steps, neurons)):
         raise InputError(f"Expected time steps and neurons of at least 1, got {num_steps!r:.40} and {neurons!r:.40}")
     size = int(num_steps) * int(neurons)
     if not isinstance(data, Tensor):
