@@ -63,7 +63,7 @@ def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """The stored pictures, or None where the file is missing, cut short, or holds anything else."""
     try:
         stored: NDArray[Any] = np.lib.format.open_memmap(path, mode="c")
-    except (OSError, ValueError):
+    except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None
     if stored.shape != shape or stored.dtype != np.float32 or not (stored.min() >= 0 and stored.max() <= 1):
         return None

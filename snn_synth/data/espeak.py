@@ -10,7 +10,6 @@ import json
 import struct
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -132,7 +131,7 @@ def _load(path: Path, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any,
     try:
         with np.load(path) as stored:
             samples, ends, rate = (stored[name] for name in ("samples", "ends", "sample_rate"))
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, TypeError, zipfile.BadZipFile):
+    except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None
     whole = samples.dtype == np.int16 and samples.ndim == 1 and ends.dtype == np.int64 and ends.shape == (count,)
     if not whole or ends[0] < 1 or (np.diff(ends) < 1).any() or ends[-1] != len(samples):
