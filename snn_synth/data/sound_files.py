@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from pathlib import Path
@@ -66,8 +67,9 @@ def _decoded(path: Path, source: int | io.BytesIO, head: bytes, max_seconds: flo
         _check_header(path, sound, head, max_seconds)
         step = max(1, BLOCK // sound.channels)
         blocks = [torch.zeros(0)]
-        while len(block := sound.read(step, dtype="float32", always_2d=True)):
-            blocks.append(torch.from_numpy(block).mean(1))
+        with contextlib.suppress(soundfile.SoundFileError):  # what is missing then is counted below
+            while len(block := sound.read(step, dtype="float32", always_2d=True)):
+                blocks.append(torch.from_numpy(block).mean(1))
         waveform = torch.cat(blocks)
         missing = sound.frames - len(waveform)
         if _is_cut_short(missing, sound.frames, sound.samplerate, slack=0):
@@ -100,6 +102,8 @@ def _declared_size(path: Path, log: str, head: bytes) -> tuple[int, int]:
     start = re.match(rb"NIST_1A\n\s*(\d{1,9})\n", head)
     if not start:
         return 0, 0
+    if int(start[1]) < len(start[0]):
+        raise InputError(f"Expected a NIST SPHERE header, got one of {int(start[1])} bytes in {path}")
     field = dict(re.findall(rb"^(\w+) -i (\d{1,10})\s*$", head[:1024], re.MULTILINE))
     promised = int(field.get(b"sample_count", 0)) * int(field.get(b"sample_n_bytes", 2))
     return promised * int(field.get(b"channel_count", 1)), max(0, path.stat().st_size - int(start[1]))

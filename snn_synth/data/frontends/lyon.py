@@ -45,7 +45,7 @@ class LyonCochleagram(FrontEnd):
         trim_db: float = 30.0,
     ) -> None:
         super().__init__(sample_rate, frames, fit, trim_db)
-        check_whole(1, 1_000_000, decimation=decimation)
+        check_whole(1, 10_000, decimation=decimation)
         check_number(0.5, 1000, ear_q=ear_q)
         check_number(1e-3, 1000, step_factor=step_factor, level=level)
         check_number(1e-3, 1e6, tau_factor=tau_factor)
