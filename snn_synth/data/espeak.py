@@ -130,7 +130,7 @@ def _load(path: Path, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any,
     """The rendered corpus, or None where the file is missing or damaged (a zip file holds checksums)."""
     try:
         with np.load(path) as stored:
-            samples, ends, rate = (stored[name] for name in ("samples", "ends", "sample_rate"))
+            samples, ends, rate = (np.asarray(stored[name]) for name in ("samples", "ends", "sample_rate"))
     except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None
     whole = samples.dtype == np.int16 and samples.ndim == 1 and ends.dtype == np.int64 and ends.shape == (count,)

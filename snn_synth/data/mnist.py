@@ -40,7 +40,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 class MNIST(ImageDataset):
     """The MNIST digits: 60,000 training and 10,000 test images.
 
-    Files: `<root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped (`.gz`) or raw.
+    Files: `<root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped (`.gz`) or raw; some archives have a
+    dot before `idx`, which will do. Other files in the folder are let be.
 
     Args:
         root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.
@@ -81,7 +82,7 @@ class MNIST(ImageDataset):
 
     def _locate(self, folder: Path, name: str, download: bool) -> Path:
         zipped, raw = folder / f"{name}.gz", folder / name
-        for path in (zipped, raw):
+        for path in (zipped, raw, folder / name.replace("-idx", ".idx")):
             if path.is_file():
                 return path
         if not download:

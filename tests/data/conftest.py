@@ -10,6 +10,7 @@ class Server:
     def __init__(self):
         self.files = {}
         self.truncated = set()
+        self.lengths = {}  # what the header says, where it lies
         self.ranges = True
         self.requests = []
         outer = self
@@ -27,7 +28,7 @@ class Server:
                     self.send_error(416)
                     return
                 self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(content) - start))
+                self.send_header("Content-Length", outer.lengths.get(self.path, str(len(content) - start)))
                 self.end_headers()
                 end = len(content) // 2 if self.path in outer.truncated else len(content)
                 self.wfile.write(content[start:end])

@@ -1,4 +1,8 @@
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +11,8 @@ import torch
 from snn_synth.data import LyonCochleagram, MelSpectrogram, SpokenDigits, spectrograms
 from snn_synth.data.cache import cache_key
 from snn_synth.errors import InputError
+
+ROOT = Path(__file__).parents[2]
 
 
 class Tones(SpokenDigits):
@@ -91,18 +97,105 @@ def test_a_change_of_the_corpus_is_computed_anew(tmp_path):
     assert tones.reads == 10
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "nan", "above", "below", "shape", "float64"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "text", "npz", "object", "header", "nan", "above", "below", "shape", "float64"]
+)
 def test_a_damaged_file_is_rebuilt(tmp_path, damage):
     expected = compute(Tones(), tmp_path).clone()
     (file,) = tmp_path.iterdir()
     array = np.load(file)
-    if damage in ("cut", "empty", "text"):
-        file.write_bytes({"cut": file.read_bytes()[:5000], "empty": b"", "text": b"text"}[damage])
+    if damage in ("cut", "empty", "text", "header"):
+        whole = file.read_bytes()
+        header = whole.replace(b"(10, 20, 30), }", b"(10, 20, 30, , ")
+        file.write_bytes({"cut": whole[:5000], "empty": b"", "text": b"text", "header": header}[damage])
+    elif damage == "npz":
+        np.savez(file.with_suffix(".npz"), array)
+        file.with_suffix(".npz").rename(file)
+    elif damage == "object":
+        np.save(file, array.astype(object))
     else:
         array[3, 2, 1] = {"nan": np.nan, "above": 2, "below": -1}.get(damage, 0)
         array = {"shape": array[1:], "float64": array.astype(np.float64)}.get(damage, array)
         np.save(file, array)
     assert torch.equal(compute(Tones(), tmp_path), expected)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_file_that_cannot_be_read_is_rebuilt(tmp_path):
+    expected = compute(Tones(), tmp_path).clone()
+    (file,) = tmp_path.iterdir()
+    file.chmod(0)
+    assert torch.equal(compute(Tones(), tmp_path), expected)
+
+
+def test_a_folder_in_the_files_place_is_let_be(tmp_path):
+    expected = compute(Tones(), tmp_path).clone()
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    (file / "mine").write_text("kept")
+    assert torch.equal(compute(Tones(), tmp_path), expected)
+    tones = Tones()
+    assert torch.equal(compute(tones, tmp_path), expected)
+    assert tones.reads == 0
+    assert (file / "mine").read_text() == "kept"
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, small_files):
+    with small_files(10_000), pytest.raises(InputError, match=r"Expected to write .*npy, got File too large"):
+        compute(Tones(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_front_end_whose_pictures_are_none_is_named(tmp_path):
+    class Broken(MelSpectrogram):
+        def analyse(self, waveform):
+            return super().analyse(waveform) * float("nan")
+
+    with pytest.raises(InputError, match=r"pictures of shape \[39, 100\] in \[0, 1\] from Broken"):
+        compute(Tones(), tmp_path, Broken())
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from tests.data.test_cache import Tones, compute
+
+class Waits(Tones):
+    def __getitem__(self, index):
+        if index == 5:
+            print("at it", flush=True)
+            sys.stdin.readline()
+        return super().__getitem__(index)
+
+print(float(compute(Waits(), Path(sys.argv[1])).sum()), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_builds_that_are_killed_or_at_work_elsewhere_disturb_nobody(tmp_path):
+    folder = tmp_path / "cache"
+    killed, working = (
+        subprocess.Popen(
+            [sys.executable, "-c", BUILDER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        for _ in range(2)
+    )
+    try:
+        assert [process.stdout.readline() for process in (killed, working)] == ["at it\n"] * 2
+        killed.kill()
+        killed.wait()
+        assert len(list(folder.iterdir())) == 2  # their drafts
+        pictures = compute(Tones(), folder)
+        assert len(list(folder.iterdir())) == 2  # the file, and the draft of the process at work
+        rest, _ = working.communicate("go on\n")
+        assert float(rest) == float(pictures.sum())
+        assert working.returncode == 0
+    finally:
+        killed.kill()
+        working.kill()
+    assert len(list(folder.iterdir())) == 1
+    assert torch.equal(compute(Tones(), folder), pictures)
 
 
 def test_an_interruption_leaves_nothing(tmp_path):
