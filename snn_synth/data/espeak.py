@@ -134,7 +134,7 @@ def _load(path: Path, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any,
     except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None
     whole = samples.dtype == np.int16 and samples.ndim == 1 and ends.dtype == np.int64 and ends.shape == (count,)
-    if not whole or ends[0] < 1 or (np.diff(ends) < 1).any() or ends[-1] != len(samples):
+    if not whole or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(samples):
         return None
     return (samples, ends, int(rate)) if rate.shape == () and rate.dtype.kind == "i" and rate > 0 else None
 

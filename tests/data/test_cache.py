@@ -1,18 +1,14 @@
 import hashlib
+import multiprocessing
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from snn_synth.data import LyonCochleagram, MelSpectrogram, SpokenDigits, spectrograms
+from snn_synth.data import FrontEnd, LyonCochleagram, MelSpectrogram, SpokenDigits, spectrograms
 from snn_synth.data.cache import cache_key
 from snn_synth.errors import InputError
-
-ROOT = Path(__file__).parents[2]
 
 
 class Tones(SpokenDigits):
@@ -156,46 +152,50 @@ def test_a_front_end_whose_pictures_are_none_is_named(tmp_path):
         compute(Tones(), tmp_path, Broken())
 
 
-BUILDER = """
-import sys
-from pathlib import Path
-from tests.data.test_cache import Tones, compute
+class Plain(FrontEnd):
+    """No Fourier transform, so that a forked process may compute it."""
 
-class Waits(Tones):
-    def __getitem__(self, index):
-        if index == 5:
-            print("at it", flush=True)
-            sys.stdin.readline()
-        return super().__getitem__(index)
+    def __init__(self):
+        super().__init__(sample_rate=8000, frames=30, fit="pad", trim_db=200.0)
 
-print(float(compute(Waits(), Path(sys.argv[1])).sum()), flush=True)
-"""
+    @property
+    def shape(self):
+        return 2, 30
+
+    def analyse(self, waveform):
+        return torch.stack([waveform[:30], waveform[:30] / 2]).clamp(0, 1)
 
 
-@pytest.mark.slow
+def build_slowly(folder, at_it, go_on):
+    class Slow(Tones):
+        def __getitem__(self, index):
+            if index == 5:
+                at_it.set()
+                go_on.wait(60)
+            return super().__getitem__(index)
+
+    compute(Slow(), folder, Plain())
+
+
 def test_builds_that_are_killed_or_at_work_elsewhere_disturb_nobody(tmp_path):
-    folder = tmp_path / "cache"
-    killed, working = (
-        subprocess.Popen(
-            [sys.executable, "-c", BUILDER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-        )
-        for _ in range(2)
-    )
-    try:
-        assert [process.stdout.readline() for process in (killed, working)] == ["at it\n"] * 2
-        killed.kill()
-        killed.wait()
-        assert len(list(folder.iterdir())) == 2  # their drafts
-        pictures = compute(Tones(), folder)
-        assert len(list(folder.iterdir())) == 2  # the file, and the draft of the process at work
-        rest, _ = working.communicate("go on\n")
-        assert float(rest) == float(pictures.sum())
-        assert working.returncode == 0
-    finally:
-        killed.kill()
-        working.kill()
-    assert len(list(folder.iterdir())) == 1
-    assert torch.equal(compute(Tones(), folder), pictures)
+    fork = multiprocessing.get_context("fork")
+    events = [(fork.Event(), fork.Event()) for _ in range(2)]
+    killed, working = (fork.Process(target=build_slowly, args=(tmp_path, *pair)) for pair in events)
+    for process, (at_it, _) in zip((killed, working), events, strict=True):
+        process.start()
+        assert at_it.wait(60)
+    killed.kill()
+    killed.join()
+    assert len(list(tmp_path.iterdir())) == 2  # their drafts
+    pictures = compute(Tones(), tmp_path, Plain()).clone()
+    assert len(list(tmp_path.iterdir())) == 2  # the file, and the draft of the process at work
+    events[1][1].set()
+    working.join(60)
+    assert working.exitcode == 0
+    assert len(list(tmp_path.iterdir())) == 1
+    tones = Tones()
+    assert torch.equal(compute(tones, tmp_path, Plain()), pictures)
+    assert tones.reads == 0
 
 
 def test_an_interruption_leaves_nothing(tmp_path):

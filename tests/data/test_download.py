@@ -1,9 +1,12 @@
 import hashlib
+import multiprocessing
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from snn_synth.data import fetch
+from snn_synth.data.download import CHUNK
 from snn_synth.errors import InputError
 
 CONTENT = bytes(range(256)) * 1000
@@ -132,4 +135,23 @@ def test_of_several_that_want_a_file_one_downloads_it(server, tmp_path):
         ]
         assert {fetched.result().read_bytes() for fetched in fetches} == {CONTENT}
     assert server.requests == [("/file", None)]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_killed_download_is_resumed_and_leaves_nothing(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.stalled.add("/file")
+    arguments = ([server.url("/file")], tmp_path / "file", SHA256)
+    process = multiprocessing.get_context("fork").Process(target=fetch, args=arguments, kwargs={"progress": False})
+    process.start()
+    part, deadline = tmp_path / "file.part", time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size >= CHUNK) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    have = part.stat().st_size
+    server.stalled.clear()
+    server.go_on.set()
+    assert fetch(*arguments, progress=False).read_bytes() == CONTENT
+    assert server.requests[-1] == ("/file", f"bytes={have}-")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
