@@ -10,6 +10,7 @@ import torch
 from snn_synth.data import FSDD, fsdd, split_by_speaker
 from snn_synth.data.spoken_digits import files_sha256
 from snn_synth.errors import InputError
+from snn_synth.training import SpokenDigitsData
 from tests.fuzz.harness import bounded
 
 REAL = os.environ.get("SNN_SYNTH_DATA")
@@ -120,6 +121,16 @@ def test_own_recordings_alone_are_a_corpus(tmp_path):
     for digit in range(3):
         (folder / f"{digit}_Anna_{5 * digit}.wav").write_bytes(wav(digit, 0))
     assert FSDD(tmp_path, download=False).labels.tolist() == [0, 1, 2]
+
+
+def test_a_corpus_of_test_recordings_alone_is_told(tmp_path, no_data):
+    folder = tmp_path / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    for digit in range(10):
+        (folder / f"{digit}_Anna_0.wav").write_bytes(wav(digit, 0))
+    data = SpokenDigitsData("fsdd", "mnist_subset", root=str(tmp_path), validation_fraction=0.0)
+    with pytest.raises(InputError, match=r"Expected recordings to train on, got none beside .* set `split: random`"):
+        data.setup("fit")
 
 
 def test_an_empty_folder_is_told(root):
