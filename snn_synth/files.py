@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,7 +21,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path, and rename it to `path` once the block has ended well.
 
     A reader sees the old file or the new one, never a half; if the block raises, nothing is left. What a process that
-    was killed in its block left beside `path` goes with the next write there; another process that is at it is let be.
+    was killed in its block left in the folder goes with the next write there; a process that is at work is let be.
     Missing parent folders are made.
 
     Args:
@@ -44,7 +44,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _sweep(path.parent)
         # A folder of its own: inside it the file is created with the permissions any new file gets.
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT))
     except OSError as error:
@@ -61,13 +61,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(path: Path) -> None:
-    """Remove the drafts of `path` whose process is gone: nobody holds their lock."""
-    for name in os.listdir(path.parent):
-        draft = path.parent / name
-        if name.startswith(f".{path.name}.") and name.endswith(DRAFT) and (draft / LOCK).is_file():
-            try:
-                with FileLock(draft / LOCK, blocking=False):
-                    shutil.rmtree(draft, ignore_errors=True)
-            except (Timeout, OSError):
-                continue
+def _sweep(folder: Path) -> None:
+    """Remove the drafts in a folder whose process is gone: nobody holds their lock."""
+    for draft in folder.glob(f".*.*{DRAFT}"):
+        if (draft / LOCK).is_file():
+            with suppress(Timeout, OSError), FileLock(draft / LOCK, blocking=False):
+                shutil.rmtree(draft, ignore_errors=True)

@@ -88,17 +88,17 @@ def writer(tmp_path):
 
 
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path, writer):
-    target, mine = tmp_path / "file", tmp_path / ".file.mine"
+    target, mine = tmp_path / "file", tmp_path / ".file.mine.draft"
     target.write_text("old")
     mine.mkdir()
     writer.kill()
     writer.wait()
     assert target.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 3
-    with atomic_write(target) as partial:
+    with atomic_write(tmp_path / "other") as partial:  # the next write there may be of another file
         partial.write_text("new")
-    assert target.read_text() == "new"
-    assert sorted(tmp_path.iterdir()) == [mine, target]
+    assert target.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == [mine, target, tmp_path / "other"]
 
 
 def test_a_process_that_is_at_it_is_let_be(tmp_path, writer):

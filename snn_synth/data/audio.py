@@ -12,7 +12,7 @@ from torch import Tensor
 from snn_synth.data._torchaudio import torchaudio
 from snn_synth.errors import InputError
 
-MAX_TERM = 1000  # of a ratio of sample rates: a kernel holds about the square of it
+MAX_TERM = 1000  # the kernel for a ratio a : b of sample rates holds about a * b numbers: a million at most
 
 
 @lru_cache(maxsize=16)
@@ -27,7 +27,9 @@ def _terms(from_rate: int, to_rate: int) -> tuple[int, int]:
         >>> _terms(44100, 8000), _terms(44101, 8000)
         ((441, 80), (656, 119))
     """
-    ratio = Fraction(min(from_rate, to_rate), max(from_rate, to_rate)).limit_denominator(MAX_TERM)
+    ratio = Fraction(min(from_rate, to_rate), max(from_rate, to_rate))
+    if ratio.numerator * ratio.denominator > MAX_TERM**2:
+        ratio = ratio.limit_denominator(MAX_TERM)
     low, high = ratio.numerator, ratio.denominator
     return (low, high) if from_rate < to_rate else (high, low)
 

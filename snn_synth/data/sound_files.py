@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
+import shlex
 from pathlib import Path
 
 import soundfile
@@ -85,7 +87,8 @@ def _check_header(path: Path, sound: soundfile.SoundFile, head: bytes, max_secon
     if sound.frames == 2**63 - 1:  # libsndfile's word for it, of a FLAC file that was written to a pipe
         raise InputError(f"Expected a header that says how long the sound is, got none in {path}: {_convert(path)}")
     if seconds > max_seconds:
-        raise InputError(f"Expected a sound of at most {max_seconds:g} seconds, got {seconds:.1f} seconds in {path}")
+        shown = math.ceil(10 * seconds) / 10  # rounded up: it must not look like the limit
+        raise InputError(f"Expected a sound of at most {max_seconds:g} seconds, got {shown} seconds in {path}")
     if rate > MAX_RATE:
         raise InputError(f"Expected a sample rate of at most {MAX_RATE} Hz, got {rate} Hz in {path}")
 
@@ -136,4 +139,4 @@ def _not_decoded(path: Path, error: Exception) -> str:
 
 
 def _convert(path: Path) -> str:
-    return f"convert it, ffmpeg -i {path.name} {path.stem}-converted.wav"
+    return f"convert it, ffmpeg -i {shlex.quote(path.name)} {shlex.quote(path.stem + '-converted.wav')}"

@@ -36,7 +36,7 @@ class FrontEnd(ABC):
     FORMAT: ClassVar[int] = 2  # raised when the code of a front end gives other values for the same settings
 
     def __init__(self, sample_rate: int, frames: int, fit: Fit, trim_db: float) -> None:
-        check_whole(1, 1_000_000, sample_rate=sample_rate)
+        check_whole(1, 384_000, sample_rate=sample_rate)
         check_whole(1, 100_000, frames=frames)
         check_number(1e-6, 1000, trim_db=trim_db)
         if fit not in ("stretch", "pad"):
