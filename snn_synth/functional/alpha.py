@@ -108,8 +108,8 @@ def check_spike_times(times: Tensor, weight: Tensor, decay_rate: float, threshol
         most = 0.9 * math.log(torch.finfo(times.dtype).max) / decay_rate
         if span > most:
             raise InputError(
-                f"Expected the spike times of a sample within {most:.6g} of each other, by their dtype and the "
-                f"`decay_rate` of {decay_rate:g}, got {span:.6g}"
+                f"Expected the spike times of a sample within {most:.4g} of each other, by their dtype and the "
+                f"`decay_rate` of {decay_rate:g}, got {span:.4g}"
             )
 
 
