@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from snn_synth.errors import InputError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-DRAFT, LOCK = ".draft", "lock"
+DRAFT, LOCK = ".draft", ".being-written"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ TEST_TAKES = 5  # the official split: takes 0 to 4 are for test
 SPEAKERS = {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
 TAKES = 50
 NAME = re.compile(r"([0-9])_(.+)_([0-9]+)\.wav", re.IGNORECASE)
-MAX_BYTES = 1 << 28  # of the unpacked archive, which has 31 million
+MAX_BYTES = 1 << 28  # of the unpacked archive, whose recordings have 21 million
 
 
 class FSDD(Recordings):

@@ -34,3 +34,12 @@ def test_gzipped(tmp_path):
         content_sha256(path)
 
     fuzz(read, ZIPPED, tmp_path / "file", words=WORDS)
+
+
+def test_damaged_before_it_was_gzipped(tmp_path):
+    def read(path):
+        (tmp_path / "file.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+        read_idx(tmp_path / "file.gz")
+
+    counts = fuzz(read, RAW, tmp_path / "file", words=WORDS)
+    assert min(counts.values()) > 0
