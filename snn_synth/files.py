@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -50,7 +50,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"Expected to write {path}, got {error.strerror}: {error.filename}") from error
     try:
-        with FileLock(folder / LOCK):  # the system lets go of it when the process ends, however it ends
+        with locked(folder / LOCK):
             yield folder / path.name
             os.replace(folder / path.name, path)
     except OSError as error:
@@ -59,6 +59,21 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock, for which others wait, as long as the block runs; the system lets go of it if the process is killed.
+
+    On a file system that has no locks the block runs without.
+
+    Args:
+        path: Of the lock's file, which stays.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(FileLock(path))
+        yield
 
 
 def _sweep(folder: Path) -> None:

@@ -136,3 +136,13 @@ def test_errors_of_the_disk_are_told_from_others(tmp_path, code):
         raise OSError(code, os.strerror(code))
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "file"):
         (tmp_path / "another").read_text()
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("filelock.FileLock._acquire", refuse)
+    with atomic_write(tmp_path / "file") as partial:
+        partial.write_text("new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "new")]

@@ -11,11 +11,11 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from filelock import FileLock
 from tqdm import tqdm
 
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
+from snn_synth.files import locked
 
 CHUNK = 1 << 16
 MAX_BYTES = 1 << 30
@@ -67,7 +67,7 @@ def fetch(
         ) from error
     lock = destination.with_name(f".{destination.name}.lock")
     try:
-        with FileLock(lock):
+        with locked(lock):
             try:
                 if not destination.is_file():  # another process may have got it meanwhile
                     _from_a_mirror(urls, destination, sha256, digest, progress, timeout, max_bytes)
