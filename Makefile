@@ -34,7 +34,7 @@ fuzz: $(READY)
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install $(PIP) -c constraints.txt torch
-	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,events,test]'
+	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,test]'
 	touch $(READY)
 
 $(BIN)/pip:

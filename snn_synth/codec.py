@@ -1,5 +1,6 @@
 r"""Hidden-state spike maps, packed to bits and back (Roy, Panda & Roy 2019, section 4.2)."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
         the result: ``[T_h, B, N]``.
 
     Raises:
-        InputError: if the number of bytes does not fit the map's shape.
+        InputError: if steps or neurons are no whole numbers of at least 1, or the bytes do not fit the map's shape.
 
     Example:
         >>> spikes = torch.tensor([[[1.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]])
@@ -68,7 +69,11 @@ def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
         True
     """
     data, num_steps, neurons = packed
-    size = num_steps * neurons
+    if not all(isinstance(count, Integral) and 1 <= count < 2**31 for count in (num_steps, neurons)):
+        raise InputError(f"Expected time steps and neurons of at least 1, got {num_steps!r:.40} and {neurons!r:.40}")
+    size = int(num_steps) * int(neurons)
+    if not isinstance(data, Tensor):
+        raise InputError(f"Expected uint8 data as a tensor, got {type(data).__name__}")
     if data.dim() != 2 or data.dtype != torch.uint8 or data.shape[1] != -(-size // 8):
         raise InputError(
             f"Expected uint8 data of shape [B, {-(-size // 8)}] for maps of {num_steps} x {neurons} bits, "

@@ -1,19 +1,27 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from snn_synth.errors import InputError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DRAFT, LOCK = ".draft", ".being-written"
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and rename it to `path` once the block has ended well.
+    """Give a temporary path, and rename it to `path` once the block has ended well.
 
-    A reader sees the old file or the new one, never a half; if the block raises, nothing is left.
+    A reader sees the old file or the new one, never a half; if the block raises, nothing is left. What a process that
+    was killed in its block left in the folder goes with the next write there; a process that is at work is let be.
     Missing parent folders are made.
 
     Args:
@@ -23,7 +31,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         The temporary path to write to.
 
     Raises:
-        InputError: If nothing can be written there.
+        InputError: If nothing can be written there, or the disk is full.
 
     Example:
         >>> import tempfile
@@ -36,14 +44,41 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         # A folder of its own: inside it the file is created with the permissions any new file gets.
-        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT))
     except OSError as error:
         raise InputError(f"Expected to write {path}, got {error.strerror}: {error.filename}") from error
-    with folder:
-        partial = Path(folder.name, path.name)
-        yield partial
-        try:
-            os.replace(partial, path)
-        except OSError as error:
+    try:
+        with locked(folder / LOCK):
+            yield folder / path.name
+            os.replace(folder / path.name, path)
+    except OSError as error:
+        if error.errno in FULL or str(error.filename).startswith((str(path), str(folder))):
             raise InputError(f"Expected to write {path}, got {error.strerror}: {path}") from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock, for which others wait, as long as the block runs; the system lets go of it if the process is killed.
+
+    On a file system that has no locks the block runs without.
+
+    Args:
+        path: Of the lock's file, which stays.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(FileLock(path))
+        yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the drafts in a folder whose process is gone: nobody holds their lock."""
+    for draft in folder.glob(f".*.*{DRAFT}"):
+        if (draft / LOCK).is_file():
+            with suppress(Timeout, OSError), FileLock(draft / LOCK, blocking=False):
+                shutil.rmtree(draft, ignore_errors=True)

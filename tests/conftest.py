@@ -1,11 +1,29 @@
+import contextlib
 import multiprocessing
 import os
+import resource
 from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 from tests import processes
+
+
+@pytest.fixture
+def small_files():
+    """Within the block no file may grow beyond so many bytes: what a full disk does, without one."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.fixture(scope="session")

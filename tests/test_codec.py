@@ -39,3 +39,9 @@ def test_bad_input_is_named():
     for function in (lambda: repeat_map(torch.zeros(1, 1, 1), 0), lambda: compression_ratio(0)):
         with pytest.raises(InputError, match="`num_steps` to be at least 1, got 0"):
             function()
+
+
+@pytest.mark.parametrize("sizes", [(-1, -1), (0, 5), (1.0, 1), ("1", 1), (None, 1), (10**400, 1), (2**31, 2**31)])
+def test_sizes_from_a_file_are_checked(sizes):
+    with pytest.raises(InputError, match="Expected time steps and neurons of at least 1"):
+        unpack(PackedSpikes(torch.zeros(1, 1, dtype=torch.uint8), *sizes))

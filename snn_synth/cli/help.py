@@ -103,7 +103,7 @@ Examples:
 _SYNTHESIZE = """\
 usage: snn-synth synthesize [--checkpoint FILE] --out DIR [--num-steps T] [--seed SEED] FILE.wav ...
 
-Draw an image from each sound file: WAV, FLAC, OGG or NIST SPHERE, any sample rate, mono or stereo, up to 30 seconds.
+Draw an image from each sound file: WAV, FLAC, OGG, MP3 or NIST SPHERE, any sample rate, up to 30 seconds.
 For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png, seven-spikes.png (the input's spikes)
 and seven-forming.gif (the image forming over the time steps).
 

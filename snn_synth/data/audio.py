@@ -1,91 +1,44 @@
-"""Read a sound file, resample it, cut the silence around a word."""
+"""Waveforms: change the sample rate, cut the silence around a word."""
 
 from __future__ import annotations
 
-import re
+from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import soundfile
 import torch
 from torch import Tensor
 
 from snn_synth.data._torchaudio import torchaudio
 from snn_synth.errors import InputError
 
-SILENCE = 1e-4  # peak amplitude below which nothing was recorded (3 steps of 16-bit audio)
-
-
-def read_audio(path: str | Path, max_seconds: float = 30.0) -> tuple[Tensor, int]:
-    """Read a sound file (WAV, FLAC, OGG, NIST SPHERE) of any rate as one channel, the mean of all.
-
-    Args:
-        path: the file.
-        max_seconds: a longer file is refused from its header, before it is decoded.
-
-    Returns:
-        The waveform, float32 `[samples]`, and its sample rate in Hz.
-
-    Raises:
-        InputError: the file is missing, no audio, cut short, too long, empty or silent, or holds NaN or inf.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"Expected a sound file, found no file at {path}")
-    try:
-        header = soundfile.info(str(path), verbose=True)
-        _check_header(path, header, max_seconds)
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        reason = str(getattr(error, "error_string", error)).rstrip(".")
-        raise InputError(f"Expected a sound file (WAV, FLAC, OGG, NIST SPHERE), got {path} ({reason})") from error
-    if len(samples) < header.frames:
-        raise InputError(f"Expected {header.frames} samples, got {len(samples)}: {path} is cut short or damaged")
-    waveform = torch.from_numpy(samples).mean(1)
-    if not waveform.isfinite().all():
-        raise InputError(f"Expected finite samples, got NaN or infinity in {path}")
-    if waveform.abs().max() < SILENCE:
-        raise InputError(f"Expected a sound with a peak of at least {SILENCE}, got silence in {path}")
-    return waveform, int(rate)
-
-
-def _check_header(path: Path, header: Any, max_seconds: float) -> None:
-    declared = _declared_size(path, header.extra_info)
-    if declared is not None:
-        raise InputError(f"Expected {declared[0]} of audio, got {declared[1]}: {path} is cut short or damaged")
-    if header.frames == 0:
-        raise InputError(f"Expected a sound with samples, got none in {path}")
-    seconds = header.frames / header.samplerate
-    if seconds > max_seconds:
-        raise InputError(f"Expected a sound of at most {max_seconds:g} seconds, got {seconds:.1f} seconds in {path}")
-
-
-def _declared_size(path: Path, log: str) -> tuple[str, str] | None:
-    """What the header promises and what the file holds, where that is less (libsndfile lets it pass)."""
-    wav = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if wav:
-        promised, held = int(wav[1]), int(wav[2])
-        streamed = promised >= 0x7FFF0000  # a recorder that wrote to a pipe could not know the length
-        return None if streamed or promised <= held else (f"{promised} bytes", f"{held}")
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if not head.startswith(b"NIST_1A"):
-        return None
-    field = dict(re.findall(rb"^(\w+) -\w+ (\S+)", head, re.MULTILINE))
-    promised = int(field.get(b"sample_count", 0)) * int(field.get(b"sample_n_bytes", 2))
-    promised *= int(field.get(b"channel_count", 1))
-    held = path.stat().st_size - int(head[8:16])
-    return (f"{promised} bytes", f"{held}") if held < promised else None
+MAX_TERM = 1000  # the kernel for a ratio a : b of sample rates holds about a * b numbers: a million at most
 
 
 @lru_cache(maxsize=16)
-def _resampler(from_rate: int, to_rate: int) -> Any:
-    return torchaudio.transforms.Resample(from_rate, to_rate)
+def _resampler(from_term: int, to_term: int) -> Any:
+    return torchaudio.transforms.Resample(from_term, to_term)
+
+
+def _terms(from_rate: int, to_rate: int) -> tuple[int, int]:
+    """The ratio of two rates in lowest terms, or the nearest with terms up to `MAX_TERM`: at most 0.1 % off.
+
+    Example:
+        >>> _terms(44100, 8000), _terms(44101, 8000)
+        ((441, 80), (656, 119))
+    """
+    ratio = Fraction(min(from_rate, to_rate), max(from_rate, to_rate))
+    if ratio.numerator * ratio.denominator > MAX_TERM**2:
+        ratio = ratio.limit_denominator(MAX_TERM)
+    low, high = ratio.numerator, ratio.denominator
+    return (low, high) if from_rate < to_rate else (high, low)
 
 
 def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
     """Change the sample rate by band-limited (windowed sinc) interpolation.
+
+    Rates without a ratio of small numbers, such as 44,101 and 8,000 Hz, are changed by the nearest ratio that is one:
+    the kernel of the exact one could take gigabytes. Pitch and length are off by 0.1 % at most.
 
     Args:
         waveform: float32 `[samples]`.
@@ -93,15 +46,24 @@ def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
         to_rate: the rate wanted, in Hz.
 
     Returns:
-        float32 `[ceil(samples * to_rate / from_rate)]`.
+        float32 `[ceil(samples * to_rate / from_rate)]`, by that ratio.
+
+    Raises:
+        InputError: a rate is below 1, or one is over 1,000 times the other.
 
     Example:
         >>> resample(torch.zeros(8000), 8000, 12500).shape
         torch.Size([12500])
     """
-    if from_rate == to_rate:
+    if min(from_rate, to_rate) < 1 or max(from_rate, to_rate) > MAX_TERM * min(from_rate, to_rate):
+        raise InputError(
+            f"Expected sample rates of at least 1 Hz, none over {MAX_TERM} times the other, "
+            f"got {from_rate} and {to_rate}"
+        )
+    from_term, to_term = _terms(int(from_rate), int(to_rate))
+    if from_term == to_term:
         return waveform
-    resampled: Tensor = _resampler(from_rate, to_rate)(waveform)
+    resampled: Tensor = _resampler(from_term, to_term)(waveform)
     return resampled
 
 

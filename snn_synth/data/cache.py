@@ -14,8 +14,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from snn_synth.data.frontends import FrontEnd
-from snn_synth.data.root import cache_dir
+from snn_synth.data.root import cache_dir, not_a_folder
 from snn_synth.data.spoken_digits import SpokenDigits
+from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 
 
@@ -25,7 +26,7 @@ def spectrograms(
     """Every utterance of a corpus as a picture.
 
     The pictures lie in one memory-mapped `.npy` file, under a key of the corpus, of every setting of the
-    front end and of its code's version; a damaged file is made again.
+    front end and of its code's version; a file that is damaged or cannot be read is made again.
 
     Args:
         dataset: the utterances.
@@ -35,14 +36,20 @@ def spectrograms(
 
     Shape:
         Returns float32 `[N, C, F]` in [0, 1]; writing into it does not reach the file.
+
+    Raises:
+        InputError: the file cannot be written, or the front end gives pictures of another shape or outside [0, 1].
     """
-    path = Path(cache or cache_dir() / "spectrograms") / f"{cache_key(dataset, front_end)}.npy"
+    path = not_a_folder(Path(cache or cache_dir() / "spectrograms") / f"{cache_key(dataset, front_end)}.npy")
     shape = (len(dataset), *front_end.shape)
     stored = _load(path, shape)
     if stored is None:
         _compute(dataset, front_end, path, progress)
         stored = _load(path, shape)
-        assert stored is not None, f"{path} was just written and cannot be read"
+        if stored is None:
+            raise InputError(
+                f"Expected pictures of shape {list(front_end.shape)} in [0, 1] from {front_end}, got others"
+            )
     return torch.from_numpy(stored)
 
 
@@ -55,8 +62,8 @@ def cache_key(dataset: SpokenDigits, front_end: FrontEnd) -> str:
 def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """The stored pictures, or None where the file is missing, cut short, or holds anything else."""
     try:
-        stored: NDArray[Any] = np.load(path, mmap_mode="c")
-    except (OSError, ValueError, EOFError):
+        stored: NDArray[Any] = np.lib.format.open_memmap(path, mode="c")
+    except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None
     if stored.shape != shape or stored.dtype != np.float32 or not (stored.min() >= 0 and stored.max() <= 1):
         return None

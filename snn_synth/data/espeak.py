@@ -10,7 +10,6 @@ import json
 import struct
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from snn_synth.data.audio import trim_silence
-from snn_synth.data.root import cache_dir
+from snn_synth.data.root import cache_dir, not_a_folder
 from snn_synth.data.spoken_digits import DIGIT_WORDS, SpokenDigits
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
@@ -71,11 +70,11 @@ class EspeakDigits(SpokenDigits):
             raise InputError(f"Expected at least 1 take, got {takes}")
         jobs = draw_takes(VOICES[:voices], takes, seed)
         self._key = _key(jobs)
-        path = Path(cache or cache_dir() / "espeak") / f"{self._key}.npz"
-        stored = _load(path)
+        path = not_a_folder(Path(cache or cache_dir() / "espeak") / f"{self._key}.npz")
+        stored = _load(path, voices * 10 * takes)
         if stored is None:
             _render(jobs, path, progress)
-            stored = _load(path)
+            stored = _load(path, voices * 10 * takes)
             if stored is None:
                 raise InputError(f"Expected the corpus that was just written, got an unreadable file at {path}")
         self._samples, self._ends, self.sample_rate = stored
@@ -127,13 +126,17 @@ def _key(jobs: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps([FORMAT, version, jobs]).encode()).hexdigest()
 
 
-def _load(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int] | None:
+def _load(path: Path, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int] | None:
     """The rendered corpus, or None where the file is missing or damaged (a zip file holds checksums)."""
     try:
         with np.load(path) as stored:
-            return stored["samples"], stored["ends"], int(stored["sample_rate"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            samples, ends, rate = (np.asarray(stored[name]) for name in ("samples", "ends", "sample_rate"))
+    except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None
+    whole = samples.dtype == np.int16 and samples.ndim == 1 and ends.dtype == np.int64 and ends.shape == (count,)
+    if not whole or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(samples):
+        return None
+    return (samples, ends, int(rate)) if rate.shape == () and rate.dtype.kind == "i" and rate > 0 else None
 
 
 def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:

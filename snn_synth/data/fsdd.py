@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import tarfile
@@ -17,11 +18,17 @@ from snn_synth.files import atomic_write
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
 SHA256 = "45a9b976ba3397a2fd5c70a9f2e43c34f442a3a6be47392ecfc41174b678f37e"  # of archive_sha256
 TEST_TAKES = 5  # the official split: takes 0 to 4 are for test
-NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav")
+SPEAKERS = {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
+TAKES = 50
+NAME = re.compile(r"([0-9])_(.+)_([0-9]+)\.wav", re.IGNORECASE)
+MAX_BYTES = 1 << 28  # of the unpacked archive, whose recordings have 21 million
 
 
 class FSDD(Recordings):
     """The Free Spoken Digit Dataset, files `<root>/fsdd/recordings/{digit}_{speaker}_{take}.wav`.
+
+    Your own recordings may lie beside them under any other name of a speaker (`3_Anna-Marie2_07.WAV`), at any rate, as
+    many as there are; of the corpus's own six speakers, each must say every digit equally often.
 
     Args:
         root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.
@@ -45,7 +52,7 @@ class FSDD(Recordings):
                     "SNN_SYNTH_DATA to a folder that has fsdd/recordings, or let it download (download=True)"
                 )
             _download(folder)
-        found = sorted((match, path) for path in folder.iterdir() if (match := _parse(path.name)))
+        found = sorted((key, path) for path in _files(folder) if (key := _parse(path.name)))
         if not found:
             raise InputError(f"Expected recordings named {{digit}}_{{speaker}}_{{take}}.wav, found none in {folder}")
         super().__init__(
@@ -60,16 +67,25 @@ class FSDD(Recordings):
         self._check_complete()
 
     def _check_complete(self) -> None:
-        """Every speaker says every digit equally often: name the first file that breaks this."""
+        """Name the first recording of the corpus that is missing."""
         have = set(zip(self.labels.tolist(), self.speakers, self.takes, strict=True))
-        for speaker in sorted(set(self.speakers)):
+        ours = [(speaker, take) for _, speaker, take in have if speaker in SPEAKERS and take < TAKES]
+        for speaker in sorted({speaker for speaker, _ in ours}):
             for digit in range(10):
-                for take in range(max(self.takes) + 1):
+                for take in range(max(take for _, take in ours) + 1):
                     if (digit, speaker, take) not in have:
                         raise InputError(
-                            f"Expected {digit}_{speaker}_{take}.wav in {self.folder}, where it is not: "
-                            "remove the folder and let FSDD download it, or copy the file from v1.0.10"
+                            f"Expected {digit}_{speaker}_{take}.wav in {self.folder}, where it is not: copy it from "
+                            f"release v1.0.10 ({URL}), or name another folder (root, SNN_SYNTH_DATA), and FSDD "
+                            "downloads the whole corpus there"
                         )
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_file()]
+    except OSError as error:
+        raise InputError(f"Expected a folder that can be read, got {folder} ({error.strerror})") from error
 
 
 def _parse(name: str) -> tuple[int, str, int] | None:
@@ -100,7 +116,10 @@ def archive_sha256(archive: Path) -> str:
 def _recordings(archive: Path) -> list[tuple[str, bytes]]:
     """Names and bytes of the members `*/recordings/{digit}_{speaker}_{take}.wav`; paths are ignored."""
     try:
-        with tarfile.open(archive) as tar:
+        with (
+            gzip.open(archive) as unpacked,
+            tarfile.open(fileobj=_Bounded(unpacked), mode="r|") as tar,  # type: ignore[call-overload]
+        ):
             found = []
             for member in tar:
                 path = PurePosixPath(member.name)
@@ -111,3 +130,16 @@ def _recordings(archive: Path) -> list[tuple[str, bytes]]:
             return found
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InputError(f"Expected a tar archive, got {archive} ({error})") from error
+
+
+class _Bounded:
+    """A stream that ends in an error after MAX_BYTES, whatever the sizes in an archive's headers say."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self.stream, self.left = stream, MAX_BYTES
+
+    def read(self, size: int) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise tarfile.ReadError(f"it unpacks to more than {MAX_BYTES} bytes")
+        return self.stream.read(size)

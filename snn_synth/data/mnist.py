@@ -40,7 +40,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 class MNIST(ImageDataset):
     """The MNIST digits: 60,000 training and 10,000 test images.
 
-    Files: `<root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped (`.gz`) or raw.
+    Files: `<root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped (`.gz`) or raw; some archives have a
+    dot before `idx`, which will do. Other files in the folder are let be.
 
     Args:
         root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.
@@ -71,20 +72,17 @@ class MNIST(ImageDataset):
         folder = data_root(root) / self.folder
         images = self._locate(folder, f"{part}-images-idx3-ubyte", download)
         labels = self._locate(folder, f"{part}-labels-idx1-ubyte", download)
-        self.images = read_idx(images)
-        if self.images.shape[1:] != (28, 28):
-            raise InputError(f"Expected images of shape [N, 28, 28], got {list(self.images.shape)} in {images}")
-        raw_labels = read_idx(labels)
-        if raw_labels.shape != self.images.shape[:1]:
+        self.images = read_idx(images, (28, 28))
+        raw_labels = read_idx(labels, ())
+        if len(raw_labels) != len(self.images):
             raise InputError(
-                f"Expected one label for each of the {len(self.images)} images, "
-                f"got labels of shape {list(raw_labels.shape)} in {labels}"
+                f"Expected one label for each of the {len(self.images)} images, got {len(raw_labels)} in {labels}"
             )
         self.labels = raw_labels.long()
 
     def _locate(self, folder: Path, name: str, download: bool) -> Path:
         zipped, raw = folder / f"{name}.gz", folder / name
-        for path in (zipped, raw):
+        for path in (zipped, raw, folder / name.replace("-idx", ".idx")):
             if path.is_file():
                 return path
         if not download:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from snn_synth.errors import InputError
 
 
 def cache_dir() -> Path:
-    """Folder for everything that can be made again: `$SNN_SYNTH_CACHE`, else `~/.cache/snn_synth`."""
-    return Path(os.environ.get("SNN_SYNTH_CACHE") or Path.home() / ".cache" / "snn_synth").expanduser()
+    """Folder for everything that can be made again: `$SNN_SYNTH_CACHE`, else `~/.cache/snn_synth`.
+
+    Who has no home directory, as in some containers, gets a folder in the system's place for temporary files.
+    """
+    if chosen := os.environ.get("SNN_SYNTH_CACHE"):
+        return _expanded(chosen)
+    try:
+        return Path.home() / ".cache" / "snn_synth"
+    except RuntimeError:
+        return Path(tempfile.gettempdir(), "snn_synth")
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -19,12 +28,34 @@ def data_root(root: str | Path | None = None) -> Path:
     Args:
         root: a folder, or None for the default.
 
+    Raises:
+        InputError: the folder begins with the name of a user (`~name`) who is not known here.
+
     Example:
         >>> data_root("/my/data").as_posix()
         '/my/data'
     """
     chosen = root or os.environ.get("SNN_SYNTH_DATA")
-    return Path(chosen).expanduser() if chosen else cache_dir() / "data"
+    return _expanded(chosen) if chosen else cache_dir() / "data"
+
+
+def _expanded(folder: str | Path) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"Expected a folder whose `~` has a meaning on this machine, got {folder}") from error
+
+
+def not_a_folder(path: Path) -> Path:
+    """`path` or, where a folder has its name, the first name with `_` after it that none has: the folder is let be.
+
+    Example:
+        >>> not_a_folder(Path("/tmp")).as_posix()
+        '/tmp_'
+    """
+    while path.is_dir():
+        path = path.with_stem(path.stem + "_")
+    return path
 
 
 def make_folder(folder: Path) -> Path:

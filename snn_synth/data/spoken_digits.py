@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from snn_synth.data.audio import read_audio, resample
+from snn_synth.data.audio import resample
+from snn_synth.data.sound_files import read_audio
 from snn_synth.errors import InputError
 
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -100,10 +101,11 @@ def files_sha256(files: Iterable[tuple[str, Path]]) -> str:
     """
     total = hashlib.sha256()
     for name, path in files:
+        total.update(name.encode())
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    total.update(chunk)
         except OSError as error:
             raise InputError(f"Expected a file that can be read, got {path} ({error.strerror})") from error
-        total.update(name.encode())
-        total.update(content)
     return total.hexdigest()

@@ -55,14 +55,40 @@ def sample_keys(*parts: int | Tensor) -> Tensor:
     return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
 
 
-def check_unit_interval(x: Tensor, num_steps: int = 1, dtype: torch.dtype | None = None) -> None:
-    """Refuse values outside [0, 1], NaN, other dtypes than the given one, and fewer than one time step."""
+def unit_interval(x: Tensor, num_steps: int = 1, dtype: torch.dtype | None = None) -> Tensor:
+    """Values in [0, 1]: those that overshoot by rounding are clamped, others refused.
+
+    An image that was resized or mixed in float16 lies up to 1/1024 outside; that is accepted in every dtype (a grey
+    level is 1/255), and in bfloat16 the 1/128 that it rounds by.
+
+    Args:
+        x: the values.
+        num_steps: of the code they are for.
+        dtype: the only one accepted; None takes any floating one.
+
+    Returns:
+        ``x`` itself, or clamped.
+
+    Raises:
+        InputError: for values outside [0, 1], NaN, another dtype, or ``num_steps < 1``.
+
+    Example:
+        >>> unit_interval(torch.tensor([0.5, 1.0000001])).tolist()
+        [0.5, 1.0]
+    """
     if not x.is_floating_point() or (dtype is not None and x.dtype != dtype):
         raise InputError(f"Expected values in [0, 1] of {dtype or 'a floating dtype'}, got {x.dtype}")
     if num_steps < 1:
         raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
-    if x.numel() and not (x.min() >= 0 and x.max() <= 1):  # written so that NaN fails too
-        raise InputError(f"Expected values in [0, 1], got {x.min().item():.4g} to {x.max().item():.4g}")
+    if not x.numel():
+        return x
+    low, high = x.min().item(), x.max().item()
+    if low >= 0 and high <= 1:
+        return x
+    slack = max(2**-10, torch.finfo(x.dtype).eps)
+    if not (low >= -slack and high <= 1 + slack):  # written so that NaN fails too
+        raise InputError(f"Expected values in [0, 1], got {low:.6g} to {high:.6g}")
+    return x.clamp(0, 1)
 
 
 def poisson_encode(
@@ -111,7 +137,7 @@ def poisson_inputs(
     x: Tensor, num_steps: int, max_rate: float, generator: torch.Generator | None, keys: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Check what :func:`poisson_encode` was given: values ``[B, P]`` and one key for each of the B."""
-    check_unit_interval(x, num_steps)
+    x = unit_interval(x, num_steps)
     if not 0 <= max_rate <= 1:
         raise InputError(f"Expected `max_rate` in [0, 1], got {max_rate}")
     if keys is None:
@@ -161,7 +187,7 @@ def latency_encode(x: Tensor, num_steps: int) -> Tensor:
         >>> latency_encode(torch.tensor([1.0, 0.5, 0.0]), 3).T.tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    check_unit_interval(x, num_steps)
+    x = unit_interval(x, num_steps)
     time = ((1 - x) * (num_steps - 1)).round().to(torch.int64)
     spikes = torch.zeros((num_steps, *x.shape), dtype=x.dtype, device=x.device)
     return spikes.scatter_(0, time[None], (x > 0).to(x.dtype)[None])
@@ -191,7 +217,7 @@ def spike_times(x: Tensor) -> Tensor:
         >>> spike_times(torch.tensor([1.0, 0.25, 0.0]))
         tensor([0.0000, 0.7500,    inf])
     """
-    check_unit_interval(x, 1)
+    x = unit_interval(x)
     return torch.where(x > 0, 1 - x, torch.inf)
 
 
@@ -220,7 +246,7 @@ def step_times(x: Tensor, num_steps: int) -> Tensor:
         >>> step_times(torch.tensor([1.0, 0.9, 0.25, 0.0]), 8)
         tensor([0., 0., 6., 8.])
     """
-    check_unit_interval(x, num_steps)
+    x = unit_interval(x, num_steps)
     return ((1 - x) * num_steps + 1e-3).floor()  # a value such as 128 / 255 is not exact
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
-from snn_synth.functional.encoding import check_unit_interval
+from snn_synth.functional.encoding import unit_interval
 from snn_synth.models.pretrained import Pretrained
 
 
@@ -51,7 +51,7 @@ class ImageClassifier(Pretrained):
         """``[B, features]``."""
         if images.dim() != 4 or images.shape[1] != 1:
             raise InputError(f"Expected images of shape [B, 1, H, W], got {list(images.shape)}")
-        check_unit_interval(images, dtype=self.head.weight.dtype)
+        images = unit_interval(images, dtype=self.head.weight.dtype)
         if images.shape[2:] != (28, 28):
             images = F.interpolate(images, (28, 28), mode="bilinear")
         found: Tensor = self.trunk(images)

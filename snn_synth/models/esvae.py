@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional import sampled_spikes
-from snn_synth.functional.encoding import check_unit_interval
+from snn_synth.functional.encoding import unit_interval
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 
@@ -150,7 +150,7 @@ class ESVAE(Pretrained):
         """Rates of the code, ``[B, latent]``."""
         if images.shape[1:] != (1, self.side, self.side):
             raise InputError(f"Expected images of shape [B, 1, {self.side}, {self.side}], got {list(images.shape)}")
-        check_unit_interval(images, dtype=self.draw.weight.dtype)
+        images = unit_interval(images, dtype=self.draw.weight.dtype)
         first, *others = self.encoder
         assert isinstance(first, SpikingLayer)
         spikes = first.constant(2 * images - 1, self.num_steps)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information, refractory_spikes, synaptic_traces
-from snn_synth.functional.encoding import check_unit_interval
+from snn_synth.functional.encoding import unit_interval
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.readout import StochasticReadout
@@ -104,7 +104,7 @@ class HybridVAE(Pretrained):
         """Code and its logits, ``[T, draws * B, latent]``, and the hidden layer's spikes."""
         if spikes.dim() != 3 or (spikes.shape[0], spikes.shape[2]) != (self.num_steps, self.inputs):
             raise InputError(f"Expected spikes of shape [{self.num_steps}, B, {self.inputs}], got {list(spikes.shape)}")
-        check_unit_interval(spikes, dtype=self.hidden.weight.dtype)
+        spikes = unit_interval(spikes, dtype=self.hidden.weight.dtype)
         hidden = refractory_spikes(self.hidden(synaptic_traces(spikes)))
         return *self.readout(hidden, generator, draws), hidden
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information
-from snn_synth.functional.encoding import check_unit_interval
+from snn_synth.functional.encoding import unit_interval
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.readout import StochasticReadout
 from snn_synth.models.time_decoder import Decoding, TimeDecoder
@@ -92,7 +92,7 @@ class HybridPredictor(Pretrained):
                 f"Expected spikes of shape [T, B, {self.inputs}] with T of at least {self.window}, "
                 f"got {list(spikes.shape)}"
             )
-        check_unit_interval(spikes, dtype=self.readout.weight.dtype)
+        spikes = unit_interval(spikes, dtype=self.readout.weight.dtype)
         code, logits = self.readout(spikes, generator, draws)
         return code, logits
 

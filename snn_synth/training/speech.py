@@ -147,6 +147,11 @@ class SpokenDigitsData(LightningDataModule):
             official_train, official_test = self.corpus.official_split()
             self.test_index = train[torch.isin(train, official_test)]
             train = train[torch.isin(train, official_train)]
+            if not len(train):
+                raise InputError(
+                    "Expected recordings to train on, got none beside those that the corpus's own split keeps for the "
+                    "test (FSDD's takes 0 to 4): set `split: random`"
+                )
         else:
             train, self.test_index = hold_out(train, labels, self.test_fraction, self.seed)
         self.train_index, validation = hold_out(train, labels, self.validation_fraction, self.seed)

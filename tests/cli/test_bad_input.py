@@ -267,15 +267,15 @@ def test_a_data_folder_that_lacks_a_file(fit, digits):
 
 def test_a_corpus_that_lacks_a_file(refused, digits):
     write_fsdd(digits)
-    (digits / "fsdd" / "recordings" / "3_ann_1.wav").unlink()
+    (digits / "fsdd" / "recordings" / "3_george_1.wav").unlink()
     message = refused("fit", "--config", "a2i_fsdd", "--trainer.accelerator", "cpu", "--data.root", digits)
-    assert "3_ann_1.wav" in message
+    assert "3_george_1.wav" in message
     assert str(digits / "fsdd" / "recordings") in message
 
 
 def test_a_corpus_with_a_corrupt_file(refused, digits):
     write_fsdd(digits)
-    path = digits / "fsdd" / "recordings" / "3_ann_1.wav"
+    path = digits / "fsdd" / "recordings" / "3_george_1.wav"
     path.write_bytes(path.read_bytes()[:500])
     assert str(path) in refused("fit", "--config", "a2i_fsdd", "--trainer.accelerator", "cpu", "--data.root", digits)
 

@@ -10,6 +10,9 @@ class Server:
     def __init__(self):
         self.files = {}
         self.truncated = set()
+        self.lengths = {}  # what the header says, where it lies
+        self.stalled = set()  # paths that send half and then nothing, until `go_on`
+        self.go_on = threading.Event()
         self.ranges = True
         self.requests = []
         outer = self
@@ -27,10 +30,12 @@ class Server:
                     self.send_error(416)
                     return
                 self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(content) - start))
+                self.send_header("Content-Length", outer.lengths.get(self.path, str(len(content) - start)))
                 self.end_headers()
-                end = len(content) // 2 if self.path in outer.truncated else len(content)
+                end = len(content) // 2 if self.path in outer.truncated | outer.stalled else len(content)
                 self.wfile.write(content[start:end])
+                if self.path in outer.stalled:
+                    outer.go_on.wait(60)
 
             def log_message(self, *_):
                 pass
@@ -43,6 +48,7 @@ class Server:
         return f"http://127.0.0.1:{self._server.server_port}{path}"
 
     def stop(self):
+        self.go_on.set()
         self._server.shutdown()
         self._server.server_close()
 

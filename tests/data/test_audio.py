@@ -1,10 +1,15 @@
+from time import perf_counter
+
 import numpy as np
 import pytest
 import soundfile
 import torch
 
 from snn_synth.data import read_audio, resample, trim_silence
+from snn_synth.data._torchaudio import torchaudio
+from snn_synth.data.audio import _terms
 from snn_synth.errors import InputError
+from tests.fuzz.harness import bounded
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).astype(np.float32)
 
@@ -74,7 +79,7 @@ def test_not_a_number(write, value):
 
 def test_ten_minutes_are_refused_before_decoding(write, monkeypatch):
     path = write(np.ones(60_000) * 0.1, rate=100)
-    monkeypatch.setattr(soundfile, "read", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"at most 30 seconds, got 600\.0 seconds"):
         read_audio(path)
 
@@ -112,6 +117,59 @@ def test_resampling_a_tone_gives_the_tone_at_the_other_rate(from_rate, to_rate):
     assert len(found) == to_rate
     middle = slice(to_rate // 10, -to_rate // 10)  # the ends see the silence outside
     assert (found - tone(to_rate))[middle].abs().max() < 2e-3
+
+
+USUAL = [8000, 11025, 12500, 16000, 22050, 24000, 32000, 44100, 48000, 96000, 192_000]
+
+
+@pytest.mark.parametrize("from_rate", USUAL)
+def test_usual_rates_are_resampled_by_their_exact_ratio(from_rate):
+    noise = torch.randn(2000, generator=torch.Generator().manual_seed(from_rate))
+    for to_rate in USUAL:
+        exact = torchaudio.transforms.Resample(from_rate, to_rate)
+        assert torch.equal(resample(noise, from_rate, to_rate), exact(noise))
+
+
+def test_no_ratio_is_more_than_a_thousandth_off():
+    for from_rate in range(1000, 384_000, 97):
+        from_term, to_term = _terms(from_rate, 8000)
+        assert abs(from_term / to_term * 8000 / from_rate - 1) < 1e-3
+        assert from_term * to_term <= 1e6
+
+
+COPRIME = [1001, 3999, 7993, 8001, 11127, 22255, 44101, 47999, 95999, 191_999, 336_174, 383_999]
+
+
+@pytest.mark.parametrize("from_rate", COPRIME)
+def test_any_rate_is_resampled_in_little_time_and_memory(from_rate, monkeypatch):
+    """A tone keeps its frequency to 0.1 % and its amplitude to 1 %; one above the new range is gone."""
+    monkeypatch.setattr("tests.fuzz.harness.MEMORY", 100 << 20)
+    time = torch.arange(from_rate, dtype=torch.float64) / from_rate
+    frequency = 0.11 * min(from_rate, 8000)
+    tone = (0.5 * torch.sin(2 * torch.pi * frequency * time)).float()
+    seconds = []
+    for _ in range(3):
+        start = perf_counter()
+        with bounded():
+            found = resample(tone, from_rate, 8000)
+        seconds.append(perf_counter() - start)
+    assert min(seconds) < 0.5  # 5 ms alone on a core; the exact ratio's kernel takes up to 33 s
+    assert abs(len(found) - 8000) <= 8
+    middle = found[500:-500].double()
+    crossings = torch.nonzero((middle[:-1] < 0) & (middle[1:] >= 0)).flatten()
+    zeros = crossings - middle[crossings] / (middle[crossings + 1] - middle[crossings])
+    period = (zeros[-1] - zeros[0]) / (len(zeros) - 1)
+    assert (8000 / period).item() == pytest.approx(frequency, rel=1e-3)
+    assert (middle.square().mean() * 2).sqrt().item() == pytest.approx(0.5, rel=0.01)
+    if from_rate > 12_000:
+        alias = resample((0.5 * torch.sin(2 * torch.pi * 5500 * time)).float(), from_rate, 8000)
+        assert alias[500:-500].abs().max() < 0.005
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(0, 8000), (8000, -1), (7, 8000), (2**32 - 1, 8000)])
+def test_absurd_rates_are_refused(from_rate, to_rate):
+    with pytest.raises(InputError, match=f"none over 1000 times the other, got {from_rate} and {to_rate}"):
+        resample(torch.zeros(10), from_rate, to_rate)
 
 
 def test_silence_is_trimmed_frame_by_frame():

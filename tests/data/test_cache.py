@@ -1,10 +1,12 @@
 import hashlib
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
 import torch
 
-from snn_synth.data import LyonCochleagram, MelSpectrogram, SpokenDigits, spectrograms
+from snn_synth.data import FrontEnd, LyonCochleagram, MelSpectrogram, SpokenDigits, spectrograms
 from snn_synth.data.cache import cache_key
 from snn_synth.errors import InputError
 
@@ -91,18 +93,109 @@ def test_a_change_of_the_corpus_is_computed_anew(tmp_path):
     assert tones.reads == 10
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "nan", "above", "below", "shape", "float64"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "text", "npz", "object", "header", "nan", "above", "below", "shape", "float64"]
+)
 def test_a_damaged_file_is_rebuilt(tmp_path, damage):
     expected = compute(Tones(), tmp_path).clone()
     (file,) = tmp_path.iterdir()
     array = np.load(file)
-    if damage in ("cut", "empty", "text"):
-        file.write_bytes({"cut": file.read_bytes()[:5000], "empty": b"", "text": b"text"}[damage])
+    if damage in ("cut", "empty", "text", "header"):
+        whole = file.read_bytes()
+        header = whole.replace(b"(10, 20, 30), }", b"(10, 20, 30, , ")
+        file.write_bytes({"cut": whole[:5000], "empty": b"", "text": b"text", "header": header}[damage])
+    elif damage == "npz":
+        np.savez(file.with_suffix(".npz"), array)
+        file.with_suffix(".npz").rename(file)
+    elif damage == "object":
+        np.save(file, array.astype(object))
     else:
         array[3, 2, 1] = {"nan": np.nan, "above": 2, "below": -1}.get(damage, 0)
         array = {"shape": array[1:], "float64": array.astype(np.float64)}.get(damage, array)
         np.save(file, array)
     assert torch.equal(compute(Tones(), tmp_path), expected)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_file_that_cannot_be_read_is_rebuilt(tmp_path):
+    expected = compute(Tones(), tmp_path).clone()
+    (file,) = tmp_path.iterdir()
+    file.chmod(0)
+    assert torch.equal(compute(Tones(), tmp_path), expected)
+
+
+def test_a_folder_in_the_files_place_is_let_be(tmp_path):
+    expected = compute(Tones(), tmp_path).clone()
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    (file / "mine").write_text("kept")
+    assert torch.equal(compute(Tones(), tmp_path), expected)
+    tones = Tones()
+    assert torch.equal(compute(tones, tmp_path), expected)
+    assert tones.reads == 0
+    assert (file / "mine").read_text() == "kept"
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, small_files):
+    with small_files(10_000), pytest.raises(InputError, match=r"Expected to write .*npy, got File too large"):
+        compute(Tones(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_front_end_whose_pictures_are_none_is_named(tmp_path):
+    class Broken(MelSpectrogram):
+        def analyse(self, waveform):
+            return super().analyse(waveform) * float("nan")
+
+    with pytest.raises(InputError, match=r"pictures of shape \[39, 100\] in \[0, 1\] from Broken"):
+        compute(Tones(), tmp_path, Broken())
+
+
+class Plain(FrontEnd):
+    """No Fourier transform, so that a forked process may compute it."""
+
+    def __init__(self):
+        super().__init__(sample_rate=8000, frames=30, fit="pad", trim_db=200.0)
+
+    @property
+    def shape(self):
+        return 2, 30
+
+    def analyse(self, waveform):
+        return torch.stack([waveform[:30], waveform[:30] / 2]).clamp(0, 1)
+
+
+def build_slowly(folder, at_it, go_on):
+    class Slow(Tones):
+        def __getitem__(self, index):
+            if index == 5:
+                at_it.set()
+                go_on.wait(60)
+            return super().__getitem__(index)
+
+    compute(Slow(), folder, Plain())
+
+
+def test_builds_that_are_killed_or_at_work_elsewhere_disturb_nobody(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    events = [(fork.Event(), fork.Event()) for _ in range(2)]
+    killed, working = (fork.Process(target=build_slowly, args=(tmp_path, *pair)) for pair in events)
+    for process, (at_it, _) in zip((killed, working), events, strict=True):
+        process.start()
+        assert at_it.wait(60)
+    killed.kill()
+    killed.join()
+    assert len(list(tmp_path.iterdir())) == 2  # their drafts
+    pictures = compute(Tones(), tmp_path, Plain()).clone()
+    assert len(list(tmp_path.iterdir())) == 2  # the file, and the draft of the process at work
+    events[1][1].set()
+    working.join(60)
+    assert working.exitcode == 0
+    assert len(list(tmp_path.iterdir())) == 1
+    tones = Tones()
+    assert torch.equal(compute(tones, tmp_path, Plain()), pictures)
+    assert tones.reads == 0
 
 
 def test_an_interruption_leaves_nothing(tmp_path):

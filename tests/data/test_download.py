@@ -1,8 +1,12 @@
 import hashlib
+import multiprocessing
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from snn_synth.data import fetch
+from snn_synth.data.download import CHUNK
 from snn_synth.errors import InputError
 
 CONTENT = bytes(range(256)) * 1000
@@ -81,3 +85,73 @@ def test_an_unwritable_folder_is_an_input_error(server, tmp_path):
     with pytest.raises(InputError, match=r"Expected below in .*file.*cannot be downloaded there"):
         fetch([server.url("/file")], tmp_path / "file" / "below", None, progress=False)
     assert server.requests == []
+
+
+@pytest.mark.parametrize("length", ["junk", "-5", "", "1e9", "9" * 5000])
+def test_a_content_length_that_is_no_number_is_not_believed(server, tmp_path, length):
+    server.files["/file"] = CONTENT
+    server.lengths["/file"] = length
+    assert fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
+
+
+def test_a_mirror_that_promises_more_than_it_sends_is_named(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.lengths["/file"] = str(10**12)
+    with pytest.raises(InputError, match=f"{len(CONTENT)} of {10**12} bytes"):
+        fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+
+
+def test_a_mirror_that_sends_too_much_is_given_up(server, tmp_path):
+    server.files |= {"/endless": CONTENT * 10, "/good": CONTENT}
+    urls = [server.url("/endless"), server.url("/good")]
+    path = fetch(urls, tmp_path / "file", SHA256, progress=False, max_bytes=len(CONTENT))
+    assert path.read_bytes() == CONTENT
+    with pytest.raises(InputError, match=f"more than {len(CONTENT)} bytes"):
+        fetch(urls[:1], tmp_path / "other", SHA256, progress=False, max_bytes=len(CONTENT))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_one_sentence_and_the_rest_comes_later(server, tmp_path, small_files):
+    server.files["/file"] = CONTENT
+    with small_files(100_000), pytest.raises(InputError, match=r"Expected to write .*file.*, got File too large"):
+        fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
+    assert server.requests[-1][1]  # resumed
+
+
+def test_a_folder_in_the_files_place_is_told(server, tmp_path):
+    server.files["/file"] = CONTENT
+    (tmp_path / "file").mkdir()
+    with pytest.raises(InputError, match=r"Expected to write .*file, got Is a directory"):
+        fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert (tmp_path / "file").is_dir()
+
+
+def test_of_several_that_want_a_file_one_downloads_it(server, tmp_path):
+    server.files["/file"] = CONTENT
+    with ThreadPoolExecutor(8) as pool:
+        fetches = [
+            pool.submit(fetch, [server.url("/file")], tmp_path / "file", SHA256, progress=False) for _ in range(8)
+        ]
+        assert {fetched.result().read_bytes() for fetched in fetches} == {CONTENT}
+    assert server.requests == [("/file", None)]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_killed_download_is_resumed_and_leaves_nothing(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.stalled.add("/file")
+    arguments = ([server.url("/file")], tmp_path / "file", SHA256)
+    process = multiprocessing.get_context("fork").Process(target=fetch, args=arguments, kwargs={"progress": False})
+    process.start()
+    part, deadline = tmp_path / "file.part", time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size >= CHUNK) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    have = part.stat().st_size
+    server.stalled.clear()
+    server.go_on.set()
+    assert fetch(*arguments, progress=False).read_bytes() == CONTENT
+    assert server.requests[-1] == ("/file", f"bytes={have}-")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

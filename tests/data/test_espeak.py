@@ -1,6 +1,7 @@
 import importlib.metadata
 import importlib.util
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,15 +82,37 @@ def test_the_corpus_is_rendered_once(corpus, folder, monkeypatch):
     assert len(list(folder.iterdir())) == 1
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "other"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "other", "folder"])
 def test_a_damaged_cache_is_rendered_again(tmp_path, damage):
     first = EspeakDigits(voices=1, takes=1, cache=tmp_path, progress=False)
     (file,) = tmp_path.iterdir()
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 255
-    file.write_bytes({"cut": bytes(content[:1000]), "flipped": bytes(content), "other": b"other"}[damage])
+    if damage == "folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        file.write_bytes({"cut": bytes(content[:1000]), "flipped": bytes(content), "other": b"other"}[damage])
     again = EspeakDigits(voices=1, takes=1, cache=tmp_path, progress=False)
     assert same(waveforms(first), waveforms(again))
+
+
+@pytest.mark.parametrize("change", ["object", "unsorted", "beyond", "shape", "rate"])
+def test_a_cache_of_other_arrays_is_rendered_again(tmp_path, change):
+    first = EspeakDigits(voices=1, takes=1, cache=tmp_path, progress=False)
+    (file,) = tmp_path.iterdir()
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    ends = arrays["ends"]
+    changed = {
+        "object": {"samples": np.array([{}, None])},
+        "unsorted": {"ends": np.concatenate([ends[:8], ends[8:][::-1]])},
+        "beyond": {"ends": ends + 1},
+        "shape": {"ends": ends[1:]},
+        "rate": {"sample_rate": np.array("fast")},
+    }
+    np.savez(file, **(arrays | changed[change]))
+    assert same(waveforms(first), waveforms(EspeakDigits(voices=1, takes=1, cache=tmp_path, progress=False)))
 
 
 def test_a_failed_rendering_leaves_nothing(tmp_path, monkeypatch):

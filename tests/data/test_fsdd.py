@@ -10,6 +10,8 @@ import torch
 from snn_synth.data import FSDD, fsdd, split_by_speaker
 from snn_synth.data.spoken_digits import files_sha256
 from snn_synth.errors import InputError
+from snn_synth.training import SpokenDigitsData
+from tests.fuzz.harness import bounded
 
 REAL = os.environ.get("SNN_SYNTH_DATA")
 needs_data = pytest.mark.skipif(not REAL, reason="SNN_SYNTH_DATA is not set")
@@ -25,7 +27,7 @@ def wav(digit, take, rate=8000):
 def recordings(takes=7):
     return {
         f"{digit}_{speaker}_{take}.wav": wav(digit, take)
-        for speaker in ("ann", "bob")
+        for speaker in ("george", "theo")
         for digit in range(10)
         for take in range(takes)
     }
@@ -63,16 +65,16 @@ def test_the_official_split_tests_on_takes_0_to_4(root):
 
 
 def test_other_rates_are_resampled(root):
-    (root / "fsdd" / "recordings" / "3_ann_0.wav").write_bytes(wav(3, 0, rate=16000))
+    (root / "fsdd" / "recordings" / "3_george_0.wav").write_bytes(wav(3, 0, rate=16000))
     data = FSDD(root, download=False)
-    index = [file.name for file in data.files].index("3_ann_0.wav")
+    index = [file.name for file in data.files].index("3_george_0.wav")
     assert data[index][0].shape == (800,)
 
 
 def test_the_fingerprint_follows_the_files(root):
     before = FSDD(root, download=False).fingerprint()
     assert before == FSDD(root, download=False).fingerprint()
-    file = root / "fsdd" / "recordings" / "3_ann_0.wav"
+    file = root / "fsdd" / "recordings" / "3_george_0.wav"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -80,9 +82,55 @@ def test_the_fingerprint_follows_the_files(root):
 
 
 def test_a_missing_recording_is_named(root):
-    (root / "fsdd" / "recordings" / "3_ann_2.wav").unlink()
-    with pytest.raises(InputError, match=r"3_ann_2\.wav in .*recordings"):
+    (root / "fsdd" / "recordings" / "3_george_2.wav").unlink()
+    with pytest.raises(InputError, match=r"3_george_2\.wav in .*recordings"):
         FSDD(root)
+
+
+def test_the_message_about_it_keeps_the_users_files(root):
+    (root / "fsdd" / "recordings" / "3_theo_2.wav").unlink()
+    with pytest.raises(InputError, match=r"copy it from release v1\.0\.10 .* or name another folder") as caught:
+        FSDD(root)
+    assert "remove" not in str(caught.value)
+
+
+def test_own_recordings_lie_beside_the_corpus(root):
+    folder = root / "fsdd" / "recordings"
+    stereo = io.BytesIO()
+    soundfile.write(stereo, np.full((4410, 2), 0.25), 44100, format="WAV")
+    own = ["3_Anna-Marie2_07.wav", "7_Jörg K._0.WAV", "0_my_phone_999999999999.wav", "4_theo_50.wav"]
+    for name in own:
+        (folder / name).write_bytes(stereo.getvalue())
+    (folder / "5_folder_0.wav").mkdir()
+    (folder / "._3_theo_0.wav").write_bytes(b"of another system")
+    data = FSDD(root, download=False)
+    assert len(data) == 144
+    names = [file.name for file in data.files]
+    keys = [(data.labels[i].item(), data.speakers[i], data.takes[i]) for i in map(names.index, own)]
+    assert keys == [(3, "Anna-Marie2", 7), (7, "Jörg K.", 0), (0, "my_phone", 999999999999), (4, "theo", 50)]
+    waveform, label = data[names.index(own[0])]
+    assert (len(waveform), label) == (800, 3)
+    assert waveform[400].item() == pytest.approx(0.25, abs=0.01)
+    rest, mine = split_by_speaker(data.speakers, ["Anna-Marie2"])
+    assert (len(rest), len(mine)) == (143, 1)
+
+
+def test_own_recordings_alone_are_a_corpus(tmp_path):
+    folder = tmp_path / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    for digit in range(3):
+        (folder / f"{digit}_Anna_{5 * digit}.wav").write_bytes(wav(digit, 0))
+    assert FSDD(tmp_path, download=False).labels.tolist() == [0, 1, 2]
+
+
+def test_a_corpus_of_test_recordings_alone_is_told(tmp_path, no_data):
+    folder = tmp_path / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    for digit in range(10):
+        (folder / f"{digit}_Anna_0.wav").write_bytes(wav(digit, 0))
+    data = SpokenDigitsData("fsdd", "mnist_subset", root=str(tmp_path), validation_fraction=0.0)
+    with pytest.raises(InputError, match=r"Expected recordings to train on, got none beside .* set `split: random`"):
+        data.setup("fit")
 
 
 def test_an_empty_folder_is_told(root):
@@ -93,8 +141,8 @@ def test_an_empty_folder_is_told(root):
 
 
 def test_a_damaged_recording_is_named(root):
-    (root / "fsdd" / "recordings" / "0_ann_0.wav").write_bytes(b"no sound")
-    with pytest.raises(InputError, match=r"0_ann_0\.wav"):
+    (root / "fsdd" / "recordings" / "0_george_0.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError, match=r"0_george_0\.wav"):
         FSDD(root)[0]
 
 
@@ -146,14 +194,24 @@ def test_a_download_unpacks_the_recordings_and_nothing_else(release, tmp_path):
 def test_a_wrong_archive_leaves_nothing(release, tmp_path, change):
     files = recordings()
     if change == "other bytes":
-        files["3_ann_0.wav"] = b"x"
+        files["3_george_0.wav"] = b"x"
     if change == "missing":
-        del files["3_ann_0.wav"]
+        del files["3_george_0.wav"]
     content = archive({f"x/recordings/{name}": content for name, content in files.items()})
     release.files["/v1.0.10.tar.gz"] = b"<html>" if change == "no archive" else content
     with pytest.raises(InputError, match="SHA-256"):
         FSDD(tmp_path / "data")
     assert list((tmp_path / "data" / "fsdd").iterdir()) == []
+
+
+def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(fsdd, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("tests.fuzz.harness.MEMORY", 100 << 20)
+    bombs = {"recording": "x/recordings/0_theo_0.wav", "other": "x/README.md"}
+    for name in bombs.values():
+        (tmp_path / "bomb.tar.gz").write_bytes(archive({name: bytes(20 << 20)}))
+        with pytest.raises(InputError, match="unpacks to more than 1048576 bytes"), bounded():
+            fsdd.archive_sha256(tmp_path / "bomb.tar.gz")
 
 
 @needs_data

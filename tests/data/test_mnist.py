@@ -3,13 +3,15 @@ import hashlib
 import os
 import struct
 import sys
+import zlib
 
 import pytest
 import torch
 
 from snn_synth.data import MNIST, FashionMNIST, MNISTSubset
-from snn_synth.data.idx import read_idx
+from snn_synth.data.idx import content_sha256, read_idx
 from snn_synth.errors import InputError
+from tests.fuzz.harness import bounded
 
 REAL = os.environ.get("SNN_SYNTH_DATA")
 needs_data = pytest.mark.skipif(not REAL, reason="SNN_SYNTH_DATA is not set")
@@ -71,6 +73,50 @@ def test_other_image_sizes_are_refused(folder):
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx(3, 28, 27))
     with pytest.raises(InputError, match=r"\[3, 28, 27\]"):
         MNIST(folder.parent, train=False, download=False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2**31, 2**31, 4), "items of shape"),  # the product wraps to 0 in 64 bits
+        ((2**32 - 1, 28, 28), "at most 800000000 bytes"),
+        ((3,), r"\[N, 28, 28\], got \[3\]"),
+        ((1,) * 255, "got 255 dimensions"),
+        ((), r"got \[\]"),
+    ],
+)
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+def test_a_header_is_checked_before_the_data(folder, shape, message, wrap, monkeypatch):
+    monkeypatch.setattr("tests.fuzz.harness.MEMORY", 100 << 20)
+    header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(wrap(header))
+    with pytest.raises(InputError, match=message), bounded():
+        MNIST(folder.parent, train=False, download=False)
+
+
+def test_a_wrapped_product_is_no_empty_tensor(tmp_path):
+    (tmp_path / "file").write_bytes(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 4))
+    with pytest.raises(InputError, match="at most 800000000 bytes of data, got the shape"):
+        read_idx(tmp_path / "file")
+
+
+def test_a_gzip_bomb_is_read_as_far_as_its_header_goes(folder, monkeypatch):
+    monkeypatch.setattr("tests.fuzz.harness.MEMORY", 100 << 20)
+    packer = zlib.compressobj(1, wbits=31)
+    bomb = packer.compress(idx(3, 28, 28)) + b"".join(packer.compress(bytes(1 << 20)) for _ in range(300))
+    (folder / "t10k-images-idx3-ubyte").write_bytes(bomb + packer.flush())
+    with pytest.raises(InputError, match=r"2352 bytes of data for shape \[3, 28, 28\], got more"), bounded():
+        MNIST(folder.parent, train=False, download=False)
+    monkeypatch.setattr("snn_synth.data.idx.MAX_BYTES", 1 << 22)
+    with pytest.raises(InputError, match="at most 4194304 bytes, got more"), bounded():
+        content_sha256(folder / "t10k-images-idx3-ubyte")
+
+
+def test_names_with_a_dot_are_found_beside_other_files(folder):
+    (folder / "t10k-images-idx3-ubyte").rename(folder / "t10k-images.idx3-ubyte")
+    (folder / "t10k-images-idx3-ubyte").mkdir()  # as some programs unpack
+    (folder / "notes.txt").write_text("mine")
+    assert len(MNIST(folder.parent, train=False, download=False)) == 3
 
 
 @pytest.mark.parametrize("kind", [MNIST, FashionMNIST])

@@ -1,3 +1,4 @@
+import struct
 import sys
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_recordings_are_found_and_split_by_digit(tmp_path):
     assert spikes.nonzero().tolist() == [[0, 0, 0, 25], [0, 1, 2, 12], [2, 0, 12, 12]]
 
 
-def test_bad_input(tmp_path, monkeypatch):
+def test_bad_input(tmp_path):
     with pytest.raises(InputError, match=r"found none: unpack grabbed_data0.zip to grabbed_data9.zip"):
         MNISTDVS(tmp_path)
     write_recordings(tmp_path, digits=(0,), each=1)
@@ -62,8 +63,25 @@ def test_bad_input(tmp_path, monkeypatch):
     damaged.write_bytes(b"\x00\x01\x02")
     with pytest.raises(InputError, match=r"Expected a recording of a DVS128 in AEDAT 2.0, got .*damaged.aedat"):
         read_events(damaged)
-    for name in [name for name in sys.modules if name.split(".")[0] == "tonic"]:
-        monkeypatch.delitem(sys.modules, name)
+
+
+def test_headers_and_sizes_that_lie_cost_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "one.aedat"
+    write_aedat(path, EVENTS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])  # the camera was unplugged
+    assert len(read_events(path)[0]) == len(EVENTS) - 1
+    packet = struct.pack("<2HIIIIII", 1, 0, 8, 4, 0, 2**32 - 1, 0, 0)
+    path.write_bytes(b"#!AER-DAT3.1\r\n" + packet)  # another format: so many events, of 8 bytes each, to come
+    with pytest.raises(InputError, match=r"AEDAT 2\.0, got .*one\.aedat"):
+        read_events(path)
+    path.write_bytes(whole)
+    monkeypatch.setattr("snn_synth.data.mnist_dvs.MAX_BYTES", 100)
+    with pytest.raises(InputError, match="got more than 100 bytes"):
+        read_events(path)
+
+
+def test_no_package_beside_ours_is_needed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tonic", None)
-    with pytest.raises(InputError, match=r"pip install 'snn-synth\[events\]'"):
-        MNISTDVS(tmp_path)
+    write_recordings(tmp_path, digits=(0,), each=1)
+    assert len(MNISTDVS(tmp_path)) == 1

@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,20 @@ def test_a_folder_without_write_permission_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere, so chmod shows nothing
     with pytest.raises(InputError, match="no write permission"):
         make_folder(tmp_path)
+
+
+def test_who_has_no_home_gets_a_place_for_temporary_files(monkeypatch):
+    monkeypatch.delenv("SNN_SYNTH_CACHE", raising=False)
+    monkeypatch.delenv("SNN_SYNTH_DATA", raising=False)
+
+    def none(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none)
+    assert cache_dir() == Path(tempfile.gettempdir(), "snn_synth")
+    assert data_root() == cache_dir() / "data"
+
+
+def test_the_home_of_nobody_is_told():
+    with pytest.raises(InputError, match="Expected a folder whose `~` has a meaning"):
+        data_root("~no-such-user-here/data")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from snn_synth import encoding
 from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
 
@@ -121,3 +122,35 @@ def test_bad_rate_and_keys_are_named():
         poisson_encode(torch.zeros(1), 3, max_rate=2)
     with pytest.raises(InputError, match=r"keys of shape \[4\], one per sample, got \[3\]"):
         poisson_encode(torch.zeros(4, 2), 3, keys=torch.zeros(3, dtype=torch.int64))
+
+
+ENCODERS = {
+    "poisson": lambda x: encoding.poisson_encode(x, 3, generator=torch.Generator().manual_seed(0)),
+    "latency": lambda x: encoding.latency_encode(x, 3),
+    "times": encoding.spike_times,
+    "steps": lambda x: encoding.step_times(x, 3),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_what_overshoots_by_rounding_is_clamped(encode, dtype):
+    eps = torch.finfo(dtype).eps
+    over = torch.tensor([1 + eps, -eps, 0.5], dtype=dtype)
+    assert over[0] > 1
+    assert torch.equal(encode(over), encode(over.clamp(0, 1)))
+    assert over[0] > 1  # the caller's tensor is as it was
+
+
+def test_an_image_resized_in_half_precision_is_accepted():
+    image = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0)).round()
+    resized = torch.nn.functional.interpolate(image.half(), 61, mode="bilinear").float() * 1.0004 - 0.0002
+    assert resized.max() > 1
+    assert resized.min() < 0
+    assert encoding.poisson_encode(resized, 2).shape == (2, *resized.shape)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1.002, "0 to 1.002"), (-0.0011, "-0.0011 to 0"), (float("nan"), "nan")])
+def test_more_than_rounding_is_refused_with_digits_that_show_it(value, shown):
+    with pytest.raises(InputError, match=shown):
+        encoding.spike_times(torch.tensor([0.0, value]))

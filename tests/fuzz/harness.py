@@ -46,7 +46,7 @@ def damage(content: bytes, random_: random.Random, words: Sequence[bytes] = ()) 
             data[at : at + width] = number.to_bytes(width, random_.choice(["little", "big"]))
         elif change == 6:
             data[at:at] = random_.choice([b"\0", b"\n", b"-1", b"1e999", b"nan", b"999999999999", b"[", b"{", b"&a "])
-        else:
+        elif words:
             data[span if random_.random() < 0.5 else slice(at, at)] = random_.choice(words)
     return bytes(data)
 

@@ -69,5 +69,5 @@ def write_fsdd(root, takes=12):
     for digit in range(10):
         for take in range(takes):
             tone = np.sin(2 * np.pi * (300 + 300 * digit) * time) + 0.1 * noise.standard_normal(len(time))
-            soundfile.write(folder / f"{digit}_ann_{take}.wav", 0.4 * tone, 8000)
+            soundfile.write(folder / f"{digit}_george_{take}.wav", 0.4 * tone, 8000)
     return str(root)

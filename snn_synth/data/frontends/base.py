@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -14,6 +15,7 @@ from snn_synth.data.audio import resample, trim_silence
 from snn_synth.errors import InputError
 
 Fit = Literal["stretch", "pad"]
+MAX_PIXELS = 1 << 24
 
 
 class FrontEnd(ABC):
@@ -31,15 +33,14 @@ class FrontEnd(ABC):
         trim_db: what lies further below the loudest 10 ms than this, before and after the word, is cut off.
     """
 
-    FORMAT: ClassVar[int] = 1  # raised when the code of a front end gives other values for the same settings
+    FORMAT: ClassVar[int] = 2  # raised when the code of a front end gives other values for the same settings
 
     def __init__(self, sample_rate: int, frames: int, fit: Fit, trim_db: float) -> None:
-        if sample_rate < 1 or frames < 1:
-            raise InputError(f"Expected a sample rate and frames of at least 1, got {sample_rate} and {frames}")
+        check_whole(1, 384_000, sample_rate=sample_rate)
+        check_whole(1, 100_000, frames=frames)
+        check_number(1e-6, 1000, trim_db=trim_db)
         if fit not in ("stretch", "pad"):
-            raise InputError(f"Expected fit to be stretch or pad, got {fit}")
-        if trim_db <= 0:
-            raise InputError(f"Expected a positive trim_db, got {trim_db}")
+            raise InputError(f"Expected `fit` to be stretch or pad, got {_shown(fit)}")
         self.sample_rate = sample_rate
         self.frames = frames
         self.fit: Fit = fit
@@ -79,6 +80,10 @@ class FrontEnd(ABC):
         return self._fitted(picture).clamp(0, 1).float().contiguous()
 
     def _fitted(self, picture: Tensor) -> Tensor:
+        if len(picture) * self.frames > MAX_PIXELS:
+            raise InputError(
+                f"Expected a picture of at most {MAX_PIXELS} points, got {len(picture)} channels x {self.frames} frames"
+            )
         if self.fit == "stretch":
             return torch.nn.functional.interpolate(picture[None], self.frames, mode="linear", align_corners=True)[0]
         missing = self.frames - picture.shape[1]
@@ -97,6 +102,38 @@ class FrontEnd(ABC):
         return f"{type(self).__name__}({settings})"
 
 
+def check_number(low: float, high: float, **settings: Any) -> None:
+    """Refuse what is no number or lies outside [low, high]: a config from a file may say anything.
+
+    Raises:
+        InputError: it names the setting.
+
+    Example:
+        >>> check_number(0.001, 1000, hop_ms=float("nan"))
+        Traceback (most recent call last):
+        snn_synth.errors.InputError: Expected `hop_ms` to be a number from 0.001 to 1000, got nan
+    """
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:  # type: ignore[operator]
+            raise InputError(f"Expected `{name}` to be a number from {low:g} to {high:g}, got {_shown(value)}")
+
+
+def check_whole(low: int, high: int, **settings: Any) -> None:
+    """As `check_number`, of whole numbers.
+
+    Raises:
+        InputError: it names the setting.
+    """
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:  # type: ignore[operator]
+            raise InputError(f"Expected `{name}` to be a whole number from {low} to {high}, got {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def build_front_end(config: Mapping[str, Any]) -> FrontEnd:
     """Make a front end from its `config()`.
 
@@ -113,16 +150,23 @@ def build_front_end(config: Mapping[str, Any]) -> FrontEnd:
         >>> build_front_end(MelSpectrogram(frames=50).config()).shape
         (39, 50)
     """
+    settings = config.get("init_args", {}) if isinstance(config, Mapping) else None
+    if not isinstance(settings, Mapping):
+        raise InputError(f"Expected a front end's class_path and init_args, got {_shown(config)}")
     kinds = _subclasses(FrontEnd)
     path = str(config.get("class_path"))
     found = [k for k in kinds if path in (k.__name__, _class_path(k), f"{k.__module__}.{k.__qualname__}")]
     if not found:
         known = ", ".join(sorted(map(_class_path, kinds)))
-        raise InputError(f"Expected a front end among {known}, got {path}")
+        raise InputError(f"Expected a front end among {known}, got {_shown(path)}")
+    names = list(inspect.signature(found[0]).parameters)
+    unknown = [name for name in settings if name not in names]
+    if unknown:
+        raise InputError(f"Expected settings of {path} among {', '.join(names)}, got {_shown(unknown[0])}")
     try:
-        front_end: FrontEnd = found[0](**config.get("init_args", {}))
+        front_end: FrontEnd = found[0](**settings)
     except TypeError as error:
-        raise InputError(f"Expected settings of {path}, got: {error}") from error
+        raise InputError(f"Expected settings of {path}, got: {' '.join(str(error).split())}") from error
     return front_end
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snn_synth.data.frontends.base import Fit, FrontEnd
+from snn_synth.data.frontends.base import Fit, FrontEnd, check_number, check_whole
 from snn_synth.errors import InputError
+
+MAX_POINTS = 1 << 24  # 34 seconds at the defaults; the model holds some copies of so many float64
 
 
 class LyonCochleagram(FrontEnd):
@@ -43,11 +45,10 @@ class LyonCochleagram(FrontEnd):
         trim_db: float = 30.0,
     ) -> None:
         super().__init__(sample_rate, frames, fit, trim_db)
-        if min(decimation, ear_q, step_factor, tau_factor, level) <= 0:
-            raise InputError(
-                "Expected positive decimation, ear_q, step_factor, tau_factor and level, "
-                f"got {decimation}, {ear_q}, {step_factor}, {tau_factor} and {level}"
-            )
+        check_whole(1, 10_000, decimation=decimation)
+        check_number(0.5, 1000, ear_q=ear_q)
+        check_number(1e-3, 1000, step_factor=step_factor, level=level)
+        check_number(1e-3, 1e6, tau_factor=tau_factor)
         from snn_synth.data.frontends.passive_ear import design_filters  # here: SciPy's signals take a second
 
         self.decimation = decimation
@@ -64,6 +65,11 @@ class LyonCochleagram(FrontEnd):
 
     def analyse(self, waveform: Tensor) -> Tensor:
         """`[samples]` to `[C, any]` in [0, 1]."""
+        if len(waveform) * self._channels > MAX_POINTS:
+            raise InputError(
+                f"Expected a sound whose samples times the channels are at most {MAX_POINTS}, "
+                f"got {len(waveform)} samples and {self._channels} channels"
+            )
         missing = max(0, self.decimation - len(waveform))  # a click still needs a frame
         sound = torch.nn.functional.pad(waveform.double(), (0, missing)).numpy() * self.level
         from snn_synth.data.frontends.passive_ear import passive_ear

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor
 
 from snn_synth.data._torchaudio import torchaudio
-from snn_synth.data.frontends.base import Fit, FrontEnd
+from snn_synth.data.frontends.base import Fit, FrontEnd, check_number, check_whole
 from snn_synth.errors import InputError
+
+MAX_WEIGHTS = 1 << 22  # of the mel filters: bounds memory
+MAX_POINTS = 1 << 25  # of the spectrogram of a sound
 
 
 class MelSpectrogram(FrontEnd):
@@ -43,16 +46,18 @@ class MelSpectrogram(FrontEnd):
         trim_db: float = 30.0,
     ) -> None:
         super().__init__(sample_rate, frames, fit, trim_db)
-        if min(channels, window_ms, hop_ms, dynamic_range_db) <= 0:
-            raise InputError(
-                "Expected positive channels, window_ms, hop_ms and dynamic_range_db, "
-                f"got {channels}, {window_ms}, {hop_ms} and {dynamic_range_db}"
-            )
+        check_whole(1, 10_000, channels=channels)
+        check_number(1e-3, 10_000, window_ms=window_ms, hop_ms=hop_ms, dynamic_range_db=dynamic_range_db)
         self.channels = channels
         self.window_ms = window_ms
         self.hop_ms = hop_ms
         self.dynamic_range_db = dynamic_range_db
         window = max(1, round(sample_rate * window_ms / 1000))
+        if window * channels > MAX_WEIGHTS:
+            raise InputError(
+                f"Expected a window whose samples times the channels are at most {MAX_WEIGHTS}, "
+                f"got {window} and {channels}"
+            )
         self._power = torchaudio.transforms.MelSpectrogram(
             sample_rate,
             n_fft=2 * window,  # zero-padded: narrow low bands must not fall between two frequencies
@@ -69,6 +74,12 @@ class MelSpectrogram(FrontEnd):
 
     def analyse(self, waveform: Tensor) -> Tensor:
         """`[samples]` to `[C, any]` in [0, 1]."""
+        points = (len(waveform) // self._power.hop_length + 1) * (self._power.n_fft // 2 + 1)
+        if points > MAX_POINTS:
+            raise InputError(
+                f"Expected a spectrogram of at most {MAX_POINTS} points before `fit`, got {points}: "
+                "a shorter sound, a shorter window_ms or a longer hop_ms has fewer"
+            )
         decibel = 10 * torch.log10(self._power(waveform).clamp_min(1e-20))
         scaled: Tensor = 1 + (decibel - decibel.max()) / self.dynamic_range_db
         return scaled.clamp(0, 1)

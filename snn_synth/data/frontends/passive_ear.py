@@ -19,6 +19,7 @@ PREEMPHASIS_CORNER = 300.0  # Hz
 AGC_SECONDS = np.array([0.64, 0.16, 0.04, 0.01])
 AGC_TARGETS = np.array([0.0032, 0.0016, 0.0008, 0.0004])
 AGC_LIMIT = 0.9
+MAX_CHANNELS = 1000
 
 
 def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tuple[Array, Array, Array]:
@@ -50,9 +51,9 @@ def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tupl
     lowest = BREAK_FREQUENCY / np.sqrt(4 * ear_q**2 - 1)  # below it the poles' Q falls under 1/2
     span = np.log(top + bandwidth(top) * ear_q) - np.log(lowest + bandwidth(lowest) * ear_q)
     count = max(0, int(ear_q * span / step_factor)) if top > lowest else 0
-    if count < 2:
+    if not 2 <= count <= MAX_CHANNELS:
         raise InputError(
-            f"Expected a sample rate, ear_q and step_factor that give at least 2 channels, "
+            f"Expected a sample rate, ear_q and step_factor that give at least 2 channels and at most {MAX_CHANNELS}, "
             f"got {sample_rate:g}, {ear_q:g} and {step_factor:g}"
         )
     step = np.exp(np.arange(1, count + 1) * step_factor / ear_q)

@@ -6,6 +6,7 @@ import torch
 
 from snn_synth.data import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
 from snn_synth.errors import InputError
+from tests.fuzz.harness import bounded
 
 KINDS = [MelSpectrogram, LyonCochleagram]
 WORD = torch.sin(2 * torch.pi * 500 * torch.arange(4000) / 8000) * torch.hann_window(4000)
@@ -112,6 +113,30 @@ def test_a_config_runs_no_other_class(path):
 def test_an_unknown_setting_is_named():
     with pytest.raises(InputError, match="bands"):
         build_front_end({"class_path": "MelSpectrogram", "init_args": {"bands": 3}})
+
+
+@pytest.mark.parametrize("config", [None, [], "MelSpectrogram", {"class_path": "MelSpectrogram", "init_args": [1]}])
+def test_what_is_no_config_is_told(config):
+    with pytest.raises(InputError, match="Expected a front end's class_path and init_args"):
+        build_front_end(config)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"frames": "50"}, "`frames` to be a whole number from 1 to 100000, got '50'"),
+        ({"hop_ms": float("nan")}, "`hop_ms` to be a number from 0.001 to 10000, got nan"),
+        ({"channels": 10**12}, "`channels` to be a whole number from 1 to 10000, got 1000000000000"),
+        ({"sample_rate": 384_000, "window_ms": 1000}, "window whose samples times the channels"),
+        ({"frames": 100_000, "channels": 200}, "a picture of at most 16777216 points"),
+        ({"sample_rate": 384_000, "hop_ms": 0.001, "window_ms": 1}, "a spectrogram of at most 33554432 points"),
+        ({"a\nb": 1}, r"Expected settings of MelSpectrogram among sample_rate, .*, got 'a\\nb'"),
+    ],
+)
+def test_absurd_settings_are_told_before_memory_is_taken(setting, message, monkeypatch):
+    monkeypatch.setattr("tests.fuzz.harness.MEMORY", 300 << 20)
+    with pytest.raises(InputError, match=message), bounded():
+        build_front_end({"class_path": "MelSpectrogram", "init_args": setting})(WORD, 8000)
 
 
 def test_a_front_end_prints_its_settings():

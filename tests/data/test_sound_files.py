@@ -1,0 +1,166 @@
+"""Sound files as people have them: headers that are off, formats that nothing here decodes, absurd sizes."""
+
+import contextlib
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from snn_synth.data import read_audio
+from snn_synth.errors import InputError
+from tests.fuzz.harness import bounded
+
+TONE = (16000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).astype("<i2")
+LIST = b"LIST" + struct.pack("<I", 26) + b"INFOISFT" + struct.pack("<I", 14) + b"Lavf58.29.100\0"
+
+
+def wav(data=None, says=None, riff=None, before=b"", after=b""):
+    """A WAV file of 16 bits at 8 kHz, with the sizes that its header says."""
+    data = TONE.tobytes() if data is None else data
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + before
+    body = head + b"data" + struct.pack("<I", len(data) if says is None else says) + data + after
+    return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content, name="word.wav"):
+        (tmp_path / name).write_bytes(content)
+        return read_audio(tmp_path / name)
+
+    return read
+
+
+UNFINISHED = {
+    "its recorder crashed": wav(says=0, riff=0),
+    "its recorder crashed, a full header": wav(says=0, riff=36),
+    "and had written who it was": wav(says=0, riff=0, before=LIST),
+    "libsndfile's own": wav(says=0, riff=8),
+    "ffmpeg to a pipe": wav(says=2**32 - 1, riff=2**32 - 1),
+    "arecord to a pipe": wav(says=2**31 - 1, riff=2**31 - 1),
+    "sox to a pipe": wav(says=0x7FFFF000),
+    "the size of the file": wav(says=16044),
+    "6 bytes too many": wav(says=16006),
+    "RIFF size alone": wav(riff=0),
+    "a chunk after the data": wav(after=LIST),
+    "1 % missing": wav(says=16160),
+}
+
+
+@pytest.mark.parametrize("content", UNFINISHED.values(), ids=UNFINISHED)
+def test_what_is_there_is_read(read, content):
+    waveform, rate = read(content)
+    assert rate == 8000
+    assert np.array_equal(waveform.numpy() * 32768, TONE)
+
+
+def test_a_size_that_reaches_into_the_next_chunk_or_lacks_a_pad_byte_costs_a_few_samples(read):
+    for content in (wav(says=16006, after=LIST), wav(TONE.tobytes()[:-1], after=LIST), wav(says=15994)):
+        waveform, _ = read(content)
+        assert abs(len(waveform) - 8000) <= 3
+        assert np.array_equal(waveform[:7997].numpy() * 32768, TONE[:7997])
+
+
+@pytest.mark.parametrize("says", [16000 + 322, 32000, 0x70000000])
+def test_more_than_one_percent_missing_is_cut_short(read, says):
+    with pytest.raises(InputError, match=rf"Expected {says} bytes of audio, got 16000: .*word\.wav is cut short"):
+        read(wav(says=says))
+
+
+def test_of_a_long_sound_a_tenth_of_a_second_missing_is_cut_short(read):
+    long = np.tile(TONE, 20).tobytes()
+    assert len(read(wav(long, says=len(long) + 1500))[0]) == 160_000
+    with pytest.raises(InputError, match="cut short"):
+        read(wav(long, says=len(long) + 1700))
+
+
+def test_an_empty_recording_with_a_chunk_after_it_is_empty(read):
+    with pytest.raises(InputError, match="got none"):
+        read(wav(b"", after=LIST))
+
+
+def test_an_unfinished_recording_may_be_too_long(read):
+    with pytest.raises(InputError, match=r"at most 30 seconds, got 30\.1"):  # not: at most 30, got 30.0
+        read(wav(np.tile(TONE, 31)[:240_100].tobytes(), says=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("memo.m4a", b"\0\0\0\x20ftypM4A \0\0\0\0"),
+        ("memo.wav", b"\0\0\0\x18ftypisom\0\0\0\0"),  # renamed
+        ("memo.3gp", b"\0\0\0\x14ftyp3gp5\0\0\0\0"),
+        ("memo.webm", b"\x1aE\xdf\xa3\x9fB\x86\x81\x01"),
+        ("memo.opus", b"\x1aE\xdf\xa3\x9fB\x86\x81\x01"),
+        ("memo.wma", b"0&\xb2u\x8ef\xcf\x11\xa6\xd9"),
+        ("memo.AAC", b"\xff\xf1\x50\x80\x02\x1f\xfc"),
+        ("memo.amr", b"#!AMR\n"),
+    ],
+)
+def test_a_format_that_is_not_decoded_gets_a_hint(read, name, head):
+    with pytest.raises(InputError, match=rf"Expected a sound file .*{name}.*: convert it, ffmpeg -i {name} ") as caught:
+        read(head + bytes(range(256)) * 8, name)
+    assert "\n" not in str(caught.value)
+
+
+def test_mp3_and_opus_are_decoded(tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    for name, container, subtype in (("a.mp3", "MP3", "MPEG_LAYER_III"), ("a.opus", "OGG", "OPUS")):
+        soundfile.write(tmp_path / name, tone, 16000, format=container, subtype=subtype)
+        waveform, rate = read_audio(tmp_path / name)
+        assert rate == 16000
+        assert np.abs(waveform[2000:14000].numpy() - tone[2000:14000]).max() < 0.05
+
+
+def flac(path, samples, rate, channels):
+    """A FLAC file of 4,096 samples whose header says it has others."""
+    soundfile.write(path, np.tile(TONE[:4096, None], channels), 96000, format="FLAC")
+    content = bytearray(path.read_bytes())
+    fields = int.from_bytes(content[18:26], "big")  # rate 20 bits, channels 3, bits 5, samples 36
+    fields = (fields & ~(2**36 - 1) & (2**44 - 1)) | rate << 44 | samples
+    content[18:26] = fields.to_bytes(8, "big")
+    path.write_bytes(content)
+
+
+def test_memory_follows_the_sound_and_not_its_header(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.fuzz.harness.MEMORY", 200 << 20)
+    flac(tmp_path / "a.flac", 29 * 384_000, 384_000, channels=8)  # 356 MB as float32
+    with pytest.raises(InputError, match="cut short or damaged"), bounded():
+        read_audio(tmp_path / "a.flac")
+
+
+def test_absurd_sizes_are_refused(tmp_path):
+    flac(tmp_path / "long.flac", 2**36 - 1, 96000, channels=1)
+    with pytest.raises(InputError, match=r"at most 30 seconds, got 715827\.9"):
+        read_audio(tmp_path / "long.flac")
+    flac(tmp_path / "unknown.flac", 0, 96000, channels=1)  # as ffmpeg writes it to a pipe
+    with pytest.raises(
+        InputError, match=r"says how long .* convert it, ffmpeg -i unknown\.flac unknown-converted\.wav"
+    ):
+        read_audio(tmp_path / "unknown.flac")
+    soundfile.write(tmp_path / "fast.wav", TONE, 2_000_000)
+    with pytest.raises(InputError, match="at most 1000000 Hz, got 2000000 Hz"):
+        read_audio(tmp_path / "fast.wav")
+
+
+@pytest.mark.parametrize("field", [b"sample_count -i x9999999999", b"sample_count -i 99999999999999999999", b""])
+@pytest.mark.parametrize("size", [b"   1024", b"      0", b"99999999", b"     x1"])
+def test_a_sphere_header_with_junk_is_a_sound_or_one_sentence(tmp_path, field, size):
+    path = tmp_path / "word.wav"
+    soundfile.write(path, TONE, 8000, format="NIST", subtype="PCM_16")
+    content = path.read_bytes()
+    content = content.replace(b"sample_count -i 8000", field, 1).replace(b"   1024", size, 1)
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        waveform, rate = read_audio(path)
+        assert abs(len(waveform) - 8000) < 20
+        assert rate == 8000
+
+
+def test_three_channels_are_averaged_over_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("snn_synth.data.sound_files.BLOCK", 1000)
+    samples = torch.rand(5003, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    soundfile.write(tmp_path / "a.wav", samples.numpy(), 8000, subtype="FLOAT")
+    assert torch.equal(read_audio(tmp_path / "a.wav")[0], samples.mean(1))
