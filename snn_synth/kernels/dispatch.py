@@ -51,6 +51,8 @@ def path(*tensors: Tensor | None) -> Path:
         >>> path(torch.zeros(3)), path(torch.zeros(3, dtype=torch.float64))
         ('numba', 'reference')
     """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # first: the compiler cannot read a ContextVar
+        return "reference"
     given = [x for x in tensors if x is not None]
     device = given[0].device
     fast: Path = "numba" if device.type == "cpu" else "triton"
@@ -58,7 +60,6 @@ def path(*tensors: Tensor | None) -> Path:
         _forced.get() not in (None, fast)
         or device.type not in ("cpu", "cuda")
         or (fast == "triton" and not _triton_installed())
-        or torch.compiler.is_compiling()
         or not all(_plain(x, device) for x in given)
     ):
         return "reference"
@@ -97,7 +98,9 @@ def constant(x: float | Tensor) -> bool:
         >>> constant(0.9), constant(torch.tensor(0.9)), constant(torch.tensor([0.9, 0.8]))
         (True, True, False)
     """
-    return not isinstance(x, Tensor) or (x.numel() == 1 and not x.requires_grad)
+    return not isinstance(x, Tensor) or (
+        x.numel() == 1 and not x.requires_grad and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    )
 
 
 def check_once() -> None:

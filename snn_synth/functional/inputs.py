@@ -1,0 +1,60 @@
+"""What people hand over, as the tensors that the equations take."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+
+
+def as_values(x: Any, like: Tensor | None = None, name: str = "values") -> Tensor:
+    """A tensor or NumPy array of any real dtype as a tensor of floating dtype; spikes, zeros and ones, stay exact.
+
+    Args:
+        x: what was given.
+        like: a tensor whose dtype is needed, a weight say; without it floating dtypes stay, and integers and booleans
+            become PyTorch's default dtype.
+        name: of ``x``, for the error.
+
+    Raises:
+        InputError: for anything else.
+
+    Example:
+        >>> as_values(np.array([0, 1], dtype=np.uint8)), as_values(torch.tensor([True]), torch.zeros(1).half())
+        (tensor([0., 1.]), tensor([1.], dtype=torch.float16))
+    """
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        native = x.dtype.newbyteorder("=") if x.dtype.itemsize < 16 else np.dtype(np.float64)
+        x = torch.from_numpy(np.array(x, dtype=native))  # a copy: PyTorch takes no negative strides or read-only memory
+    if not isinstance(x, Tensor) or x.is_complex() or x.layout != torch.strided:
+        kind = f"a {x.layout} tensor of {x.dtype}" if isinstance(x, Tensor) else _kind(x)
+        raise InputError(f"Expected {name} as a dense tensor or NumPy array of real numbers, got {kind}")
+    if like is not None:
+        return x.to(like.dtype)
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
+
+
+def as_constant(name: str, value: Any) -> Tensor:
+    """A finite number, or one for each neuron, as a float64 tensor on the CPU, whatever the default device is.
+
+    Raises:
+        InputError: for NaN, infinity and what is no number.
+
+    Example:
+        >>> as_constant("alpha", 0.1)
+        tensor(0.1000, dtype=torch.float64)
+    """
+    try:
+        kind = torch.as_tensor(value, device="cpu").dtype
+        constant = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        kind = None
+    if kind is None or kind == torch.bool or kind.is_complex or not constant.isfinite().all():
+        raise InputError(f"Expected `{name}` to be a finite number, or one for each neuron, got {value!r}")
+    return constant
+
+
+def _kind(x: Any) -> str:
+    return f"an array of {x.dtype}" if isinstance(x, np.ndarray) else f"{type(x).__name__}"
