@@ -43,8 +43,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         one step: ``[B, ...]``; :meth:`scan`: ``[T, B, ...]``. The results have the dtype of the input.
 
     Raises:
-        InputError: for ``alpha`` outside [0, 1], a threshold that is not positive, what is no finite number, or arguments
-            that would make it another neuron.
+        InputError: for ``alpha`` outside [0, 1], a threshold that is not positive, what is no finite number, or
+            arguments that would make it another neuron.
 
     Source:
         Roy, Panda & Roy 2019, eq. 1-4.
@@ -59,6 +59,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         >>> spk.flatten().tolist()
         [0.0, 1.0, 0.0, 1.0]
     """
+
+    mem: Tensor
 
     def __init__(
         self, alpha: float | Tensor = 0.1, threshold: float | Tensor = 1.0, slope: float = 1.0, **leaky: Any
@@ -129,7 +131,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         elif mem.shape != input_.shape:
             raise InputError(f"Expected `mem` of shape {list(input_.shape)}, got {list(mem.shape)}")
         spikes, mem = self._step(input_, mem)
-        if self.init_hidden or self._forward_hooks:  # a monitor reads it; else the caller holds the state, and its graph
+        if self.init_hidden or self._forward_hooks:  # a monitor reads it; else the caller holds the state and its graph
             self.mem = mem
         return spikes if self.init_hidden and not self.output else (spikes, mem)
 
@@ -155,8 +157,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
             return self._graded(spikes), membranes
         if self.init_hidden:
             raise InputError(
-                "Expected a plain neuron in `scan` with init_hidden=True, got hooks, another surrogate or an option that "
-                "changes its step: call it step by step"
+                "Expected a plain neuron in `scan` with init_hidden=True, got hooks, another surrogate or an option "
+                "that changes its step: call it step by step"
             )
         check_scan(currents, mem)
         steps = []
@@ -258,7 +260,7 @@ def has_hooks(module: nn.Module) -> bool:
         or module._forward_hooks
         or module._backward_pre_hooks
         or module._backward_hooks
-        or nn.modules.module._has_any_global_hook()
+        or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
     )
 
 

@@ -2,9 +2,8 @@
 
 from torch import Tensor, nn
 
-from snn_synth.errors import InputError
 from snn_synth.functional import spike
-from snn_synth.functional.inputs import as_constant
+from snn_synth.functional.inputs import positive
 
 
 class SigmoidCentered(nn.Module):
@@ -36,10 +35,7 @@ class SigmoidCentered(nn.Module):
     def __init__(self, slope: float = 1.0) -> None:
         """Check and keep the slope."""
         super().__init__()
-        steepness = as_constant("slope", slope)
-        if steepness.numel() != 1 or not steepness > 0:
-            raise InputError(f"Expected `slope` to be one positive number, got {slope}")
-        self.slope = float(steepness)
+        self.slope = positive("slope", slope)
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of ``x``, the membrane potential minus the threshold."""

@@ -80,12 +80,13 @@ def membrane_losses(
         InputError: if the shapes do not fit or have fewer than three axes, or there is no time step.
 
     Example:
-        >>> membrane_losses(torch.tensor([[[0.25, 1.5]]]), torch.tensor([[[1.0, 0.0]]]), weight=torch.tensor([2.0, 0.0]))
+        >>> membrane, target = torch.tensor([[[0.25, 1.5]]]), torch.tensor([[[1.0, 0.0]]])
+        >>> membrane_losses(membrane, target, weight=torch.tensor([2.0, 0.0]))
         tensor([[0.5625]])
     """
     membrane = as_values(membrane, name="membrane")
     if membrane.dim() < 3 or len(membrane) == 0:
-        raise InputError(f"Expected membrane of shape [T, B, neurons...] with T >= 1, got {list(membrane.shape)}")
+        raise InputError(f"Expected membrane of shape [T, B, neurons...], got {list(membrane.shape)} (T >= 1)")
     error = membrane_error(membrane, target_spikes, threshold, mask)
     squares = error.to(torch.promote_types(error.dtype, torch.float32)).square()  # half precision would overflow
     if weight is not None:
@@ -93,7 +94,7 @@ def membrane_losses(
             raise InputError(
                 f"Expected a weight for each neuron, of shape {list(membrane.shape[2:])}, got {list(weight.shape)}"
             )
-        squares = squares * weight
+        squares = squares * weight.to(squares)
     return 0.5 * squares.flatten(2).sum(-1)
 
 
@@ -157,8 +158,8 @@ def rate_loss(spikes: Tensor, target_spikes: Tensor) -> Tensor:
     target_spikes = as_values(target_spikes, spikes, "target spikes")
     if spikes.shape != target_spikes.shape or spikes.dim() < 3 or len(spikes) == 0:
         raise InputError(
-            f"Expected spikes and target spikes of one shape [T, B, neurons...] with T >= 1, got {list(spikes.shape)} "
-            f"and {list(target_spikes.shape)}"
+            f"Expected spikes and target spikes of one shape [T, B, neurons...], got {list(spikes.shape)} "
+            f"and {list(target_spikes.shape)} (T >= 1)"
         )
     error = spikes.mean(0) - target_spikes.mean(0)
     return 0.5 * len(spikes) * error.square().flatten(1).sum(1).mean()

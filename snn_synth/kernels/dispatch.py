@@ -51,7 +51,8 @@ def path(*tensors: Tensor | None) -> Path:
         >>> path(torch.zeros(3)), path(torch.zeros(3, dtype=torch.float64))
         ('numba', 'reference')
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # first: the compiler cannot read a ContextVar
+    # First, because the compiler cannot read a ContextVar.
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return "reference"
     given = [x for x in tensors if x is not None]
     device = given[0].device

@@ -10,6 +10,7 @@ from snn_synth import functional
 from snn_synth.functional.lif import Scalar, check_scan
 from snn_synth.kernels.dispatch import check_once, constant, kernel, path
 
+
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(

@@ -123,7 +123,7 @@ class SpikingStack(Pretrained):
         layers: Any = list(self.layers)
         spikes = as_values(spikes, next(layers[first][0].parameters(), None), "spikes")
         if spikes.dim() != 3 or spikes.shape[-1] != expected or len(spikes) == 0:
-            raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)}")
+            raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)} (T >= 1)")
         hidden_spikes = []
         *before, (operator, output_neuron) = layers[first:last]
         for hidden_operator, neuron in before:
