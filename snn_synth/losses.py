@@ -19,18 +19,18 @@ class masked_membrane_loss(LossFunctions):  # type: ignore[misc]  # noqa: N801  
     Args:
         threshold: :math:`V_{th}` of the output neurons.
         mask: False keeps the error of every neuron (the paper's figure 4A).
-        reduction: over the batch: ``mean``, ``sum``, or ``none`` for the loss of each sample. Over time it is the mean, as
-            in ``snntorch.functional``.
+        reduction: over the batch: ``mean``, ``sum``, or ``none`` for the loss of each sample. Over time it is the mean,
+            as in ``snntorch.functional``.
         weight: of each output neuron in the sum of squares; where there is one neuron for a class, of the classes.
 
     Shape:
-        ``mem_out`` (V before reset) and ``targets`` (X, zeros and ones): ``[T, B, neurons]``; ``weight``: ``[neurons]``;
-        the result is a scalar, or ``[B]`` with ``none``. The mean of no sample is NaN, as in
+        ``mem_out`` (V before reset) and ``targets`` (X, zeros and ones): ``[T, B, neurons]``; ``weight``:
+        ``[neurons]``; the result is a scalar, or ``[B]`` with ``none``. The mean of no sample is NaN, as in
         ``torch.nn.functional.mse_loss``.
 
     Raises:
-        InputError: for a threshold that is not a positive number, another reduction, weights that are no finite numbers,
-            or shapes that do not fit.
+        InputError: for a threshold that is not a positive number, another reduction, weights that are no finite
+            numbers, or shapes that do not fit.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-9.

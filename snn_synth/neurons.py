@@ -137,8 +137,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def mem_reset(self, mem: Tensor) -> Tensor:
         """1 where a neuron starts again from 0 after the membrane potential ``mem``, a constant."""
-        reset: Tensor = self.spike_grad(mem - of_dtype(self.threshold, mem))
-        return reset.detach()
+        return self._fire(mem - of_dtype(self.threshold, mem)).detach()
 
     def reset_mem(self) -> Tensor:
         """Forget the hidden state; the empty tensor starts from rest, with any batch size."""
@@ -191,12 +190,16 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         if self.state_quant:
             mem = self.state_quant(mem)
         above = mem - of_dtype(self.threshold, mem)
-        fired = self.spike_grad(above)  # eq. 2
+        fired = self._fire(above)  # eq. 2
         if self.inhibition:  # of the neurons of a sample, the one with the highest potential alone
             fired = fired * torch.zeros_like(fired).scatter(1, above.argmax(1, keepdim=True), 1)
         if not self.reset_delay:
             mem = mem - (fired - reset) * mem
         return self._graded(fired), mem
+
+    def _fire(self, above: Tensor) -> Tensor:
+        fired: Tensor = self.spike_grad(above)
+        return fired.to(above.dtype)  # snnTorch's surrogates give float32
 
     def _graded(self, spikes: Tensor) -> Tensor:
         factor = self.graded_spikes_factor

@@ -84,8 +84,10 @@ def positive(name: str, value: Any) -> float:
         number = as_constant(name, value)
     except InputError:
         number = torch.empty(0)
-    if number.numel() != 1 or not number > 0:
-        raise InputError(f"Expected `{name}` to be positive and finite, got {value!r}")
+    if number.numel() != 1:
+        raise InputError(f"Expected `{name}` to be positive, got {value!r}, which is not one finite number")
+    if not number > 0:
+        raise InputError(f"Expected `{name}` to be positive, got {value}")
     return float(number)
 
 
