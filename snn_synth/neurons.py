@@ -12,7 +12,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_constant, as_values
 from snn_synth.functional.lif import check_scan, of_dtype
 from snn_synth.kernels import lif_scan, lif_scan_loss
-from snn_synth.kernels.dispatch import constant, path
+from snn_synth.kernels.dispatch import constant, has_hooks, path
 from snn_synth.surrogate import SigmoidCentered
 
 _OURS = {
@@ -222,15 +222,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SigmoidLeaky":
         # Constants follow to another device, but keep their dtype, and their values on `meta` and back.
-        constants = self._take_constants()
+        constants = {name: x for name in _CONSTANTS if (x := self._buffers.pop(name, None)) is not None}
         super()._apply(fn, recurse)
-        self._place(constants)
-        return self
-
-    def _take_constants(self) -> dict[str, Tensor]:
-        return {name: x for name in _CONSTANTS if (x := self._buffers.pop(name, None)) is not None}
-
-    def _place(self, constants: dict[str, Tensor]) -> None:
         device = self.mem.device
         for name, x in constants.items():
             if device.type == "mps" and x.dim() > 0:  # it has no float64, and takes one number from the CPU
@@ -238,6 +231,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
             elif device.type not in ("mps", "meta"):
                 x = x.to(device)
             self._buffers[name] = x
+        return self
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         reset = state_dict.get(f"{prefix}reset_mechanism_val")
@@ -247,24 +241,6 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
                 f"Expected the state of neurons with reset_mechanism='zero', got {mechanism!r} in {prefix or 'it'}"
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether something waits for each call of this module, or of any.
-
-    Example:
-        >>> module = nn.Identity()
-        >>> handle = module.register_forward_hook(print)
-        >>> has_hooks(module), has_hooks(nn.Identity())
-        (True, False)
-    """
-    return bool(
-        module._forward_pre_hooks
-        or module._forward_hooks
-        or module._backward_pre_hooks
-        or module._backward_hooks
-        or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
-    )
 
 
 def reset_states(module: nn.Module) -> None:

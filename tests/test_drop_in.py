@@ -426,6 +426,7 @@ def test_networks_export_and_give_the_same_spikes(make, inputs, tmp_path):
         assert wanted.any()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_networks_compile_in_one_graph_and_trace():
     net, x, other = Both(network([6, 5, 4])), spikes_of(7, 3, 6), spikes_of(7, 3, 6, seed=1)

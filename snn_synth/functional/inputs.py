@@ -66,7 +66,8 @@ def as_constant(name: str, value: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         kind = None
     if kind is None or kind == torch.bool or kind.is_complex or not constant.isfinite().all():
-        raise InputError(f"Expected `{name}` to be a finite number, or one for each neuron, got {value!r}")
+        shown = " ".join(repr(value).split())[:100]  # a tensor has many lines
+        raise InputError(f"Expected `{name}` to be a finite number, or one for each neuron, got {shown}")
     return constant
 
 

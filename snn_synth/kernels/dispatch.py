@@ -104,6 +104,24 @@ def constant(x: float | Tensor) -> bool:
     )
 
 
+def has_hooks(module: torch.nn.Module) -> bool:
+    """Whether something waits for each call of this module, or of any: a kernel that takes its place would be silent.
+
+    Example:
+        >>> module = torch.nn.Identity()
+        >>> handle = module.register_forward_hook(print)
+        >>> has_hooks(module), has_hooks(torch.nn.Identity())
+        (True, False)
+    """
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_pre_hooks
+        or module._backward_hooks
+        or torch.nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
+
+
 def check_once() -> None:
     """Called in a backward pass: kernels have no second derivative, which would silently count as zero.
 

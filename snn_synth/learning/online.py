@@ -10,8 +10,9 @@ from torch.nn.parallel import DistributedDataParallel
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import Trace, traced_current
+from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.learning.layers import Layers, check_steps, layers_of
-from snn_synth.neurons import SigmoidLeaky, has_hooks
+from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import SpikeLinear
 
 Backward = Callable[[Tensor], Any]

@@ -84,6 +84,8 @@ class _Cache(FunctionCache):
         try:
             return super().load_overload(*what)  # type: ignore[no-untyped-call]
         except Exception:  # a damaged file raises whatever unpickling raises
+            with contextlib.suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
             return None
 
     def save_overload(self, *what: Any) -> None:
