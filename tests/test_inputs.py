@@ -189,3 +189,29 @@ def test_nothing_is_copied_that_needs_no_change():
     assert firing_rate(spikes).dtype == torch.float32
     linear = nn.Linear(6, 4)
     assert as_values(X, linear.weight) is X
+
+
+def test_no_samples_and_no_steps_of_metrics_encoders_and_maps():
+    none, keys = IMAGES[:0], torch.zeros(0, dtype=torch.int64)
+    for encode in (
+        lambda x: poisson_encode(x, 5),
+        lambda x: poisson_encode(x, 5, keys=keys),
+        lambda x: latency_encode(x, 5),
+    ):
+        assert encode(none).shape == (5, 0, 1, 8, 8)
+    assert AESNN(64, 9).reconstruct(none, 4, keys=keys).shape == (0, 1, 8, 8)
+    a2i = AudioToImage(ACSNN(64, 5, 4), AESNN(9, 4), (1, 3, 3))
+    assert a2i.synthesize(none, 4, keys=keys).shape == (0, 1, 3, 3)
+    for metric in (StandardizedMSE(), SpikeMSE()):
+        metric.update(X[:, :0], X[:, :0]) if isinstance(metric, SpikeMSE) else metric.update(none, none)
+        assert metric.count == 0
+    assert firing_rate(X[:, :0]).isnan().all()
+    assert unpack(pack(X[:, :0])).shape == (7, 0, 6)
+    assert quantize(X[:0], 2).shape == (0, 3, 6)
+    for run in (firing_rate, lambda x: synaptic_operations(x, 2), lambda x: SpikeMSE().update(x, x)):
+        with pytest.raises(InputError, match=r"spikes of shape \[T, B, ...\], got \[0, 3, 6\] \(T >= 1\)"):
+            run(X[:0])
+    with pytest.raises(InputError, match="T_h >= 1"):
+        repeat_map(X[:0], 3)
+    with pytest.raises(InputError, match="T >= 1"):
+        rate_loss(X[:0], X[:0])

@@ -63,7 +63,7 @@ def bptt_loss(
         raise InputError("Expected a `chunk` to truncate at, got truncate=True without one")
     out, neuron = model(spikes), layers[-1][1]
     currents = getattr(out, "currents", None)
-    if currents is None or out.ran is not None:
+    if currents is None or getattr(out, "ran", None) is not None:
         return neuron.membrane_loss(out.membrane, targets, mask)
     return neuron.scan_loss(currents, targets, mask)
 

@@ -28,7 +28,7 @@ def layers_of(model: nn.Module) -> Layers:
     if not layers or not all(isinstance(neuron, SigmoidLeaky) for _, neuron in layers):
         raise InputError(
             f"Expected `.layers` of {type(network).__name__} to be pairs of a linear operator and a SigmoidLeaky, got "
-            f"{network.layers}"
+            f"{[type(neuron).__name__ for _, neuron in layers] or type(network.layers).__name__}"
         )
     return layers
 
