@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_tensor, as_values
 
 
 class PackedSpikes(NamedTuple):
@@ -41,6 +42,7 @@ def pack(spikes: Tensor) -> PackedSpikes:
         >>> packed.data, packed.num_steps
         (tensor([[172]], dtype=torch.uint8), 2)
     """
+    spikes = as_tensor(spikes, "spikes")
     if spikes.dim() != 3:
         raise InputError(f"Expected spikes of shape [T_h, B, N], got {list(spikes.shape)}")
     if not ((spikes == 0) | (spikes == 1)).all():
@@ -110,6 +112,9 @@ def quantize(values: Tensor, bits: int) -> Tensor:
     """
     if bits < 1:
         raise InputError(f"Expected `bits` to be at least 1, got {bits}")
+    values = as_values(values)
+    if values.numel() == 0:
+        return values
     if (values < 0).any():
         raise InputError(f"Expected values of at least 0, got {values.min().item():g}")
     step = values.max().clamp(min=torch.finfo(values.dtype).tiny) / (2.0**bits - 1)
@@ -153,7 +158,7 @@ def repeat_map(hidden: Tensor, num_steps: int) -> Tensor:
         ``[T_h, B, N]`` to ``[T, B, N]``.
 
     Raises:
-        InputError: if ``num_steps`` is below 1.
+        InputError: if ``num_steps`` or :math:`T_h` is below 1.
 
     Source:
         Roy, Panda & Roy 2019, section 4.2.3.
@@ -164,4 +169,7 @@ def repeat_map(hidden: Tensor, num_steps: int) -> Tensor:
     """
     if num_steps < 1:
         raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
+    hidden = as_tensor(hidden, "spike maps")
+    if hidden.dim() == 0 or len(hidden) == 0:
+        raise InputError(f"Expected spike maps of shape [T_h, B, N], got {list(hidden.shape)} (T_h >= 1)")
     return hidden[torch.arange(num_steps, device=hidden.device) % len(hidden)]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from snn_synth.functional.metrics import firing_rate, standardized_mse, synaptic_operations
+from snn_synth.functional.inputs import as_values
+from snn_synth.functional.metrics import firing_rate, spike_mse, standardized_mse, synaptic_operations
 
 __all__ = ["Mean", "SpikeMSE", "StandardizedMSE", "firing_rate", "synaptic_operations"]
 
@@ -40,6 +41,7 @@ class Mean(Metric):
 
     def update(self, values: Tensor) -> None:
         """Add a batch."""
+        values = as_values(values)
         self.total = self.total + values.sum()
         self.count = self.count + values.numel()
 
@@ -92,4 +94,4 @@ class SpikeMSE(StandardizedMSE):
 
     def update(self, output_spikes: Tensor, input_spikes: Tensor) -> None:  # type: ignore[override]
         """Add a batch."""
-        super().update(output_spikes.sum(0), input_spikes.sum(0))
+        Mean.update(self, spike_mse(output_spikes, input_spikes))

@@ -7,15 +7,20 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from snn_synth import functional
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_constant, as_values
+from snn_synth.functional.lif import check_scan, of_dtype
 from snn_synth.kernels import lif_scan, lif_scan_loss
+from snn_synth.kernels.dispatch import constant, has_hooks, path
 from snn_synth.surrogate import SigmoidCentered
 
 _OURS = {
     "beta": "alpha (beta = 1 - alpha)",
-    "spike_grad": "slope",
+    "spike_grad": "slope, or to assign another surrogate to `neuron.spike_grad`",
     "reset_mechanism": "alpha and threshold alone",
 }
+_CONSTANTS = ("beta", "threshold", "graded_spikes_factor", "reset_mechanism_val")
 
 
 class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
@@ -25,20 +30,21 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         V[t] = (1-\alpha)\,V[t-1]\,(1-A[t-1]) + Z[t], \qquad A[t] = [V[t] \ge V_{th}]
 
     It is called like ``snn.Leaky``: ``spk, mem = neuron(current, mem)``, where ``mem`` is V before its reset. Unlike
-    there, calling it without ``mem`` starts from rest, and no state is kept, unless ``init_hidden=True``.
+    there, calling it without ``mem`` starts from rest, and no state is kept, unless ``init_hidden=True``. Every option
+    of ``snn.Leaky``, and what it does here: docs/neuron.md.
 
     Args:
-        alpha: leak; 0 integrates without loss. snnTorch's ``beta`` is ``1 - alpha``.
-        threshold: :math:`V_{th}`.
+        alpha: leak, one number or one for each neuron; 0 integrates without loss. snnTorch's ``beta`` is ``1 - alpha``.
+        threshold: :math:`V_{th}`, one number or one for each neuron.
         slope: steepness of the surrogate's sigmoid.
         **leaky: further arguments of ``snn.Leaky``: ``init_hidden``, ``output``, ``learn_beta``, ...
 
     Shape:
-        one step: ``[B, ...]``; :meth:`scan`: ``[T, B, ...]``.
+        one step: ``[B, ...]``; :meth:`scan`: ``[T, B, ...]``. The results have the dtype of the input.
 
     Raises:
-        InputError: for ``alpha`` outside [0, 1], a threshold that is not positive, or arguments that would make it
-            another neuron.
+        InputError: for ``alpha`` outside [0, 1], a threshold that is not positive, what is no finite number, or
+            arguments that would make it another neuron.
 
     Source:
         Roy, Panda & Roy 2019, eq. 1-4.
@@ -54,12 +60,13 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         [0.0, 1.0, 0.0, 1.0]
     """
 
+    mem: Tensor
+
     def __init__(
         self, alpha: float | Tensor = 0.1, threshold: float | Tensor = 1.0, slope: float = 1.0, **leaky: Any
     ) -> None:
         """Check everything before snnTorch registers the neuron."""
-        leak = torch.as_tensor(alpha, dtype=torch.float64)
-        height = torch.as_tensor(threshold, dtype=torch.float64)
+        leak, height = as_constant("alpha", alpha), as_constant("threshold", threshold)
         if not ((leak >= 0) & (leak <= 1)).all():
             raise InputError(f"Expected `alpha` in [0, 1], got {alpha}")
         if not (height > 0).all():
@@ -68,15 +75,22 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
             if name in leaky:
                 raise InputError(f"SigmoidLeaky sets `{name}` itself: expected {instead}, got {name}={leaky[name]!r}")
         surrogate = SigmoidCentered(slope)
-        # Parameters are float32 as everywhere; constants stay float64, so that a double model sees alpha exactly.
-        beta = (1 - leak).to(torch.float32 if leaky.get("learn_beta") else torch.float64)
-        height = height.to(torch.float32 if leaky.get("learn_threshold") else torch.float64)
+        # Learned, they are parameters like any; constants stay float64, so that a double model sees alpha exactly.
+        numbers = {"beta": 1 - leak, "threshold": height}
+        if "graded_spikes_factor" in leaky:
+            numbers["graded_spikes_factor"] = as_constant("graded_spikes_factor", leaky.pop("graded_spikes_factor"))
+        for name, number in numbers.items():
+            if leaky.get(f"learn_{name}"):
+                numbers[name] = number.to(torch.get_default_dtype())
+        device = torch.get_default_device()
         try:
-            super().__init__(beta=beta, threshold=height, spike_grad=surrogate, reset_mechanism="zero", **leaky)
+            with torch.device("cpu"):  # snnTorch reads values, which there are none of on `meta`
+                super().__init__(spike_grad=surrogate, reset_mechanism="zero", **numbers, **leaky)
         except TypeError as error:
             raise InputError(f"Expected the arguments of snntorch.Leaky, got {sorted(leaky)} ({error})") from None
         if not self.init_hidden:  # snnTorch's registry would keep the neuron alive for ever
             snn.SpikingNeuron.instances[:] = [n for n in snn.SpikingNeuron.instances if n is not self]
+        self.to(device)
 
     @property
     def slope(self) -> float:
@@ -88,43 +102,145 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         """Share of the membrane potential that is left after a step, ``1 - alpha``."""
         return self.beta.clamp(0, 1) if isinstance(self.beta, nn.Parameter) else self.beta
 
+    @property
+    def plain(self) -> bool:
+        """Whether a step is the equation above and nothing else, for which there are kernels.
+
+        No option changes it, no subclass, no other surrogate, and no hook waits for each step.
+        """
+        return (
+            getattr(self.forward, "__func__", None) is SigmoidLeaky.forward
+            and type(self).scan is SigmoidLeaky.scan
+            and type(self.spike_grad) is SigmoidCentered
+            and not (self.inhibition or self.state_quant or self.surrogate_disable)
+            and bool(self.reset_delay)
+            and not (has_hooks(self) or has_hooks(self.spike_grad))
+        )
+
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """One time step, as ``snn.Leaky``: ``(spk, mem)``, or ``spk`` alone with ``init_hidden`` and not ``output``."""
+        input_ = as_values(input_, name="currents")
         if self.init_hidden:
-            return super().forward(input_, mem)
-        if mem is None or mem.numel() == 0:  # snnTorch's reset_mem() gives an empty tensor
+            if mem is not None:
+                raise TypeError("`mem` should not be passed as an argument while `init_hidden=True`")
+            mem = self.mem if self.mem.shape == input_.shape else None
+        elif mem is not None and mem.numel() == 0:  # snnTorch's reset_mem() gives an empty tensor
+            mem = None
+        if mem is None:
             mem = torch.zeros_like(input_)
         elif mem.shape != input_.shape:
             raise InputError(f"Expected `mem` of shape {list(input_.shape)}, got {list(mem.shape)}")
-        result = super().forward(input_, mem)
-        self.mem = input_.new_zeros(0)  # the caller holds the state, and with it the graph
-        return result
+        spikes, mem = self._step(input_, mem)
+        if self.init_hidden or self._forward_hooks:  # a monitor reads it; else the caller holds the state and its graph
+            self.mem = mem
+        return spikes if self.init_hidden and not self.output else (spikes, mem)
+
+    def mem_reset(self, mem: Tensor) -> Tensor:
+        """1 where a neuron starts again from 0 after the membrane potential ``mem``, a constant."""
+        return self._fire(mem - of_dtype(self.threshold, mem)).detach()
+
+    def reset_mem(self) -> Tensor:
+        """Forget the hidden state; the empty tensor starts from rest, with any batch size."""
+        self.mem = torch.zeros_like(self.mem) if self.init_hidden else self.mem.new_zeros(0)
+        return self.mem
 
     def scan(self, currents: Tensor, mem: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """All time steps: ``[T, B, ...]`` to ``(spikes, membrane)`` of that shape, membrane before reset."""
-        self._check_plain()
-        spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
-        factor = self.graded_spikes_factor
-        return (spikes if not factor.requires_grad and factor == 1 else spikes * factor), membranes
+        """All time steps: ``[T, B, ...]`` to ``(spikes, membrane)`` of that shape, membrane before reset.
+
+        The same as one call per step, from rest or from ``mem``. Hooks see each step, for which a neuron that has some
+        gives up its kernel.
+        """
+        currents = as_values(currents, name="currents")
+        if self.plain:
+            spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
+            return self._graded(spikes), membranes
+        if self.init_hidden:
+            raise InputError(
+                "Expected a plain neuron in `scan` with init_hidden=True, got hooks, another surrogate or an option "
+                "that changes its step: call it step by step"
+            )
+        check_scan(currents, mem)
+        steps = []
+        for current in currents:
+            spikes, mem = self(current, mem)
+            steps.append((spikes, mem))
+        self.reset_mem()
+        spikes, membranes = (torch.stack(every) for every in zip(*steps, strict=True))
+        return spikes, membranes
 
     def scan_loss(self, currents: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
         """Masked membrane loss of a :meth:`scan` from rest against target spikes, both ``[T, B, ...]``, in one pass."""
-        self._check_plain()
-        return lif_scan_loss(currents, targets, self.decay, self.threshold, mask)
+        if not self.plain:
+            return self.membrane_loss(self.scan(currents)[1], targets, mask)
+        currents = as_values(currents, name="currents")
+        return lif_scan_loss(currents, as_values(targets, currents, "targets"), self.decay, self.threshold, mask)
 
-    def _check_plain(self) -> None:
-        if self.inhibition or self.state_quant or not self.reset_delay or self.surrogate_disable:
-            raise InputError("Expected a plain neuron in `scan`; call it step by step with inhibition or state_quant")
+    def membrane_loss(self, membranes: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
+        """The same loss of membranes that :meth:`scan` returned."""
+        if self.inhibition or not self.reset_delay:
+            raise InputError(
+                "Expected an output neuron without inhibition and with reset_delay=True, as the membrane loss takes V "
+                "before its reset and fires wherever V reaches the threshold: use a loss of its spikes"
+            )
+        return functional.membrane_loss(membranes, targets, self.threshold, mask)
+
+    def _step(self, current: Tensor, mem: Tensor) -> tuple[Tensor, Tensor]:
+        reset = self.mem_reset(mem)
+        mem = of_dtype(self.decay, mem) * ((1 - reset) * mem) + current  # eq. 1
+        if self.state_quant:
+            mem = self.state_quant(mem)
+        above = mem - of_dtype(self.threshold, mem)
+        fired = self._fire(above)  # eq. 2
+        if self.inhibition:  # of the neurons of a sample, the one with the highest potential alone
+            fired = fired * torch.zeros_like(fired).scatter(1, above.argmax(1, keepdim=True), 1)
+        if not self.reset_delay:
+            mem = mem - (fired - reset) * mem
+        return self._graded(fired), mem
+
+    def _fire(self, above: Tensor) -> Tensor:
+        fired: Tensor = self.spike_grad(above)
+        return fired.to(above.dtype)  # snnTorch's surrogates give float32
+
+    def _graded(self, spikes: Tensor) -> Tensor:
+        factor = self.graded_spikes_factor
+        if path(spikes) != "reference" and constant(factor) and factor == 1:
+            return spikes
+        return spikes * of_dtype(factor, spikes)
+
+    @staticmethod
+    def _surrogate_bypass(above: Tensor) -> Tensor:
+        """With ``surrogate_disable``: snnTorch's own fires above the threshold alone, and always in float32."""
+        return (above >= 0).to(above.dtype)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Take a function as another surrogate too; PyTorch takes nothing but a module in a module's place."""
+        if name == "reset_mechanism" and value != "zero":
+            raise InputError(f"Expected reset_mechanism='zero', the one of this neuron, got {value!r}")
+        if name == "spike_grad" and not isinstance(value, nn.Module):
+            self._modules.pop(name, None)
+        super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SigmoidLeaky":
-        # Scalar constants follow to another device, and stay float64 whatever the dtype of the module.
-        names = [n for n in ("beta", "threshold") if (b := self._buffers.get(n)) is not None and b.dim() == 0]
-        exact = {name: self._buffers.pop(name) for name in names}
+        # Constants follow to another device, but keep their dtype, and their values on `meta` and back.
+        constants = {name: x for name in _CONSTANTS if (x := self._buffers.pop(name, None)) is not None}
         super()._apply(fn, recurse)
-        device = self.graded_spikes_factor.device
-        for name, constant in exact.items():  # MPS has no float64, and takes a scalar from the CPU
-            self._buffers[name] = constant if device.type == "mps" or constant is None else constant.to(device)
+        device = self.mem.device
+        for name, x in constants.items():
+            if device.type == "mps" and x.dim() > 0:  # it has no float64, and takes one number from the CPU
+                x = x.float().to(device)
+            elif device.type not in ("mps", "meta"):
+                x = x.to(device)
+            self._buffers[name] = x
         return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        reset = state_dict.get(f"{prefix}reset_mechanism_val")
+        if reset is not None and int(reset) != self.reset_dict["zero"]:
+            mechanism = {value: name for name, value in self.reset_dict.items()}.get(int(reset))
+            raise InputError(
+                f"Expected the state of neurons with reset_mechanism='zero', got {mechanism!r} in {prefix or 'it'}"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def reset_states(module: nn.Module) -> None:

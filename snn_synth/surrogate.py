@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from snn_synth.errors import InputError
 from snn_synth.functional import spike
+from snn_synth.functional.inputs import positive
 
 
 class SigmoidCentered(nn.Module):
@@ -20,7 +20,7 @@ class SigmoidCentered(nn.Module):
         any; shape and dtype are preserved.
 
     Raises:
-        InputError: if ``slope`` is not positive.
+        InputError: if ``slope`` is not a positive, finite number.
 
     Source:
         Roy, Panda & Roy 2019, eq. 2-4.
@@ -35,9 +35,7 @@ class SigmoidCentered(nn.Module):
     def __init__(self, slope: float = 1.0) -> None:
         """Check and keep the slope."""
         super().__init__()
-        if not slope > 0:
-            raise InputError(f"Expected `slope` to be positive, got {slope}")
-        self.slope = float(slope)
+        self.slope = positive("slope", slope)
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of ``x``, the membrane potential minus the threshold."""

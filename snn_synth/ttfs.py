@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_values, positive
 from snn_synth.kernels import alpha_spike_times, if_spike_times
 
 
@@ -63,7 +64,8 @@ class AlphaTTFSLinear(nn.Module):
                 f"got {in_features}, {out_features} and {n_pulses}"
             )
         self.in_features, self.out_features = in_features, out_features
-        self.decay_rate, self.threshold, self.clip = decay_rate, threshold, clip
+        self.decay_rate, self.threshold = positive("decay_rate", decay_rate), positive("threshold", threshold)
+        self.clip = clip
         deviation = (2 / (in_features + out_features + n_pulses)) ** 0.5
         means = torch.cat([torch.full((in_features,), init_mean), torch.full((n_pulses,), init_pulse_mean)])
         self.weight = nn.Parameter(deviation * (means + torch.randn(out_features, in_features + n_pulses)))
@@ -71,7 +73,7 @@ class AlphaTTFSLinear(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         """Times of the neurons' spikes."""
-        _check_times(times, self.in_features)
+        times = _checked(times, self.in_features, self.weight)
         if bool((self.pulse_times < 0).any()):
             raise InputError(
                 f"Expected no pulse before the time 0, got {self.pulse_times.min():.4g}: call `keep_pulses()` after "
@@ -150,14 +152,15 @@ class TTFSIFLinear(nn.Module):
                 f"got {in_features}, {out_features} and {num_steps}"
             )
         self.in_features, self.out_features = in_features, out_features
-        self.num_steps, self.threshold, self.pulse, self.smoothing = num_steps, threshold, pulse, smoothing
+        self.threshold = positive("threshold", threshold)
+        self.num_steps, self.pulse, self.smoothing = num_steps, pulse, smoothing
         inputs = in_features + pulse
         noise = torch.randn(out_features, inputs)
-        self.weight = nn.Parameter(threshold * (gain / inputs + spread / inputs**0.5 * noise))
+        self.weight = nn.Parameter(self.threshold * (gain / inputs + spread / inputs**0.5 * noise))
 
     def forward(self, times: Tensor) -> Tensor:
         """Steps of the neurons' spikes."""
-        _check_times(times, self.in_features)
+        times = _checked(times, self.in_features, self.weight)
         if self.pulse:
             times = torch.cat([times, times.new_zeros(len(times), 1)], 1)
         return if_spike_times(times, self.weight, self.threshold, self.num_steps, self.smoothing)
@@ -170,6 +173,8 @@ class TTFSIFLinear(nn.Module):
         )
 
 
-def _check_times(times: Tensor, in_features: int) -> None:
+def _checked(times: Tensor, in_features: int, weight: Tensor) -> Tensor:
+    times = as_values(times, weight, "times")
     if times.dim() != 2 or times.shape[1] != in_features:
         raise InputError(f"Expected times of shape [B, {in_features}], got {list(times.shape)}")
+    return times

@@ -20,7 +20,7 @@ from snn_synth.functional.first_spike import (
 from snn_synth.functional.frechet import frechet_distance
 from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
-from snn_synth.functional.loss import membrane_error, membrane_loss, rate_loss
+from snn_synth.functional.loss import membrane_error, membrane_loss, membrane_losses, rate_loss
 from snn_synth.functional.matching import matching_loss
 from snn_synth.functional.metrics import (
     best_of_class,
@@ -63,6 +63,7 @@ __all__ = [
     "matching_loss",
     "membrane_error",
     "membrane_loss",
+    "membrane_losses",
     "normalize_gradient",
     "normalized_timing_loss",
     "poisson_encode",

@@ -88,9 +88,9 @@ class Trace:
         """
         inputs = self.sums[1 : self.step + 1].flatten(0, 1)
         cotangents = self.cotangents(delta.to(inputs.dtype)).flatten(0, 1)
-        if type(operator) is nn.Linear:
+        parameters = {name: p.detach().to(inputs.dtype).requires_grad_() for name, p in operator.named_parameters()}
+        if type(operator) is nn.Linear and list(parameters) == ["weight"]:  # not pruned, say
             return (cotangents.T @ inputs,)  # eq. 11, eq. 17
-        parameters = {name: p.detach().requires_grad_() for name, p in operator.named_parameters()}
         with torch.enable_grad():
             outputs = functional_call(operator, parameters, (inputs,))
         return torch.autograd.grad(outputs, list(parameters.values()), cotangents)

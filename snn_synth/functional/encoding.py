@@ -1,9 +1,12 @@
 r"""From values in [0, 1] to spike trains: Poisson (counter-based) and latency."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_tensor, as_values
 
 # As int32: multipliers of a two-round integer hash (found by C. Wellons' search for low bias), and the golden ratio.
 MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
@@ -55,7 +58,7 @@ def sample_keys(*parts: int | Tensor) -> Tensor:
     return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
 
 
-def unit_interval(x: Tensor, num_steps: int = 1, dtype: torch.dtype | None = None) -> Tensor:
+def unit_interval(x: Tensor, num_steps: int = 1) -> Tensor:
     """Values in [0, 1]: those that overshoot by rounding are clamped, others refused.
 
     An image that was resized or mixed in float16 lies up to 1/1024 outside; that is accepted in every dtype (a grey
@@ -64,20 +67,19 @@ def unit_interval(x: Tensor, num_steps: int = 1, dtype: torch.dtype | None = Non
     Args:
         x: the values.
         num_steps: of the code they are for.
-        dtype: the only one accepted; None takes any floating one.
 
     Returns:
         ``x`` itself, or clamped.
 
     Raises:
-        InputError: for values outside [0, 1], NaN, another dtype, or ``num_steps < 1``.
+        InputError: for values outside [0, 1], NaN, integers, which may be 0 to 255, or ``num_steps < 1``.
 
     Example:
         >>> unit_interval(torch.tensor([0.5, 1.0000001])).tolist()
         [0.5, 1.0]
     """
-    if not x.is_floating_point() or (dtype is not None and x.dtype != dtype):
-        raise InputError(f"Expected values in [0, 1] of {dtype or 'a floating dtype'}, got {x.dtype}")
+    if not x.is_floating_point():
+        raise InputError(f"Expected values in [0, 1] of a floating dtype, got {x.dtype}")
     if num_steps < 1:
         raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
     if not x.numel():
@@ -129,6 +131,7 @@ def poisson_encode(
         >>> poisson_encode(x, 1000, generator=torch.Generator().manual_seed(0)).mean(0)
         tensor([0.0000, 0.2340, 1.0000])
     """
+    x = as_tensor(x)
     values, keys = poisson_inputs(x, num_steps, max_rate, generator, keys)
     return poisson_spikes(values, keys, num_steps, max_rate).reshape(num_steps, *x.shape)
 
@@ -148,7 +151,7 @@ def poisson_inputs(
         raise InputError(f"Expected keys of shape {list(x.shape[:1])}, one per sample, got {list(keys.shape)}")
     else:
         samples = x
-    return samples.reshape(len(samples), -1), keys.to(x.device)
+    return samples.reshape(len(samples), math.prod(samples.shape[1:])), keys.to(x.device)
 
 
 def poisson_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float) -> Tensor:
@@ -187,7 +190,7 @@ def latency_encode(x: Tensor, num_steps: int) -> Tensor:
         >>> latency_encode(torch.tensor([1.0, 0.5, 0.0]), 3).T.tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    x = unit_interval(x, num_steps)
+    x = unit_interval(as_tensor(x), num_steps)
     time = ((1 - x) * (num_steps - 1)).round().to(torch.int64)
     spikes = torch.zeros((num_steps, *x.shape), dtype=x.dtype, device=x.device)
     return spikes.scatter_(0, time[None], (x > 0).to(x.dtype)[None])
@@ -217,7 +220,7 @@ def spike_times(x: Tensor) -> Tensor:
         >>> spike_times(torch.tensor([1.0, 0.25, 0.0]))
         tensor([0.0000, 0.7500,    inf])
     """
-    x = unit_interval(x)
+    x = unit_interval(as_tensor(x))
     return torch.where(x > 0, 1 - x, torch.inf)
 
 
@@ -246,7 +249,7 @@ def step_times(x: Tensor, num_steps: int) -> Tensor:
         >>> step_times(torch.tensor([1.0, 0.9, 0.25, 0.0]), 8)
         tensor([0., 0., 6., 8.])
     """
-    x = unit_interval(x, num_steps)
+    x = unit_interval(as_tensor(x), num_steps)
     return ((1 - x) * num_steps + 1e-3).floor()  # a value such as 128 / 255 is not exact
 
 
@@ -262,4 +265,4 @@ def times_to_values(times: Tensor) -> Tensor:
         >>> times_to_values(torch.tensor([-0.1, 0.75, torch.inf]))
         tensor([1.0000, 0.2500, 0.0000])
     """
-    return 1 - times.clamp(0, 1)
+    return 1 - as_values(times, name="times").clamp(0, 1)

@@ -7,6 +7,19 @@ from snn_synth.errors import InputError
 from snn_synth.functional.surrogate import spike
 
 Scalar = float | Tensor
+"""A leak or threshold: one number, or one for each neuron."""
+
+
+def of_dtype(x: Scalar, membrane: Tensor) -> Scalar:
+    """A constant of each neuron in the dtype of the membrane: float64, in which they are kept, would spread.
+
+    One number does not spread; it stays as exact as it is.
+
+    Example:
+        >>> of_dtype(torch.tensor([0.9, 0.8], dtype=torch.float64), torch.zeros(2)).dtype
+        torch.float32
+    """
+    return x.to(membrane.device, membrane.dtype) if isinstance(x, Tensor) and x.dim() > 0 else x
 
 
 def lif_step(
@@ -42,6 +55,7 @@ def lif_step(
         >>> lif_step(torch.tensor([0.25]), membrane)  # it starts again from 0
         (tensor([0.]), tensor([0.2500]))
     """
+    decay, threshold = of_dtype(decay, membrane), of_dtype(threshold, membrane)
     reset = spike(membrane - threshold, slope).detach()
     membrane = decay * ((1 - reset) * membrane) + current  # eq. 1
     return spike(membrane - threshold, slope), membrane  # eq. 2

@@ -1,11 +1,14 @@
 r"""The masked membrane loss (Roy, Panda & Roy 2019, eq. 5-9), and a loss of firing rates."""
 
+import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_values
+from snn_synth.functional.lif import Scalar, of_dtype
 
 
-def membrane_error(membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True) -> Tensor:
+def membrane_error(membrane: Tensor, target_spikes: Tensor, threshold: Scalar = 1.0, mask: bool = True) -> Tensor:
     r"""Error of the membrane where the neuron fired wrongly.
 
     .. math::
@@ -16,7 +19,7 @@ def membrane_error(membrane: Tensor, target_spikes: Tensor, threshold: float = 1
     Args:
         membrane: V of the output layer, before reset.
         target_spikes: X, zeros and ones.
-        threshold: :math:`V_{th}`.
+        threshold: :math:`V_{th}`; a learned one gets its gradient through O.
         mask: False keeps the error of every neuron (the paper's figure 4A).
 
     Shape:
@@ -32,15 +35,17 @@ def membrane_error(membrane: Tensor, target_spikes: Tensor, threshold: float = 1
         Roy, Panda & Roy 2019, eq. 5-7.
 
     Example:
-        >>> import torch
         >>> membrane_error(torch.tensor([0.25, 1.5, 0.25, 1.5]), torch.tensor([1.0, 1.0, 0.0, 0.0]))
         tensor([ 0.7500, -0.0000, -0.0000, -1.5000])
     """
+    membrane = as_values(membrane, name="membrane")
+    target_spikes = as_values(target_spikes, membrane, "target spikes")
     if membrane.shape != target_spikes.shape:
         raise InputError(
             f"Expected membrane and target spikes of one shape, got {list(membrane.shape)} "
             f"and {list(target_spikes.shape)}"
         )
+    threshold = of_dtype(threshold, membrane)
     target = threshold * target_spikes  # eq. 5
     error: Tensor = target - membrane
     if not mask:
@@ -49,7 +54,51 @@ def membrane_error(membrane: Tensor, target_spikes: Tensor, threshold: float = 1
     return wrong * error  # eq. 7
 
 
-def membrane_loss(membrane: Tensor, target_spikes: Tensor, threshold: float = 1.0, mask: bool = True) -> Tensor:
+def membrane_losses(
+    membrane: Tensor,
+    target_spikes: Tensor,
+    threshold: Scalar = 1.0,
+    mask: bool = True,
+    weight: Tensor | None = None,
+) -> Tensor:
+    r"""Half the squared membrane error of each time step and sample, a weighted sum over neurons.
+
+    .. math:: L[t, b] = \tfrac12 \sum_n w_n E[t, b, n]^2
+
+    Args:
+        membrane: V of the output layer, before reset.
+        target_spikes: the spikes it should have fired, zeros and ones.
+        threshold: :math:`V_{th}`.
+        mask: False keeps the error of every neuron (the paper's figure 4A).
+        weight: w of each neuron; 1 if not given.
+
+    Shape:
+        ``membrane`` and ``target_spikes``: ``[T, B, ...]``; ``weight``: ``[...]``; the result ``[T, B]``, in float32 at
+        least.
+
+    Raises:
+        InputError: if the shapes do not fit or have fewer than three axes, or there is no time step.
+
+    Example:
+        >>> membrane, target = torch.tensor([[[0.25, 1.5]]]), torch.tensor([[[1.0, 0.0]]])
+        >>> membrane_losses(membrane, target, weight=torch.tensor([2.0, 0.0]))
+        tensor([[0.5625]])
+    """
+    membrane = as_values(membrane, name="membrane")
+    if membrane.dim() < 3 or len(membrane) == 0:
+        raise InputError(f"Expected membrane of shape [T, B, neurons...], got {list(membrane.shape)} (T >= 1)")
+    error = membrane_error(membrane, target_spikes, threshold, mask)
+    squares = error.to(torch.promote_types(error.dtype, torch.float32)).square()  # half precision would overflow
+    if weight is not None:
+        if weight.shape != membrane.shape[2:]:
+            raise InputError(
+                f"Expected a weight for each neuron, of shape {list(membrane.shape[2:])}, got {list(weight.shape)}"
+            )
+        squares = squares * weight.to(squares)
+    return 0.5 * squares.flatten(2).sum(-1)
+
+
+def membrane_loss(membrane: Tensor, target_spikes: Tensor, threshold: Scalar = 1.0, mask: bool = True) -> Tensor:
     r"""Half the squared membrane error: sum over neurons, mean over the batch and over time steps.
 
     .. math:: L = \frac{1}{TB} \sum_{t,b} \tfrac12 \lVert E[t, b] \rVert^2
@@ -64,23 +113,20 @@ def membrane_loss(membrane: Tensor, target_spikes: Tensor, threshold: float = 1.
         ``membrane`` and ``target_spikes``: ``[T, B, ...]``; the result is a scalar.
 
     Returns:
-        The loss. Its gradient by V[t, b] is ``-E[t, b] / (T B)`` (eq. 9).
+        The loss, in float32 at least. Its gradient by V[t, b] is ``-E[t, b] / (T B)`` (eq. 9). That of no sample is
+        NaN, as in ``torch.nn.functional.mse_loss``.
 
     Raises:
-        InputError: if the shapes differ or have fewer than three axes.
+        InputError: if the shapes differ or have fewer than three axes, or there is no time step.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-9.
 
     Example:
-        >>> import torch
         >>> membrane_loss(torch.tensor([[[0.25, 1.5]]]), torch.tensor([[[1.0, 0.0]]]))  # (0.75^2 + 1.5^2) / 2
         tensor(1.4062)
     """
-    if membrane.dim() < 3:
-        raise InputError(f"Expected membrane of shape [T, B, neurons...], got {list(membrane.shape)}")
-    error = membrane_error(membrane, target_spikes, threshold, mask)
-    return 0.5 * error.square().flatten(2).sum(-1).mean()  # eq. 8; autograd gives eq. 9, eq. 13: -E
+    return membrane_losses(membrane, target_spikes, threshold, mask).mean()  # eq. 8; autograd gives eq. 9, eq. 13: -E
 
 
 def rate_loss(spikes: Tensor, target_spikes: Tensor) -> Tensor:
@@ -101,18 +147,19 @@ def rate_loss(spikes: Tensor, target_spikes: Tensor) -> Tensor:
         both ``[T, B, ...]``; the result is a scalar.
 
     Raises:
-        InputError: if the shapes differ or have fewer than three axes.
+        InputError: if the shapes differ or have fewer than three axes, or there is no time step.
 
     Example:
-        >>> import torch
         >>> fired, wanted = torch.tensor([[[1.0]], [[0.0]]]), torch.tensor([[[1.0]], [[1.0]]])
         >>> rate_loss(fired, wanted)  # 2 / 2 (0.5 - 1)^2
         tensor(0.2500)
     """
-    if spikes.shape != target_spikes.shape or spikes.dim() < 3:
+    spikes = as_values(spikes, name="spikes")
+    target_spikes = as_values(target_spikes, spikes, "target spikes")
+    if spikes.shape != target_spikes.shape or spikes.dim() < 3 or len(spikes) == 0:
         raise InputError(
             f"Expected spikes and target spikes of one shape [T, B, neurons...], got {list(spikes.shape)} "
-            f"and {list(target_spikes.shape)}"
+            f"and {list(target_spikes.shape)} (T >= 1)"
         )
     error = spikes.mean(0) - target_spikes.mean(0)
     return 0.5 * len(spikes) * error.square().flatten(1).sum(1).mean()

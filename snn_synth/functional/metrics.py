@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_values
 
 
 def standardize(maps: Tensor) -> Tensor:
@@ -28,6 +29,7 @@ def standardize(maps: Tensor) -> Tensor:
         tensor([[-1.,  1.],
                 [ 0.,  0.]])
     """
+    maps = as_values(maps, name="maps")
     flat = maps.flatten(1)
     centred = flat - flat.mean(1, keepdim=True)
     # Compared exactly: the mean of equal numbers may be off by a rounding error, which dividing would blow up.
@@ -62,6 +64,7 @@ def standardized_mse(outputs: Tensor, images: Tensor) -> Tensor:
         >>> standardized_mse(4 * image, image).round(decimals=3), standardized_mse(torch.zeros(1, 3), image)
         (tensor([0.]), tensor([1.0000]))
     """
+    outputs, images = as_values(outputs, name="outputs"), as_values(images, name="images")
     if outputs.shape != images.shape:
         raise InputError(
             f"Expected outputs and images of one shape, got {list(outputs.shape)} and {list(images.shape)}"
@@ -90,6 +93,7 @@ def gallery_mse(outputs: Tensor, gallery: Tensor) -> Tensor:
         >>> gallery_mse(images[:1], images).argmin(1)
         tensor([0])
     """
+    outputs, gallery = as_values(outputs, name="outputs"), as_values(gallery, name="gallery")
     if outputs.shape[1:] != gallery.shape[1:]:
         raise InputError(
             f"Expected maps and images of one shape, got {list(outputs.shape[1:])} and {list(gallery.shape[1:])}"
@@ -151,7 +155,7 @@ def spike_mse(output_spikes: Tensor, input_spikes: Tensor) -> Tensor:
         >>> spike_mse(spikes, spikes)
         tensor([0.])
     """
-    return standardized_mse(output_spikes.sum(0), input_spikes.sum(0))
+    return standardized_mse(_spikes(output_spikes).sum(0), _spikes(input_spikes).sum(0))
 
 
 def firing_rate(spikes: Tensor) -> Tensor:
@@ -167,7 +171,7 @@ def firing_rate(spikes: Tensor) -> Tensor:
         >>> firing_rate(torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]]))
         tensor([1.0000, 0.5000])
     """
-    return spikes.mean((0, 1))
+    return _spikes(spikes).mean((0, 1))
 
 
 def synaptic_operations(spikes: Tensor, fan_out: int) -> Tensor:
@@ -188,4 +192,12 @@ def synaptic_operations(spikes: Tensor, fan_out: int) -> Tensor:
         >>> synaptic_operations(torch.ones(2, 5, 3), fan_out=10)
         tensor(60.)
     """
+    spikes = _spikes(spikes)
     return spikes.sum() * fan_out / spikes.shape[1]
+
+
+def _spikes(x: Tensor) -> Tensor:
+    spikes = as_values(x, name="spikes")
+    if spikes.dim() < 2 or len(spikes) == 0:
+        raise InputError(f"Expected spikes of shape [T, B, ...], got {list(spikes.shape)} (T >= 1)")
+    return spikes

@@ -51,6 +51,9 @@ def path(*tensors: Tensor | None) -> Path:
         >>> path(torch.zeros(3)), path(torch.zeros(3, dtype=torch.float64))
         ('numba', 'reference')
     """
+    # First, because the compiler cannot read a ContextVar.
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        return "reference"
     given = [x for x in tensors if x is not None]
     device = given[0].device
     fast: Path = "numba" if device.type == "cpu" else "triton"
@@ -58,7 +61,6 @@ def path(*tensors: Tensor | None) -> Path:
         _forced.get() not in (None, fast)
         or device.type not in ("cpu", "cuda")
         or (fast == "triton" and not _triton_installed())
-        or torch.compiler.is_compiling()
         or not all(_plain(x, device) for x in given)
     ):
         return "reference"
@@ -97,7 +99,27 @@ def constant(x: float | Tensor) -> bool:
         >>> constant(0.9), constant(torch.tensor(0.9)), constant(torch.tensor([0.9, 0.8]))
         (True, True, False)
     """
-    return not isinstance(x, Tensor) or (x.numel() == 1 and not x.requires_grad)
+    return not isinstance(x, Tensor) or (
+        x.numel() == 1 and not x.requires_grad and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    )
+
+
+def has_hooks(module: torch.nn.Module) -> bool:
+    """Whether something waits for each call of this module, or of any: a kernel that takes its place would be silent.
+
+    Example:
+        >>> module = torch.nn.Identity()
+        >>> handle = module.register_forward_hook(print)
+        >>> has_hooks(module), has_hooks(torch.nn.Identity())
+        (True, False)
+    """
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_pre_hooks
+        or module._backward_hooks
+        or torch.nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
 
 
 def check_once() -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from snn_synth import functional
 from snn_synth.functional.encoding import poisson_inputs, poisson_spikes
+from snn_synth.functional.inputs import as_tensor
 from snn_synth.kernels.dispatch import kernel, path
 
 
@@ -18,6 +19,7 @@ def poisson_encode(  # noqa: D103
     generator: torch.Generator | None = None,
     keys: Tensor | None = None,
 ) -> Tensor:
+    x = as_tensor(x)
     values, keys = poisson_inputs(x, num_steps, max_rate, generator, keys)
     which = path(values)
     draw = poisson_spikes if which == "reference" else kernel(which, "encoding").poisson

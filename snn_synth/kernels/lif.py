@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from snn_synth import functional
-from snn_synth.functional.lif import check_scan
+from snn_synth.functional.lif import Scalar, check_scan
 from snn_synth.kernels.dispatch import check_once, constant, kernel, path
-
-Scalar = float | Tensor
 
 
 class _Scan(torch.autograd.Function):
@@ -117,7 +115,7 @@ def lif_scan_loss(
         or not _kernels_take(currents, decay, threshold)
     ):
         membranes = functional.lif_scan(currents, None, decay, threshold)[1]
-        return functional.membrane_loss(membranes, targets, float(threshold), mask)
+        return functional.membrane_loss(membranes, targets, threshold, mask)
     loss: Tensor = _ScanLoss.apply(  # type: ignore[no-untyped-call]
         kernel(which, "lif"), _flat(currents), _flat(targets), float(decay), float(threshold), mask
     )

@@ -173,8 +173,8 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
         >>> spike_linear(torch.ones(4, 1, 3), torch.full((2, 3), 0.5)).shape
         torch.Size([4, 1, 2])
     """
-    if path(spikes, weight) == "reference" or torch.is_autocast_enabled(spikes.device.type):
+    if path(spikes, weight) == "reference" or torch.is_autocast_enabled(spikes.device.type) or spikes.numel() == 0:
         return torch.nn.functional.linear(spikes, weight)
     flat = spikes.reshape(-1, spikes.shape[-1])
     currents: Tensor = _SpikeLinear.apply(flat, weight, _precision.get())  # type: ignore[no-untyped-call]
-    return currents.view(*spikes.shape[:-1], -1)
+    return currents.view(*spikes.shape[:-1], len(weight))

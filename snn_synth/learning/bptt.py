@@ -9,8 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
-from snn_synth.functional import membrane_loss
-from snn_synth.learning.layers import Layers, check_steps, layers_of, output_threshold
+from snn_synth.learning.layers import Layers, check_steps, layers_of
 
 
 def bptt_loss(
@@ -38,10 +37,12 @@ def bptt_loss(
         ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
 
     Returns:
-        The loss. Nothing else happens: a LightningModule returns it from ``training_step``.
+        The loss. Nothing else happens: a LightningModule returns it from ``training_step``. That of no sample is NaN,
+        as in ``torch.nn.functional.mse_loss``.
 
     Raises:
-        InputError: if the shapes do not fit the model or each other.
+        InputError: if the shapes do not fit the model or each other, or the output neurons do not hold V before its
+            reset (``reset_delay=False``) or fire by other rules (``inhibition``).
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-8; backpropagation through time instead of eq. 9-17.
@@ -55,15 +56,16 @@ def bptt_loss(
         torch.Size([2, 3])
     """
     layers = layers_of(model)
+    spikes, targets = check_steps(layers, spikes, targets)
     if chunk is not None:
         return _chunked_loss(model, layers, spikes, targets, mask, chunk, truncate)
     if truncate:
         raise InputError("Expected a `chunk` to truncate at, got truncate=True without one")
-    out = model(spikes)
+    out, neuron = model(spikes), layers[-1][1]
     currents = getattr(out, "currents", None)
-    if currents is None:
-        return membrane_loss(out.membrane, targets, output_threshold(layers), mask)
-    return layers[-1][1].scan_loss(currents, targets, mask)
+    if currents is None or getattr(out, "ran", None) is not None:
+        return neuron.membrane_loss(out.membrane, targets, mask)
+    return neuron.scan_loss(currents, targets, mask)
 
 
 def bptt_step(
@@ -109,14 +111,13 @@ def _chunked_loss(
             f"Expected a `chunk` of at least 1 and a network that is not inside DistributedDataParallel (Lightning's "
             f"DDP will do), got {chunk} and {type(model).__name__}"
         )
-    check_steps(spikes, targets)
 
     def run(part: Tensor, target: Tensor, *membranes: Tensor | None) -> tuple[Tensor, ...]:
         last = []
         for (operator, neuron), before in zip(layers, membranes, strict=True):
             part, membrane = neuron.scan(operator(part), before)
             last.append(membrane[-1].clone())  # a view would keep the whole chunk
-        return membrane_loss(membrane, target, output_threshold(layers), mask) * len(target), *last
+        return neuron.membrane_loss(membrane, target, mask) * len(target), *last
 
     total: Any = 0
     membranes: Sequence[Tensor | None] = [None] * len(layers)

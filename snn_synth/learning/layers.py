@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_values
 from snn_synth.neurons import SigmoidLeaky
 
 Layers = list[tuple[nn.Module, SigmoidLeaky]]
@@ -20,18 +21,29 @@ def layers_of(model: nn.Module) -> Layers:
     network: Any = model.module if isinstance(model, DistributedDataParallel) else model
     if not hasattr(network, "layers"):
         raise InputError(f"Expected a network with `.layers` (a SpikingStack, say), got {type(network).__name__}")
-    return [(operator, neuron) for operator, neuron in network.layers]
+    try:
+        layers = [(operator, neuron) for operator, neuron in network.layers]
+    except TypeError:
+        layers = []
+    if not layers or not all(isinstance(neuron, SigmoidLeaky) for _, neuron in layers):
+        raise InputError(
+            f"Expected `.layers` of {type(network).__name__} to be pairs of a linear operator and a SigmoidLeaky, got "
+            f"{[type(neuron).__name__ for _, neuron in layers] or type(network.layers).__name__}"
+        )
+    return layers
 
 
-def output_threshold(layers: Layers) -> float:
-    """The firing threshold of the last layer, which the loss needs."""
-    return float(layers[-1][1].threshold)
+def check_steps(layers: Layers, spikes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Spikes and targets in the dtype of the weights.
 
-
-def check_steps(spikes: Tensor, targets: Tensor) -> None:
-    """Raise an InputError unless spikes and targets are of the same time steps and samples."""
+    Raises:
+        InputError: unless both are of the same time steps and samples.
+    """
+    weight = next(layers[0][0].parameters(), None)
+    spikes, targets = as_values(spikes, weight, "spikes"), as_values(targets, weight, "targets")
     if spikes.dim() < 3 or spikes.shape[:2] != targets.shape[:2] or len(spikes) == 0:
         raise InputError(
             f"Expected spikes [T, B, in] and targets [T, B, out] of one T and B, got {list(spikes.shape)} "
             f"and {list(targets.shape)}"
         )
+    return spikes, targets

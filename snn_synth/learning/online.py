@@ -9,10 +9,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
-from snn_synth.functional import Trace, membrane_loss, traced_current
-from snn_synth.learning.layers import Layers, check_steps, layers_of, output_threshold
+from snn_synth.functional import Trace, traced_current
+from snn_synth.kernels.dispatch import has_hooks
+from snn_synth.learning.layers import Layers, check_steps, layers_of
 from snn_synth.neurons import SigmoidLeaky
-from snn_synth.surrogate import SigmoidCentered
 from snn_synth.synapses import SpikeLinear
 
 Backward = Callable[[Tensor], Any]
@@ -55,7 +55,8 @@ def online_step(
         The mean of the T losses, detached.
 
     Raises:
-        InputError: if the shapes do not fit, or a neuron's leak or threshold is learned (the rule is for weights).
+        InputError: if the shapes do not fit, or for what the rule is not made for: a learned leak or threshold, a bias,
+            a leak for each neuron, and options of ``snn.Leaky`` that change a step.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-17 and the paragraph after them.
@@ -69,11 +70,9 @@ def online_step(
         tensor(4.)
     """
     layers = layers_of(model)
-    if any(p.requires_grad for _, neuron in layers for p in neuron.parameters()):
-        raise InputError(
-            "Expected neurons with a fixed leak and threshold for the online rule, got learned ones: use bptt_loss"
-        )
-    check_steps(spikes, targets)
+    for operator, neuron in layers:
+        _check(operator, neuron)
+    spikes, targets = check_steps(layers, spikes, targets)
     if isinstance(model, DistributedDataParallel):
         backward = _reduced(model, backward)
     if fresh_moments:
@@ -89,9 +88,32 @@ def online_step(
     return total / len(spikes)
 
 
+def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:
+    """The traces stand for a linear operator and the neuron of eq. 1-2."""
+    if any(p.requires_grad for p in neuron.parameters()):
+        raise InputError(
+            "Expected neurons with a fixed leak and threshold for the online rule, got learned ones: use bptt_loss"
+        )
+    options = "init_hidden", "state_quant", "surrogate_disable"
+    wrong = [f"{name}={getattr(neuron, name)}" for name in options if getattr(neuron, name)]
+    if not neuron.reset_delay:
+        wrong.append("reset_delay=False")
+    if getattr(neuron.forward, "__func__", None) is not SigmoidLeaky.forward:
+        wrong.append(f"{type(neuron).__name__} with a step of its own")
+    if neuron.decay.numel() > 1:
+        wrong.append("an alpha for each neuron")
+    if any(name.rpartition(".")[2] == "bias" for name, _ in operator.named_parameters()):
+        wrong.append(f"{type(operator).__name__} with a bias")
+    if wrong:
+        raise InputError(
+            f"Expected linear operators without bias and plain neurons for the online rule, got {', '.join(wrong)}: "
+            "use bptt_loss"
+        )
+
+
 def _reference_step(layers: Layers, num_steps: int, mask: bool) -> Step:
     """Any linear operator, any dtype."""
-    threshold = output_threshold(layers)
+    output = layers[-1][1]
     traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
     membranes: list[Tensor | None] = [None] * len(layers)
 
@@ -99,9 +121,9 @@ def _reference_step(layers: Layers, num_steps: int, mask: bool) -> Step:
         for index, ((operator, neuron), trace) in enumerate(zip(layers, traces, strict=True)):
             current = traced_current(operator, fired, trace)
             fired, membrane = neuron(current, membranes[index])
-            trace.reset(fired)
+            trace.reset(neuron.mem_reset(membrane))
             membranes[index] = membrane.detach()  # what V[t-1] owes to the weights is in the trace
-        return membrane_loss(membrane[None], target[None], threshold, mask)
+        return output.membrane_loss(membrane[None], target[None], mask)
 
     return step
 
@@ -118,23 +140,12 @@ def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) ->
 
 
 def _plain_weights(operator: nn.Module) -> bool:
-    return type(operator) in (nn.Linear, SpikeLinear) and operator.bias is None and not _has_hooks(operator)
+    return type(operator) in (nn.Linear, SpikeLinear) and operator.bias is None and not has_hooks(operator)
 
 
 def _plain_neuron(neuron: SigmoidLeaky) -> bool:
-    return (
-        type(neuron) is SigmoidLeaky
-        and type(neuron.spike_grad) is SigmoidCentered
-        and not (_has_hooks(neuron) or _has_hooks(neuron.spike_grad))
-        and not (neuron.init_hidden or neuron.inhibition or neuron.state_quant or neuron.surrogate_disable)
-        and bool(neuron.reset_delay)
-        and float(neuron.graded_spikes_factor) == 1
-    )
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    names = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
-    return any(vars(module)[name] for name in names)
+    one_each = neuron.threshold.numel() == neuron.graded_spikes_factor.numel() == 1
+    return neuron.plain and one_each and float(neuron.graded_spikes_factor) == 1
 
 
 def _reduced(model: DistributedDataParallel, backward: Backward) -> Backward:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional.encoding import unit_interval
+from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
 
 
@@ -49,9 +50,10 @@ class ImageClassifier(Pretrained):
 
     def features(self, images: Tensor) -> Tensor:
         """``[B, features]``."""
+        images = as_values(images, self.head.weight, "images")
         if images.dim() != 4 or images.shape[1] != 1:
             raise InputError(f"Expected images of shape [B, 1, H, W], got {list(images.shape)}")
-        images = unit_interval(images, dtype=self.head.weight.dtype)
+        images = unit_interval(images)
         if images.shape[2:] != (28, 28):
             images = F.interpolate(images, (28, 28), mode="bilinear")
         found: Tensor = self.trunk(images)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from snn_synth.errors import InputError
 from snn_synth.functional import sampled_spikes
 from snn_synth.functional.encoding import unit_interval
+from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 
@@ -88,7 +89,7 @@ class ESVAE(Pretrained):
         images ``[B, 1, side, side]`` in [0, 1] to an :class:`ESVAEOutput`.
 
     Raises:
-        InputError: for sizes below 1, images of another shape or dtype than the weights, or values outside [0, 1].
+        InputError: for sizes below 1, images of another shape, or values outside [0, 1].
 
     Source:
         Zhan et al. 2023 (ESVAE), on FSVAE (Kamata, Mukuta & Harada 2022). Smaller than theirs (32-64-128-256, T=16, on
@@ -148,9 +149,10 @@ class ESVAE(Pretrained):
 
     def encode(self, images: Tensor) -> Tensor:
         """Rates of the code, ``[B, latent]``."""
+        images = as_values(images, self.draw.weight, "images")
         if images.shape[1:] != (1, self.side, self.side):
             raise InputError(f"Expected images of shape [B, 1, {self.side}, {self.side}], got {list(images.shape)}")
-        images = unit_interval(images, dtype=self.draw.weight.dtype)
+        images = unit_interval(images)
         first, *others = self.encoder
         assert isinstance(first, SpikingLayer)
         spikes = first.constant(2 * images - 1, self.num_steps)

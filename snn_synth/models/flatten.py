@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_tensor
 
 
 def flatten_images(images: Tensor, pixels: int) -> Tensor:
@@ -16,6 +17,7 @@ def flatten_images(images: Tensor, pixels: int) -> Tensor:
         >>> flatten_images(torch.zeros(5, 1, 2, 2), 4).shape
         torch.Size([5, 4])
     """
+    images = as_tensor(images, "images")
     flat = images.flatten(1) if images.dim() > 1 else images
     if flat.dim() != 2 or flat.shape[1] != pixels:
         raise InputError(f"Expected images of shape [B, ...] with {pixels} pixels each, got {list(images.shape)}")

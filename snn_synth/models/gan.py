@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from snn_synth.encoding import step_times
 from snn_synth.errors import InputError
 from snn_synth.functional.encoding import unit_interval
+from snn_synth.functional.inputs import as_tensor
 from snn_synth.models.first_spike import FirstSpikeOutput
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.ttfs import TTFSIFLinear
@@ -75,6 +76,7 @@ class SpikingGAN(Pretrained):
 
     def encode(self, images: Tensor) -> Tensor:
         """Steps of the pixels' spikes, ``[B, pixels]``, of images ``[B, 1, H, W]`` in [0, 1], which are resized."""
+        images = as_tensor(images, "images")
         if images.dim() != 4 or images.shape[1] != 1:
             raise InputError(f"Expected images of shape [B, 1, H, W], got {list(images.shape)}")
         images = unit_interval(images)

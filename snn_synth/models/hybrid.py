@@ -9,6 +9,7 @@ from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information, refractory_spikes, synaptic_traces
 from snn_synth.functional.encoding import unit_interval
+from snn_synth.functional.inputs import as_values
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.readout import StochasticReadout
@@ -53,7 +54,7 @@ class HybridVAE(Pretrained):
         input spikes ``[T, B, inputs]`` to a :class:`HybridOutput`.
 
     Raises:
-        InputError: for input spikes of another shape or dtype than the weights, or values outside [0, 1].
+        InputError: for input spikes of another shape, or values outside [0, 1].
 
     Source:
         Skatchkovsky, Simeone & Jang 2021, and the authors' code; the sizes by default are smaller than
@@ -102,9 +103,10 @@ class HybridVAE(Pretrained):
         self, spikes: Tensor, generator: torch.Generator | None = None, draws: int = 1
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Code and its logits, ``[T, draws * B, latent]``, and the hidden layer's spikes."""
+        spikes = as_values(spikes, self.hidden.weight, "spikes")
         if spikes.dim() != 3 or (spikes.shape[0], spikes.shape[2]) != (self.num_steps, self.inputs):
             raise InputError(f"Expected spikes of shape [{self.num_steps}, B, {self.inputs}], got {list(spikes.shape)}")
-        spikes = unit_interval(spikes, dtype=self.hidden.weight.dtype)
+        spikes = unit_interval(spikes)
         hidden = refractory_spikes(self.hidden(synaptic_traces(spikes)))
         return *self.readout(hidden, generator, draws), hidden
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information
 from snn_synth.functional.encoding import unit_interval
+from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.readout import StochasticReadout
 from snn_synth.models.time_decoder import Decoding, TimeDecoder
@@ -46,7 +47,7 @@ class HybridPredictor(Pretrained):
         t.
 
     Raises:
-        InputError: for sizes below 1, input spikes of another shape or dtype than the weights, values outside [0, 1],
+        InputError: for sizes below 1, input spikes of another shape, values outside [0, 1],
             or fewer time steps than the window has.
 
     Source:
@@ -87,12 +88,13 @@ class HybridPredictor(Pretrained):
 
     def encode(self, spikes: Tensor, generator: torch.Generator | None = None, draws: int = 1) -> tuple[Tensor, Tensor]:
         """Code and its logits, ``[T, draws * B, latent]``."""
+        spikes = as_values(spikes, self.readout.weight, "spikes")
         if spikes.dim() != 3 or spikes.shape[2] != self.inputs or len(spikes) < self.window:
             raise InputError(
                 f"Expected spikes of shape [T, B, {self.inputs}] with T of at least {self.window}, "
                 f"got {list(spikes.shape)}"
             )
-        spikes = unit_interval(spikes, dtype=self.readout.weight.dtype)
+        spikes = unit_interval(spikes)
         code, logits = self.readout(spikes, generator, draws)
         return code, logits
 

@@ -1,37 +1,43 @@
 """Fully connected spiking layers on top of each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
+from torch.utils._pytree import register_pytree_node
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import SpikeLinear
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class StackOutput:
     """What a spiking stack did over time: each entry ``[T, B, neurons]``.
 
     The last layer's neurons run when their spikes or membrane are first asked for: a loss may take ``currents`` instead
-    and run them in the same pass as its gradient.
+    and run them in the same pass as its gradient. Those that no kernel runs have run already. PyTorch sees the tensors
+    inside (``torch.export``, ``torch.func.vmap``, ...).
     """
 
     hidden_spikes: tuple[Tensor, ...]
     """Spikes of every layer but the last."""
     currents: Tensor
     """Input currents of the last layer."""
-    neuron: SigmoidLeaky
+    neuron: SigmoidLeaky | None
     """The last layer's."""
+    ran: tuple[Tensor, Tensor] | None = None
+    """Its spikes and membrane, once it has run."""
 
-    @cached_property
+    @property
     def _scan(self) -> tuple[Tensor, Tensor]:
-        return self.neuron.scan(self.currents)
+        if self.ran is None:
+            self.ran = cast(SigmoidLeaky, self.neuron).scan(self.currents)
+        return self.ran
 
     @property
     def spikes(self) -> Tensor:
@@ -52,6 +58,18 @@ class StackOutput:
     def hidden(self) -> Tensor:
         """Spikes of the layer before the last: an autoencoder's code."""
         return self.hidden_spikes[-1]
+
+
+def _tensors_of(out: StackOutput) -> tuple[list[Any], None]:
+    return [out.hidden_spikes, out.currents, (out.spikes, out.membrane)], None
+
+
+def _output_of(tensors: Iterable[Any], _: None) -> StackOutput:
+    hidden_spikes, currents, ran = tensors
+    return StackOutput(tuple(hidden_spikes), currents, None, tuple(ran))
+
+
+register_pytree_node(StackOutput, _tensors_of, _output_of, serialized_type_name="snn_synth.StackOutput")
 
 
 class SpikingStack(Pretrained):
@@ -102,12 +120,17 @@ class SpikingStack(Pretrained):
     def run(self, spikes: Tensor, first: int = 0, last: int | None = None) -> StackOutput:
         """Run the layers ``first`` to ``last`` (exclusive) alone over all time steps, from rest."""
         expected = self.sizes[first]
-        if spikes.dim() != 3 or spikes.shape[-1] != expected:
-            raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)}")
         layers: Any = list(self.layers)
+        spikes = as_values(spikes, next(layers[first][0].parameters(), None), "spikes")
+        if spikes.dim() != 3 or spikes.shape[-1] != expected or len(spikes) == 0:
+            raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)} (T >= 1)")
         hidden_spikes = []
         *before, (operator, output_neuron) = layers[first:last]
         for hidden_operator, neuron in before:
             spikes = neuron.scan(hidden_operator(spikes))[0]  # the product for all time steps at once
             hidden_spikes.append(spikes)
-        return StackOutput(tuple(hidden_spikes), operator(spikes), output_neuron)
+        currents = operator(spikes)
+        fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
+        return StackOutput(
+            tuple(hidden_spikes), currents, output_neuron, None if fused else output_neuron.scan(currents)
+        )

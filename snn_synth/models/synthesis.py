@@ -8,6 +8,7 @@ from torch import Tensor
 
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_tensor
 from snn_synth.models.audiocoder import ACSNN
 from snn_synth.models.autoencoder import AESNN
 from snn_synth.models.pretrained import Pretrained
@@ -111,6 +112,7 @@ class AudioToImage(Pretrained):
         max_rate: float = 1.0,
     ) -> Synthesis:
         """As :meth:`synthesize`, with the spikes of every stage."""
+        spectrograms = as_tensor(spectrograms, "spectrograms")
         flat = spectrograms.flatten(1) if spectrograms.dim() > 1 else spectrograms
         inputs = self.audiocoder.sizes[0]
         if flat.dim() != 2 or flat.shape[1] != inputs:

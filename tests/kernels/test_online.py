@@ -310,7 +310,6 @@ def _neuron(layer, **settings):
         _subclass,
         _neuron(0, inhibition=True),
         _neuron(0, graded_spikes_factor=2.0),
-        _neuron(1, reset_delay=False),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from snn_synth.errors import InputError
+from snn_synth.kernels.cpu.cache import compiled
 
 Array = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def cascade(waveform: Array, numerators: Array, denominators: Array) -> Array:
     return taps
 
 
-@numba.njit(cache=True, nogil=True)
+@functools.partial(compiled, nogil=True)
 def automatic_gain(sounds: Array, targets: Array, epsilons: Array) -> Array:
     """Four gain controls in series, each coupled to its neighbours.
 

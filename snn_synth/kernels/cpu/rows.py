@@ -1,5 +1,6 @@
 """The weighted sum of rows of a table, which the compiler would not keep in registers by itself."""
 
+import functools
 from typing import Any
 
 import numba
@@ -7,6 +8,8 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from snn_synth.kernels.cpu.cache import compiled
 
 WIDTH = 64  # columns of one sum: four vectors of AVX-512, eight of AVX2, which hide the wait for each other
 
@@ -71,7 +74,7 @@ def table(rows: int) -> Any:
     return space[first : first + rows * WIDTH].reshape(rows, WIDTH)
 
 
-@numba.njit(nogil=True, cache=True)
+@functools.partial(compiled, nogil=True)
 def count_nonzero(x: Any) -> int:
     """How many entries of a matrix are not zero; PyTorch's own count takes ten times as long."""
     count = 0

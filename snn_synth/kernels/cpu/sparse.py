@@ -66,7 +66,7 @@ def _transpose(first: Any, columns: Any, values: Any, parts: int, begins: Any, r
                 places[part, columns[p]] = place + 1
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, width: int, tile: Any) -> None:
     for k in range(high - low if by_rows else 0):
         tile[k] = dense[(low + k) * width + start : (low + k) * width + start + WIDTH]
@@ -76,7 +76,7 @@ def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int
             tile[k, j] = column[k]
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True)
 def _write(sums: Any, out: Any, by_rows: bool, top: int, height: int, start: int, width: int) -> None:
     for i in range(len(sums) if by_rows else 0):
         out[(top + i) * width + start : (top + i) * width + start + WIDTH] = sums[i]

@@ -10,6 +10,8 @@ from typing import Any
 import numba
 import torch
 
+from snn_synth.kernels.cpu.cache import compiled
+
 _one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
 _forked = False
 
@@ -28,13 +30,13 @@ def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
     A kernel spreads its work by ``numba.prange``; numba then runs it on the OpenMP threads that PyTorch has started.
     For one thread a twin without any runs, which compiles in a third of the time; also in a child made by ``fork`` (a
     DataLoader's worker), for GNU OpenMP does not survive one.
-    Compiled code is kept on disk, beside the source where that can be written.
+    Compiled code is kept on disk (:mod:`snn_synth.kernels.cpu.cache`).
     """
     twin = types.FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
     twin.__module__, twin.__qualname__ = kernel.__module__, f"{kernel.__qualname__}_single"  # a cache file of its own
     # error_model: a division that would raise for 0, as Python's does, keeps a loop from becoming vector instructions.
-    single = numba.njit(twin, nogil=True, cache=True, error_model="numpy")
-    several = numba.njit(kernel, nogil=True, cache=True, error_model="numpy", parallel=True)
+    single = compiled(twin, nogil=True, error_model="numpy")
+    several = compiled(kernel, nogil=True, error_model="numpy", parallel=True)
 
     @functools.wraps(kernel)
     def run(*arguments: Any) -> Any:

@@ -1,0 +1,116 @@
+"""numba's cache: never an old kernel, and never in the way. Real processes on a copy of the package."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import snn_synth
+from snn_synth.kernels.cpu import cache
+
+# `_surrogate` of step.py has the derivative of sigmoid.py inside.
+RUN = """
+import torch
+torch.set_num_threads(1)
+from snn_synth.kernels.cpu import step
+print("result", step.hidden_error(torch.ones(1, 1), torch.ones(1, 1), torch.ones(1, 1), 1.0, 1.0).item())
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package that processes in its folder import."""
+    source = Path(snn_synth.__file__).parent
+    shutil.copytree(source, tmp_path / "snn_synth", ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    return tmp_path / "snn_synth"
+
+
+def start(package, code=RUN, **environment):
+    names = {"HOME", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "PYTHONPATH"}
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=package.parent,
+        env=kept | {"NUMBA_DEBUG_CACHE": "1", "PYTHONPATH": str(package.parent)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process):
+    """The result, and how many kernels came from the disk."""
+    out = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, out
+    (line,) = [line for line in out.splitlines() if line.startswith("result")]
+    return float(line.split()[1]), out.count("[cache] data loaded")
+
+
+@pytest.mark.slow
+def test_an_edit_of_an_inlined_file_is_seen_and_old_kernels_go(package):
+    kept = package / "kernels" / "cpu" / "__pycache__" / "numba"
+    both = [finish(process) for process in [start(package), start(package)]]  # at once, on no cache
+    assert [result for result, _ in both] == [0.25, 0.25]
+    assert finish(start(package)) == (0.25, 1)
+    (first,) = kept.iterdir()
+    sigmoid = package / "kernels" / "cpu" / "sigmoid.py"
+    sigmoid.write_text(sigmoid.read_text().replace("return slope * e /", "return 2 * slope * e /"))
+    assert finish(start(package)) == (0.5, 0)
+    (second,) = kept.iterdir()
+    assert second.name != first.name
+    for file in second.glob("*.nb[ic]"):
+        file.write_bytes(file.read_bytes()[:-20])  # a disk that was full
+    assert finish(start(package)) == (0.5, 0)
+
+
+@pytest.mark.slow
+def test_kernels_work_without_a_place_to_write(package):
+    (package / "kernels" / "cpu" / "__pycache__").write_text("")  # root may write to read-only folders, not below files
+    ear = "\nfrom snn_synth.data.frontends import passive_ear\n"
+    process = start(package, RUN + ear, XDG_CACHE_HOME="/dev/null/no", NUMBA_CACHE_DIR="/dev/null/neither")
+    assert finish(process) == (0.25, 0)
+
+
+def test_the_key_is_every_file_that_code_may_come_from(tmp_path, monkeypatch):
+    for name in ("functional", "kernels/cpu"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    seen = {cache._version()}
+    for name, text in (
+        ("functional/a.py", ""),
+        ("kernels/a.py", ""),
+        ("kernels/cpu/b.py", ""),
+        ("functional/a.py", "1"),
+        ("kernels/cpu/b.py", "1"),
+        ("kernels/cpu/b.py", "2"),
+    ):
+        (tmp_path / name).write_text(text)
+        assert cache._version() not in seen
+        seen.add(cache._version())
+    (tmp_path / "kernels/notes.txt").write_text("")
+    assert cache._version() in seen
+
+
+def test_no_home_is_no_folder_called_tilde(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as without HOME, for a user without a name
+    assert all(place.is_absolute() for place in cache._places())
+
+
+@pytest.mark.parametrize("broken", ["mkdir", "full"])
+def test_a_disk_that_stops_writing_costs_nothing_but_time(tmp_path, monkeypatch, broken):
+    import numpy as np
+
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setattr(cache, "folder", lambda: folder)
+    kernel = cache.compiled(lambda x: x + 1)
+    if broken == "mkdir":
+        folder.rmdir()
+        folder.write_text("")
+    else:
+        monkeypatch.setattr(cache, "FileLock", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
+    assert kernel(np.float32(1)) == 2
