@@ -48,6 +48,7 @@ class LitAudiocoder(LitSpiking):
     """
 
     network: ACSNN
+    batch_kind = SpeechBatch
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class LitAudiocoder(LitSpiking):
 
     def setup(self, stage: str) -> None:
         """Check that the data fits the network, before anything is trained."""
+        super().setup(stage)
         data = self.data
         self.front_end = data.front_end.config()
         if self.network.sizes[0] != data.inputs:
