@@ -97,7 +97,6 @@ class LitAudiocoder(LitSpiking):
 
     def setup(self, stage: str) -> None:
         """Check that the data fits the network, before anything is trained."""
-        super().setup(stage)
         data = self.data
         self.front_end = data.front_end.config()
         if self.network.sizes[0] != data.inputs:

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.batches import as_batch
-from snn_synth.training.checks import check_fit, check_monitors
+from snn_synth.training.checks import check_fit, check_monitors, check_optimizer
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.manual import Uncounted
 from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_scheduler, step_plateaus, step_schedulers
@@ -61,10 +62,11 @@ class LitModule(LightningModule):
         """Whether batches without labels are of no use."""
         return False
 
-    def setup(self, stage: str) -> None:
-        """Refuse what would fail later on."""
-        if stage == "fit":
+    def configure_callbacks(self) -> list[Any]:
+        """Refuse what would fail later on: of all hooks of a run, this one is the first."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
             check_fit(self.trainer, self)
+        return []
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """The batch in the form that the steps take."""
@@ -82,7 +84,7 @@ class LitModule(LightningModule):
     def on_validation_end(self) -> None:
         """Refuse monitors of nothing, before anything is learned."""
         if self.trainer.sanity_checking:
-            check_monitors(self.trainer)
+            check_monitors(self.trainer, self)
 
     def on_train_epoch_end(self) -> None:
         """Step what waits for a metric, so that the epoch's checkpoint knows of it."""
@@ -106,8 +108,12 @@ class LitModule(LightningModule):
         """The optimizer of a network's parameters and, if there is one, its scheduler, as Lightning takes them."""
         optimizer = self.optimizer(self.parameter_groups(network))
         if getattr(optimizer, "_step_supports_amp_scaling", False) and self._clips_in_mixed_precision():
-            rank_zero_info("A fused optimizer does not let gradients be clipped in mixed precision: fused=False is used")
-            optimizer = functools.partial(self.optimizer, fused=False)(self.parameter_groups(network))
+            rank_zero_info(
+                "A fused optimizer does not let gradients be clipped in mixed precision: fused=False is used"
+            )
+            unfused: Any = functools.partial(self.optimizer, fused=False)  # type: ignore[call-arg]
+            optimizer = unfused(self.parameter_groups(network))
+        check_optimizer(optimizer, self)
         for group in optimizer.param_groups:
             group["lr"] *= group.get("share", 1.0)
         if self.lr_scheduler is None:
@@ -146,9 +152,9 @@ class LitSpiking(LitModule):
         lr_interval: when other schedulers step: after each batch (``step``), or at the end of each ``epoch``.
 
     Raises:
-        InputError: for an unknown rule, loss, interval or precision, ``num_steps`` or ``chunk`` below 1, ``max_rate`` outside
-            (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``, a chunk
-            or without the mask.
+        InputError: for an unknown rule, loss, precision or interval, ``num_steps`` or ``chunk`` below 1, ``max_rate``
+            outside (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``,
+            a chunk or without the mask.
     """
 
     def __init__(

@@ -85,7 +85,6 @@ class LitHybridPredictor(LitModule):
 
     def setup(self, stage: str) -> None:
         """Check that the decoder can tell all pairs of the data's neurons apart."""
-        super().setup(stage)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, DriftingBlobsData):
             expected, found = (data.neurons, data.pairs), (self.network.inputs, self.network.decoder.outputs)

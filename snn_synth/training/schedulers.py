@@ -30,6 +30,9 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
             what it monitors.
     """
     cls, given = made_by(make), getattr(make, "keywords", {})
+    for name in ("step_size", "T_max", "step_size_up"):  # PyTorch would divide by it after the first batch
+        if given.get(name) == 0:
+            raise InputError(f"Expected `{name}` of {cls.__name__ if cls else make} of at least 1, got 0")
     if isinstance(given.get("max_lr"), int | float):  # OneCycleLR's: it would give all groups the same
         shares = [group.get("share", 1.0) for group in optimizer.param_groups]
         make = functools.partial(make, max_lr=[given["max_lr"] * share for share in shares])
@@ -54,7 +57,7 @@ def _batches(trainer: Trainer, cls: type) -> int:
     batches = trainer.estimated_stepping_batches
     if not math.isfinite(batches):
         raise InputError(
-            f"Expected `max_epochs`, `max_steps` or {cls.__name__}'s `total_steps`, for a schedule needs an end, got none"
+            f"Expected `max_epochs`, `max_steps` or the `total_steps` of {cls.__name__}, which needs an end, got none"
         )
     return max(1, int(batches))
 
