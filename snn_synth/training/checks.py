@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import (
     BatchSizeFinder,
     GradientAccumulationScheduler,
     LearningRateFinder,
+    ModelCheckpoint,
     SpikeDetection,
 )
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
@@ -72,6 +73,11 @@ def _check_callback(callback: Any, module: LightningModule) -> None:
         raise InputError(f"Expected a module with a `backbone` for BackboneFinetuning, got {type(module).__name__}")
     if isinstance(callback, SpikeDetection):
         raise InputError("Expected EarlyStopping or `detect_anomaly`, got SpikeDetection, which cannot be saved")
+    if isinstance(callback, ModelCheckpoint) and callback._train_time_interval and not module.automatic_optimization:
+        raise InputError(  # Lightning would save nothing
+            f"Expected a ModelCheckpoint without `train_time_interval` {_SEVERAL}, got "
+            f"{callback._train_time_interval}: give `every_n_train_steps`, or use ResumeCheckpoint"
+        )
     if isinstance(callback, GradientAccumulationScheduler) and not module.automatic_optimization:
         raise InputError(f"Expected no GradientAccumulationScheduler {_SEVERAL}: use larger batches, or `rule: bptt`")
 
