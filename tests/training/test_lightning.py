@@ -565,8 +565,8 @@ def _(run):
         on_train_batch_start=lambda *_: rates.append(run.rate),
         on_train_epoch_end=lambda *_: last.append(weights(run)),
     )
-    run(StochasticWeightAveraging(0.002, swa_epoch_start=1, annealing_epochs=2), watch, max_epochs=4)
-    assert rates == pytest.approx([0.01] * 5 + [0.006] * 5 + [0.002] * 10)  # the mean of both half-way
+    run(StochasticWeightAveraging(0.002, swa_epoch_start=2, annealing_epochs=2), watch, max_epochs=4)
+    assert rates == pytest.approx([0.01] * 10 + [0.006] * 5 + [0.002] * 5)  # the mean of both half-way
     torch.testing.assert_close(
         weights(run), torch.stack(last[:3]).mean(0)
     )  # at the start of each epoch from the second on
