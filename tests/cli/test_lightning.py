@@ -14,6 +14,7 @@ from tests.training.tiny import TinyImages, quiet_trainer
 from .conftest import TINY
 
 EARLY = "--trainer.callbacks+=EarlyStopping"
+MONITOR = "--model.lr_scheduler.monitor=val/mse"
 PLATEAU = "--model.lr_scheduler=lightning.pytorch.cli.ReduceLROnPlateau"
 
 
@@ -54,7 +55,7 @@ def test_a_wrong_flag_is_one_sentence_and_leaves_nothing(words, named, refused, 
 @pytest.mark.parametrize(
     "words",
     [
-        f"--trainer.callbacks+=Timer --trainer.callbacks.duration=00:00:10:00 {PLATEAU} --model.lr_scheduler.monitor=val/mse --model.rule=online",
+        f"--trainer.callbacks+=Timer --trainer.callbacks.duration=00:00:10:00 {PLATEAU} {MONITOR} --model.rule=online",
         "--trainer.overfit_batches 1 --trainer.precision bf16-mixed --trainer.gradient_clip_val 0.5",
     ],
 )
