@@ -37,6 +37,9 @@ def sentence(error: BaseException) -> str | None:
         return f"{error.strerror or error}{place}"
     if _refused_by(error, ("lightning.", "pytorch_lightning.", "torch.optim.")):  # a device that is not there, say
         return _one_line(str(error))
+    # Other numbers of machines or processes than torchrun or SLURM has started, say, or none.
+    if isinstance(error, ValueError) and _innermost(error)[0].startswith("lightning.fabric.plugins.environments"):
+        return _one_line(str(error))
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
     return None
@@ -61,12 +64,20 @@ def _configuration(causes: list[BaseException]) -> str:
 
 def _refused_by(error: BaseException, packages: tuple[str, ...]) -> bool:
     """Whether a ``raise`` of these packages made the error: what merely fails there is nobody's word to the user."""
+    module, line = _innermost(error)
+    return module.startswith(packages) and line.startswith("raise")
+
+
+def _innermost(error: BaseException) -> tuple[str, str]:
+    """Module and line that an error comes from."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    if trace is None or not str(trace.tb_frame.f_globals.get("__name__", "")).startswith(packages):
-        return False
-    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno).lstrip().startswith("raise")
+    if trace is None:
+        return "", ""
+    frame = trace.tb_frame
+    line = linecache.getline(frame.f_code.co_filename, trace.tb_lineno).strip()
+    return str(frame.f_globals.get("__name__", "")), line
 
 
 def _one_line(text: str) -> str:

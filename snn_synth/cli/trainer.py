@@ -13,6 +13,7 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
@@ -189,10 +190,10 @@ def check_test(trainer: Trainer, data: LightningDataModule) -> None:
     share = trainer.limit_test_batches
     if isinstance(share, float) and 0 < share < 1:
         data.prepare_data()
-        data.setup("fit")
-        batches = len(data.test_dataloader())
-        if int(share * batches) == 0:
-            raise InputError(f"Expected `limit_test_batches` of at least one of {batches} batches, got {share}")
+        data.setup("test")
+        loader = data.test_dataloader()
+        if isinstance(loader, DataLoader) and int(share * len(loader)) == 0:
+            raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
 
 
 def check_machines(trainer: Trainer) -> None:
@@ -203,7 +204,7 @@ def check_machines(trainer: Trainer) -> None:
             f"Expected at most {most} processes on this machine's cores, got devices={trainer.num_devices}"
         )
     if getattr(trainer.strategy, "_start_method", None) == "spawn":
-        raise InputError("Expected `strategy` ddp or ddp_fork, got ddp_spawn, whose processes wait for W&B for ever")
+        raise InputError("Expected `strategy` ddp or ddp_fork, got ddp_spawn, which hangs on the command line")
     environment = getattr(trainer.strategy, "cluster_environment", None)
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
     if trainer.num_nodes > 1 and isinstance(environment, LightningEnvironment) and missing:
