@@ -203,8 +203,9 @@ def check_machines(trainer: Trainer) -> None:
         raise InputError(
             f"Expected at most {most} processes on this machine's cores, got devices={trainer.num_devices}"
         )
-    if getattr(trainer.strategy, "_start_method", None) == "spawn":
-        raise InputError("Expected `strategy` ddp or ddp_fork, got ddp_spawn, which hangs on the command line")
+    start = getattr(trainer.strategy, "_start_method", "popen")
+    if start != "popen":  # this process would not know that there is something to keep
+        raise InputError(f"Expected `strategy` ddp, got one that starts its processes by {start}, as for a notebook")
     environment = getattr(trainer.strategy, "cluster_environment", None)
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
     if trainer.num_nodes > 1 and isinstance(environment, LightningEnvironment) and missing:
