@@ -1,6 +1,7 @@
 """From an exception to the one sentence that a user can act on."""
 
 import argparse
+import linecache
 import re
 from collections.abc import Iterator
 
@@ -29,17 +30,15 @@ def sentence(error: BaseException) -> str | None:
     for cause in causes:  # jsonargparse wraps what a constructor raises
         if isinstance(cause, InputError):
             return _one_line(str(cause))
-    if isinstance(error, argparse.ArgumentError):
+    if isinstance(error, argparse.ArgumentError) or _refused_by(error, ("jsonargparse.",)):
         return _configuration(causes)
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or error}{place}"
-    if type(error).__name__ == "MisconfigurationException":  # by its name: Lightning may not be imported
+    if _refused_by(error, ("lightning.", "pytorch_lightning.", "torch.optim.")):  # a device that is not there, say
         return _one_line(str(error))
-    if isinstance(error, ValueError) and _raised_in(error, "torch.optim"):  # a negative learning rate, say
-        return _one_line(str(error))
-    # Other numbers of machines or processes than torchrun or SLURM has started, say.
-    if isinstance(error, ValueError | RuntimeError) and _raised_in(error, "lightning.fabric.plugins.environments"):
+    # Other numbers of machines or processes than torchrun or SLURM has started, say, or none.
+    if isinstance(error, ValueError) and _innermost(error)[0].startswith("lightning.fabric.plugins.environments"):
         return _one_line(str(error))
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
@@ -63,12 +62,23 @@ def _configuration(causes: list[BaseException]) -> str:
     return f"{path}: {reason}" if path and path not in reason else reason
 
 
-def _raised_in(error: BaseException, package: str) -> bool:
+def _refused_by(error: BaseException, packages: tuple[str, ...]) -> bool:
+    """Whether a ``raise`` of these packages made the error: what merely fails there is nobody's word to the user."""
+    module, line = _innermost(error)
+    return module.startswith(packages) and line.startswith("raise")
+
+
+def _innermost(error: BaseException) -> tuple[str, str]:
+    """Module and line that an error comes from."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith(package)
+    if trace is None:
+        return "", ""
+    frame = trace.tb_frame
+    line = linecache.getline(frame.f_code.co_filename, trace.tb_lineno).strip()
+    return str(frame.f_globals.get("__name__", "")), line
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"\1", text).split())

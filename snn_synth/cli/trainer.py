@@ -2,15 +2,18 @@
 
 import os
 import time
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import yaml
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
@@ -22,7 +25,10 @@ from snn_synth.files import atomic_write
 from snn_synth.training import WandbLogger  # all of its classes are known to YAML by their short names then
 from snn_synth.training.checkpoints import read_checkpoint
 
+PROCESSES_PER_CORE = 4  # of one run: more of them would only wait for each other, and fill the memory
 UNNAMED = "runs/unnamed"  # folder of a run whose config names none
+# A setting may be an Enum, such as Timer's interval, which YAML knows by its value only.
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, value: dumper.represent_data(value.value))
 
 
 def run(words: list[str]) -> None:
@@ -125,6 +131,8 @@ class SynthCLI(LightningCLI):
 
     def fit(self, **arguments: Any) -> None:
         """Train, then read the test set once."""
+        if self.config.fit.test_after_fit:
+            check_test(self.trainer, self.datamodule)
         try:
             took = _timed(self.trainer.fit, **arguments)
         finally:
@@ -177,8 +185,27 @@ def check_checkpoint(path: str, class_path: str) -> None:
         raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
 
 
+def check_test(trainer: Trainer, data: LightningDataModule) -> None:
+    """Raise InputError for a share of the test set that is no batch: Lightning would say so after the training."""
+    share = trainer.limit_test_batches
+    if isinstance(share, float) and 0 < share < 1:
+        data.prepare_data()
+        data.setup("test")
+        loader = data.test_dataloader()
+        if isinstance(loader, DataLoader) and int(share * len(loader)) == 0:
+            raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
+
+
 def check_machines(trainer: Trainer) -> None:
-    """Raise InputError if several machines do not know where to meet: they would wait half an hour, without a word."""
+    """Raise InputError if several machines do not know where to meet, or processes are more than a machine can take."""
+    most = PROCESSES_PER_CORE * (os.cpu_count() or 1)
+    if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > most:
+        raise InputError(
+            f"Expected at most {most} processes on this machine's cores, got devices={trainer.num_devices}"
+        )
+    start = getattr(trainer.strategy, "_start_method", "popen")
+    if start != "popen":  # this process would not know that there is something to keep
+        raise InputError(f"Expected `strategy` ddp, got one that starts its processes by {start}, as for a notebook")
     environment = getattr(trainer.strategy, "cluster_environment", None)
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
     if trainer.num_nodes > 1 and isinstance(environment, LightningEnvironment) and missing:

@@ -12,6 +12,7 @@ from snn_synth.training.first_spike import LitFirstSpikeClassifier
 from snn_synth.training.gan import LitSpikingGAN
 from snn_synth.training.hybrid import LitHybridVAE
 from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
+from snn_synth.training.loaders import ImageBatch, SpeechBatch
 from snn_synth.training.loggers import WandbLogger
 from snn_synth.training.predictor import LitHybridPredictor
 from snn_synth.training.sequences import DriftingBlobsData
@@ -23,6 +24,7 @@ __all__ = [
     "DriftingBlobsData",
     "FashionMNISTData",
     "FirstSpikes",
+    "ImageBatch",
     "ImageGrid",
     "LayerWarning",
     "LitAudiocoder",
@@ -41,6 +43,7 @@ __all__ = [
     "MNISTSubsetData",
     "ResumeCheckpoint",
     "SampleGrid",
+    "SpeechBatch",
     "SpikeStatistics",
     "SpokenDigitsData",
     "WandbLogger",

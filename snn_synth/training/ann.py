@@ -85,6 +85,8 @@ class LitAudiocoderANN(LitModule):
         Roy, Panda & Roy 2019, section 4.2.3 (AC-ANN).
     """
 
+    batch_kind = SpeechBatch
+
     def __init__(
         self,
         network: ACANN,

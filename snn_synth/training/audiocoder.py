@@ -48,6 +48,7 @@ class LitAudiocoder(LitSpiking):
     """
 
     network: ACSNN
+    batch_kind = SpeechBatch
 
     def __init__(
         self,

@@ -1,12 +1,13 @@
 """What the LightningModules share: optimizer and scheduler from outside, and for spiking networks the two rules."""
 
 import functools
-import inspect
 from typing import Any, Literal, get_args
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from snn_synth import kernels
@@ -15,8 +16,11 @@ from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
-from snn_synth.training.hparams import made_by
-from snn_synth.training.loaders import ResumableLoader
+from snn_synth.training.batches import as_batch
+from snn_synth.training.checks import check_fit, check_monitors, check_optimizer
+from snn_synth.training.loaders import ImageBatch, ResumableLoader
+from snn_synth.training.manual import Uncounted
+from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_scheduler, step_plateaus, step_schedulers
 
 Rule = Literal["bptt", "online"]
 Loss = Literal["membrane", "rate"]
@@ -31,7 +35,10 @@ def chance_of(index: Tensor, seed: int, epoch: int, device: torch.device) -> tor
 
 
 class LitModule(LightningModule):
-    """Base class: an optimizer of ``network`` and a scheduler stepped once per batch, both given from outside.
+    """Base class: an optimizer of ``network`` and its scheduler, given from outside; batches of any DataLoader.
+
+    The Trainer's steps are batches, also where a batch has several updates. The scheduler steps after each batch
+    (``lr_interval``), a ReduceLROnPlateau at the end of each epoch.
 
     Args:
         optimizer: makes the optimizer of the parameters; AdamW if not given.
@@ -39,6 +46,9 @@ class LitModule(LightningModule):
     """
 
     network: nn.Module
+    lr_interval: Interval = "step"
+    batch_kind: Any = ImageBatch
+    """Fields that a batch must have; what has others is made an ImageBatch if it can be."""
 
     def __init__(self, optimizer: OptimizerCallable | None, lr_scheduler: LRSchedulerCallable | None) -> None:
         """Keep both."""
@@ -47,14 +57,46 @@ class LitModule(LightningModule):
         self.optimizer: OptimizerCallable = optimizer or torch.optim.AdamW
         self.lr_scheduler = lr_scheduler
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether batches without labels are of no use."""
+        return False
+
+    def configure_callbacks(self) -> list[Any]:
+        """Refuse what would fail later on: of all hooks of a run, this one is the first."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            check_fit(self.trainer, self)
+        return []
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """The batch in the form that the steps take."""
+        loop: Any = self.trainer._active_loop
+        progress = getattr(loop, "epoch_loop", loop).batch_progress
+        number = progress.current.ready * self.trainer.world_size + self.trainer.global_rank
+        return as_batch(self.batch_kind, batch, number, self.needs_labels)
+
     def on_train_start(self) -> None:
         """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
         progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
 
+    def on_validation_end(self) -> None:
+        """Refuse monitors of nothing, before anything is learned."""
+        if self.trainer.sanity_checking:
+            check_monitors(self.trainer, self)
+
+    def on_train_epoch_end(self) -> None:
+        """Step what waits for a metric, so that the epoch's checkpoint knows of it."""
+        step_plateaus(self.trainer)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Leave out what :meth:`on_train_epoch_end` has stepped."""
+        if not any(one.scheduler is scheduler and at_end_of_epoch(one) for one in self.trainer.lr_scheduler_configs):
+            super().lr_scheduler_step(scheduler, metric)
+
     def configure_optimizers(self) -> Any:
-        """The optimizer, and the scheduler stepped once per batch."""
+        """The optimizer, and its scheduler."""
         made = self.optimizer_of(self.network)
         return made if self.lr_scheduler is not None else made["optimizer"]
 
@@ -65,26 +107,31 @@ class LitModule(LightningModule):
     def optimizer_of(self, network: nn.Module) -> dict[str, Any]:
         """The optimizer of a network's parameters and, if there is one, its scheduler, as Lightning takes them."""
         optimizer = self.optimizer(self.parameter_groups(network))
-        shares = [group.get("share", 1.0) for group in optimizer.param_groups]
-        for group, share in zip(optimizer.param_groups, shares, strict=True):
-            group["lr"] *= share
-        make: Any = self.lr_scheduler
-        if make is None:
+        if getattr(optimizer, "_step_supports_amp_scaling", False) and self._clips_in_mixed_precision():
+            rank_zero_info(
+                "A fused optimizer does not let gradients be clipped in mixed precision: fused=False is used"
+            )
+            unfused: Any = functools.partial(self.optimizer, fused=False)  # type: ignore[call-arg]
+            optimizer = unfused(self.parameter_groups(network))
+        check_optimizer(optimizer, self)
+        for group in optimizer.param_groups:
+            group["lr"] *= group.get("share", 1.0)
+        if self.lr_scheduler is None:
             return {"optimizer": optimizer}
-        cls, given = made_by(make), getattr(make, "keywords", {})
-        if isinstance(given.get("max_lr"), int | float):  # OneCycleLR's: it would give all groups the same
-            make = functools.partial(make, max_lr=[given["max_lr"] * share for share in shares])
-        if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR
-            make = functools.partial(make, total_steps=int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), "interval": "step"}}
+        scheduler = build_scheduler(self.lr_scheduler, optimizer, self.lr_interval, self.trainer)
+        if not self.automatic_optimization:
+            scheduler.pop("monitor", None)  # the scheduler itself says it; Lightning warns that it would be ignored
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def _clips_in_mixed_precision(self) -> bool:
+        trainer = self._trainer
+        return trainer is not None and bool(trainer.gradient_clip_val) and str(trainer.precision).endswith("-mixed")
 
 
 class LitSpiking(LitModule):
     """Base class: trains ``network`` by one of the two rules.
 
-    Under ``bptt``, optimization is automatic. Under ``online``, the optimizer steps at every time step, so Lightning's
-    ``global_step`` and ``max_steps`` count T per batch: limit such a run by ``max_epochs``. Loggers and schedulers
-    count batches.
+    Under ``bptt``, optimization is automatic. Under ``online`` it is manual, with an update at every time step.
 
     Args:
         rule: ``bptt`` or ``online`` (the paper's).
@@ -100,12 +147,14 @@ class LitSpiking(LitModule):
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
         seed: of the input spikes, which are a function of (seed, epoch, sample).
         optimizer: makes the optimizer of the parameters; AdamW if not given.
-        lr_scheduler: makes the scheduler, stepped once per batch.
+        lr_scheduler: makes the scheduler; one that takes ``total_steps`` steps after each batch, a
+            ``lightning.pytorch.cli.ReduceLROnPlateau`` at the end of each epoch.
+        lr_interval: when other schedulers step: after each batch (``step``), or at the end of each ``epoch``.
 
     Raises:
-        InputError: for an unknown rule, loss or precision, ``num_steps`` or ``chunk`` below 1, ``max_rate`` outside
-            (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``, a chunk
-            or without the mask.
+        InputError: for an unknown rule, loss, precision or interval, ``num_steps`` or ``chunk`` below 1, ``max_rate``
+            outside (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``,
+            a chunk or without the mask.
     """
 
     def __init__(
@@ -122,6 +171,7 @@ class LitSpiking(LitModule):
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Interval = "step",
     ) -> None:
         """Check and keep the settings."""
         if rule not in ("bptt", "online"):
@@ -145,6 +195,8 @@ class LitSpiking(LitModule):
                 "Expected the loss 'rate' with rule 'bptt', all time steps at once and no change of the mask, "
                 f"got rule={rule!r}, chunk={chunk} and mask={mask}"
             )
+        if lr_interval not in get_args(Interval):
+            raise InputError(f"Expected `lr_interval` of {list(get_args(Interval))}, got {lr_interval!r}")
         super().__init__(optimizer, lr_scheduler)
         self.settings = {
             "rule": rule,
@@ -159,11 +211,12 @@ class LitSpiking(LitModule):
             "seed": seed,
             "optimizer": optimizer,
             "lr_scheduler": lr_scheduler,
+            "lr_interval": lr_interval,
         }
         """All of the above, to be remembered with what a subclass adds."""
         self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
         self.chunk, self.truncate, self.precision = chunk, truncate, precision
-        self.fresh_moments, self.seed = fresh_moments, seed
+        self.fresh_moments, self.seed, self.lr_interval = fresh_moments, seed, lr_interval
         self.automatic_optimization = rule == "bptt"
 
     def encode(self, values: Tensor, index: Tensor, epoch: int) -> Tensor:
@@ -183,14 +236,12 @@ class LitSpiking(LitModule):
                     self.network,
                     spikes,
                     targets,
-                    self.optimizers(),
+                    Uncounted(self.optimizers(), self.trainer.strategy, counted=len(spikes)),
                     self.fresh_moments,
                     self.mask,
                     backward=self.manual_backward,
                 )
         if self.rule == "online":
-            schedulers = self.lr_schedulers()
-            if schedulers is not None:
-                schedulers.step()  # type: ignore[union-attr]
+            step_schedulers(self.trainer)
         self.log("train/loss", loss, prog_bar=True)
         return loss

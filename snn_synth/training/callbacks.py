@@ -46,7 +46,8 @@ class ImageGrid(Callback):
     ) -> None:
         """Keep the first batch."""
         if batch_idx == 0:
-            self.shown = outputs["targets"][: self.images].cpu(), outputs["images"][: self.images].cpu()
+            targets, images = _given(self, pl_module, outputs, "targets"), _given(self, pl_module, outputs, "images")
+            self.shown = targets[: self.images].cpu(), images[: self.images].cpu()
 
     @rank_zero_only
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,6 +73,11 @@ class SampleGrid(Callback):
         if samples < 1:
             raise InputError(f"Expected `samples` to be at least 1, got {samples}")
         self.samples = samples
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check that the network makes images."""
+        if not hasattr(pl_module.network, "sample"):
+            raise InputError(f"Expected a network that makes new images, got {type(pl_module.network).__name__}")
 
     @rank_zero_only
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -102,13 +108,24 @@ class FirstSpikes(Callback):
     ) -> None:
         """Keep the first sample."""
         if batch_idx == 0:
-            self.times = {name: times[0].cpu() for name, times in outputs["times"].items()}
+            times = _given(self, pl_module, outputs, "times")
+            self.times = {name: layer[0].cpu() for name, layer in times.items()}
 
     @rank_zero_only
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw."""
         if not trainer.sanity_checking:
             _show(trainer, "spikes", plot.first_spikes(self.times, _never(pl_module)))
+
+
+def _given(callback: Callback, pl_module: LightningModule, outputs: Any, name: str) -> Any:
+    """What a validation hands to the callbacks under a name."""
+    if not isinstance(outputs, dict) or name not in outputs:
+        raise InputError(
+            f"Expected a module that gives `{name}` in its validation, got {type(pl_module).__name__}: leave "
+            f"{type(callback).__name__} out"
+        )
+    return outputs[name]
 
 
 def _never(pl_module: LightningModule) -> float:
@@ -156,7 +173,7 @@ class SpikeStatistics(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count a batch."""
-        layers: dict[str, Tensor] = outputs["spikes"]
+        layers: dict[str, Tensor] = _given(self, pl_module, outputs, "spikes")
         for name, spikes in layers.items():
             self.fired[name] = self.fired.get(name, torch.zeros_like(spikes[0, 0])) + spikes.sum((0, 1))
         self.steps, samples = spikes.shape[:2]
@@ -166,7 +183,8 @@ class SpikeStatistics(Callback):
             synaptic_operations(before, after.shape[-1])
             for before, after in zip(presynaptic, postsynaptic, strict=True)
         ]
-        self.operations += torch.stack(operations).sum() * samples
+        if operations:
+            self.operations += torch.stack(operations).sum() * samples
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the means over samples, those of all processes."""
@@ -211,6 +229,7 @@ class LayerWarning(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count a batch."""
+        outputs = outputs or {}  # a classifier's
         for name, spikes in outputs.get("spikes", {}).items():
             self.rates.setdefault(name, []).append(spikes.mean())
         for name, times in outputs.get("times", {}).items():

@@ -49,6 +49,11 @@ class LitImageClassifier(LitModule):
         self.network, self.seed = network, seed
         self.val_accuracy, self.test_accuracy = Mean(), Mean()
 
+    @property
+    def needs_labels(self) -> bool:
+        """It learns them."""
+        return True
+
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         key = int(sample_keys(self.seed, self.current_epoch, batch.index[:1]))  # no hidden randomness

@@ -112,4 +112,4 @@ class MNISTDVSData(LightningDataModule):
 
     def _loader(self, recordings: MNISTDVS, index: Tensor, shuffle: bool = False) -> ResumableLoader:
         batches = Batches(index, lambda places: self.batch(recordings, places))
-        return ResumableLoader(batches, self.batch_size, shuffle, self.seed, drop_last=shuffle)
+        return ResumableLoader(batches, self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle)

@@ -79,6 +79,11 @@ class LitFirstSpikeClassifier(LitModule):
             for name in ("accuracy", "decision", "spikes"):
                 setattr(self, f"{stage}_{name}", Mean())
 
+    @property
+    def needs_labels(self) -> bool:
+        """It learns them."""
+        return True
+
     def run(self, batch: ImageBatch) -> FirstSpikeOutput:
         """Steps of all spikes."""
         out: FirstSpikeOutput = self.network(step_times(batch.images.flatten(1), self.network.num_steps))

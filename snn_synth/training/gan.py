@@ -23,6 +23,8 @@ from snn_synth.models.first_spike import FirstSpikeOutput
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
 from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.manual import Uncounted
+from snn_synth.training.schedulers import step_schedulers
 
 TimingLoss = Literal["softmax", "relative"]
 GOALS = (0.75, 0.5)  # shares of T around which homeostasis keeps hidden neurons, and the discriminator's outputs
@@ -115,6 +117,11 @@ class LitSpikingGAN(LitModule):
             for name in ("fooled", "named"):
                 setattr(self, f"{stage}_{name}", Mean())
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether there are classes to draw."""
+        return self.network.classes > 1
+
     def configure_optimizers(self) -> Any:
         """An optimizer and a scheduler for each network, the discriminator's first."""
         made = [self.optimizer_of(part) for part in (self.network.discriminator, self.network.generator)]
@@ -138,7 +145,7 @@ class LitSpikingGAN(LitModule):
         real = gan.encode(batch.images)
         self._count(real, labels)
         optimizers: Any = self.optimizers()
-        by_discriminator, by_generator = optimizers
+        by_discriminator, by_generator = Uncounted(optimizers[0], self.trainer.strategy), optimizers[1]
 
         with torch.no_grad():
             drawn = gan.generate(gan.noise(labels, generator)).times
@@ -153,8 +160,7 @@ class LitSpikingGAN(LitModule):
             seen = gan.discriminate(normalize_gradient(made.times)).times
             loss = loss + self.adversarial * self._error(seen, labels)
         self._step(by_generator, loss)
-        for scheduler in self.lr_schedulers() or []:  # type: ignore[union-attr]
-            scheduler.step()
+        step_schedulers(self.trainer)
         self.log("train/loss", judged, prog_bar=True)
         self.log("train/generator", loss, prog_bar=True)
 

@@ -94,7 +94,7 @@ class ImageData(LightningDataModule):
         index = torch.arange(len(images)) if index is None else index
         batches = Batches(index, lambda places: image_batch(images, places))
         # In training, a last batch of few samples moves the weights as far as a full one, and undoes some of its work.
-        return ResumableLoader(batches, self.batch_size, shuffle, self.seed, drop_last=shuffle)
+        return ResumableLoader(batches, self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle)
 
 
 def image_batch(images: ImageDataset, places: Tensor) -> ImageBatch:

@@ -109,6 +109,8 @@ class ResumableLoader(DataLoader[Any]):
         seed: of the order.
         distributed: False gives every rank all samples.
         drop_last: leave out a last batch that is not full, unless it is the only one.
+        sampler: left to this class; Lightning gives it where it makes the loader anew, in order, to overfit or predict.
+        batch_sampler: the same.
 
     Example:
         >>> loader = ResumableLoader(Batches(torch.arange(6), lambda index: index), batch_size=2)
@@ -125,10 +127,13 @@ class ResumableLoader(DataLoader[Any]):
         self,
         batches: Batches,
         batch_size: int,
+        *,
         shuffle: bool = False,
         seed: int = 0,
         distributed: bool = True,
         drop_last: bool = False,
+        sampler: Any = None,
+        batch_sampler: Any = None,
     ) -> None:
         """Make the sampler."""
         sampler = BatchSampler(len(batches), batch_size, shuffle, seed, distributed, drop_last)

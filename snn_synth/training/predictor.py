@@ -52,6 +52,7 @@ class LitHybridPredictor(LitModule):
     """
 
     network: HybridPredictor
+    batch_kind = SequenceBatch
 
     def __init__(
         self,

@@ -119,4 +119,6 @@ class DriftingBlobsData(LightningDataModule):
         return self.test_dataloader().plain()
 
     def _loader(self, index: Tensor, shuffle: bool = False) -> ResumableLoader:
-        return ResumableLoader(Batches(index, self.batch), self.batch_size, shuffle, self.seed, drop_last=shuffle)
+        return ResumableLoader(
+            Batches(index, self.batch), self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle
+        )

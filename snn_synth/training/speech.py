@@ -195,4 +195,6 @@ class SpokenDigitsData(LightningDataModule):
         return SpeechBatch(self.spectrograms[places].float(), self.corpus.labels[places], places, self.image_of[places])
 
     def _loader(self, index: Tensor, shuffle: bool = False) -> ResumableLoader:
-        return ResumableLoader(Batches(index, self.batch), self.batch_size, shuffle, self.seed, drop_last=shuffle)
+        return ResumableLoader(
+            Batches(index, self.batch), self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle
+        )

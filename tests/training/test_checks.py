@@ -1,0 +1,51 @@
+"""Settings that are refused before the training; docs/lightning.md lists them, and test_lightning.py tries each."""
+
+import pytest
+
+from snn_synth.errors import InputError
+from snn_synth.models import ImageClassifier, SpikingGAN
+from snn_synth.training import (
+    FirstSpikes,
+    ImageGrid,
+    LayerWarning,
+    LitImageClassifier,
+    LitSpikingGAN,
+    SampleGrid,
+    SpikeStatistics,
+)
+from tests.training.tiny import TinyImages, quiet_trainer
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        ({"gradient_clip_val": 0.1}, "gradient_clip_val"),
+        ({"accumulate_grad_batches": 2}, "accumulate_grad_batches"),
+        ({"accumulate_grad_batches": 0}, "accumulate_grad_batches"),
+        ({"gradient_clip_val": -1.0}, "gradient_clip_val"),
+        ({"check_val_every_n_epoch": 0}, "check_val_every_n_epoch"),
+        ({"val_check_interval": 0}, "val_check_interval"),
+        ({"precision": "16-true"}, "16-true"),
+    ],
+)
+def test_what_a_gan_refuses(flags, named, tmp_path):
+    module = LitSpikingGAN(SpikingGAN(3, 4, 8, 10, num_steps=16, smoothing=16.0))
+    with pytest.raises(InputError, match=named):
+        quiet_trainer(tmp_path, max_epochs=1, **flags).fit(module, TinyImages())
+
+
+@pytest.mark.parametrize(
+    ("callback", "sentence"),
+    [
+        (SampleGrid(), "Expected a network that makes new images, got ImageClassifier"),
+        (ImageGrid(), "Expected a module that gives `targets` in its validation, got LitImageClassifier"),
+        (FirstSpikes(), "Expected a module that gives `times`"),
+        (SpikeStatistics(), "Expected a module that gives `spikes`"),
+    ],
+)
+def test_callbacks_of_ours_that_a_module_has_nothing_for(callback, sentence, tmp_path):
+    module = LitImageClassifier(ImageClassifier(features=8))
+    data = TinyImages()
+    with pytest.raises(InputError, match=sentence):
+        quiet_trainer(tmp_path, max_epochs=1, callbacks=[callback], num_sanity_val_steps=1).fit(module, data)
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[LayerWarning()]).fit(module, data)
