@@ -101,7 +101,8 @@ def read_yaml(path: str | Path, kind: str = "a config") -> Any:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "bomb.yaml")
-        >>> _ = path.write_text("[&a [x, x], " + ", ".join(f"&a [{','.join(9 * ['*a'])}]" for _ in range(9)) + "]")
+        >>> lists = [f"&a{i + 1} [{', '.join([f'*a{i}'] * 9)}]" for i in range(9)]
+        >>> _ = path.write_text(f"[&a0 x, {', '.join(lists)}]")
         >>> read_yaml(path)
         Traceback (most recent call last):
         snn_synth.errors.InputError: Expected a config in YAML, got ...: it has more than 100,000 values when ...
