@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 
 BYTES = 2**20
 """Of a file; a config or a sweep is a thousand times smaller."""
@@ -110,7 +110,7 @@ def read_yaml(path: str | Path, kind: str = "a config") -> Any:
     try:
         return yaml.load(_text(path, kind), Loader=_Bounded)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"Expected {kind} in YAML, got {path}: {_brief(error)}") from None
+        raise InputError(f"Expected {kind} in YAML, got {path}: {brief(error)}") from None
 
 
 def read_json(path: str | Path, kind: str) -> Any:
@@ -128,7 +128,7 @@ def read_json(path: str | Path, kind: str) -> Any:
     except RecursionError:
         reason = "it is nested too deep"
     except (OSError, ValueError) as error:  # of JSON's grammar, of Unicode, of a number with too many digits
-        reason = _brief(error)
+        reason = brief(error)
     raise InputError(f"Expected {kind} in JSON, got {path}: {reason}")
 
 
@@ -138,7 +138,3 @@ def _text(path: str | Path, kind: str) -> str:
     if len(content) > BYTES:
         raise InputError(f"Expected {kind} of at most {BYTES:,} bytes, got more in {path}")
     return content.decode()
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

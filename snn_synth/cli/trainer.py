@@ -20,7 +20,7 @@ from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 from snn_synth.training import WandbLogger  # all of its classes are known to YAML by their short names then
-from snn_synth.training.checkpoints import read_checkpoint
+from snn_synth.training.reading import read_checkpoint
 
 UNNAMED = "runs/unnamed"  # folder of a run whose config names none
 

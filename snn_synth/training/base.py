@@ -15,7 +15,8 @@ from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
-from snn_synth.training.hparams import made_by
+from snn_synth.training.checkpoints import keep_to_own_files
+from snn_synth.training.hparams import Remembering, made_by
 from snn_synth.training.loaders import ResumableLoader
 
 Rule = Literal["bptt", "online"]
@@ -30,7 +31,7 @@ def chance_of(index: Tensor, seed: int, epoch: int, device: torch.device) -> tor
     return torch.Generator(device).manual_seed(int(sample_keys(seed, epoch, index[:1])))
 
 
-class LitModule(LightningModule):
+class LitModule(Remembering, LightningModule):  # type: ignore[misc]
     """Base class: an optimizer of ``network`` and a scheduler stepped once per batch, both given from outside.
 
     Args:
@@ -43,6 +44,7 @@ class LitModule(LightningModule):
     def __init__(self, optimizer: OptimizerCallable | None, lr_scheduler: LRSchedulerCallable | None) -> None:
         """Keep both."""
         super().__init__()
+        self.remember()
         # Not a default argument: LightningCLI would pass AdamW's weight decay on to any other optimizer named in YAML.
         self.optimizer: OptimizerCallable = optimizer or torch.optim.AdamW
         self.lr_scheduler = lr_scheduler
@@ -52,6 +54,11 @@ class LitModule(LightningModule):
         progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Before Lightning restores the callbacks: let none of them believe a file to be its own that is not."""
+        if self._trainer is not None:
+            keep_to_own_files(self._trainer, checkpoint)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler stepped once per batch."""
@@ -146,21 +153,6 @@ class LitSpiking(LitModule):
                 f"got rule={rule!r}, chunk={chunk} and mask={mask}"
             )
         super().__init__(optimizer, lr_scheduler)
-        self.settings = {
-            "rule": rule,
-            "num_steps": num_steps,
-            "max_rate": max_rate,
-            "loss": loss,
-            "mask": mask,
-            "chunk": chunk,
-            "truncate": truncate,
-            "precision": precision,
-            "fresh_moments": fresh_moments,
-            "seed": seed,
-            "optimizer": optimizer,
-            "lr_scheduler": lr_scheduler,
-        }
-        """All of the above, to be remembered with what a subclass adds."""
         self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
         self.chunk, self.truncate, self.precision = chunk, truncate, precision
         self.fresh_moments, self.seed = fresh_moments, seed

@@ -10,10 +10,15 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from snn_synth.construction import annotations_of, check, subclasses
 from snn_synth.data.audio import resample, trim_silence
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 
 Fit = Literal["stretch", "pad"]
+MOST = 10**6
+"""Samples a second, and frames: settings may come from a file."""
+PER_SECOND = 2**24
+"""Values that an analysis may make of a second of sound."""
 
 
 class FrontEnd(ABC):
@@ -34,11 +39,11 @@ class FrontEnd(ABC):
     FORMAT: ClassVar[int] = 1  # raised when the code of a front end gives other values for the same settings
 
     def __init__(self, sample_rate: int, frames: int, fit: Fit, trim_db: float) -> None:
-        if sample_rate < 1 or frames < 1:
-            raise InputError(f"Expected a sample rate and frames of at least 1, got {sample_rate} and {frames}")
+        if not (1 <= sample_rate <= MOST and 1 <= frames <= MOST):
+            raise InputError(f"Expected a sample rate and frames from 1 to {MOST:,}, got {sample_rate} and {frames}")
         if fit not in ("stretch", "pad"):
             raise InputError(f"Expected fit to be stretch or pad, got {fit}")
-        if trim_db <= 0:
+        if not trim_db > 0:
             raise InputError(f"Expected a positive trim_db, got {trim_db}")
         self.sample_rate = sample_rate
         self.frames = frames
@@ -113,16 +118,22 @@ def build_front_end(config: Mapping[str, Any]) -> FrontEnd:
         >>> build_front_end(MelSpectrogram(frames=50).config()).shape
         (39, 50)
     """
-    kinds = _subclasses(FrontEnd)
-    path = str(config.get("class_path"))
+    kinds = subclasses(FrontEnd)
+    parts = (config.get("class_path"), config.get("init_args", {})) if isinstance(config, Mapping) else (None, {})
+    path, settings = str(parts[0])[:200], parts[1]
     found = [k for k in kinds if path in (k.__name__, _class_path(k), f"{k.__module__}.{k.__qualname__}")]
     if not found:
         known = ", ".join(sorted(map(_class_path, kinds)))
         raise InputError(f"Expected a front end among {known}, got {path}")
     try:
-        front_end: FrontEnd = found[0](**config.get("init_args", {}))
-    except TypeError as error:
-        raise InputError(f"Expected settings of {path}, got: {error}") from error
+        hints = annotations_of(found[0])
+        for name, value in settings.items():
+            check(name, value, hints.get(name, Any))
+        front_end: FrontEnd = found[0](**settings)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a constructor makes of values that it was not written for
+        raise InputError(f"Expected settings of {path}, got: {brief(error)}") from error
     return front_end
 
 
@@ -130,7 +141,3 @@ def _class_path(kind: type[Any]) -> str:
     """Where a class is imported from; ours by their public place, which outlives a move between files."""
     ours = kind.__module__.startswith("snn_synth.data.")
     return f"{'snn_synth.data' if ours else kind.__module__}.{kind.__qualname__}"
-
-
-def _subclasses(kind: type[Any]) -> list[type[Any]]:
-    return [deeper for child in kind.__subclasses__() for deeper in (child, *_subclasses(child))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snn_synth.data.frontends.base import Fit, FrontEnd
+from snn_synth.data.frontends.base import MOST, PER_SECOND, Fit, FrontEnd
 from snn_synth.errors import InputError
 
 
@@ -43,7 +43,7 @@ class LyonCochleagram(FrontEnd):
         trim_db: float = 30.0,
     ) -> None:
         super().__init__(sample_rate, frames, fit, trim_db)
-        if min(decimation, ear_q, step_factor, tau_factor, level) <= 0:
+        if not (min(decimation, ear_q, step_factor, tau_factor, level) > 0 and decimation <= MOST):
             raise InputError(
                 "Expected positive decimation, ear_q, step_factor, tau_factor and level, "
                 f"got {decimation}, {ear_q}, {step_factor}, {tau_factor} and {level}"
@@ -55,7 +55,7 @@ class LyonCochleagram(FrontEnd):
         self.step_factor = step_factor
         self.tau_factor = tau_factor
         self.level = level
-        self._channels = len(design_filters(sample_rate, ear_q, step_factor)[2])
+        self._channels = len(design_filters(sample_rate, ear_q, step_factor, most=PER_SECOND // sample_rate)[2])
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.data._torchaudio import torchaudio
-from snn_synth.data.frontends.base import Fit, FrontEnd
+from snn_synth.data.frontends.base import MOST, PER_SECOND, Fit, FrontEnd
 from snn_synth.errors import InputError
 
 
@@ -43,10 +43,16 @@ class MelSpectrogram(FrontEnd):
         trim_db: float = 30.0,
     ) -> None:
         super().__init__(sample_rate, frames, fit, trim_db)
-        if min(channels, window_ms, hop_ms, dynamic_range_db) <= 0:
+        if not min(channels, window_ms, hop_ms, dynamic_range_db) > 0:
             raise InputError(
                 "Expected positive channels, window_ms, hop_ms and dynamic_range_db, "
                 f"got {channels}, {window_ms}, {hop_ms} and {dynamic_range_db}"
+            )
+        overlap = max(1, window_ms / max(hop_ms, 1000 / sample_rate))  # how often a sample is analysed
+        if max(sample_rate * overlap, sample_rate * window_ms / 1000 * channels) > PER_SECOND or hop_ms > MOST:
+            raise InputError(
+                f"Expected settings that make up to {PER_SECOND:,} values of a second, got sample_rate={sample_rate}, "
+                f"channels={channels}, window_ms={window_ms} and hop_ms={hop_ms}"
             )
         self.channels = channels
         self.window_ms = window_ms

@@ -21,7 +21,9 @@ AGC_TARGETS = np.array([0.0032, 0.0016, 0.0008, 0.0004])
 AGC_LIMIT = 0.9
 
 
-def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tuple[Array, Array, Array]:
+def design_filters(
+    sample_rate: float, ear_q: float, step_factor: float, most: int = 10_000
+) -> tuple[Array, Array, Array]:
     """Design the cascade: a pre-emphasis, a compensating filter, then one notch per channel, high to low.
 
     Bandwidth `b(f) = sqrt(f^2 + 1000^2) / Q`; neighbours are `step_factor` bandwidths apart, which gives
@@ -31,6 +33,10 @@ def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tupl
         sample_rate: in Hz.
         ear_q: Q of a filter.
         step_factor: distance of neighbours, in bandwidths.
+        most: channels.
+
+    Raises:
+        InputError: for settings that give fewer than 2 channels, or more than `most`.
 
     Returns:
         Numerators `[2 + C, 3]`, denominators `[2 + C, 3]` and centre frequencies `[C]` in Hz, falling.
@@ -49,13 +55,13 @@ def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tupl
     top = nyquist - bandwidth(nyquist) * step_factor * (ZERO_OFFSET - 1)
     lowest = BREAK_FREQUENCY / np.sqrt(4 * ear_q**2 - 1)  # below it the poles' Q falls under 1/2
     span = np.log(top + bandwidth(top) * ear_q) - np.log(lowest + bandwidth(lowest) * ear_q)
-    count = max(0, int(ear_q * span / step_factor)) if top > lowest else 0
-    if count < 2:
+    count = ear_q * span / step_factor if top > lowest else 0.0
+    if not 2 <= count < most:
         raise InputError(
-            f"Expected a sample rate, ear_q and step_factor that give at least 2 channels, "
+            f"Expected a sample rate, ear_q and step_factor that give at least 2 channels and fewer than {most}, "
             f"got {sample_rate:g}, {ear_q:g} and {step_factor:g}"
         )
-    step = np.exp(np.arange(1, count + 1) * step_factor / ear_q)
+    step = np.exp(np.arange(1, int(count) + 1) * step_factor / ear_q)
     start = top + bandwidth(top) * ear_q
     centres = (start / step - BREAK_FREQUENCY**2 * step / start) / 2
 
