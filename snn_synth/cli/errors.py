@@ -2,7 +2,9 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from snn_synth.errors import InputError
 
@@ -55,12 +57,30 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _configuration(causes: list[BaseException]) -> str:
     """The innermost cause says what is wrong; the outermost names the outermost key."""
     lines = [line.strip() for line in str(causes[-1]).splitlines() if line.strip()]
-    reason = lines[0]
+    reason = next(filter(None, map(_not_allowed, causes)), lines[0])[:400]
     for pattern, plain in _WORDING:
         reason = re.sub(pattern, plain, reason)
     keys = [key for cause in causes for key in re.findall(r'Parser key "([^"]+)"', str(cause))]
     path = ".".join(dict.fromkeys(keys))
     return f"{path}: {reason}" if path and path not in reason else reason
+
+
+def _not_allowed(cause: BaseException) -> str | None:
+    """What to do about a class path that jsonargparse was not allowed to import."""
+    found = re.search(r"Importing '([^']+)' is not allowed(: it is no class)?", str(cause))
+    if found is None:
+        return None
+    name, module = found[1], found[1].rpartition(".")[0]
+    if found[2]:
+        return f"Expected a class, got {name}, which is none: a config may not name functions"
+    said = f"Expected a class of snn_synth, torch.optim or Lightning, got {name}"
+    if (
+        not module
+        or name.partition(".")[0] in sys.stdlib_module_names
+        or Path(name).suffix in (".yaml", ".yml", ".json")
+    ):
+        return said
+    return f"{said}: give --allow_import {module}, if it is yours or you trust it"
 
 
 def _raised_in(error: BaseException, package: str) -> bool:

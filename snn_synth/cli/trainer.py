@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
+from snn_synth.cli.imports import limited_imports, take_allowed
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
@@ -27,8 +28,8 @@ UNNAMED = "runs/unnamed"  # folder of a run whose config names none
 
 def run(words: list[str]) -> None:
     """Parse the command line, make what the config describes, and run it."""
-    words = ["--help" if word == "--help_all" else word for word in words]
-    with without_noise(), Undo() as undo:
+    words, allowed = take_allowed(["--help" if word == "--help_all" else word for word in words])
+    with without_noise(), limited_imports(allowed), Undo() as undo:
         SynthCLI(words, undo)
 
 
