@@ -3,10 +3,11 @@
 import argparse
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 
 _WORDING = (  # jsonargparse's words, and ours
     (r"<class '(?:\w+\.)*(\w+)'>", r"\1"),
@@ -45,6 +46,8 @@ def sentence(error: BaseException) -> str | None:
         return _one_line(str(error))
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
+    if "lightning.pytorch.trainer.connectors.checkpoint_connector" in _modules(error):
+        return f"Expected a checkpoint of such a run, got a damaged one ({type(error).__name__}: {brief(error)})"
     return None
 
 
@@ -74,20 +77,19 @@ def _not_allowed(cause: BaseException) -> str | None:
     if found[2]:
         return f"Expected a class, got {name}, which is none: a config may not name functions"
     said = f"Expected a class of snn_synth, torch.optim or Lightning, got {name}"
-    if (
-        not module
-        or name.partition(".")[0] in sys.stdlib_module_names
-        or Path(name).suffix in (".yaml", ".yml", ".json")
-    ):
+    a_file = Path(name).suffix in (".yaml", ".yml", ".json")
+    if a_file or not module or module.partition(".")[0] in sys.stdlib_module_names:
         return said
     return f"{said}: give --allow_import {module}, if it is yours or you trust it"
 
 
+def _modules(error: BaseException) -> list[str]:
+    """Of the functions that an error passed through; it was raised in the last."""
+    return [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
 def _raised_in(error: BaseException, package: str) -> bool:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith(package)
+    return bool(modules := _modules(error)) and modules[-1].startswith(package)
 
 
 def _one_line(text: str) -> str:

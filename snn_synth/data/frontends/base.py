@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -130,6 +131,8 @@ def build_front_end(config: Mapping[str, Any]) -> FrontEnd:
         for name, value in settings.items():
             check(name, value, hints.get(name, Any))
         front_end: FrontEnd = found[0](**settings)
+        if math.prod(front_end.shape) > PER_SECOND:
+            raise InputError(f"Expected a picture of at most {PER_SECOND:,} values, got {list(front_end.shape)}")
     except InputError:
         raise
     except Exception as error:  # whatever a constructor makes of values that it was not written for
