@@ -78,7 +78,7 @@ class Pretrained(nn.Module):
         known = {kind.__name__: kind for kind in (*subclasses(Pretrained), *subclasses(cls), cls)}
         name, arguments = _parts(description)
         if name not in known or known[name] is Pretrained:
-            names = sorted(known.keys() - {"Pretrained"})
+            names = sorted({kind.__name__ for kind in (*subclasses(cls), cls)} - {"Pretrained"})
             raise InputError(f"Expected the description of one of {names}, got {reprlib.repr(description)}")
         if not issubclass(known[name], cls):
             raise InputError(f"Expected a saved {cls.__name__}, got a {name}")

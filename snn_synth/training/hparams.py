@@ -156,8 +156,9 @@ class Described:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Make it."""
+        cls = self.cls
         try:
-            return self.cls(*args, **{**self.keywords, **kwargs})
+            return cls(*args, **{**self.keywords, **kwargs})
         except (TypeError, ValueError) as error:
             raise InputError(f"Expected the options of {self.name}, got {self.keywords} ({brief(error)})") from error
 
