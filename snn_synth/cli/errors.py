@@ -41,6 +41,8 @@ def sentence(error: BaseException) -> str | None:
         return _one_line(str(error))
     if isinstance(error, ValueError) and _raised_in(error, "torch.optim"):  # a negative learning rate, say
         return _one_line(str(error))
+    if isinstance(error, ValueError) and _raised_in(error, "lightning.pytorch.trainer.connectors"):  # a strategy's name
+        return _one_line(str(error))
     # Other numbers of machines or processes than torchrun or SLURM has started, say.
     if isinstance(error, ValueError | RuntimeError) and _raised_in(error, "lightning.fabric.plugins.environments"):
         return _one_line(str(error))

@@ -114,7 +114,7 @@ class SynthCLI(LightningCLI):
             return False
         for logger in trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]:
             parts = [logger.get(part) or {} for part in ("init_args", "dict_kwargs")] if hasattr(logger, "get") else []
-            given = {name for part in parts for name in part}
+            given = {name for part in parts for name in part.keys()}  # noqa: SIM118  (a Namespace has no other way)
             if "settings" in given:
                 raise InputError("Expected no `settings` of W&B in a config, got some: set WANDB_* in the environment")
             if "save_dir" in given:

@@ -204,7 +204,7 @@ def _description(name: str, value: Any) -> dict[str, Any] | None:
     if isinstance(value, Described):
         return {"class_path": value.name, "init_args": _plain(name, value.keywords)}
     cls, partial = made_by(value), isinstance(value, functools.partial)
-    if cls is None or (partial and {value.func, *value.args} - {cls} and value.args != (cls,)):
+    if cls is None or (partial and (value.func, *value.args)[-1] is not cls):  # options by position have no name
         return None
     return {"class_path": _path(cls), "init_args": _plain(name, value.keywords if partial else {})}
 
