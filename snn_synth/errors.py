@@ -12,3 +12,13 @@ class InputError(ValueError):
         Traceback (most recent call last):
         snn_synth.errors.InputError: Expected `num_steps` to be at least 1, got 0
     """
+
+
+def brief(error: BaseException) -> str:
+    """What an exception of others says, on one line of at most 200 characters.
+
+    Example:
+        >>> brief(ValueError("  size mismatch:     2 and 3"))
+        'size mismatch: 2 and 3'
+    """
+    return " ".join(str(error).split())[:200] or type(error).__name__

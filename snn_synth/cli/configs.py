@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import yaml
-
 import snn_synth
 from snn_synth.errors import InputError
+from snn_synth.parsing import read_yaml
 
 _PACKAGE = Path(snn_synth.__file__).parent
 # An installed wheel has the configs inside the package, a source checkout beside it.
@@ -63,11 +62,7 @@ def find(name: str) -> Path:
     path = Path(name) if Path(name).is_file() else configs.get(name)
     if path is None:
         raise InputError(f"Expected a config file or one of the shipped configs {list(configs)}, got {name!r}")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"Expected a config in YAML, got {path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
+    if not isinstance(read_yaml(path), dict):
         raise InputError(f"Expected a config with keys such as `model` and `data`, got none in {path}")
     return path
 

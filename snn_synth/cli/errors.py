@@ -3,9 +3,12 @@
 import argparse
 import linecache
 import re
+import sys
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 
 _WORDING = (  # jsonargparse's words, and ours
     (r"<class '(?:\w+\.)*(\w+)'>", r"\1"),
@@ -42,6 +45,8 @@ def sentence(error: BaseException) -> str | None:
         return _one_line(str(error))
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
+    if "lightning.pytorch.trainer.connectors.checkpoint_connector" in _modules(error):
+        return f"Expected a checkpoint of such a run, got a damaged one ({type(error).__name__}: {brief(error)})"
     return None
 
 
@@ -54,7 +59,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _configuration(causes: list[BaseException]) -> str:
     """The innermost cause says what is wrong; the outermost names the outermost key."""
     lines = [line.strip() for line in str(causes[-1]).splitlines() if line.strip()]
-    reason = lines[0]
+    reason = next(filter(None, map(_not_allowed, causes)), lines[0])[:400]
     for pattern, plain in _WORDING:
         reason = re.sub(pattern, plain, reason)
     keys = [key for cause in causes for key in re.findall(r'Parser key "([^"]+)"', str(cause))]
@@ -78,6 +83,26 @@ def _innermost(error: BaseException) -> tuple[str, str]:
     frame = trace.tb_frame
     line = linecache.getline(frame.f_code.co_filename, trace.tb_lineno).strip()
     return str(frame.f_globals.get("__name__", "")), line
+
+
+def _not_allowed(cause: BaseException) -> str | None:
+    """What to do about a class path that jsonargparse was not allowed to import."""
+    found = re.search(r"Importing '([^']+)' is not allowed(: it is no class)?", str(cause))
+    if found is None:
+        return None
+    name, module = found[1], found[1].rpartition(".")[0]
+    if found[2]:
+        return f"Expected a class, got {name}, which is none: a config may not name functions"
+    said = f"Expected a class of snn_synth, torch.optim or Lightning, got {name}"
+    a_file = Path(name).suffix in (".yaml", ".yml", ".json")
+    if a_file or not module or module.partition(".")[0] in sys.stdlib_module_names:
+        return said
+    return f"{said}: give --allow_import {module}, if it is yours or you trust it"
+
+
+def _modules(error: BaseException) -> list[str]:
+    """Of the functions that an error passed through; it was raised in the last."""
+    return [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 def _one_line(text: str) -> str:

@@ -12,10 +12,11 @@ from snn_synth.cli.arguments import Parser
 from snn_synth.data import build_front_end, read_audio
 from snn_synth.errors import InputError
 from snn_synth.models import AudioToImage, Synthesis
-from snn_synth.models.pretrained import shipped_models
+from snn_synth.models.pretrained import Pretrained, shipped_models
 from snn_synth.training import LitAudiocoder, load_checkpoint
 
 SHIPPED = "fsdd"  # of the models that come with the package
+MOST = 2**28  # spikes of a drawing, a gigabyte: a checkpoint says how many time steps there are
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
 
 
@@ -52,13 +53,19 @@ class Source(NamedTuple):
 
 
 def load(name: str) -> Source:
-    """The model of a checkpoint, or one that comes with the package.
+    """The model of a checkpoint or of a folder that ``save_pretrained`` wrote, or one that comes with the package.
 
     Raises:
-        InputError: if it is neither.
+        InputError: if it is none of them, or of another model.
     """
-    if name in shipped_models() and not Path(name).exists():
-        return Source(AudioToImage.from_pretrained(name))
+    if Path(name).is_dir() or (name in shipped_models() and not Path(name).exists()):
+        model = Pretrained.from_pretrained(name)
+        if not isinstance(model, AudioToImage):
+            raise InputError(
+                f"Expected a saved AudioToImage, which draws from sound, got {name} with a {type(model).__name__}: "
+                "save AudioToImage(audiocoder, autoencoder, front_end=...)"
+            )
+        return Source(model)
     module = load_checkpoint(LitAudiocoder, name)
     return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed)
 
@@ -101,6 +108,10 @@ def read_spectrograms(model: AudioToImage, files: list[Path]) -> list[Tensor]:
 
 def draw(source: Source, spectrogram: Tensor) -> Synthesis:
     """Every stage from a spectrogram to its image, the same whatever other files are drawn."""
+    neurons = sum(source.model.audiocoder.sizes) + sum(source.model.autoencoder.sizes[1:])
+    if source.num_steps * neurons > MOST:
+        most = MOST // neurons
+        raise InputError(f"Expected at most {most} time steps of a model of this size, got {source.num_steps}")
     generator = torch.Generator().manual_seed(source.seed)
     stages: Synthesis = source.model(spectrogram[None], source.num_steps, generator, max_rate=source.max_rate)
     return stages

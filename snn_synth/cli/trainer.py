@@ -12,18 +12,23 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
+from snn_synth.cli.imports import limited_imports, take_allowed
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
-from snn_synth.training import WandbLogger  # all of its classes are known to YAML by their short names then
-from snn_synth.training.checkpoints import read_checkpoint
+from snn_synth.training import (  # all of its classes are known to YAML by their short names then
+    AtomicCheckpointIO,
+    WandbLogger,
+)
+from snn_synth.training.reading import read_checkpoint
 
 PROCESSES_PER_CORE = 4  # of one run: more of them would only wait for each other, and fill the memory
 UNNAMED = "runs/unnamed"  # folder of a run whose config names none
@@ -33,8 +38,8 @@ yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, value: dumper.represe
 
 def run(words: list[str]) -> None:
     """Parse the command line, make what the config describes, and run it."""
-    words = ["--help" if word == "--help_all" else word for word in words]
-    with without_noise(), Undo() as undo:
+    words, allowed = take_allowed(["--help" if word == "--help_all" else word for word in words])
+    with without_noise(), limited_imports(allowed), Undo() as undo:
         SynthCLI(words, undo)
 
 
@@ -82,8 +87,11 @@ class SynthCLI(LightningCLI):
         )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
-        """Leave out the commands that are not asked for: a parser of one takes a tenth of a second to make."""
-        return {name: skip for name, skip in super().subcommands().items() if name == self.words[0]}
+        """Leave out the commands that are not asked for: a parser of one takes a tenth of a second to make.
+
+        And the option to unpickle whatever a checkpoint holds.
+        """
+        return {name: skip | {"weights_only"} for name, skip in super().subcommands().items() if name == self.words[0]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the one option that is ours."""
@@ -103,11 +111,19 @@ class SynthCLI(LightningCLI):
         config.trainer.logger = self._loggers(command, config.trainer)
 
     def _loggers(self, command: str, trainer: Any) -> Any:
-        """Loggers of a training run, all with the run's folder as theirs; the other commands write JSON instead."""
+        """Loggers of a training run, all with the run's folder as theirs; the other commands write JSON instead.
+
+        Raises:
+            InputError: for ``settings`` of W&B, which say to what server its key is sent.
+        """
         if command != "fit":
             return False
-        for logger in trainer.logger if isinstance(trainer.logger, list) else []:
-            if "save_dir" in logger.init_args:
+        for logger in trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]:
+            parts = [logger.get(part) or {} for part in ("init_args", "dict_kwargs")] if hasattr(logger, "get") else []
+            given = {name for part in parts for name in part.keys()}  # noqa: SIM118  (a Namespace has no other way)
+            if "settings" in given:
+                raise InputError("Expected no `settings` of W&B in a config, got some: set WANDB_* in the environment")
+            if "save_dir" in given:
                 logger.init_args.save_dir = trainer.default_root_dir
         return trainer.logger
 
@@ -124,6 +140,8 @@ class SynthCLI(LightningCLI):
         """Let the best checkpoint lie in the run's folder too, unless the config says where."""
         trainer = super().instantiate_trainer(**kwargs)
         check_machines(trainer)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # it would unpickle what it is told to
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(trainer.default_root_dir).absolute())

@@ -41,14 +41,6 @@ class ACSNN(SpikingStack):
     ) -> None:
         """Make the two layers."""
         super().__init__([inputs, hidden, code], alpha, threshold, slope)
-        self.config = {
-            "inputs": inputs,
-            "hidden": hidden,
-            "code": code,
-            "alpha": alpha,
-            "threshold": threshold,
-            "slope": slope,
-        }
 
 
 class ACANN(Pretrained):
@@ -80,7 +72,6 @@ class ACANN(Pretrained):
             raise InputError(f"Expected sizes of at least 1, got {inputs}, {hidden} and {code}")
         self.sizes = [inputs, hidden, code]
         self.layers = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code))
-        self.config = {"inputs": inputs, "hidden": hidden, "code": code}
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Hidden vectors of flat spectrograms."""

@@ -45,13 +45,6 @@ class AESNN(SpikingStack):
     ) -> None:
         """Make the encoder and the decoder."""
         super().__init__([inputs, hidden, inputs], alpha, threshold, slope)
-        self.config = {
-            "inputs": inputs,
-            "hidden": hidden,
-            "alpha": alpha,
-            "threshold": threshold,
-            "slope": slope,
-        }
 
     def encode(self, spikes: Tensor) -> Tensor:
         """Hidden spikes ``[T, B, hidden]`` of input spikes ``[T, B, inputs]``: the paper's hidden state."""
@@ -123,7 +116,6 @@ class AEANN(Pretrained):
         self.encode = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
         last = nn.Linear(hidden, inputs)
         self.decode = nn.Sequential(last, nn.Sigmoid()) if output == "sigmoid" else last
-        self.config = {"inputs": inputs, "hidden": hidden, "output": output}
 
     def forward(self, images: Tensor) -> Tensor:
         """Reconstruct flat images."""

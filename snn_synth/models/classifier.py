@@ -46,7 +46,6 @@ class ImageClassifier(Pretrained):
             nn.ReLU(),
         )
         self.head = nn.Linear(features, classes)
-        self.config = {"classes": classes, "features": features}
 
     def features(self, images: Tensor) -> Tensor:
         """``[B, features]``."""

@@ -139,13 +139,6 @@ class ESVAE(Pretrained):
             for (before, after), wanted in zip(pairwise(backwards), sides[-2::-1], strict=True)
         )
         self.draw = nn.Conv2d(channels[0], 1, 3, padding=1)
-        self.config = {
-            "side": side,
-            "channels": list(channels),
-            "latent": latent,
-            "num_steps": num_steps,
-            "alpha": alpha,
-        }
 
     def encode(self, images: Tensor) -> Tensor:
         """Rates of the code, ``[B, latent]``."""

@@ -83,13 +83,6 @@ class FirstSpikeClassifier(Pretrained):
         self.inputs, self.num_steps, self.smoothing = inputs, num_steps, smoothing
         self.hidden = TTFSIFLinear(inputs, hidden, num_steps, gain=0.5, spread=1.5, smoothing=smoothing)
         self.output = TTFSIFLinear(hidden, classes, num_steps, smoothing=smoothing)
-        self.config = {
-            "inputs": inputs,
-            "hidden": hidden,
-            "classes": classes,
-            "num_steps": num_steps,
-            "smoothing": smoothing,
-        }
 
     def forward(self, times: Tensor) -> FirstSpikeOutput:
         """Steps of all spikes."""

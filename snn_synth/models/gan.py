@@ -65,14 +65,6 @@ class SpikingGAN(Pretrained):
             layer(latent + classes, hidden, 2.0, 1.0, False), layer(hidden, pixels, 4.0, 0.3)
         )
         self.discriminator = nn.Sequential(layer(2 * pixels, hidden, 0.5, 1.5), layer(hidden, classes + 1, 3.0, 0.3))
-        self.config = {
-            "side": side,
-            "latent": latent,
-            "hidden": hidden,
-            "classes": classes,
-            "num_steps": num_steps,
-            "smoothing": smoothing,
-        }
 
     def encode(self, images: Tensor) -> Tensor:
         """Steps of the pixels' spikes, ``[B, pixels]``, of images ``[B, 1, H, W]`` in [0, 1], which are resized."""

@@ -88,16 +88,6 @@ class HybridVAE(Pretrained):
         self.hidden = nn.Linear(inputs, hidden)
         self.readout = StochasticReadout(hidden, latent, n_basis, memory)
         self.decoder = TimeDecoder(latent, num_steps, outputs, decoding)
-        self.config = {
-            "inputs": inputs,
-            "hidden": hidden,
-            "latent": latent,
-            "num_steps": num_steps,
-            "decoding": decoding,
-            "outputs": outputs,
-            "n_basis": n_basis,
-            "memory": memory,
-        }
 
     def encode(
         self, spikes: Tensor, generator: torch.Generator | None = None, draws: int = 1

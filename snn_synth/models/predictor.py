@@ -76,15 +76,6 @@ class HybridPredictor(Pretrained):
         self.inputs, self.window = inputs, window
         self.readout = StochasticReadout(inputs, latent, n_basis, memory)
         self.decoder = TimeDecoder(latent, window, outputs, decoding)
-        self.config = {
-            "inputs": inputs,
-            "outputs": outputs,
-            "latent": latent,
-            "window": window,
-            "decoding": decoding,
-            "n_basis": n_basis,
-            "memory": memory,
-        }
 
     def encode(self, spikes: Tensor, generator: torch.Generator | None = None, draws: int = 1) -> tuple[Tensor, Tensor]:
         """Code and its logits, ``[T, draws * B, latent]``."""

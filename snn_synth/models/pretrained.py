@@ -1,7 +1,10 @@
 """Saving a model as a folder (safetensors and config.json) and loading it again."""
 
+import contextlib
 import json
+import math
 import os
+import reprlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,11 +12,14 @@ from typing import Any, Self
 
 import snntorch as snn
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from snn_synth.errors import InputError
+from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
+from snn_synth.errors import InputError, brief
+from snn_synth.models.allocation import Allocating
+from snn_synth.parsing import read_json
 
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
@@ -26,7 +32,7 @@ def shipped_models() -> dict[str, Path]:
 
 
 class Pretrained(nn.Module):
-    """Base of every model: its constructor's arguments are in ``config``, so that a folder can hold it whole.
+    """Base of every model: it keeps its constructor's arguments, so that a folder holds it whole.
 
     Example:
         >>> import tempfile, torch
@@ -37,46 +43,61 @@ class Pretrained(nn.Module):
         ...     again = AESNN.from_pretrained(folder + "/ae")
         >>> all(torch.equal(a, b) for a, b in zip(ae.parameters(), again.parameters()))
         True
+        >>> again.config["hidden"]
+        2
     """
 
     config: dict[str, Any]
-    _classes: dict[str, type["Pretrained"]] = {}  # noqa: RUF012  (one registry for all subclasses)
+    """The constructor's arguments by name."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make the class known by its name."""
-        super().__init_subclass__(**kwargs)
-        Pretrained._classes[cls.__name__] = cls
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments."""
+        self = super().__new__(cls)
+        with contextlib.suppress(TypeError):  # copy and pickle give none, and __init__ says what is wrong with others
+            self.__dict__["config"] = call_of(cls, args, kwargs)
+        return self
 
     def describe(self) -> dict[str, Any]:
-        """Class name and constructor arguments, in plain types: what ``config.json`` holds."""
-        arguments = {k: v.describe() if isinstance(v, Pretrained) else v for k, v in self.config.items()}
+        """Class name and constructor arguments, in plain types: what ``config.json`` holds.
+
+        Raises:
+            InputError: for an argument that has no such form.
+        """
+        arguments = {name: plain(name, value, _described, "a model") for name, value in self.config.items()}
         return {"model": type(self).__name__, "arguments": arguments}
 
     @classmethod
-    def build(cls, description: dict[str, Any]) -> Self:
+    def build(cls, description: Any) -> Self:
         """Make an untrained model from what :meth:`describe` returned.
 
+        It may come from a stranger's file: it is looked up among the models that are there, and imports nothing.
+
         Raises:
-            InputError: if it describes no model, or another one than this class.
+            InputError: if it describes no model, or another one than this class, or its arguments are no such.
         """
-        try:
-            name, arguments = description["model"], dict(description["arguments"])
-            model_class = Pretrained._classes[name]
-        except (KeyError, TypeError, ValueError):
-            raise InputError(
-                f"Expected the description of one of {sorted(Pretrained._classes)}, got {description}"
-            ) from None
-        if not issubclass(model_class, cls):
+        known = {kind.__name__: kind for kind in (*subclasses(Pretrained), *subclasses(cls), cls)}
+        name, arguments = _parts(description)
+        if name not in known or known[name] is Pretrained:
+            names = sorted({kind.__name__ for kind in (*subclasses(cls), cls)} - {"Pretrained"})
+            raise InputError(f"Expected the description of one of {names}, got {reprlib.repr(description)}")
+        if not issubclass(known[name], cls):
             raise InputError(f"Expected a saved {cls.__name__}, got a {name}")
+        hints, given = annotations_of(known[name]), {}
         for key, value in arguments.items():
-            if isinstance(value, dict) and "model" in value:
-                arguments[key] = Pretrained.build(value)
+            hint = hints.get(key, Any)
+            kind = hint if isinstance(hint, type) and issubclass(hint, Pretrained) else None
+            if kind is None and hint is Any and _parts(value)[0] is not None:
+                kind = Pretrained
+            given[key] = value if kind is None else kind.build(value)
+            check(key, given[key], hint)
         try:
-            model: Self = model_class(**arguments)
-        except TypeError as error:
+            model: Self = construct(known[name], given)
+        except InputError:
+            raise
+        except Exception as error:  # whatever a constructor makes of values that it was not written for
             raise InputError(
-                f"Expected the arguments of {name} in its config, got {sorted(arguments)} ({error})"
-            ) from None
+                f"Expected the arguments of {name} in its config, got {reprlib.repr(arguments)} ({brief(error)})"
+            ) from error
         return model
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
@@ -87,11 +108,12 @@ class Pretrained(nn.Module):
             dtype: of the file's weights; their own if not given.
 
         Raises:
-            InputError: if ``folder`` holds something else or cannot be written.
+            InputError: if ``folder`` holds something else or cannot be written, or JSON cannot hold an argument.
         """
         target = Path(folder)
         if target.exists() and not (target / _CONFIG).is_file() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(f"Expected an empty folder or a saved model to replace, got {target}")
+        description = json.dumps(self.describe(), indent=2)
         weights = {
             name: (x.detach().to(dtype) if dtype and x.is_floating_point() else x.detach()).contiguous()
             for name, x in self._learned().items()
@@ -101,7 +123,7 @@ class Pretrained(nn.Module):
             draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
             try:
                 save_file(weights, draft / _WEIGHTS)
-                (draft / _CONFIG).write_text(json.dumps(self.describe(), indent=2) + "\n")
+                (draft / _CONFIG).write_text(description + "\n")
                 draft.chmod(0o755)  # a temporary folder is its maker's alone, and so is what safetensors writes
                 (draft / _WEIGHTS).chmod(0o644)
                 if target.exists():
@@ -137,17 +159,18 @@ class Pretrained(nn.Module):
                     f"Expected a folder with {_CONFIG} and {_WEIGHTS}, "
                     f"or a shipped model of {list(shipped_models())}, got {source} without {name}"
                 )
+        description = read_json(source / _CONFIG, "a model's description")
         try:
-            description = json.loads((source / _CONFIG).read_text())
-            weights = load_file(source / _WEIGHTS)
-        except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
-            raise InputError(f"Expected a saved {cls.__name__} in {source}, got a damaged file ({error})") from None
-        model = cls.build(description)
-        expected = {name: tuple(x.shape) for name, x in model._learned().items()}
-        found = {name: tuple(w.shape) for name, w in weights.items()}
-        if expected != found:
-            raise InputError(f"Expected weights {expected} in {source}, got {found}")
-        model.load_state_dict(weights, strict=False)
+            with safe_open(source / _WEIGHTS, framework="pt") as file:  # its header alone
+                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            with Allocating([math.prod(shape) for shape in shapes.values()]):
+                model = cls.build(description)
+            _check_shapes({name: tuple(x.shape) for name, x in model._learned().items()}, shapes, source)
+            model.load_state_dict(load_file(source / _WEIGHTS), strict=False)
+        except (SafetensorError, OSError, RecursionError) as error:
+            raise InputError(
+                f"Expected a saved {cls.__name__} in {source}, got a damaged file ({brief(error)})"
+            ) from None
         return model.eval()
 
     def _learned(self) -> dict[str, torch.Tensor]:
@@ -155,3 +178,22 @@ class Pretrained(nn.Module):
         neurons = [name for name, module in self.named_modules() if isinstance(module, snn.SpikingNeuron)]
         constant = {name for name in self.state_dict() if name.rpartition(".")[0] in neurons}
         return dict(self.named_parameters()) | {k: v for k, v in self.state_dict().items() if k not in constant}
+
+
+def _described(value: Any) -> Any:
+    return value.describe() if isinstance(value, Pretrained) else None
+
+
+def _parts(description: Any) -> tuple[str | None, dict[str, Any]]:
+    """Class name and arguments of a description; no name if it is none."""
+    name, arguments = (description.get(key) for key in ("model", "arguments")) if type(description) is dict else (0, 0)
+    return (name, arguments) if isinstance(name, str) and isinstance(arguments, dict) else (None, {})
+
+
+def _check_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], source: Path) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            wanted, got = (
+                "none" if name not in shapes else f"shape {list(shapes[name])}" for shapes in (expected, found)
+            )
+            raise InputError(f"Expected weights {reprlib.repr(name)} of {wanted} in {source}, got {got}")

@@ -111,7 +111,6 @@ class SpikingStack(Pretrained):
         self.layers = nn.ModuleList(
             nn.ModuleList([SpikeLinear(n, m), SigmoidLeaky(alpha, threshold, slope)]) for n, m in pairwise(sizes)
         )
-        self.config = {"sizes": self.sizes, "alpha": alpha, "threshold": threshold, "slope": slope}
 
     def forward(self, spikes: Tensor) -> StackOutput:
         """Run all time steps from rest."""

@@ -69,12 +69,6 @@ class AudioToImage(Pretrained):
         self.autoencoder = autoencoder
         self.image_shape = tuple(image_shape)
         self.front_end = front_end
-        self.config = {
-            "audiocoder": audiocoder,
-            "autoencoder": autoencoder,
-            "image_shape": list(image_shape),
-            "front_end": front_end,
-        }
 
     def synthesize(
         self,

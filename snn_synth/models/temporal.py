@@ -84,7 +84,6 @@ class TemporalCodingAE(Pretrained):
         }
         self.encoder = AlphaTTFSLinear(inputs, hidden, **settings)
         self.decoder = AlphaTTFSLinear(hidden, inputs, **settings)
-        self.config = {"inputs": inputs, "hidden": hidden, "latency": latency, **settings}
 
     def forward(self, times: Tensor) -> TTFSOutput:
         """Times of outputs and code."""

@@ -8,7 +8,6 @@ from snn_synth.codec import quantize
 from snn_synth.metrics import StandardizedMSE
 from snn_synth.models import ACANN, AEANN
 from snn_synth.training.base import LitModule
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
 
 
@@ -38,7 +37,6 @@ class LitAutoencoderANN(LitModule):
     ) -> None:
         """Keep the network and the settings."""
         super().__init__(optimizer, lr_scheduler)
-        remember(self, network=network, optimizer=optimizer, lr_scheduler=lr_scheduler)
         self.network = network
         self.val_mse, self.test_mse = StandardizedMSE(), StandardizedMSE()
 
@@ -86,6 +84,7 @@ class LitAudiocoderANN(LitModule):
     """
 
     batch_kind = SpeechBatch
+    rebuilds = False  # a gallery is no plain data
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.metrics import Mean
 from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training.base import HELD_OUT, LitSpiking
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenDigitsData
@@ -63,14 +62,6 @@ class LitAudiocoder(LitSpiking):
         if hidden_steps < 1:
             raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
         super().__init__(num_steps=num_steps, **settings)
-        remember(
-            self,
-            network=network,
-            autoencoder=autoencoder,
-            autoencoder_epochs=autoencoder_epochs,
-            hidden_steps=hidden_steps,
-            **self.settings,
-        )
         self.network = network
         self.autoencoder: AESNN | None = None
         self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
@@ -179,6 +170,7 @@ class LitAudiocoder(LitSpiking):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the autoencoder that the checkpoint's weights are for."""
+        super().on_load_checkpoint(checkpoint)
         self.front_end = checkpoint.get("front_end")
         if self.autoencoder is None and checkpoint.get("autoencoder") is not None:
             self.adopt(AESNN.build(checkpoint["autoencoder"]))

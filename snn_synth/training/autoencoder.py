@@ -7,7 +7,6 @@ from torch import Tensor
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 from snn_synth.models import AESNN
 from snn_synth.training.base import HELD_OUT, LitSpiking
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
 
@@ -38,7 +37,6 @@ class LitAutoencoder(LitSpiking):
     ) -> None:
         """Keep the network and the settings."""
         super().__init__(**settings)
-        remember(self, network=network, **self.settings)
         self.network = network
         self.val_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
         self.test_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()

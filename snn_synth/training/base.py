@@ -17,7 +17,9 @@ from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.batches import as_batch
+from snn_synth.training.checkpoints import keep_to_own_files
 from snn_synth.training.checks import check_fit, check_monitors, check_optimizer
+from snn_synth.training.hparams import Remembering
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.manual import Uncounted
 from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_scheduler, step_plateaus, step_schedulers
@@ -34,7 +36,7 @@ def chance_of(index: Tensor, seed: int, epoch: int, device: torch.device) -> tor
     return torch.Generator(device).manual_seed(int(sample_keys(seed, epoch, index[:1])))
 
 
-class LitModule(LightningModule):
+class LitModule(Remembering, LightningModule):  # type: ignore[misc]
     """Base class: an optimizer of ``network`` and its scheduler, given from outside; batches of any DataLoader.
 
     The Trainer's steps are batches, also where a batch has several updates. The scheduler steps after each batch
@@ -53,6 +55,7 @@ class LitModule(LightningModule):
     def __init__(self, optimizer: OptimizerCallable | None, lr_scheduler: LRSchedulerCallable | None) -> None:
         """Keep both."""
         super().__init__()
+        self.remember()
         # Not a default argument: LightningCLI would pass AdamW's weight decay on to any other optimizer named in YAML.
         self.optimizer: OptimizerCallable = optimizer or torch.optim.AdamW
         self.lr_scheduler = lr_scheduler
@@ -94,6 +97,11 @@ class LitModule(LightningModule):
         """Leave out what :meth:`on_train_epoch_end` has stepped."""
         if not any(one.scheduler is scheduler and at_end_of_epoch(one) for one in self.trainer.lr_scheduler_configs):
             super().lr_scheduler_step(scheduler, metric)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Before Lightning restores the callbacks: let none of them believe a file to be its own that is not."""
+        if self._trainer is not None:
+            keep_to_own_files(self._trainer, checkpoint)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and its scheduler."""
@@ -198,22 +206,6 @@ class LitSpiking(LitModule):
         if lr_interval not in get_args(Interval):
             raise InputError(f"Expected `lr_interval` of {list(get_args(Interval))}, got {lr_interval!r}")
         super().__init__(optimizer, lr_scheduler)
-        self.settings = {
-            "rule": rule,
-            "num_steps": num_steps,
-            "max_rate": max_rate,
-            "loss": loss,
-            "mask": mask,
-            "chunk": chunk,
-            "truncate": truncate,
-            "precision": precision,
-            "fresh_moments": fresh_moments,
-            "seed": seed,
-            "optimizer": optimizer,
-            "lr_scheduler": lr_scheduler,
-            "lr_interval": lr_interval,
-        }
-        """All of the above, to be remembered with what a subclass adds."""
         self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
         self.chunk, self.truncate, self.precision = chunk, truncate, precision
         self.fresh_moments, self.seed, self.lr_interval = fresh_moments, seed, lr_interval

@@ -1,18 +1,21 @@
 """Checkpoints: written whole or not at all, often enough to resume, loaded without running code."""
 
 import os
-import pickle
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
+from snn_synth.training.reading import load
 
 Module = TypeVar("Module", bound=LightningModule)
 
@@ -32,8 +35,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         """Load without running code, whatever Lightning asks for; InputError if that fails."""
-        checkpoint: dict[str, Any] = _load(path, map_location)
-        return checkpoint
+        return load(path, map_location)
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -76,51 +78,48 @@ class ResumeCheckpoint(Checkpoint):
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint file without running code from it.
+def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
+    """Let ``ModelCheckpoint`` forget what a checkpoint says of its files, unless they lie where it writes.
 
-    Raises:
-        InputError: if there is none, it is truncated, no checkpoint at all, or holds more than plain data and tensors.
+    It removes files that it believes to have written, whole folders too, and loads the best of them: a stranger's
+    checkpoint may name any. Those beside the checkpoint count as its own: a run may go on in another folder.
     """
-    checkpoint = _load(path, "cpu")
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint or "hyper_parameters" not in checkpoint:
-        raise InputError(f"Expected a checkpoint of snn_synth, got {path} without `state_dict` and `hyper_parameters`")
-    return checkpoint
+    states = checkpoint.get("callbacks")
+    states = states if isinstance(states, dict) else {}
+    for callback in trainer.checkpoint_callbacks:
+        state = states.get(callback.state_key)
+        if not isinstance(callback, ModelCheckpoint) or not isinstance(state, dict):
+            continue
+        places = (callback.dirpath, trainer.ckpt_path and Path(trainer.ckpt_path).parent)
+        folders = [Path(place).resolve() for place in places if place]
+        best = state.get("best_k_models", {})
+        best = best if isinstance(best, dict) else {None: None}
+        files = [state.get(name, "") for name in ("best_model_path", "kth_best_model_path", "last_model_path")]
+        scores = [state.get("best_model_score"), state.get("kth_value"), *best.values()]
+        right = all(_own(path, folders) for path in (*files, *best) if path != "")
+        if right and all(score is None or (isinstance(score, Tensor) and score.numel() == 1) for score in scores):
+            continue
+        rank_zero_warn(f"{trainer.ckpt_path} names files as its own that are not: they are left alone.")
+        del states[callback.state_key]
 
 
-def _load(path: str | Path, map_location: Any) -> Any:
-    try:
-        return torch.load(path, map_location=map_location, weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"Expected a checkpoint at {path}, got no such file") from None
-    except pickle.UnpicklingError:
-        reason = "it is damaged, or holds objects other than tensors and plain data, which could run code"
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, IndexError) as error:
-        reason = f"damaged or of another kind ({_brief(error)})"
-    raise InputError(f"Expected a checkpoint of snn_synth, got {path}: {reason}")
+def _own(path: Any, folders: Sequence[Path]) -> bool:
+    """Whether a path is of a checkpoint in one of these folders: no address, and no way out."""
+    if not isinstance(path, str) or not path.endswith(".ckpt") or path.startswith("~"):
+        return False
+    if ":" in os.path.splitdrive(path)[1]:  # fsspec would take what stands before it as a protocol
+        return False
+    return any(folder in Path(path).resolve().parents for folder in folders)
 
 
 def load_checkpoint(cls: type[Module], path: str | Path) -> Module:
-    """``cls.load_from_checkpoint(path)`` on the CPU, with one clear sentence for whatever is wrong.
+    """``cls.load_from_checkpoint(path)`` on the CPU.
 
     Args:
         cls: the LightningModule that the checkpoint is of.
         path: of the file.
 
     Raises:
-        InputError: as :func:`read_checkpoint`, or if it is a checkpoint of another model.
+        InputError: if it is no checkpoint, or one of another model.
     """
-    checkpoint = read_checkpoint(path)
-    class_path = checkpoint["hyper_parameters"].get("_class_path", "")
-    try:
-        if class_path and class_path.rsplit(".", 1)[-1] != cls.__name__:
-            raise TypeError(f"it is of a {class_path.rsplit('.', 1)[-1]}")
-        return cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a foreign checkpoint makes fail
-        raise InputError(f"Expected a checkpoint of {cls.__name__}, got {path}: {_brief(error)}") from None
-
-
-def _brief(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return cls.load_from_checkpoint(path, map_location="cpu")

@@ -9,7 +9,6 @@ from snn_synth.encoding import sample_keys
 from snn_synth.metrics import Mean
 from snn_synth.models import ImageClassifier
 from snn_synth.training.base import LitModule
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
 
@@ -45,7 +44,6 @@ class LitImageClassifier(LitModule):
     ) -> None:
         """Keep the network and the settings."""
         super().__init__(optimizer, lr_scheduler)
-        remember(self, network=network, seed=seed, optimizer=optimizer, lr_scheduler=lr_scheduler)
         self.network, self.seed = network, seed
         self.val_accuracy, self.test_accuracy = Mean(), Mean()
 

@@ -11,7 +11,6 @@ from snn_synth.functional import rbf_mmd
 from snn_synth.metrics import Mean
 from snn_synth.models import ESVAE, ESVAEOutput
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
 
@@ -55,9 +54,6 @@ class LitESVAE(LitModule):
         if not mmd_weight >= 0:
             raise InputError(f"Expected `mmd_weight` to be at least 0, got {mmd_weight}")
         super().__init__(optimizer, lr_scheduler)
-        remember(
-            self, network=network, mmd_weight=mmd_weight, seed=seed, optimizer=optimizer, lr_scheduler=lr_scheduler
-        )
         self.network, self.mmd_weight, self.seed = network, mmd_weight, seed
         for stage in ("val", "test"):
             for name in ("mse", "mmd", "rate"):

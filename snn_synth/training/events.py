@@ -3,12 +3,11 @@
 from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from snn_synth.data import MNISTDVS
-from snn_synth.training.hparams import remember
+from snn_synth.training.hparams import DataModule
 from snn_synth.training.images import check_batch_size, hold_out, load_images
 from snn_synth.training.loaders import Batches, ResumableLoader
 
@@ -22,7 +21,7 @@ class EventBatch(NamedTuple):
     spikes: Tensor
 
 
-class MNISTDVSData(LightningDataModule):
+class MNISTDVSData(DataModule):
     """Recordings of MNIST-DVS; the image to draw is the first training image of the digit, the same for all of them.
 
     Args:
@@ -54,16 +53,6 @@ class MNISTDVSData(LightningDataModule):
         """Keep the settings."""
         super().__init__()
         check_batch_size(batch_size)
-        remember(
-            self,
-            root=root,
-            images=images,
-            num_steps=num_steps,
-            step=step,
-            batch_size=batch_size,
-            validation_fraction=validation_fraction,
-            seed=seed,
-        )
         self.root, self.images, self.num_steps, self.step = root, images, num_steps, step
         self.batch_size, self.validation_fraction, self.seed = batch_size, validation_fraction, seed
 

@@ -12,7 +12,6 @@ from snn_synth.functional import homeostatic_loss, normalized_timing_loss, relat
 from snn_synth.metrics import Mean
 from snn_synth.models import FirstSpikeClassifier, FirstSpikeOutput
 from snn_synth.training.base import LitModule
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
 GOAL = 0.75  # share of T around which homeostasis keeps hidden neurons: half of them stay silent
@@ -65,15 +64,6 @@ class LitFirstSpikeClassifier(LitModule):
                 f"and {homeostasis}"
             )
         super().__init__(optimizer, lr_scheduler)
-        remember(
-            self,
-            network=network,
-            margin=margin,
-            advance=advance,
-            homeostasis=homeostasis,
-            optimizer=optimizer,
-            lr_scheduler=lr_scheduler,
-        )
         self.network, self.margin, self.advance, self.homeostasis = network, margin, advance, homeostasis
         for stage in ("val", "test"):
             for name in ("accuracy", "decision", "spikes"):

@@ -21,7 +21,6 @@ from snn_synth.metrics import Mean
 from snn_synth.models import SpikingGAN
 from snn_synth.models.first_spike import FirstSpikeOutput
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 from snn_synth.training.manual import Uncounted
 from snn_synth.training.schedulers import step_schedulers
@@ -96,18 +95,6 @@ class LitSpikingGAN(LitModule):
         if advance and loss != "relative":
             raise InputError(f"Expected `advance` with the loss 'relative' alone, got {advance} with {loss!r}")
         super().__init__(optimizer, lr_scheduler)
-        remember(
-            self,
-            network=network,
-            loss=loss,
-            advance=advance,
-            matching=matching,
-            adversarial=adversarial,
-            homeostasis=homeostasis,
-            seed=seed,
-            optimizer=optimizer,
-            lr_scheduler=lr_scheduler,
-        )
         self.automatic_optimization = False
         self.network, self.loss, self.advance = network, loss, advance
         self.matching, self.adversarial, self.homeostasis, self.seed = matching, adversarial, homeostasis, seed

@@ -1,57 +1,255 @@
-"""Constructor arguments as plain types, so that a checkpoint rebuilds its module, without arguments or pickle."""
+"""Constructor arguments as plain types, so that a checkpoint rebuilds its module, without arguments or code."""
 
+import collections.abc
+import contextlib
+import copy
 import functools
-from typing import Any
+import inspect
+import sys
+import types
+import typing
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 from lightning.pytorch import LightningDataModule, LightningModule
 
-from snn_synth.data import FrontEnd
-from snn_synth.errors import InputError
+from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
+from snn_synth.data import FrontEnd, build_front_end
+from snn_synth.errors import InputError, brief
+from snn_synth.models.allocation import Allocating
 from snn_synth.models.pretrained import Pretrained
+from snn_synth.training.reading import read_checkpoint, sizes_of
 
-_REBUILD = "lightning.pytorch.cli.instantiate_module"  # what LightningCLI itself writes into its checkpoints
+_CLASS, _INSTANTIATOR = "_class_path", "_instantiator"  # Lightning's own keys; the second one we only read over
 
 
-def remember(module: LightningModule | LightningDataModule, **arguments: Any) -> None:
-    """Save the constructor's arguments as hyper-parameters, in the form that LightningCLI gives them.
+class Remembering:
+    """Base of LightningModules and DataModules: keeps a constructor's arguments, to be made again from a checkpoint.
+
+    What comes from a checkpoint is data: a class that it names is looked up among those that may stand in its place and
+    have been imported, and nothing that it names is called.
+    """
+
+    rebuilds: ClassVar[bool] = True
+    """Whether a checkpoint can hold all arguments."""
+    _arguments: dict[str, Any]
+    """The constructor's arguments by name."""
+    _described: dict[str, Any]
+    """The same in plain types."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments."""
+        self = super().__new__(cls)
+        with contextlib.suppress(TypeError):  # copy and pickle give none, and __init__ says what is wrong with others
+            self.__dict__["_arguments"] = call_of(cls, args, kwargs)
+        return self
+
+    def remember(self) -> None:
+        """Save the arguments as hyper-parameters: called by the constructors of our base classes.
+
+        Raises:
+            InputError: for an argument that has no plain form.
+        """
+        if self.rebuilds:
+            module: Any = self
+            described = {name: _plain(name, value) for name, value in self._arguments.items()}
+            # Lightning logs those of model and data together and refuses different values of one key, such as `seed`.
+            logged = isinstance(self, LightningModule)
+            self.__dict__["_described"] = {**described, _CLASS: _path(type(self))}
+            module.save_hyperparameters(self._described, logger=logged)
+
+    def save_hyperparameters(self, *args: Any, frame: Any = None, **options: Any) -> None:
+        """Lightning's, for a subclass that calls it: but the arguments stay in plain types, as kept already."""
+        frame = frame or inspect.currentframe().f_back  # type: ignore[union-attr]
+        super().save_hyperparameters(*args, frame=frame, **options)  # type: ignore[misc]
+        self._set_hparams(self._described)  # type: ignore[attr-defined]
+        self._hparams_initial = copy.deepcopy(self.hparams)  # type: ignore[attr-defined]
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: str | Path,
+        map_location: Any = "cpu",
+        hparams_file: None = None,
+        strict: bool | None = None,
+        weights_only: bool | None = True,
+        **arguments: Any,
+    ) -> Self:
+        """Make the module that a checkpoint holds. A stranger's checkpoint runs no code.
+
+        Optimizer and scheduler stay descriptions, which training looks up among PyTorch's and those you have imported.
+
+        Args:
+            checkpoint_path: of the file.
+            map_location: where its tensors go, and the module with them.
+            hparams_file: not supported: a checkpoint of ours holds its settings.
+            strict: whether all weights must be there, and no others; so if not given.
+            weights_only: always so.
+            **arguments: of the constructor, instead of the checkpoint's.
+
+        Raises:
+            InputError: if it is no checkpoint, or one of another class or another model.
+        """
+        if hparams_file is not None:
+            raise InputError("Expected no `hparams_file`, for a checkpoint of ours holds its settings, got one")
+        checkpoint = read_checkpoint(checkpoint_path, map_location)
+        key = "hyper_parameters" if issubclass(cls, LightningModule) else "datamodule_hyper_parameters"
+        kept = checkpoint.get(key)
+        if not isinstance(kept, dict) or not kept:
+            raise InputError(f"Expected a checkpoint of {cls.__name__}, got {checkpoint_path} without `{key}`")
+        try:
+            module_class = _module_class(cls, kept.get(_CLASS))
+            given = {name: value for name, value in kept.items() if name not in (_CLASS, _INSTANTIATOR, *arguments)}
+            with Allocating(sizes_of(checkpoint["state_dict"])):
+                module: Any = construct(module_class, _rebuilt(module_class, given) | arguments)
+                if isinstance(module, LightningModule):
+                    module.on_load_checkpoint(checkpoint)
+            if isinstance(module, LightningModule):
+                weights = checkpoint["state_dict"]
+                module.load_state_dict(weights, strict=module.strict_loading if strict is None else strict)
+                module.to(next(iter(weights.values())).device if weights else "cpu")
+            elif cls.__qualname__ in checkpoint:
+                module.load_state_dict(checkpoint[cls.__qualname__])
+        except Exception as error:  # whatever a foreign checkpoint makes fail
+            raise InputError(
+                f"Expected a checkpoint of {cls.__name__}, got {checkpoint_path}: {brief(error)}"
+            ) from error
+        result: Self = module
+        return result
+
+
+class DataModule(Remembering, LightningDataModule):  # type: ignore[misc]
+    """Base class of the DataModules."""
+
+    def __init__(self) -> None:
+        """Remember the arguments."""
+        super().__init__()
+        self.remember()
+
+
+class Described:
+    """An optimizer or a scheduler as a checkpoint describes it; its class is looked up when it is made, to train.
 
     Args:
-        module: whose constructor this is called from.
-        **arguments: the constructor's arguments by name; objects become ``class_path`` and ``init_args``.
+        name: its class path.
+        options: of its constructor.
+        kinds: of which one it must be a subclass.
+
+    Example:
+        >>> import torch
+        >>> adam = Described("torch.optim.Adam", {"lr": 0.5}, (torch.optim.Optimizer,))
+        >>> adam([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
+        0.5
+        >>> Described("os.system", {"command": "ls"}, (torch.optim.Optimizer,))([])
+        Traceback (most recent call last):
+        snn_synth.errors.InputError: Expected a subclass of Optimizer that has been imported, got 'os.system'
+    """
+
+    def __init__(self, name: str, options: dict[str, Any], kinds: tuple[type, ...]) -> None:
+        """Look up nothing."""
+        self.name, self.keywords, self.kinds = name, options, kinds
+
+    @property
+    def cls(self) -> type:
+        """Its class."""
+        return imported(self.name, self.kinds)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make it."""
+        cls = self.cls
+        try:
+            return cls(*args, **{**self.keywords, **kwargs})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"Expected the options of {self.name}, got {self.keywords} ({brief(error)})") from error
+
+
+def imported(name: str, kinds: tuple[type, ...]) -> type[Any]:
+    """The class of a class path, among the modules that have been imported; nothing is imported or called.
 
     Raises:
-        InputError: for an argument that has no plain form.
+        InputError: unless it is there, and a subclass of one of these.
     """
-    plain = {name: _plain(name, value) for name, value in arguments.items()}
-    # Lightning logs the two together and refuses keys of both with different values, such as `seed`.
-    logged = isinstance(module, LightningModule)
-    described = {**plain, "_class_path": _path(type(module)), "_instantiator": _REBUILD}
-    module.save_hyperparameters(described, logger=logged)
-
-
-def _plain(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(name, item) for item in value]
-    if isinstance(value, FrontEnd):
-        return value.config()
-    if isinstance(value, Pretrained):
-        return {"class_path": _path(type(value)), "init_args": dict(value.config)}
-    if (cls := made_by(value)) is not None:
-        return {"class_path": _path(cls), "init_args": dict(getattr(value, "keywords", {}))}
-    raise InputError(
-        f"Expected `{name}` to be a class or functools.partial(SomeClass, option=...), so that checkpoints can hold "
-        f"it, got {value!r}"
-    )
+    module, _, attribute = name.rpartition(".")
+    found = vars(sys.modules.get(module, types)).get(attribute)
+    if isinstance(found, type) and issubclass(found, kinds):
+        return found
+    for kind in kinds:
+        if (known := _named(subclasses(kind), name)) is not None:
+            return known
+    names = " or ".join(kind.__name__ for kind in kinds)
+    raise InputError(f"Expected a subclass of {names} that has been imported, got {name[:200]!r}")
 
 
 def made_by(factory: Any) -> type | None:
     """The class that a factory makes: itself, or that of a ``functools.partial``, jsonargparse's included."""
+    if isinstance(factory, Described):
+        return factory.cls
     if isinstance(factory, functools.partial):
         candidates = (factory.func, *factory.args)
         return next((c for c in candidates if isinstance(c, type)), None)
     return factory if isinstance(factory, type) else None
+
+
+def _plain(name: str, value: Any) -> Any:
+    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end"
+    return plain(name, value, lambda value: _description(name, value), kinds)
+
+
+def _description(name: str, value: Any) -> dict[str, Any] | None:
+    """How a checkpoint holds an object; None if it cannot."""
+    if isinstance(value, FrontEnd):
+        return value.config()
+    if isinstance(value, Pretrained):
+        return {"class_path": _path(type(value)), "init_args": value.describe()["arguments"]}
+    if isinstance(value, Described):
+        return {"class_path": value.name, "init_args": _plain(name, value.keywords)}
+    cls, partial = made_by(value), isinstance(value, functools.partial)
+    if cls is None or (partial and (value.func, *value.args)[-1] is not cls):  # options by position have no name
+        return None
+    return {"class_path": _path(cls), "init_args": _plain(name, value.keywords if partial else {})}
+
+
+def _rebuilt(cls: type, kept: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor, from hyper-parameters: each as its annotation says."""
+    hints = annotations_of(cls)
+    arguments = {name: _made(value, hints.get(name, Any)) for name, value in kept.items()}
+    for name, value in arguments.items():
+        check(name, value, hints.get(name, Any))
+    return arguments
+
+
+def _made(value: Any, hint: Any) -> Any:
+    """What a description stands for, by what may stand in its place."""
+    if not isinstance(value, dict) or not isinstance(value.get("class_path"), str):
+        return value
+    path, options = value["class_path"], value.get("init_args", {})
+    for one in typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,):
+        if isinstance(one, type) and issubclass(Pretrained, one):  # as an `nn.Module`
+            one = Pretrained
+        if isinstance(one, type) and issubclass(one, Pretrained):
+            return one.build({"model": path.rpartition(".")[2], "arguments": options})
+        if isinstance(one, type) and issubclass(one, FrontEnd):
+            return build_front_end(value)
+        if typing.get_origin(one) is collections.abc.Callable:
+            made = typing.get_args(one)[-1]
+            return Described(path, options, typing.get_args(made) or (made,))
+    return value
+
+
+def _module_class(cls: type, path: Any) -> type:
+    """Which class a checkpoint is of: this one, or a subclass of it."""
+    found = cls if path is None else _named([*subclasses(cls), cls], str(path))
+    if found is None:
+        raise InputError(f"it is of a {str(path).rpartition('.')[2][:100]}")
+    return found
+
+
+def _named(known: list[type], path: str) -> type | None:
+    """The class of a path; else the last with its name, for a script is not always run under the same."""
+    name = path.rpartition(".")[2]
+    return next((kind for kind in known if _path(kind) == path), None) or next(
+        (kind for kind in reversed(known) if kind.__name__ == name), None
+    )
 
 
 def _path(cls: type) -> str:

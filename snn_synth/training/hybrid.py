@@ -15,7 +15,6 @@ from snn_synth.metrics import Mean
 from snn_synth.models import HybridOutput, HybridVAE
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
 from snn_synth.training.events import EventBatch
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
 Encoding = Literal["rate", "time", "events"]
@@ -82,18 +81,6 @@ class LitHybridVAE(LitModule):
         if not encoder_share > 0:
             raise InputError(f"Expected `encoder_share` above 0, got {encoder_share}")
         super().__init__(optimizer, lr_scheduler)
-        remember(
-            self,
-            network=network,
-            encoding=encoding,
-            beta=beta,
-            reference_rate=reference_rate,
-            draws=draws,
-            encoder_share=encoder_share,
-            seed=seed,
-            optimizer=optimizer,
-            lr_scheduler=lr_scheduler,
-        )
         self.network = network
         self.encoding, self.beta, self.reference_rate = encoding, beta, reference_rate
         self.draws, self.encoder_share, self.seed = draws, encoder_share, seed

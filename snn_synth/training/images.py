@@ -3,13 +3,12 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from snn_synth.data import MNIST, FashionMNIST, ImageDataset, MNISTSubset, random_split
 from snn_synth.errors import InputError
-from snn_synth.training.hparams import remember
+from snn_synth.training.hparams import DataModule
 from snn_synth.training.loaders import Batches, ImageBatch, ResumableLoader
 
 IMAGE_SETS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
@@ -33,7 +32,7 @@ def load_images(name: str, train: bool, root: str | None = None) -> ImageDataset
     return IMAGE_SETS[name](root, train=train)
 
 
-class ImageData(LightningDataModule):
+class ImageData(DataModule):
     """Images in batches: training, a validation part of the training set, test.
 
     Args:
@@ -54,7 +53,6 @@ class ImageData(LightningDataModule):
         """Keep the settings."""
         super().__init__()
         check_batch_size(batch_size)
-        remember(self, root=root, batch_size=batch_size, validation_fraction=validation_fraction, seed=seed)
         self.root, self.batch_size, self.seed = root, batch_size, seed
         self.validation_fraction = validation_fraction
 

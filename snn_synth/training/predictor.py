@@ -13,7 +13,6 @@ from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridPredictor, PredictorOutput
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
-from snn_synth.training.hparams import remember
 from snn_synth.training.hybrid import check_bottleneck
 from snn_synth.training.sequences import DriftingBlobsData, SequenceBatch
 
@@ -67,16 +66,6 @@ class LitHybridPredictor(LitModule):
         """Check and keep the settings."""
         check_bottleneck(beta, reference_rate, draws)
         super().__init__(optimizer, lr_scheduler)
-        remember(
-            self,
-            network=network,
-            beta=beta,
-            reference_rate=reference_rate,
-            draws=draws,
-            seed=seed,
-            optimizer=optimizer,
-            lr_scheduler=lr_scheduler,
-        )
         self.network = network
         self.beta, self.reference_rate, self.draws, self.seed = beta, reference_rate, draws, seed
         for stage in ("val", "test"):

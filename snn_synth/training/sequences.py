@@ -4,13 +4,12 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.errors import InputError
-from snn_synth.training.hparams import remember
+from snn_synth.training.hparams import DataModule
 from snn_synth.training.images import check_batch_size
 from snn_synth.training.loaders import Batches, ResumableLoader
 
@@ -25,7 +24,7 @@ class SequenceBatch(NamedTuple):
     index: Tensor  # type: ignore[assignment]
 
 
-class DriftingBlobsData(LightningDataModule):
+class DriftingBlobsData(DataModule):
     """Two blobs at a time, each a spike of one neuron at each step; the target is which neurons see them, later.
 
     Args:
@@ -66,15 +65,6 @@ class DriftingBlobsData(LightningDataModule):
             raise InputError(
                 f"Expected sequences, steps and neurons of at least 1, got {sequences}, {steps} and {neurons}"
             )
-        remember(
-            self,
-            sequences=sequences,
-            steps=steps,
-            neurons=neurons,
-            delay=delay,
-            batch_size=batch_size,
-            seed=seed,
-        )
         self.sequences, self.steps, self.neurons, self.delay = sequences, steps, neurons, delay
         self.batch_size, self.seed = batch_size, seed
 

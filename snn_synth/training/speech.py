@@ -3,7 +3,6 @@
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -22,7 +21,7 @@ from snn_synth.data import (
 )
 from snn_synth.data.spoken_digits import Recordings
 from snn_synth.errors import InputError
-from snn_synth.training.hparams import remember
+from snn_synth.training.hparams import DataModule
 from snn_synth.training.images import check_batch_size, hold_out, load_images
 from snn_synth.training.loaders import Batches, ResumableLoader, SpeechBatch
 
@@ -52,7 +51,7 @@ def load_corpus(name: Corpus, root: str | None = None) -> SpokenDigits:
     raise InputError(f"Expected a corpus of ['espeak', 'fsdd', 'ti46'], got {name!r}")
 
 
-class SpokenDigitsData(LightningDataModule):
+class SpokenDigitsData(DataModule):
     """Utterances of digits as spectrograms, each paired with an image of its digit.
 
     Args:
@@ -100,20 +99,6 @@ class SpokenDigitsData(LightningDataModule):
                 "Expected `split: random` for the espeak corpus, which has no official split, got 'official'"
             )
         front_end = MelSpectrogram() if front_end is None else front_end
-        remember(
-            self,
-            corpus=corpus,
-            images=images,
-            pairing=pairing,
-            front_end=front_end,
-            split=split,
-            held_out_speakers=held_out_speakers,
-            test_fraction=test_fraction,
-            validation_fraction=validation_fraction,
-            batch_size=batch_size,
-            root=root,
-            seed=seed,
-        )
         self.corpus_name, self.image_name, self.pairing, self.split = corpus, images, pairing, split
         self.front_end = front_end
         self.held_out_speakers = held_out_speakers or []

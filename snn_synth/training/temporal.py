@@ -14,7 +14,6 @@ from snn_synth.functional import silent_penalty, timing_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import TemporalCodingAE, TTFSOutput
 from snn_synth.training.base import LitModule
-from snn_synth.training.hparams import remember
 from snn_synth.training.loaders import ImageBatch
 
 _UNIFORM = 2.0**-31  # of 31 bits of a key
@@ -68,15 +67,6 @@ class LitTemporalCodingAE(LitModule):
             if not value >= 0:
                 raise InputError(f"Expected `{name}` to be at least 0, got {value}")
         super().__init__(optimizer, lr_scheduler)
-        remember(
-            self,
-            network=network,
-            penalty=penalty,
-            noise=noise,
-            seed=seed,
-            optimizer=optimizer,
-            lr_scheduler=lr_scheduler,
-        )
         self.network = network
         self.penalty, self.noise, self.seed = penalty, noise, seed
         for stage in ("val", "test"):

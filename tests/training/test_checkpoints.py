@@ -13,7 +13,7 @@ from snn_synth.training import (
     ResumeCheckpoint,
     load_checkpoint,
 )
-from snn_synth.training.checkpoints import read_checkpoint
+from snn_synth.training.reading import read_checkpoint
 from tests.training.tiny import TinyImages, quiet_trainer
 
 

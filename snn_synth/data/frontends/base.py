@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from snn_synth.construction import subclasses
 from snn_synth.data.audio import resample, trim_silence
 from snn_synth.errors import InputError
 
@@ -153,7 +154,7 @@ def build_front_end(config: Mapping[str, Any]) -> FrontEnd:
     settings = config.get("init_args", {}) if isinstance(config, Mapping) else None
     if not isinstance(settings, Mapping):
         raise InputError(f"Expected a front end's class_path and init_args, got {_shown(config)}")
-    kinds = _subclasses(FrontEnd)
+    kinds = subclasses(FrontEnd)
     path = str(config.get("class_path"))
     found = [k for k in kinds if path in (k.__name__, _class_path(k), f"{k.__module__}.{k.__qualname__}")]
     if not found:
@@ -174,7 +175,3 @@ def _class_path(kind: type[Any]) -> str:
     """Where a class is imported from; ours by their public place, which outlives a move between files."""
     ours = kind.__module__.startswith("snn_synth.data.")
     return f"{'snn_synth.data' if ours else kind.__module__}.{kind.__qualname__}"
-
-
-def _subclasses(kind: type[Any]) -> list[type[Any]]:
-    return [deeper for child in kind.__subclasses__() for deeper in (child, *_subclasses(child))]

@@ -34,6 +34,9 @@ def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tupl
         ear_q: Q of a filter.
         step_factor: distance of neighbours, in bandwidths.
 
+    Raises:
+        InputError: for settings that give fewer than 2 channels, or more than MAX_CHANNELS.
+
     Returns:
         Numerators `[2 + C, 3]`, denominators `[2 + C, 3]` and centre frequencies `[C]` in Hz, falling.
 
