@@ -420,10 +420,8 @@ class Decoder(nn.Module):
 
 
 NETWORKS = [
-    (lambda: network([6, 5, 4]), 6),
     (lambda: network([6, 5, 4], alpha=ALPHAS[0], threshold=0.75, graded_spikes_factor=2.0), 6),
     (lambda: AESNN(6, 5), 6),
-    (lambda: ACSNN(6, 5, 4), 6),
     (lambda: AudioToImage(ACSNN(6, 5, 4), AESNN(9, 4), (1, 3, 3)).audiocoder, 6),
     (lambda: Decoder(AudioToImage(ACSNN(6, 5, 4), AESNN(9, 4), (1, 3, 3)).autoencoder), 4),
     (lambda: SigmoidLeaky(), 6),
