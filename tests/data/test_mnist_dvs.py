@@ -26,6 +26,17 @@ def test_events_are_read_as_they_were_recorded(tmp_path):
     assert list(zip(row.tolist(), column.tolist(), polarity.tolist(), (time + first).tolist(), strict=True)) == EVENTS
 
 
+def test_events_are_those_that_tonic_reads(tmp_path):
+    tonic = pytest.importorskip("tonic.io")
+    path = str(tmp_path / "one.aedat")
+    write_aedat(tmp_path / "one.aedat", EVENTS)
+    version, start, *_ = tonic.read_aedat_header_from_file(path)
+    events = tonic.get_aer_events_from_file(path, version, start)
+    row, column, polarity, time = read_events(path)
+    assert (row << 8 | column << 1 | polarity).tolist() == events["address"].tolist()
+    assert time.tolist() == (events["timeStamp"] - events["timeStamp"][0]).tolist()
+
+
 def test_spikes_are_the_events_around_the_digit_in_time_steps():
     generator = np.random.default_rng(0)
     events = np.stack([generator.integers(0, high, 3_000) for high in (128, 128, 2, 120_000)])
