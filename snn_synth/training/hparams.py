@@ -1,6 +1,5 @@
 """Constructor arguments as plain types, so that a checkpoint rebuilds its module, without arguments or code."""
 
-import collections.abc
 import contextlib
 import copy
 import functools
@@ -8,10 +7,13 @@ import inspect
 import sys
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lightning.pytorch import LightningDataModule, LightningModule
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
 from snn_synth.data import FrontEnd, build_front_end
@@ -220,9 +222,13 @@ def _rebuilt(cls: type, kept: dict[str, Any]) -> dict[str, Any]:
 
 def _made(value: Any, hint: Any) -> Any:
     """What a description stands for, by what may stand in its place."""
+    if hint is Any and isinstance(value, list):  # of `*args`, say
+        return [_made(item, Any) for item in value]
     if not isinstance(value, dict) or not isinstance(value.get("class_path"), str):
         return value
     path, options = value["class_path"], value.get("init_args", {})
+    if hint is Any:
+        hint = _likely(path)
     for one in typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,):
         if isinstance(one, type) and issubclass(Pretrained, one):  # as an `nn.Module`
             one = Pretrained
@@ -230,10 +236,20 @@ def _made(value: Any, hint: Any) -> Any:
             return one.build({"model": path.rpartition(".")[2], "arguments": options})
         if isinstance(one, type) and issubclass(one, FrontEnd):
             return build_front_end(value)
-        if typing.get_origin(one) is collections.abc.Callable:
+        if typing.get_origin(one) is typing.get_origin(Callable[..., Any]):
             made = typing.get_args(one)[-1]
             return Described(path, options, typing.get_args(made) or (made,))
     return value
+
+
+def _likely(path: str) -> Any:
+    """The kind of what a description stands for, where no annotation says it; none if it is only data."""
+    if _named(subclasses(Pretrained), path):
+        return Pretrained
+    if _named(subclasses(FrontEnd), path):
+        return FrontEnd
+    makes = Callable[..., Optimizer | LRScheduler]
+    return makes if _named([*subclasses(Optimizer), *subclasses(LRScheduler)], path) else Any
 
 
 def _module_class(cls: type, path: Any) -> type:
