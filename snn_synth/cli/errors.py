@@ -41,6 +41,9 @@ def sentence(error: BaseException) -> str | None:
         return _one_line(str(error))
     if isinstance(error, ValueError) and _raised_in(error, "torch.optim"):  # a negative learning rate, say
         return _one_line(str(error))
+    if isinstance(error, TypeError | KeyError | AttributeError) and _raised_in(error, "torch.optim"):
+        # From a checkpoint, whose states replace those of optimizer and scheduler as they are.
+        return f"Expected settings of optimizer and scheduler that fit them, got others ({brief(error)})"
     if isinstance(error, ValueError) and _raised_in(error, "lightning.pytorch.trainer.connectors"):  # a strategy's name
         return _one_line(str(error))
     # Other numbers of machines or processes than torchrun or SLURM has started, say.

@@ -16,7 +16,8 @@ from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.checkpoints import keep_to_own_files
-from snn_synth.training.hparams import Remembering, made_by
+from snn_synth.training.factories import made_by
+from snn_synth.training.hparams import Remembering
 from snn_synth.training.loaders import ResumableLoader
 
 Rule = Literal["bptt", "online"]
