@@ -126,8 +126,7 @@ def annotations_of(cls: type) -> dict[str, Any]:
                 hints = typing.get_type_hints(base.__init__)  # type: ignore[misc]
             except Exception:  # a name that only a type checker knows
                 continue
-            variable = {parameter.name for parameter in _parameters(base) if parameter.kind in _VARIABLE}
-            found.update({name: hint for name, hint in hints.items() if name not in variable | {"return"}})
+            found.update({p.name: hints.get(p.name, Any) for p in _parameters(base) if p.kind not in _VARIABLE})
     return found
 
 

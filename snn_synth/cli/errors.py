@@ -40,6 +40,9 @@ def sentence(error: BaseException) -> str | None:
         return f"{error.strerror or error}{place}"
     if _refused_by(error, ("lightning.", "pytorch_lightning.", "torch.optim.")):  # a device that is not there, say
         return _one_line(str(error))
+    if isinstance(error, TypeError | KeyError | AttributeError) and _innermost(error)[0].startswith("torch.optim"):
+        # From a checkpoint, whose states replace those of optimizer and scheduler as they are.
+        return f"Expected settings of optimizer and scheduler that fit them, got others ({brief(error)})"
     # Other numbers of machines or processes than torchrun or SLURM has started, say, or none.
     if isinstance(error, ValueError) and _innermost(error)[0].startswith("lightning.fabric.plugins.environments"):
         return _one_line(str(error))

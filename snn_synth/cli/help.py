@@ -32,6 +32,7 @@ Options:
   --KEY VALUE           any key of the config: --trainer.max_epochs 2, --model.rule online, --data.batch_size 50
   --trainer.default_root_dir DIR
                         the run's folder, runs/NAME in the shipped configs
+  --allow_import NAME   a package of yours, whose classes the config may then name: docs/trust.md
   --print_config        show the complete config and stop
   --help_all            every option there is
   --model.help CLASS    the settings of a model, --data.help CLASS those of data
@@ -113,7 +114,8 @@ Examples:
   snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 recordings/*.wav
 
 Options:
-  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it;
+  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, or a folder of an
+                     AudioToImage, as its `save_pretrained` writes it;
                      if not given, the pair of networks that comes with the package, trained on English digits
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given

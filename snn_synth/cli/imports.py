@@ -83,7 +83,7 @@ def limited_imports(allowed: Sequence[str] = ()) -> Iterator[None]:
         return canonical(obj)
 
     set_parsing_settings(
-        import_path_denylist=["*", "snn_synth.training.hparams"],  # whose classes call others
+        import_path_denylist=["*", "snn_synth.training.factories"],  # Described calls others
         import_path_allowlist=[*ALLOWED, *allowed],
         instantiate_subclass_spec_in_any=False,
     )
@@ -118,7 +118,7 @@ def _import(name: str) -> None:
 def _check() -> None:
     """Run nothing at all if a version of jsonargparse does not ask us any more."""
     for module in (_typehints, _actions):
-        for refused in ("os.system", "subprocess.Popen", "torch.optim.adamw.adamw", "snn_synth.training.hparams.sys"):
+        for refused in ("os.system", "subprocess.Popen", "torch.optim.adamw.adamw", "snn_synth.training.factories.sys"):
             try:
                 module.import_object(refused)
             except _common.ImportDenied:

@@ -13,7 +13,7 @@ from snn_synth.errors import InputError
 
 _TIMES = 8  # of the weights: initialization draws, scales and adds
 _SPARE = 2**24  # values that are no weights: windows, filters
-_OPERATIONS = 10_000  # and as many for each weight
+_OPERATIONS = 2_000  # and as many for each weight
 
 
 class Allocating(TorchDispatchMode):  # type: ignore[no-untyped-call]

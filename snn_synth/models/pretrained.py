@@ -84,12 +84,8 @@ class Pretrained(nn.Module):
             raise InputError(f"Expected a saved {cls.__name__}, got a {name}")
         hints, given = annotations_of(known[name]), {}
         for key, value in arguments.items():
-            hint = hints.get(key, Any)
-            kind = hint if isinstance(hint, type) and issubclass(hint, Pretrained) else None
-            if kind is None and hint is Any and _parts(value)[0] is not None:
-                kind = Pretrained
-            given[key] = value if kind is None else kind.build(value)
-            check(key, given[key], hint)
+            given[key] = _built(value, hints.get(key, Any))
+            check(key, given[key], hints.get(key, Any))
         try:
             model: Self = construct(known[name], given)
         except InputError:
@@ -182,6 +178,17 @@ class Pretrained(nn.Module):
 
 def _described(value: Any) -> Any:
     return value.describe() if isinstance(value, Pretrained) else None
+
+
+def _built(value: Any, hint: Any) -> Any:
+    """The model that a value describes, where an argument is to be one, or may be anything."""
+    if isinstance(hint, type) and issubclass(hint, Pretrained):
+        return hint.build(value)
+    if hint is not Any:
+        return value
+    if isinstance(value, list):
+        return [_built(item, Any) for item in value]
+    return Pretrained.build(value) if _parts(value)[0] is not None else value
 
 
 def _parts(description: Any) -> tuple[str | None, dict[str, Any]]:

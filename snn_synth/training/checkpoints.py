@@ -122,4 +122,4 @@ def load_checkpoint(cls: type[Module], path: str | Path) -> Module:
     Raises:
         InputError: if it is no checkpoint, or one of another model.
     """
-    return cls.load_from_checkpoint(path, map_location="cpu")
+    return cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)

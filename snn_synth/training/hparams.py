@@ -1,23 +1,25 @@
 """Constructor arguments as plain types, so that a checkpoint rebuilds its module, without arguments or code."""
 
-import collections.abc
 import contextlib
 import copy
 import functools
 import inspect
-import sys
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lightning.pytorch import LightningDataModule, LightningModule
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
 from snn_synth.data import FrontEnd, build_front_end
 from snn_synth.errors import InputError, brief
 from snn_synth.models.allocation import Allocating
 from snn_synth.models.pretrained import Pretrained
+from snn_synth.training.factories import Described, made_by, named, path_of
 from snn_synth.training.reading import read_checkpoint, sizes_of
 
 _CLASS, _INSTANTIATOR = "_class_path", "_instantiator"  # Lightning's own keys; the second one we only read over
@@ -32,10 +34,8 @@ class Remembering:
 
     rebuilds: ClassVar[bool] = True
     """Whether a checkpoint can hold all arguments."""
-    _arguments: dict[str, Any]
-    """The constructor's arguments by name."""
     _described: dict[str, Any]
-    """The same in plain types."""
+    """The constructor's arguments by name, in plain types."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments."""
@@ -52,17 +52,18 @@ class Remembering:
         """
         if self.rebuilds:
             module: Any = self
-            described = {name: _plain(name, value) for name, value in self._arguments.items()}
+            arguments = self.__dict__.pop("_arguments")
+            described = {name: _plain(name, value) for name, value in arguments.items()}
             # Lightning logs those of model and data together and refuses different values of one key, such as `seed`.
             logged = isinstance(self, LightningModule)
-            self.__dict__["_described"] = {**described, _CLASS: _path(type(self))}
+            self.__dict__["_described"] = {**described, _CLASS: path_of(type(self))}
             module.save_hyperparameters(self._described, logger=logged)
 
     def save_hyperparameters(self, *args: Any, frame: Any = None, **options: Any) -> None:
         """Lightning's, for a subclass that calls it: but the arguments stay in plain types, as kept already."""
         frame = frame or inspect.currentframe().f_back  # type: ignore[union-attr]
         super().save_hyperparameters(*args, frame=frame, **options)  # type: ignore[misc]
-        self._set_hparams(self._described)  # type: ignore[attr-defined]
+        self._set_hparams(self.__dict__.get("_described", {}))  # type: ignore[attr-defined]
         self._hparams_initial = copy.deepcopy(self.hparams)  # type: ignore[attr-defined]
 
     @classmethod
@@ -127,69 +128,6 @@ class DataModule(Remembering, LightningDataModule):  # type: ignore[misc]
         self.remember()
 
 
-class Described:
-    """An optimizer or a scheduler as a checkpoint describes it; its class is looked up when it is made, to train.
-
-    Args:
-        name: its class path.
-        options: of its constructor.
-        kinds: of which one it must be a subclass.
-
-    Example:
-        >>> import torch
-        >>> adam = Described("torch.optim.Adam", {"lr": 0.5}, (torch.optim.Optimizer,))
-        >>> adam([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
-        0.5
-        >>> Described("os.system", {"command": "ls"}, (torch.optim.Optimizer,))([])
-        Traceback (most recent call last):
-        snn_synth.errors.InputError: Expected a subclass of Optimizer that has been imported, got 'os.system'
-    """
-
-    def __init__(self, name: str, options: dict[str, Any], kinds: tuple[type, ...]) -> None:
-        """Look up nothing."""
-        self.name, self.keywords, self.kinds = name, options, kinds
-
-    @property
-    def cls(self) -> type:
-        """Its class."""
-        return imported(self.name, self.kinds)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make it."""
-        cls = self.cls
-        try:
-            return cls(*args, **{**self.keywords, **kwargs})
-        except (TypeError, ValueError) as error:
-            raise InputError(f"Expected the options of {self.name}, got {self.keywords} ({brief(error)})") from error
-
-
-def imported(name: str, kinds: tuple[type, ...]) -> type[Any]:
-    """The class of a class path, among the modules that have been imported; nothing is imported or called.
-
-    Raises:
-        InputError: unless it is there, and a subclass of one of these.
-    """
-    module, _, attribute = name.rpartition(".")
-    found = vars(sys.modules.get(module, types)).get(attribute)
-    if isinstance(found, type) and issubclass(found, kinds):
-        return found
-    for kind in kinds:
-        if (known := _named(subclasses(kind), name)) is not None:
-            return known
-    names = " or ".join(kind.__name__ for kind in kinds)
-    raise InputError(f"Expected a subclass of {names} that has been imported, got {name[:200]!r}")
-
-
-def made_by(factory: Any) -> type | None:
-    """The class that a factory makes: itself, or that of a ``functools.partial``, jsonargparse's included."""
-    if isinstance(factory, Described):
-        return factory.cls
-    if isinstance(factory, functools.partial):
-        candidates = (factory.func, *factory.args)
-        return next((c for c in candidates if isinstance(c, type)), None)
-    return factory if isinstance(factory, type) else None
-
-
 def _plain(name: str, value: Any) -> Any:
     kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end"
     return plain(name, value, lambda value: _description(name, value), kinds)
@@ -200,13 +138,13 @@ def _description(name: str, value: Any) -> dict[str, Any] | None:
     if isinstance(value, FrontEnd):
         return value.config()
     if isinstance(value, Pretrained):
-        return {"class_path": _path(type(value)), "init_args": value.describe()["arguments"]}
+        return {"class_path": path_of(type(value)), "init_args": value.describe()["arguments"]}
     if isinstance(value, Described):
         return {"class_path": value.name, "init_args": _plain(name, value.keywords)}
     cls, partial = made_by(value), isinstance(value, functools.partial)
     if cls is None or (partial and (value.func, *value.args)[-1] is not cls):  # options by position have no name
         return None
-    return {"class_path": _path(cls), "init_args": _plain(name, value.keywords if partial else {})}
+    return {"class_path": path_of(cls), "init_args": _plain(name, value.keywords if partial else {})}
 
 
 def _rebuilt(cls: type, kept: dict[str, Any]) -> dict[str, Any]:
@@ -220,9 +158,13 @@ def _rebuilt(cls: type, kept: dict[str, Any]) -> dict[str, Any]:
 
 def _made(value: Any, hint: Any) -> Any:
     """What a description stands for, by what may stand in its place."""
+    if hint is Any and isinstance(value, list):  # of `*args`, say
+        return [_made(item, Any) for item in value]
     if not isinstance(value, dict) or not isinstance(value.get("class_path"), str):
         return value
     path, options = value["class_path"], value.get("init_args", {})
+    if hint is Any:
+        hint = _likely(path)
     for one in typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,):
         if isinstance(one, type) and issubclass(Pretrained, one):  # as an `nn.Module`
             one = Pretrained
@@ -230,27 +172,26 @@ def _made(value: Any, hint: Any) -> Any:
             return one.build({"model": path.rpartition(".")[2], "arguments": options})
         if isinstance(one, type) and issubclass(one, FrontEnd):
             return build_front_end(value)
-        if typing.get_origin(one) is collections.abc.Callable:
+        if typing.get_origin(one) is typing.get_origin(Callable[..., Any]):
             made = typing.get_args(one)[-1]
-            return Described(path, options, typing.get_args(made) or (made,))
+            kinds = tuple(kind for kind in typing.get_args(made) or (made,) if kind not in (Any, object))
+            return Described(path, options, kinds or (Optimizer, LRScheduler))
     return value
+
+
+def _likely(path: str) -> Any:
+    """The kind of what a description stands for, where no annotation says it; none if it is only data."""
+    if named(subclasses(Pretrained), path):
+        return Pretrained
+    if named(subclasses(FrontEnd), path):
+        return FrontEnd
+    makes = Callable[..., Optimizer | LRScheduler]
+    return makes if named([*subclasses(Optimizer), *subclasses(LRScheduler)], path) else Any
 
 
 def _module_class(cls: type, path: Any) -> type:
     """Which class a checkpoint is of: this one, or a subclass of it."""
-    found = cls if path is None else _named([*subclasses(cls), cls], str(path))
+    found = cls if path is None else named([*subclasses(cls), cls], str(path))
     if found is None:
         raise InputError(f"it is of a {str(path).rpartition('.')[2][:100]}")
     return found
-
-
-def _named(known: list[type], path: str) -> type | None:
-    """The class of a path; else the last with its name, for a script is not always run under the same."""
-    name = path.rpartition(".")[2]
-    return next((kind for kind in known if _path(kind) == path), None) or next(
-        (kind for kind in reversed(known) if kind.__name__ == name), None
-    )
-
-
-def _path(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from snn_synth.errors import InputError
-from snn_synth.training.hparams import made_by
+from snn_synth.training.factories import made_by
 
 Interval = Literal["step", "epoch"]
 

@@ -100,7 +100,7 @@ def test_the_exploits_run_where_nobody_stops_them(tmp_path):
 
 def test_what_another_module_imports_is_not_its_own(tmp_path, capsys):
     for path in (
-        "snn_synth.training.hparams.sys.modules",
+        "snn_synth.training.factories.sys.modules",
         "lightning.pytorch.callbacks.model_checkpoint.os.system",
         "lightning.pytorch.strategies.launchers.subprocess_script.subprocess.Popen",
     ):

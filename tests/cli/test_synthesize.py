@@ -118,3 +118,25 @@ def test_where_the_pictures_go(tmp_path):
         "two.words-spikes.png",
         "two.words-forming.gif",
     }
+
+
+def test_a_folder_that_save_pretrained_wrote(word, tmp_path, refused):
+    front_end = MelSpectrogram(channels=8, frames=10).config()
+    model = AudioToImage(ACSNN(80, 24, 12), AESNN(784, 12), front_end=front_end)
+    model.save_pretrained(tmp_path / "saved")
+    assert synthesize(tmp_path / "saved", tmp_path / "out", word, "--num-steps", 4) == 0
+    assert len(frames(tmp_path / "out" / "seven-forming.gif")) == 4
+    model.autoencoder.save_pretrained(tmp_path / "half")
+    message = refused("synthesize", "--checkpoint", tmp_path / "half", "--out", tmp_path / "none", word)
+    assert "Expected a saved AudioToImage, which draws from sound, got" in message
+    assert "AESNN" in message
+
+
+def test_a_checkpoint_that_asks_for_time_without_end(word, tmp_path, refused):
+    module = LitAudiocoder(ACSNN(80, 24, 12), num_steps=10**9)
+    module.front_end = MelSpectrogram(channels=8, frames=10).config()
+    module.adopt(AESNN(784, 12))
+    path = save(module, tmp_path / "long.ckpt")
+    message = refused("synthesize", "--checkpoint", path, "--out", tmp_path / "none", word)
+    assert "Expected at most" in message
+    assert "1000000000" in message
