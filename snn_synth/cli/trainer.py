@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
-from snn_synth.cli.imports import limited_imports, take_allowed
+from snn_synth.cli.imports import OPTION, limited_imports, take_allowed
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
@@ -40,7 +41,7 @@ def run(words: list[str]) -> None:
     """Parse the command line, make what the config describes, and run it."""
     words, allowed = take_allowed(["--help" if word == "--help_all" else word for word in words])
     with without_noise(), limited_imports(allowed), Undo() as undo:
-        SynthCLI(words, undo)
+        SynthCLI(words, undo, allowed)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -68,11 +69,12 @@ class SynthCLI(LightningCLI):
     Args:
         words: of the command line.
         undo: told what folder the run makes.
+        allowed: packages of the user's own, for the record of the command.
     """
 
-    def __init__(self, words: list[str], undo: Undo) -> None:
+    def __init__(self, words: list[str], undo: Undo, allowed: Sequence[str] = ()) -> None:
         """Do everything: LightningCLI runs the command in its constructor."""
-        self.words, self.undo = words, undo
+        self.words, self.undo = [*words, *(f"{OPTION}={name}" for name in allowed)], undo
         strict = {"exit_on_error": False}
         super().__init__(
             LightningModule,

@@ -63,7 +63,7 @@ class AudioToImage(Pretrained):
                 f"Expected an audiocoder with {autoencoder.sizes[1]} outputs, one per hidden neuron of the "
                 f"autoencoder, got {audiocoder.sizes[-1]}"
             )
-        if torch.Size(image_shape).numel() != autoencoder.sizes[-1]:
+        if min(image_shape, default=0) < 1 or torch.Size(image_shape).numel() != autoencoder.sizes[-1]:
             raise InputError(f"Expected an image shape of {autoencoder.sizes[-1]} pixels, got {list(image_shape)}")
         self.audiocoder = audiocoder
         self.autoencoder = autoencoder

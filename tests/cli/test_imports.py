@@ -1,5 +1,6 @@
 """What a stranger's config can name: classes of a few packages. Each exploit runs where it is not stopped."""
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -14,6 +15,8 @@ from snn_synth.cli import main
 from snn_synth.cli.configs import shipped
 from snn_synth.cli.imports import limited_imports
 from snn_synth.errors import InputError
+
+from .conftest import TINY
 
 
 def refusal(capsys, *words):
@@ -247,3 +250,11 @@ def test_a_jsonargparse_that_no_longer_asks_is_not_used(place, value, monkeypatc
     monkeypatch.setattr(place, value)
     with pytest.raises(RuntimeError, match="Expected jsonargparse to refuse"), limited_imports():
         raise AssertionError("not reached")
+
+
+def test_a_run_of_ones_own_module_is_recorded_with_the_option(mine, digits):
+    words = [*TINY, "--model", f"{mine}.Mine", "--model.network", "AESNN", "--data.root", str(digits)]
+    assert main(["fit", *words, "--trainer.max_epochs", "1", "--allow_import", mine]) == 0
+    record = json.loads(Path("runs/ae_mnist/metrics.json").read_text())
+    assert f"--allow_import={mine}" in record["command"]
+    assert main(["validate", *words, "--allow_import", mine]) == 0
