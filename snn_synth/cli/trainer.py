@@ -71,7 +71,7 @@ class SynthCLI(LightningCLI):
             parser_kwargs={"prog": "snn-synth", **strict, **{name: dict(strict) for name in self.subcommands()}},
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=with_paths(words),
+            args=with_paths(words) + folder_in_sweep(words),
             auto_configure_optimizers=False,  # ours are settings of the model
         )
 
@@ -175,6 +175,15 @@ def check_checkpoint(path: str, class_path: str) -> None:
     found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
     if found != expected:
         raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
+
+
+def folder_in_sweep(words: list[str]) -> list[str]:
+    """The option that gives a run of W&B's agent a folder of its own, unless the command line names one."""
+    run_id = os.environ.get("WANDB_RUN_ID")
+    named = any(word.startswith("--trainer.default_root_dir") for word in words)
+    if words[0] != "fit" or named or not run_id or not os.environ.get("WANDB_SWEEP_ID"):
+        return []
+    return [f"--trainer.default_root_dir=runs/sweeps/{run_id}"]
 
 
 def check_machines(trainer: Trainer) -> None:
