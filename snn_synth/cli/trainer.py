@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
+from snn_synth.cli.earlier import set_aside
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
@@ -35,16 +36,26 @@ def run(words: list[str]) -> None:
 class SaveConfig(SaveConfigCallback):
     """Keeps the complete config of a training run in its folder, once it really trains."""
 
+    began = False
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Wait: a run that fails before its first batch must not change the record of the one before."""
 
-    @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``config.yaml``, and log what the model's own hyper-parameters leave out."""
+        self.began = True
+        self._save(trainer)
+
+    @rank_zero_only
+    def _save(self, trainer: Trainer) -> None:
+        folder = Path(trainer.default_root_dir)
+        goes_on = trainer.ckpt_path is not None and Path(trainer.ckpt_path).resolve().parent == folder.resolve()
+        if not goes_on and (place := set_aside(folder)) is not None:
+            print(f"The run that was in {folder} before is kept in {place}")
         config = self.config.clone()
         config.ckpt_path = None  # where this run went on from is no setting of the next command
         text = self.parser.dump(config, skip_none=False)
-        with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as partial:
+        with atomic_write(folder / "config.yaml") as partial:
             partial.write_text(text)
         plain = yaml.safe_load(text)
         for logger in trainer.loggers:
@@ -94,12 +105,14 @@ class SynthCLI(LightningCLI):
             config.ckpt_path = str(Path(config.trainer.default_root_dir, "best.ckpt"))
         if config.ckpt_path is not None:
             check_checkpoint(config.ckpt_path, config.model.class_path)
+        if config.trainer.fast_dev_run:  # a trial of the code, which leaves nothing
+            config.trainer.default_root_dir = self.undo.passing_folder()
         config.trainer.logger = self._loggers(command, config.trainer)
 
     def _loggers(self, command: str, trainer: Any) -> Any:
         """Loggers of a training run, all with the run's folder as theirs; the other commands write JSON instead."""
-        if command != "fit":
-            return False
+        if command != "fit" or trainer.fast_dev_run:
+            return command == "fit"  # Lightning puts one in its place that writes nothing
         for logger in trainer.logger if isinstance(trainer.logger, list) else []:
             if "save_dir" in logger.init_args:
                 logger.init_args.save_dir = trainer.default_root_dir
@@ -109,10 +122,12 @@ class SynthCLI(LightningCLI):
         """Leave the model to the config: Lightning would merge in the checkpoint's, and fails at nested settings."""
 
     def before_instantiate_classes(self) -> None:
-        """Make the run's folder, to learn now whether that can be done."""
+        """Make the run's folder, to learn now whether that can be done, and keep other runs out of it."""
         folder = Path(self.config[self.config.subcommand].trainer.default_root_dir)
         self.undo.watch(folder)
         make_folder(folder)
+        if self.config.subcommand == "fit" and starts_the_run():
+            self.undo.lock(folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Let the best checkpoint lie in the run's folder too, unless the config says where."""
@@ -130,8 +145,9 @@ class SynthCLI(LightningCLI):
         finally:
             if self.trainer.global_step:
                 self.undo.keep()
+        self._check_that_it_trained(arguments["ckpt_path"])
         best = next((c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
-        checkpoint = (best.best_model_path or None) if best else None
+        checkpoint = best.best_model_path if best and Path(best.best_model_path).is_file() else None
         metrics, seconds = dict(self.trainer.callback_metrics), {"fit": took}
         if best is not None and best.monitor is not None and best.best_model_score is not None:
             metrics[best.monitor] = best.best_model_score
@@ -142,6 +158,21 @@ class SynthCLI(LightningCLI):
         for logger in self.trainer.loggers:
             if isinstance(logger, WandbLogger) and self.trainer.is_global_zero:
                 logger.experiment.finish()  # or what this process does next would be logged there
+
+    def _check_that_it_trained(self, checkpoint: str | None) -> None:
+        """Raise InputError if there was nothing to train, unless a kill after the last batch left a run unmeasured."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if not any(isinstance(callback, SaveConfig) and not callback.began for callback in callbacks):
+            return
+        if checkpoint is None:
+            raise InputError("Expected something to train, got no epoch or no batch: see --trainer.max_epochs")
+        measured, resumed = Path(self.trainer.default_root_dir, "metrics.json"), Path(checkpoint)
+        done = measured.is_file() and measured.stat().st_mtime_ns >= resumed.stat().st_mtime_ns
+        if done or resumed.resolve().parent != measured.resolve().parent:
+            raise InputError(
+                f"Expected something left to train, got {checkpoint} of a run that ended: give a --trainer.max_epochs "
+                f"above {self.trainer.max_epochs} to go on with it"
+            )
 
     def validate(self, **arguments: Any) -> None:
         """Measure on the validation set."""
@@ -159,11 +190,12 @@ class SynthCLI(LightningCLI):
         """Write what the checkpoint makes of the test set."""
         if self.trainer.world_size > 1:  # each would write its share of the images over the others'
             raise InputError(f"Expected one process to predict with, got {self.trainer.world_size}: leave `ddp` out")
-        self.trainer.callbacks.append(PredictionFiles())  # type: ignore[attr-defined]
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.trainer.callbacks.append(PredictionFiles())  # type: ignore[attr-defined]
         self.trainer.predict(**arguments)
 
     def _write(self, name: str, metrics: Any, seconds: dict[str, float], checkpoint: str | None) -> None:
-        if self.trainer.is_global_zero:
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             write_metrics(Path(self.trainer.default_root_dir, name), self.words, metrics, seconds, checkpoint)
 
 
@@ -175,6 +207,11 @@ def check_checkpoint(path: str, class_path: str) -> None:
     found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
     if found != expected:
         raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
+
+
+def starts_the_run() -> bool:
+    """Whether this is the first of the processes that train together, by the numbers they were started with."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def folder_in_sweep(words: list[str]) -> list[str]:

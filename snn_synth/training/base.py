@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from snn_synth import kernels
@@ -17,6 +18,7 @@ from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.training.hparams import made_by
 from snn_synth.training.loaders import ResumableLoader
+from snn_synth.training.resume import check_settings, follow_settings
 
 Rule = Literal["bptt", "online"]
 Loss = Literal["membrane", "rate"]
@@ -39,6 +41,10 @@ class LitModule(LightningModule):
     """
 
     network: nn.Module
+    fixed: ClassVar[set[str]] = {"network"}
+    """Settings that come with a checkpoint's weights: a run cannot go on with others."""
+    changed: bool | None = None
+    """Whether a setting is another than that of the checkpoint that is gone on from; None if there is none."""
 
     def __init__(self, optimizer: OptimizerCallable | None, lr_scheduler: LRSchedulerCallable | None) -> None:
         """Keep both."""
@@ -47,8 +53,16 @@ class LitModule(LightningModule):
         self.optimizer: OptimizerCallable = optimizer or torch.optim.AdamW
         self.lr_scheduler = lr_scheduler
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Compare the settings with those of the run that is gone on with."""
+        if self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING:
+            self.changed = check_settings(self, checkpoint, self.fixed)
+
     def on_train_start(self) -> None:
         """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
+        if self.changed is not None:
+            follow_settings(self, self.changed)
+            self.changed = None
         progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
@@ -107,6 +121,8 @@ class LitSpiking(LitModule):
             (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``, a chunk
             or without the mask.
     """
+
+    fixed: ClassVar[set[str]] = {"network", "rule"}
 
     def __init__(
         self,

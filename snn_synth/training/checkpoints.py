@@ -73,7 +73,8 @@ class ResumeCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
