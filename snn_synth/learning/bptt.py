@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
 from snn_synth.functional import membrane_loss
+from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, check_steps, layers_of, output_threshold
 
 
@@ -41,7 +42,8 @@ def bptt_loss(
         The loss. Nothing else happens: a LightningModule returns it from ``training_step``.
 
     Raises:
-        InputError: if the shapes do not fit the model or each other.
+        InputError: if the shapes do not fit the model or each other, or if a weight, the input, a membrane or the loss
+            is NaN or infinite.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-8; backpropagation through time instead of eq. 9-17.
@@ -62,8 +64,12 @@ def bptt_loss(
     out = model(spikes)
     currents = getattr(out, "currents", None)
     if currents is None:
-        return membrane_loss(out.membrane, targets, output_threshold(layers), mask)
-    return layers[-1][1].scan_loss(currents, targets, mask)
+        loss = membrane_loss(out.membrane, targets, output_threshold(layers), mask)
+    else:
+        loss = layers[-1][1].scan_loss(currents, targets, mask)
+    if readable(loss):
+        check_forward(model, spikes, targets, getattr(out, "hidden_membranes", ()), loss)
+    return loss
 
 
 def bptt_step(
@@ -80,6 +86,9 @@ def bptt_step(
 
     Returns:
         The loss before the update, detached.
+
+    Raises:
+        InputError: as :func:`bptt_loss`; the weights are as they were then.
 
     Example:
         >>> from snn_synth.models import SpikingStack
@@ -125,5 +134,9 @@ def _chunked_loss(
         total = total + loss
         if truncate:
             membranes = [membrane.detach() for membrane in membranes if membrane is not None]
+    if readable(total):
+        check_forward(
+            model, spikes, targets, [m for m in membranes[:-1] if m is not None], total
+        )  # NaN stays to the end
     result: Tensor = total / len(spikes)
     return result

@@ -10,13 +10,13 @@ from torch.nn.parallel import DistributedDataParallel
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import Trace, membrane_loss, traced_current
+from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, check_steps, layers_of, output_threshold
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.surrogate import SigmoidCentered
 from snn_synth.synapses import SpikeLinear
 
 Backward = Callable[[Tensor], Any]
-Step = Callable[[Tensor, Tensor], Tensor]
 
 
 def online_step(
@@ -55,7 +55,8 @@ def online_step(
         The mean of the T losses, detached.
 
     Raises:
-        InputError: if the shapes do not fit, or a neuron's leak or threshold is learned (the rule is for weights).
+        InputError: if the shapes do not fit, a neuron's leak or threshold is learned (the rule is for weights), or a
+            weight, the input, a membrane or the loss is NaN or infinite, before the update that would spread it.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-17 and the paragraph after them.
@@ -78,10 +79,12 @@ def online_step(
         backward = _reduced(model, backward)
     if fresh_moments:
         getattr(optimizer, "optimizer", optimizer).state.clear()
-    step = _kernel_step(layers, spikes, targets, mask) or _reference_step(layers, len(spikes), mask)
-    total = spikes.new_zeros((), dtype=torch.float32)
+    step = _kernel_step(layers, spikes, targets, mask) or _ReferenceStep(layers, len(spikes), mask)
+    total, watched = spikes.new_zeros((), dtype=torch.float32), readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
         loss = step(step_spikes, target)
+        if watched:
+            check_forward(model, spikes, targets, step.membranes[:-1], loss)
         optimizer.zero_grad()
         backward(loss)
         optimizer.step()
@@ -89,24 +92,25 @@ def online_step(
     return total / len(spikes)
 
 
-def _reference_step(layers: Layers, num_steps: int, mask: bool) -> Step:
+class _ReferenceStep:
     """Any linear operator, any dtype."""
-    threshold = output_threshold(layers)
-    traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
-    membranes: list[Tensor | None] = [None] * len(layers)
 
-    def step(fired: Tensor, target: Tensor) -> Tensor:
-        for index, ((operator, neuron), trace) in enumerate(zip(layers, traces, strict=True)):
+    def __init__(self, layers: Layers, num_steps: int, mask: bool) -> None:
+        self.layers, self.mask, self.threshold = layers, mask, output_threshold(layers)
+        self.traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
+        self.membranes: list[Tensor] = []
+
+    def __call__(self, fired: Tensor, target: Tensor) -> Tensor:
+        before, self.membranes = self.membranes, []
+        for index, ((operator, neuron), trace) in enumerate(zip(self.layers, self.traces, strict=True)):
             current = traced_current(operator, fired, trace)
-            fired, membrane = neuron(current, membranes[index])
+            fired, membrane = neuron(current, before[index] if before else None)
             trace.reset(fired)
-            membranes[index] = membrane.detach()  # what V[t-1] owes to the weights is in the trace
-        return membrane_loss(membrane[None], target[None], threshold, mask)
-
-    return step
+            self.membranes.append(membrane.detach())  # what V[t-1] owes to the weights is in the trace
+        return membrane_loss(membrane[None], target[None], self.threshold, self.mask)
 
 
-def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) -> Step | None:
+def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) -> kernels.OnlineRule | None:
     """Plain fully connected layers of float32; None for others."""
     if not all(_plain_weights(operator) and _plain_neuron(neuron) for operator, neuron in layers):
         return None

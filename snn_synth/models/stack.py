@@ -28,6 +28,8 @@ class StackOutput:
     """Input currents of the last layer."""
     neuron: SigmoidLeaky
     """The last layer's."""
+    hidden_membranes: tuple[Tensor, ...] = ()
+    """Membranes of every layer but the last, which the backward pass needs; none without one."""
 
     @cached_property
     def _scan(self) -> tuple[Tensor, Tensor]:
@@ -105,9 +107,11 @@ class SpikingStack(Pretrained):
         if spikes.dim() != 3 or spikes.shape[-1] != expected:
             raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)}")
         layers: Any = list(self.layers)
-        hidden_spikes = []
+        hidden_spikes, hidden_membranes = [], []
         *before, (operator, output_neuron) = layers[first:last]
         for hidden_operator, neuron in before:
-            spikes = neuron.scan(hidden_operator(spikes))[0]  # the product for all time steps at once
+            spikes, membranes = neuron.scan(hidden_operator(spikes))  # the product for all time steps at once
             hidden_spikes.append(spikes)
-        return StackOutput(tuple(hidden_spikes), operator(spikes), output_neuron)
+            if membranes.requires_grad:
+                hidden_membranes.append(membranes)
+        return StackOutput(tuple(hidden_spikes), operator(spikes), output_neuron, tuple(hidden_membranes))

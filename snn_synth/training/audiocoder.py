@@ -176,6 +176,7 @@ class LitAudiocoder(LitSpiking):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what the weights alone do not tell."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["front_end"] = self.front_end
         checkpoint["autoencoder"] = None if self.autoencoder is None else self.autoencoder.describe()
 

@@ -16,6 +16,8 @@ from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
+from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
+from snn_synth.training.checks import check_numbers
 from snn_synth.training.hparams import made_by
 from snn_synth.training.loaders import ResumableLoader
 from snn_synth.training.resume import check_settings, follow_settings
@@ -60,12 +62,22 @@ class LitModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
+        check_weights(self)
         if self.changed is not None:
             follow_settings(self, self.changed)
             self.changed = None
         progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop before NaN or infinity spread; a gradient scaler skips updates that have them, and may."""
+        if getattr(self.trainer.precision_plugin, "scaler", None) is None:
+            check_update(self, optimizer)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let no checkpoint take the place of a better one."""
+        check_weights(self)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the scheduler stepped once per batch."""
@@ -79,6 +91,7 @@ class LitModule(LightningModule):
     def optimizer_of(self, network: nn.Module) -> dict[str, Any]:
         """The optimizer of a network's parameters and, if there is one, its scheduler, as Lightning takes them."""
         optimizer = self.optimizer(self.parameter_groups(network))
+        check_numbers("optimizer", optimizer.defaults)
         shares = [group.get("share", 1.0) for group in optimizer.param_groups]
         for group, share in zip(optimizer.param_groups, shares, strict=True):
             group["lr"] *= share
@@ -86,6 +99,7 @@ class LitModule(LightningModule):
         if make is None:
             return {"optimizer": optimizer}
         cls, given = made_by(make), getattr(make, "keywords", {})
+        check_numbers("lr_scheduler", given)
         if isinstance(given.get("max_lr"), int | float):  # OneCycleLR's: it would give all groups the same
             make = functools.partial(make, max_lr=[given["max_lr"] * share for share in shares])
         if cls and "total_steps" in inspect.signature(cls).parameters and not given.get("total_steps"):  # OneCycleLR
@@ -182,6 +196,9 @@ class LitSpiking(LitModule):
         self.fresh_moments, self.seed = fresh_moments, seed
         self.automatic_optimization = rule == "bptt"
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Each forward pass has been looked at, which takes less time."""
+
     def encode(self, values: Tensor, index: Tensor, epoch: int) -> Tensor:
         """Poisson spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""
         keys = sample_keys(self.seed, epoch, index)
@@ -191,7 +208,10 @@ class LitSpiking(LitModule):
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""
         with kernels.precision(self.precision):
             if self.loss == "rate":
-                loss = rate_loss(self.network(spikes).spikes, targets)
+                out = self.network(spikes)
+                loss = rate_loss(out.spikes, targets)
+                if readable(loss):
+                    check_forward(self.network, spikes, targets, [*out.hidden_membranes, out.membrane], loss)
             elif self.rule == "bptt":
                 loss = bptt_loss(self.network, spikes, targets, self.mask, self.chunk, self.truncate)
             else:
