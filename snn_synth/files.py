@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, in folders with one writer."""
 
 import errno
 import os
@@ -82,3 +82,37 @@ def _sweep(folder: Path) -> None:
         if (draft / LOCK).is_file():
             with suppress(Timeout, OSError), FileLock(draft / LOCK, blocking=False):
                 shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def sole_writer(folder: str | Path) -> Iterator[None]:
+    """Hold a folder's lock. The system takes it away from a process that ends, however it ends.
+
+    Args:
+        folder: that is there; the lock is its file ``.lock``, which stays.
+
+    Raises:
+        InputError: if another process holds it.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with sole_writer(folder), sole_writer(folder):
+        ...     pass
+        Traceback (most recent call last):
+        snn_synth.errors.InputError: Expected to be the only one that writes into ..., got process ... at work ...
+    """
+    lock = Path(folder, ".lock")
+    try:
+        held = FileLock(lock, blocking=False).acquire()
+    except Timeout:
+        raise InputError(
+            f"Expected to be the only one that writes into {folder}, got process {lock.read_text() or '?'} at work "
+            "there: wait until it ends, or give another folder"
+        ) from None
+    except OSError as error:
+        raise InputError(f"Expected to write {lock}, got {error.strerror}") from error
+    with held:
+        with suppress(OSError):  # a full disk
+            lock.write_text(str(os.getpid()))
+        yield

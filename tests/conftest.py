@@ -30,8 +30,8 @@ def small_files():
 def fresh_process():
     """Makes processes that call a function; a server that has imported torch and Lightning once forks them."""
     context = multiprocessing.get_context("forkserver")
-    children = ["resume_child", "ddp_child", "wandb_child"]
-    context.set_forkserver_preload(["snn_synth.cli.trainer", *(f"tests.training.{child}" for child in children)])
+    children = [f"tests.training.{child}" for child in ("resume_child", "ddp_child", "wandb_child")]
+    context.set_forkserver_preload(["snn_synth.cli.trainer", "tests.experiments.sweep.sweep_child", *children])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the server
         forkserver.ensure_running()

@@ -185,10 +185,11 @@ Options:
 """
 
 _SWEEP = """\
-usage: snn-synth sweep FILE [--count N] [--jobs N] [--seed SEED]
+usage: snn-synth sweep FILE [--count N] [--jobs N] [--seed SEED] [--allow_import NAME]
 
 Run one of W&B's sweep files on this machine, without its server or an account: every point of a grid, or a random
 search. `method: bayes` needs the server, and so `wandb sweep` and `wandb agent`. What has been run is not run again.
+A file may run nothing but `snn-synth fit`, which is its `command` if it has none; each run gets its own folder.
 
 Examples:
   snn-synth sweep fig3                      a shipped sweep: {sweeps}
@@ -199,6 +200,8 @@ Options:
   --count N     runs; all of a grid, and `run_cap` of a random search, if not given
   --jobs N      processes at a time, which share the cores; one for each core if not given
   --seed SEED   of a random search; 0 if not given
+  --allow_import NAME
+                handed to each `fit`; in a sweep file it is refused
 
 runs/sweeps/NAME gets sweep.json (all runs, the best first), sweep.png and the log of each run; runs/sweeps/NAME-0,
 NAME-1, ... are the runs.\

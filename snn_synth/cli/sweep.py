@@ -5,7 +5,7 @@ from typing import Any
 
 from snn_synth.cli.arguments import Parser
 from snn_synth.cli.configs import find_sweep
-from snn_synth.experiments.sweep.run import RUNS
+from snn_synth.experiments.sweep.run import RUNS, measure
 from snn_synth.experiments.sweep.run import run as sweep
 
 
@@ -16,11 +16,11 @@ def run(words: list[str]) -> None:
     parser.add_argument("--count", type=int)
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--allow_import", action="append", default=[])
     arguments = parser.parse_args(words[1:])
     path: Path = find_sweep(arguments.file)
-    result = sweep(path, arguments.count, arguments.jobs, arguments.seed)
-    name = result["sweep"].get("name", path.stem)
-    print(f"\n{table(result)}\nWrote {RUNS / name}: sweep.json, sweep.png and the log of each run")
+    result = sweep(path, arguments.count, arguments.jobs, arguments.seed, arguments.allow_import)
+    print(f"\n{table(result)}\nWrote {RUNS / result['sweep']['name']}: sweep.json, sweep.png and the log of each run")
 
 
 def table(result: dict[str, Any], most: int = 10) -> str:
@@ -28,7 +28,7 @@ def table(result: dict[str, Any], most: int = 10) -> str:
     metric, runs = result["sweep"]["metric"]["name"], result["runs"]
     lines = [f"{metric:>12}  run"]
     for one in runs[:most]:
-        value = one["metrics"].get(metric)
+        value = measure(one, metric)
         words = " ".join(
             f"--{name} {setting:.4g}" if isinstance(setting, float) else f"--{name} {setting}"
             for name, setting in one["settings"].items()

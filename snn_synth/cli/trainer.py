@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
+from snn_synth.cli.earlier import set_aside
 from snn_synth.cli.imports import OPTION, limited_imports, take_allowed
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
@@ -47,16 +48,26 @@ def run(words: list[str]) -> None:
 class SaveConfig(SaveConfigCallback):
     """Keeps the complete config of a training run in its folder, once it really trains."""
 
+    began = False
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Wait: a run that fails before its first batch must not change the record of the one before."""
 
-    @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``config.yaml``, and log what the model's own hyper-parameters leave out."""
+        self.began = True
+        self._save(trainer)
+
+    @rank_zero_only
+    def _save(self, trainer: Trainer) -> None:
+        folder = Path(trainer.default_root_dir)
+        goes_on = trainer.ckpt_path is not None and Path(trainer.ckpt_path).resolve().parent == folder.resolve()
+        if not goes_on and (place := set_aside(folder)) is not None:
+            print(f"The run that was in {folder} before is kept in {place}")
         config = self.config.clone()
         config.ckpt_path = None  # where this run went on from is no setting of the next command
         text = self.parser.dump(config, skip_none=False)
-        with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as partial:
+        with atomic_write(folder / "config.yaml") as partial:
             partial.write_text(text)
         plain = yaml.safe_load(text)
         for logger in trainer.loggers:
@@ -84,7 +95,7 @@ class SynthCLI(LightningCLI):
             parser_kwargs={"prog": "snn-synth", **strict, **{name: dict(strict) for name in self.subcommands()}},
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=with_paths(words),
+            args=with_paths(words) + folder_in_sweep(words),
             auto_configure_optimizers=False,  # ours are settings of the model
         )
 
@@ -110,6 +121,8 @@ class SynthCLI(LightningCLI):
             config.ckpt_path = str(Path(config.trainer.default_root_dir, "best.ckpt"))
         if config.ckpt_path is not None:
             check_checkpoint(config.ckpt_path, config.model.class_path)
+        if config.trainer.fast_dev_run:  # a trial of the code, which leaves nothing
+            config.trainer.default_root_dir = self.undo.passing_folder()
         config.trainer.logger = self._loggers(command, config.trainer)
 
     def _loggers(self, command: str, trainer: Any) -> Any:
@@ -118,8 +131,8 @@ class SynthCLI(LightningCLI):
         Raises:
             InputError: for ``settings`` of W&B, which say to what server its key is sent.
         """
-        if command != "fit":
-            return False
+        if command != "fit" or trainer.fast_dev_run:
+            return command == "fit"  # Lightning puts one in its place that writes nothing
         for logger in trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]:
             parts = [logger.get(part) or {} for part in ("init_args", "dict_kwargs")] if hasattr(logger, "get") else []
             given = {name for part in parts for name in part.keys()}  # noqa: SIM118  (a Namespace has no other way)
@@ -133,10 +146,12 @@ class SynthCLI(LightningCLI):
         """Leave the model to the config: Lightning would merge in the checkpoint's, and fails at nested settings."""
 
     def before_instantiate_classes(self) -> None:
-        """Make the run's folder, to learn now whether that can be done."""
+        """Make the run's folder, to learn now whether that can be done, and keep other runs out of it."""
         folder = Path(self.config[self.config.subcommand].trainer.default_root_dir)
         self.undo.watch(folder)
         make_folder(folder)
+        if self.config.subcommand == "fit" and starts_the_run():
+            self.undo.lock(folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Let the best checkpoint lie in the run's folder too, unless the config says where."""
@@ -158,8 +173,9 @@ class SynthCLI(LightningCLI):
         finally:
             if self.trainer.global_step:
                 self.undo.keep()
+        self._check_that_it_trained(arguments["ckpt_path"])
         best = next((c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
-        checkpoint = (best.best_model_path or None) if best else None
+        checkpoint = best.best_model_path if best and Path(best.best_model_path).is_file() else None
         metrics, seconds = dict(self.trainer.callback_metrics), {"fit": took}
         if best is not None and best.monitor is not None and best.best_model_score is not None:
             metrics[best.monitor] = best.best_model_score
@@ -170,6 +186,21 @@ class SynthCLI(LightningCLI):
         for logger in self.trainer.loggers:
             if isinstance(logger, WandbLogger) and self.trainer.is_global_zero:
                 logger.experiment.finish()  # or what this process does next would be logged there
+
+    def _check_that_it_trained(self, checkpoint: str | None) -> None:
+        """Raise InputError if there was nothing to train, unless a kill after the last batch left a run unmeasured."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if not any(isinstance(callback, SaveConfig) and not callback.began for callback in callbacks):
+            return
+        if checkpoint is None:
+            raise InputError("Expected something to train, got no epoch or no batch: see --trainer.max_epochs")
+        measured, resumed = Path(self.trainer.default_root_dir, "metrics.json"), Path(checkpoint)
+        done = measured.is_file() and measured.stat().st_mtime_ns >= resumed.stat().st_mtime_ns
+        if done or resumed.resolve().parent != measured.resolve().parent:
+            raise InputError(
+                f"Expected something left to train, got {checkpoint} of a run that ended: give a --trainer.max_epochs "
+                f"above {self.trainer.max_epochs} to go on with it"
+            )
 
     def validate(self, **arguments: Any) -> None:
         """Measure on the validation set."""
@@ -187,11 +218,12 @@ class SynthCLI(LightningCLI):
         """Write what the checkpoint makes of the test set."""
         if self.trainer.world_size > 1:  # each would write its share of the images over the others'
             raise InputError(f"Expected one process to predict with, got {self.trainer.world_size}: leave `ddp` out")
-        self.trainer.callbacks.append(PredictionFiles())  # type: ignore[attr-defined]
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.trainer.callbacks.append(PredictionFiles())  # type: ignore[attr-defined]
         self.trainer.predict(**arguments)
 
     def _write(self, name: str, metrics: Any, seconds: dict[str, float], checkpoint: str | None) -> None:
-        if self.trainer.is_global_zero:
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             write_metrics(Path(self.trainer.default_root_dir, name), self.words, metrics, seconds, checkpoint)
 
 
@@ -214,6 +246,20 @@ def check_test(trainer: Trainer, data: LightningDataModule) -> None:
         loader = data.test_dataloader()
         if isinstance(loader, DataLoader) and int(share * len(loader)) == 0:
             raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
+
+
+def starts_the_run() -> bool:
+    """Whether this is the first of the processes that train together, by the numbers they were started with."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
+def folder_in_sweep(words: list[str]) -> list[str]:
+    """The option that gives a run of W&B's agent a folder of its own, unless the command line names one."""
+    run_id = os.environ.get("WANDB_RUN_ID")
+    named = any(word.startswith("--trainer.default_root_dir") for word in words)
+    if words[0] != "fit" or named or not run_id or not os.environ.get("WANDB_SWEEP_ID"):
+        return []
+    return [f"--trainer.default_root_dir=runs/sweeps/{run_id}"]
 
 
 def check_machines(trainer: Trainer) -> None:

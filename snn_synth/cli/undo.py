@@ -1,9 +1,14 @@
-"""A run that fails before it has learned anything leaves no folder behind."""
+"""A run's folder: no other run in it meanwhile, and none left of a run that fails before it has learned anything."""
 
 import shutil
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+
+from snn_synth.errors import InputError
+from snn_synth.files import sole_writer
 
 
 class Undo:
@@ -25,6 +30,7 @@ class Undo:
     def __init__(self) -> None:
         """Watch nothing."""
         self.folder: Path | None = None
+        self.held = ExitStack()
 
     def watch(self, folder: Path) -> None:
         """Note the outermost folder that is still to be made."""
@@ -35,16 +41,32 @@ class Undo:
         """Leave everything: there is something to lose."""
         self.folder = None
 
+    def lock(self, folder: Path) -> None:
+        """Keep other runs out of a folder until the end of the block.
+
+        Raises:
+            InputError: if another is at work there, whose folder it is then.
+        """
+        try:
+            self.held.enter_context(sole_writer(folder))
+        except InputError:
+            self.keep()
+            raise
+
+    def passing_folder(self) -> str:
+        """A folder that is gone at the end of the block."""
+        return self.held.enter_context(tempfile.TemporaryDirectory(prefix="snn_synth."))
+
     def __enter__(self) -> "Undo":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None or self.folder is None:
-            return
-        if "wandb" in sys.modules:  # it still writes into the folder
-            import wandb
+        with self.held:
+            if kind is not None and self.folder is not None:
+                if "wandb" in sys.modules:  # it still writes into the folder
+                    import wandb
 
-            wandb.finish(exit_code=1)
-        shutil.rmtree(self.folder, ignore_errors=True)
+                    wandb.finish(exit_code=1)
+                shutil.rmtree(self.folder, ignore_errors=True)

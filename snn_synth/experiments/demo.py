@@ -19,7 +19,7 @@ from snn_synth.data import DIGIT_WORDS, MNISTSubset
 from snn_synth.encoding import sample_keys
 from snn_synth.experiments.record import versions
 from snn_synth.experiments.report import write_report
-from snn_synth.files import atomic_write
+from snn_synth.files import atomic_write, sole_writer
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, AudioToImage
 from snn_synth.training import (
@@ -61,7 +61,10 @@ def run(out: Path) -> dict[str, Any]:
     """
     seconds: dict[str, float] = {}
     start = time.perf_counter()
-    with atomic_write(out / "metrics.json") as draft:  # finds out at once whether `out` can be written
+    with (
+        atomic_write(out / "metrics.json") as draft,
+        sole_writer(out),
+    ):  # finds out at once whether `out` can be written
         seed_everything(SEED, verbose=False)
         with _stage("speak: 16 voices say 4,160 digits", "speak", seconds):
             data = SpokenDigitsData(

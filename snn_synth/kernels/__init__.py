@@ -5,11 +5,12 @@ from snn_synth.kernels.dispatch import path, use
 from snn_synth.kernels.encoding import poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss
-from snn_synth.kernels.online import Layer, online_rule
+from snn_synth.kernels.online import Layer, OnlineRule, online_rule
 from snn_synth.kernels.products import Precision, precision, spike_linear
 
 __all__ = [
     "Layer",
+    "OnlineRule",
     "Precision",
     "alpha_spike_times",
     "if_spike_times",

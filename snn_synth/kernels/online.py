@@ -4,7 +4,7 @@ It keeps what :mod:`snn_synth.functional.eligibility` keeps: for each layer the 
 membranes, and the last spike of each neuron.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -23,9 +23,7 @@ class Layer(NamedTuple):
     slope: float
 
 
-def online_rule(
-    layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool
-) -> Callable[[Tensor, Tensor], Tensor] | None:
+def online_rule(layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool) -> "OnlineRule | None":
     r"""The online rule on one batch, as a function of each time step's spikes and targets, called in their order.
 
     .. math:: L[t] = \frac{1}{B} \sum_b \tfrac12 \lVert E[t, b] \rVert^2, \qquad
@@ -70,7 +68,7 @@ def online_rule(
         or 0 in (*spikes.shape, *sizes)
     ):
         return None
-    return _Rule(which, layers, spikes, mask)
+    return OnlineRule(which, layers, spikes, mask)
 
 
 class _State:
@@ -84,7 +82,9 @@ class _State:
         self.last_spike = weight.new_zeros((batch, neurons), dtype=torch.int32)
 
 
-class _Rule:
+class OnlineRule:
+    """One batch: called with each time step's spikes and targets, it gives that step's loss."""
+
     def __init__(self, which: Path, layers: Sequence[Layer], spikes: Tensor, mask: bool) -> None:
         self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")
         self.layers = layers
@@ -95,8 +95,14 @@ class _Rule:
         self.error = torch.empty(0)
 
     def __call__(self, spikes: Tensor, targets: Tensor) -> Tensor:
+        """The loss of the next time step."""
         loss: Tensor = _Step.apply(self, spikes, targets, *self.weights)  # type: ignore[no-untyped-call]
         return loss
+
+    @property
+    def membranes(self) -> list[Tensor]:
+        """Of each layer at this time step, before reset."""
+        return [state.membranes for state in self.states]
 
     def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """Move on to step t; its loss."""
@@ -127,7 +133,7 @@ class _Rule:
 
 class _Step(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rule: _Rule, spikes: Tensor, targets: Tensor, *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, rule: OnlineRule, spikes: Tensor, targets: Tensor, *weights: Tensor) -> Tensor:
         loss = rule.forward(spikes, targets)
         ctx.save_for_backward(*weights)
         ctx.rule, ctx.step = rule, rule.step

@@ -9,6 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
+from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, check_steps, layers_of
 
 
@@ -41,8 +42,9 @@ def bptt_loss(
         as in ``torch.nn.functional.mse_loss``.
 
     Raises:
-        InputError: if the shapes do not fit the model or each other, or the output neurons do not hold V before its
-            reset (``reset_delay=False``) or fire by other rules (``inhibition``).
+        InputError: if the shapes do not fit the model or each other, if the output neurons do not hold V before its
+            reset (``reset_delay=False``) or fire by other rules (``inhibition``), or if a weight, the input, a membrane
+            or the loss is NaN or infinite.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-8; backpropagation through time instead of eq. 9-17.
@@ -64,8 +66,12 @@ def bptt_loss(
     out, neuron = model(spikes), layers[-1][1]
     currents = getattr(out, "currents", None)
     if currents is None or getattr(out, "ran", None) is not None:
-        return neuron.membrane_loss(out.membrane, targets, mask)
-    return neuron.scan_loss(currents, targets, mask)
+        loss = neuron.membrane_loss(out.membrane, targets, mask)
+    else:
+        loss = neuron.scan_loss(currents, targets, mask)
+    if readable(loss):
+        check_forward(model, spikes, targets, getattr(out, "hidden_membranes", ()), loss)
+    return loss
 
 
 def bptt_step(
@@ -82,6 +88,9 @@ def bptt_step(
 
     Returns:
         The loss before the update, detached.
+
+    Raises:
+        InputError: as :func:`bptt_loss`; the weights are as they were then.
 
     Example:
         >>> from snn_synth.models import SpikingStack
@@ -126,5 +135,9 @@ def _chunked_loss(
         total = total + loss
         if truncate:
             membranes = [membrane.detach() for membrane in membranes if membrane is not None]
+    if readable(total):
+        check_forward(
+            model, spikes, targets, [m for m in membranes[:-1] if m is not None], total
+        )  # NaN stays to the end
     result: Tensor = total / len(spikes)
     return result

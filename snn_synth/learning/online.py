@@ -11,12 +11,12 @@ from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import Trace, traced_current
 from snn_synth.kernels.dispatch import has_hooks
+from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, check_steps, layers_of
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import SpikeLinear
 
 Backward = Callable[[Tensor], Any]
-Step = Callable[[Tensor, Tensor], Tensor]
 
 
 def online_step(
@@ -55,8 +55,9 @@ def online_step(
         The mean of the T losses, detached.
 
     Raises:
-        InputError: if the shapes do not fit, or for what the rule is not made for: a learned leak or threshold, a bias,
-            a leak for each neuron, and options of ``snn.Leaky`` that change a step.
+        InputError: if the shapes do not fit; for what the rule is not made for: a learned leak or threshold, a bias, a
+            leak for each neuron, and options of ``snn.Leaky`` that change a step; or if a weight, the input, a membrane
+            or the loss is NaN or infinite, before the update that would spread it.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-17 and the paragraph after them.
@@ -77,10 +78,12 @@ def online_step(
         backward = _reduced(model, backward)
     if fresh_moments:
         getattr(optimizer, "optimizer", optimizer).state.clear()
-    step = _kernel_step(layers, spikes, targets, mask) or _reference_step(layers, len(spikes), mask)
-    total = spikes.new_zeros((), dtype=torch.float32)
+    step = _kernel_step(layers, spikes, targets, mask) or _ReferenceStep(layers, len(spikes), mask)
+    total, watched = spikes.new_zeros((), dtype=torch.float32), readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
         loss = step(step_spikes, target)
+        if watched:
+            check_forward(model, spikes, targets, step.membranes[:-1], loss)
         optimizer.zero_grad()
         backward(loss)
         optimizer.step()
@@ -111,24 +114,25 @@ def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:
         )
 
 
-def _reference_step(layers: Layers, num_steps: int, mask: bool) -> Step:
+class _ReferenceStep:
     """Any linear operator, any dtype."""
-    output = layers[-1][1]
-    traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
-    membranes: list[Tensor | None] = [None] * len(layers)
 
-    def step(fired: Tensor, target: Tensor) -> Tensor:
-        for index, ((operator, neuron), trace) in enumerate(zip(layers, traces, strict=True)):
+    def __init__(self, layers: Layers, num_steps: int, mask: bool) -> None:
+        self.layers, self.mask = layers, mask
+        self.traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
+        self.membranes: list[Tensor] = []
+
+    def __call__(self, fired: Tensor, target: Tensor) -> Tensor:
+        before, self.membranes = self.membranes, []
+        for index, ((operator, neuron), trace) in enumerate(zip(self.layers, self.traces, strict=True)):
             current = traced_current(operator, fired, trace)
-            fired, membrane = neuron(current, membranes[index])
+            fired, membrane = neuron(current, before[index] if before else None)
             trace.reset(neuron.mem_reset(membrane))
-            membranes[index] = membrane.detach()  # what V[t-1] owes to the weights is in the trace
-        return output.membrane_loss(membrane[None], target[None], mask)
-
-    return step
+            self.membranes.append(membrane.detach())  # what V[t-1] owes to the weights is in the trace
+        return self.layers[-1][1].membrane_loss(membrane[None], target[None], self.mask)
 
 
-def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) -> Step | None:
+def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) -> kernels.OnlineRule | None:
     """Plain fully connected layers of float32; None for others."""
     if not all(_plain_weights(operator) and _plain_neuron(neuron) for operator, neuron in layers):
         return None

@@ -32,6 +32,8 @@ class StackOutput:
     """The last layer's."""
     ran: tuple[Tensor, Tensor] | None = None
     """Its spikes and membrane, once it has run."""
+    hidden_membranes: tuple[Tensor, ...] = ()
+    """Membranes of every layer but the last, which the backward pass needs; none without one."""
 
     @property
     def _scan(self) -> tuple[Tensor, Tensor]:
@@ -123,13 +125,14 @@ class SpikingStack(Pretrained):
         spikes = as_values(spikes, next(layers[first][0].parameters(), None), "spikes")
         if spikes.dim() != 3 or spikes.shape[-1] != expected or len(spikes) == 0:
             raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)} (T >= 1)")
-        hidden_spikes = []
+        hidden_spikes, hidden_membranes = [], []
         *before, (operator, output_neuron) = layers[first:last]
         for hidden_operator, neuron in before:
-            spikes = neuron.scan(hidden_operator(spikes))[0]  # the product for all time steps at once
+            spikes, membranes = neuron.scan(hidden_operator(spikes))  # the product for all time steps at once
             hidden_spikes.append(spikes)
+            if membranes.requires_grad:
+                hidden_membranes.append(membranes)
         currents = operator(spikes)
         fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
-        return StackOutput(
-            tuple(hidden_spikes), currents, output_neuron, None if fused else output_neuron.scan(currents)
-        )
+        ran = None if fused else output_neuron.scan(currents)
+        return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))

@@ -1,7 +1,7 @@
 """Training an AC-SNN on the hidden spike maps of an AE-SNN."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -48,6 +48,7 @@ class LitAudiocoder(LitSpiking):
 
     network: ACSNN
     batch_kind = SpeechBatch
+    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs"}
 
     def __init__(
         self,
@@ -105,6 +106,8 @@ class LitAudiocoder(LitSpiking):
     def _find_autoencoder(self, data: SpokenDigitsData) -> AESNN:
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return AESNN(data.gallery[0].numel(), self.network.sizes[-1])  # untrained: nothing is written
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         if self.trainer.is_global_zero:
@@ -165,6 +168,7 @@ class LitAudiocoder(LitSpiking):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what the weights alone do not tell."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["front_end"] = self.front_end
         checkpoint["autoencoder"] = None if self.autoencoder is None else self.autoencoder.describe()
 

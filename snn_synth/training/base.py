@@ -1,7 +1,7 @@
 """What the LightningModules share: optimizer and scheduler from outside, and for spiking networks the two rules."""
 
 import functools
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from lightning.pytorch import LightningModule
@@ -16,12 +16,15 @@ from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
+from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
 from snn_synth.training.batches import as_batch
 from snn_synth.training.checkpoints import keep_to_own_files
 from snn_synth.training.checks import check_fit, check_monitors, check_optimizer
 from snn_synth.training.hparams import Remembering
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.manual import Uncounted
+from snn_synth.training.numbers import check_numbers
+from snn_synth.training.resume import check_settings, follow_settings
 from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_scheduler, step_plateaus, step_schedulers
 
 Rule = Literal["bptt", "online"]
@@ -51,6 +54,10 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
     lr_interval: Interval = "step"
     batch_kind: Any = ImageBatch
     """Fields that a batch must have; what has others is made an ImageBatch if it can be."""
+    fixed: ClassVar[set[str]] = {"network"}
+    """Settings that come with a checkpoint's weights: a run cannot go on with others."""
+    changed: bool | None = None
+    """Whether a setting is another than that of the checkpoint that is gone on from; None if there is none."""
 
     def __init__(self, optimizer: OptimizerCallable | None, lr_scheduler: LRSchedulerCallable | None) -> None:
         """Keep both."""
@@ -80,6 +87,10 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
 
     def on_train_start(self) -> None:
         """Go on at the checkpoint's batch: Lightning forgets to once a scheduler has asked for the number of steps."""
+        check_weights(self)
+        if self.changed is not None:
+            follow_settings(self, self.changed)
+            self.changed = None
         progress, loader = self.trainer.fit_loop.epoch_loop.batch_progress, self.trainer.train_dataloader
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
@@ -99,9 +110,21 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
             super().lr_scheduler_step(scheduler, metric)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Before Lightning restores the callbacks: let none of them believe a file to be its own that is not."""
-        if self._trainer is not None:
-            keep_to_own_files(self._trainer, checkpoint)
+        """Before Lightning restores the rest: no callback takes another's file for its own, no setting is ignored."""
+        if self._trainer is None:
+            return
+        keep_to_own_files(self._trainer, checkpoint)
+        if self._trainer.state.fn == TrainerFn.FITTING:
+            self.changed = check_settings(self, checkpoint, self.fixed)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop before NaN or infinity spread; a gradient scaler skips updates that have them, and may."""
+        if getattr(self.trainer.precision_plugin, "scaler", None) is None:
+            check_update(self, optimizer)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let no checkpoint take the place of a better one."""
+        check_weights(self)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and its scheduler."""
@@ -122,6 +145,7 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
             unfused: Any = functools.partial(self.optimizer, fused=False)  # type: ignore[call-arg]
             optimizer = unfused(self.parameter_groups(network))
         check_optimizer(optimizer, self)
+        check_numbers("optimizer", optimizer.defaults)
         for group in optimizer.param_groups:
             group["lr"] *= group.get("share", 1.0)
         if self.lr_scheduler is None:
@@ -164,6 +188,8 @@ class LitSpiking(LitModule):
             outside (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``,
             a chunk or without the mask.
     """
+
+    fixed: ClassVar[set[str]] = {"network", "rule"}
 
     def __init__(
         self,
@@ -211,6 +237,9 @@ class LitSpiking(LitModule):
         self.fresh_moments, self.seed, self.lr_interval = fresh_moments, seed, lr_interval
         self.automatic_optimization = rule == "bptt"
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Each forward pass has been looked at, which takes less time."""
+
     def encode(self, values: Tensor, index: Tensor, epoch: int) -> Tensor:
         """Poisson spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""
         keys = sample_keys(self.seed, epoch, index)
@@ -220,7 +249,10 @@ class LitSpiking(LitModule):
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""
         with kernels.precision(self.precision):
             if self.loss == "rate":
-                loss = rate_loss(self.network(spikes).spikes, targets)
+                out = self.network(spikes)
+                loss = rate_loss(out.spikes, targets)
+                if readable(loss):
+                    check_forward(self.network, spikes, targets, [*out.hidden_membranes, out.membrane], loss)
             elif self.rule == "bptt":
                 loss = bptt_loss(self.network, spikes, targets, self.mask, self.chunk, self.truncate)
             else:

@@ -135,6 +135,8 @@ def _never(pl_module: LightningModule) -> float:
 
 def _show(trainer: Trainer, kind: str, figure: Figure) -> None:
     """Save a picture of this moment under ``<kind>/`` of the run, and log it as ``val/<kind>``."""
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return
     batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1  # under the online rule, not global_step
     name = f"epoch={trainer.current_epoch:03d}-batch={batches:06d}.png"
     path = Path(trainer.default_root_dir) / kind / name

@@ -75,7 +75,8 @@ class ResumeCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
 
 
 def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:

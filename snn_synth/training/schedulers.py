@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from snn_synth.errors import InputError
 from snn_synth.training.factories import made_by
+from snn_synth.training.numbers import check_numbers
 
 Interval = Literal["step", "epoch"]
 
@@ -30,6 +31,7 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
             what it monitors.
     """
     cls, given = made_by(make), getattr(make, "keywords", {})
+    check_numbers("lr_scheduler", given)
     for name in ("step_size", "T_max", "step_size_up"):  # PyTorch would divide by it after the first batch
         if given.get(name) == 0:
             raise InputError(f"Expected `{name}` of {cls.__name__ if cls else make} of at least 1, got 0")

@@ -1,127 +1,166 @@
 """Running a sweep on this machine: some processes at a time, each a run with settings of its own."""
 
 import json
+import math
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 from tqdm import tqdm
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from snn_synth import plot
+from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
-from snn_synth.experiments.sweep.space import points, read
-from snn_synth.files import atomic_write
+from snn_synth.experiments.sweep.file import NAMED_BY_USER, check_words, read
+from snn_synth.experiments.sweep.space import points
+from snn_synth.files import atomic_write, sole_writer
 
-RUNS = Path("runs/sweeps")  # where the commands of our sweep files put each run, by its id
+RUNS = Path("runs/sweeps")  # each run has its folder here, by its id
+PROGRAM = (sys.executable, "-P", "-m", "snn_synth.cli.trial")  # -P: nothing in this folder stands for a module
 
 
-def run(path: Path, count: int | None = None, jobs: int | None = None, seed: int = 0) -> dict[str, Any]:
+def run(
+    path: Path, count: int | None = None, jobs: int | None = None, seed: int = 0, allow_import: Sequence[str] = ()
+) -> dict[str, Any]:
     """Run a sweep, and write ``sweep.json`` and ``sweep.png`` into ``runs/sweeps/<its name>``.
 
-    What has been run is not run again, if the sweep is started again with the same file.
+    What has been run is not run again, if the sweep is started again with the same file. No run outlives this process.
 
     Args:
         path: of the sweep's file, as ``wandb sweep`` takes it.
         count: of runs; all of a grid, and ``run_cap`` of a random search, if not given.
         jobs: processes at a time; one for each core if not given.
         seed: of a random search.
+        allow_import: handed to each run.
 
     Returns:
         What ``sweep.json`` holds: the runs, the best first.
 
     Raises:
-        InputError: for a file or a method that cannot run here, ``count`` or ``jobs`` below 1, or if every run failed.
+        InputError: for a file or a method that cannot run here, ``count`` or ``jobs`` below 1, if another process is at
+            work on it, or if every run failed.
     """
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
     if jobs < 1 or (count is not None and count < 1):
         raise InputError(f"Expected --jobs and --count of at least 1, got {jobs} and {count}")
     sweep = read(path)
-    name, metric = sweep.get("name", path.stem), sweep["metric"]["name"]
+    name, metric = sweep["name"], sweep["metric"]["name"]
     settings = points(sweep, count, seed)
-    folder = RUNS / name
-    folder.mkdir(parents=True, exist_ok=True)
+    words = [_words(sweep["command"], point) for point in settings]
+    allowed = [f"{NAMED_BY_USER}={one}" for one in allow_import]
+    folder = make_folder(RUNS / name)
     runs = []
-    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(settings), desc=name, unit="run") as bar:
-        started = {
-            pool.submit(
-                _once, sweep["command"], sweep.get("program", ""), f"{name}-{number}", point, folder, jobs
-            ): point
-            for number, point in enumerate(settings)
-        }
+    # The runs' standard input ends, and they with it, when its other end is closed: by this block, or by any end of
+    # this process.
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(reading) as leash,
+        sole_writer(folder),
+        ThreadPoolExecutor(jobs) as pool,
+        os.fdopen(writing, "w"),
+        tqdm(total=len(settings), desc=name, unit="run") as bar,
+    ):
+        started = [
+            pool.submit(_once, f"{name}-{number}", settings[number], words[number], allowed, folder, jobs, leash)
+            for number in range(len(settings))
+        ]
         try:
             for done in as_completed(started):
                 runs.append(done.result())
                 best = _sorted(runs, sweep["metric"])[0]
-                bar.set_postfix_str(f"best {metric} {best['metrics'].get(metric, float('nan')):.4f}")
+                value = measure(best, metric)
+                bar.set_postfix_str(f"best {metric} {math.nan if value is None else value:.4f}")
                 bar.update()
-        except BaseException:  # Ctrl-C has reached the processes too; those that have not begun shall not
-            pool.shutdown(cancel_futures=True)
+        except BaseException:  # those that have begun end with the leash, and no other shall begin
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
     runs = _sorted(runs, sweep["metric"])
-    if metric not in runs[0]["metrics"]:
-        raise InputError(f"Expected a run with {metric}, got none of {len(runs)}; the first said: {runs[0]['error']}")
+    if measure(runs[0], metric) is None:
+        reason = runs[0]["error"] or f"{runs[0]['metrics'] or 'nothing'} in its metrics.json"
+        raise InputError(f"Expected a run with {metric}, got none of {len(runs)}; the first said: {reason}")
     result = {"sweep": sweep, "seed": seed, "runs": runs}
-    values = {one["run"]: (one["settings"], one["metrics"][metric]) for one in runs if metric in one["metrics"]}
-    plot.save_figure(plot.sweep_scatter(list(values.values()), metric), folder / "sweep.png")
+    found = {one["run"]: (one["settings"], value) for one in runs if (value := measure(one, metric)) is not None}
+    plot.save_figure(plot.sweep_scatter(list(found.values()), metric), folder / "sweep.png")
     with atomic_write(folder / "sweep.json") as draft:
         draft.write_text(json.dumps(result, indent=2) + "\n")
     return result
 
 
+def measure(one: Mapping[str, Any], metric: str) -> float | None:
+    """What a run measured; None for what cannot be compared: nothing, NaN, infinity, a text."""
+    value = one["metrics"].get(metric)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if usable else None
+
+
 def _once(
-    command: Sequence[str], program: str, run_id: str, point: Mapping[str, Any], folder: Path, jobs: int
+    run_id: str, point: Mapping[str, Any], words: list[str], allowed: list[str], folder: Path, jobs: int, leash: IO[str]
 ) -> dict[str, Any]:
     """One run, in a process of its own, unless it has been run."""
-    settings = RUNS / run_id / "sweep-settings.yaml"
+    record = RUNS / run_id / "sweep-settings.yaml"
     measured = RUNS / run_id / "metrics.json"
     log = folder / f"{run_id}.log"
-    text = yaml.safe_dump(dict(point))
+    text = yaml.safe_dump({"settings": dict(point), "command": shlex.join(words)})
     error = None
-    if not (measured.is_file() and settings.is_file() and settings.read_text() == text):
+    if not (measured.is_file() and record.is_file() and record.read_text() == text):
         threads = max(1, (os.cpu_count() or 1) // jobs)
-        here = {"WANDB_RUN_ID": run_id, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        before = _stamp(measured)
         with log.open("w") as output:
             code = subprocess.run(
-                list(_words(command, program, point)),
-                env={"OMP_NUM_THREADS": str(threads), **os.environ, **here},
+                [*PROGRAM, *words, f"--trainer.default_root_dir={RUNS / run_id}", *allowed],
+                env={"OMP_NUM_THREADS": str(threads), **os.environ, "WANDB_RUN_ID": run_id},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
+                stdin=leash,
+                start_new_session=True,  # a group of its own, which ends as one
             ).returncode
-        if code:
-            said = log.read_text(errors="replace").strip().splitlines() or [f"exit code {code}"]
-            error = said[-1]
+        if code or _stamp(measured) == before:
+            said = log.read_text(errors="replace").strip().splitlines()
+            error = said[-1] if code and said else f"exit code {code}, and no metrics.json"
         else:
-            with atomic_write(settings) as draft:
+            with atomic_write(record) as draft:
                 draft.write_text(text)
-    metrics = json.loads(measured.read_text()) if error is None and measured.is_file() else {}
+    metrics = _read_metrics(measured) if error is None else {}
     return {"run": run_id, "settings": dict(point), "metrics": metrics, "error": error, "log": str(log)}
 
 
-def _words(command: Sequence[str], program: str, point: Mapping[str, Any]) -> Iterator[str]:
-    """The command as W&B's agent makes it."""
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Which file stands there: a new one has another."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def _words(command: Sequence[str], point: Mapping[str, Any]) -> list[str]:
+    """The words after ``snn-synth`` as W&B's agent makes them."""
     macros = create_sweep_command_args({"args": {name: {"value": value} for name, value in point.items()}})
-    single = {"${program}": program, "${interpreter}": sys.executable, "${env}": "env"}
+    words: list[str] = []
     for word in create_sweep_command(list(command)):
         name = word.removeprefix("${").removesuffix("}")
-        if word == f"${{{name}}}" and name in macros:
-            yield from macros[name]
-        else:
-            yield single.get(word, word)
+        words += macros[name] if word == f"${{{name}}}" and name in macros else [word]
+    check_words(words)  # again, with the values
+    return words
 
 
 def _sorted(runs: Sequence[dict[str, Any]], metric: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The best first, those that failed last."""
+    """The best first, those last that failed or measured nothing."""
     sign = -1 if metric.get("goal") == "maximize" else 1
 
     def place(one: Mapping[str, Any]) -> tuple[bool, float]:
-        value = one["metrics"].get(metric["name"])
+        value = measure(one, metric["name"])
         return value is None, 0.0 if value is None else sign * value
 
     return sorted(runs, key=place)

@@ -73,7 +73,7 @@ def _loss(
             for n in range(neurons):
                 error = threshold * targets[t, b, n] - membranes[t + 1, n]  # eq. 5
                 right = (spikes[n] > _ZERO) == (targets[t, b, n] > _ZERO)  # eq. 6
-                error = _ZERO if mask and right else error  # eq. 7
+                error *= _ZERO if mask and right else _ONE  # eq. 7; NaN stays NaN, and is noticed
                 squares[n] += error * error  # eq. 8
                 gradient[t, b, n] = -scale * error  # eq. 9
         for t in range(num_steps - 2, -1, -1):

@@ -37,7 +37,7 @@ def _output_error(membranes: Any, targets: Any, threshold: Any, mask: bool, erro
             v, target = membranes[b, n], targets[b, n]
             e = threshold * target - v  # eq. 5, eq. 7
             if mask and (v >= threshold) == (target > _ZERO):  # eq. 6
-                e = _ZERO
+                e *= _ZERO  # not 0 itself: NaN stays NaN, and is noticed
             error[b, n] = e
 
 

@@ -108,7 +108,7 @@ def _loss(
         target = tl.load(targets + here, inside, 0.0)
         error = threshold * target - membrane  # eq. 5
         if mask:
-            error = tl.where((membrane >= threshold) == (target > 0.0), 0.0, error)  # eq. 6-7
+            error *= tl.where((membrane >= threshold) == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
         squares += error * error  # eq. 8
         g = decay * ((1.0 - _fired(membrane, threshold)) * g) - error  # eq. 9
         tl.store(gradient + here, scale * g, inside)

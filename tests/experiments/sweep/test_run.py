@@ -10,11 +10,12 @@ import yaml
 from snn_synth.errors import InputError
 from snn_synth.experiments.sweep.run import run
 
-# What a run of `snn-synth fit` leaves, made by a shell: its result is the setting x, and 7 is refused.
+# A shell in the place of `snn-synth fit`: the result is the setting x, 7 is refused, and 8 leaves nothing.
 STAND_IN = """
-x=${1#--x=}; echo "says $x with $OMP_NUM_THREADS"; [ $x = 7 ] && exit 3
-mkdir -p runs/sweeps/$WANDB_RUN_ID; date +%s%N >> runs/sweeps/$WANDB_RUN_ID/times
-echo "{\\"val/mse\\": $x}" > runs/sweeps/$WANDB_RUN_ID/metrics.json
+for word in "$@"; do case $word in --x=*) x=${word#--x=};; --trainer.default_root_dir=*) dir=${word#*=};; esac; done
+echo "says $x with $OMP_NUM_THREADS"; [ $x = 7 ] && exit 3; [ $x = 8 ] && exit 0
+mkdir -p $dir; date +%s%N >> $dir/times; echo "$@" > $dir/words; sleep ${SECONDS_OF_A_RUN:-0}
+echo "{\\"val/mse\\": $x}" > $dir/metrics.json
 """
 
 
@@ -23,15 +24,14 @@ def sweep(tmp_path, monkeypatch):
     """Writes a sweep over values of x, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("snn_synth.experiments.sweep.run.PROGRAM", ("sh", "-c", STAND_IN, "snn-synth"))
 
     def write(values, **changes):
         content = {
             "name": "mine",
-            "program": "snn-synth",
             "method": "grid",
             "metric": {"name": "val/mse", "goal": "minimize"},
             "parameters": {"x": {"values": values}},
-            "command": ["sh", "-c", STAND_IN, "${program}", "${args}"],
         }
         path = Path("sweep.yaml")
         path.write_text(yaml.safe_dump(content | changes))
@@ -67,14 +67,16 @@ def test_what_has_been_run_is_not_run_again_unless_its_settings_changed(sweep):
     assert [times(place) for place in (0, 1, 3)] == [1, 1, 1]
     run(sweep([3, 2]))
     assert [times(place) for place in (0, 1)] == [1, 2]
+    run(sweep([3], command=["snn-synth", "fit", "--config=other", "${args}"]))
+    assert times(0) == 2
 
 
-def test_as_many_run_at_once_as_jobs(sweep):
-    slow = ["sh", "-c", "sleep 1;" + STAND_IN, "${program}", "${args}"]
+def test_as_many_run_at_once_as_jobs(sweep, monkeypatch):
+    monkeypatch.setenv("SECONDS_OF_A_RUN", "1")
     took = {}
     for jobs in (1, 4):
         start = time.monotonic()
-        run(sweep([1, 2, 3, 4], command=slow), jobs=jobs)
+        run(sweep([1, 2, 3, 4]), jobs=jobs)
         took[jobs] = time.monotonic() - start
         shutil.rmtree("runs")
     assert took[1] >= 4
@@ -88,3 +90,28 @@ def test_if_all_fail_the_first_ones_reason_is_given(sweep):
         run(sweep([1]), jobs=0)
     with pytest.raises(InputError, match=r"at least 1, got .* 0"):
         run(sweep([1]), count=0)
+
+
+def test_a_file_of_wandbs_documentation_gives_each_run_its_folder(sweep):
+    """No command, no folder: both are the sweep's."""
+    run(sweep([3, 1]), allow_import=["my_package"])
+    words = [Path(f"runs/sweeps/mine-{place}/words").read_text().split() for place in (0, 1)]
+    assert words == [
+        ["fit", f"--x={x}", f"--trainer.default_root_dir=runs/sweeps/mine-{place}", "--allow_import=my_package"]
+        for place, x in enumerate([3, 1])
+    ]
+
+
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_what_cannot_be_compared_comes_last(sweep, goal):
+    found = run(sweep(["NaN", "null", "-Infinity", 2, "Infinity"], metric={"name": "val/mse", "goal": goal}))["runs"]
+    assert found[0]["settings"]["x"] == 2
+    with pytest.raises(InputError, match=r"got none of 1; the first said: .*nan"):
+        run(sweep(["NaN"], name="nothing"))
+
+
+def test_a_run_that_leaves_nothing_is_not_given_what_was_there_before(sweep):
+    run(sweep([2, 3]))
+    found = run(sweep([8, 3]))["runs"]
+    assert [(one["settings"]["x"], one["metrics"].get("val/mse")) for one in found] == [(3, 3), (8, None)]
+    assert "no metrics.json" in found[1]["error"]

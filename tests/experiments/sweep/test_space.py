@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from snn_synth.errors import InputError
-from snn_synth.experiments.sweep.space import points, read
+from snn_synth.experiments.sweep.file import read
+from snn_synth.experiments.sweep.space import points
 
 
 def random(parameters, count, seed=0):

@@ -1,0 +1,159 @@
+"""Going on with a run under other settings: each is followed, or refused; none is ignored."""
+
+import inspect
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import _init_optimizers_and_lr_schedulers
+from lightning.pytorch.utilities import rank_zero_info
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from snn_synth.errors import InputError
+from snn_synth.training.factories import made_by
+
+ELSEWHERE = {"data.root"}  # where the data lies, and no more
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Settings whose values differ, by their dotted names; of those that only one side has, nothing is known.
+
+    Example:
+        >>> adam = {"class_path": "torch.optim.adam.Adam", "init_args": {"lr": 0.1, "betas": [0.9, 0.99]}}
+        >>> other = {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.2, "betas": (0.9, 0.99)}}
+        >>> changes({"optimizer": adam, "seed": 0}, {"optimizer": other, "seed": 0})
+        {'optimizer.lr': (0.1, 0.2)}
+    """
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, old in before.items():
+        if name.startswith("_") or name not in now:
+            continue
+        new = now[name]
+        if "class_path" in _mapping(old) and "class_path" in _mapping(new):
+            if (classes := (_class(old), _class(new)))[0] != classes[1]:
+                found[name] = classes
+            else:
+                inside = changes(_mapping(old.get("init_args")), _mapping(new.get("init_args")))
+                found |= {f"{name}.{key}": values for key, values in inside.items()}
+        elif _as_list(old) != _as_list(new):
+            found[name] = _class(old), _class(new)
+    return found
+
+
+def check_settings(module: LightningModule, checkpoint: Mapping[str, Any], fixed: Collection[str]) -> bool:
+    """Compare a module, and its data, with the checkpoint that it goes on from.
+
+    Args:
+        module: that trains.
+        checkpoint: as Lightning loads it.
+        fixed: settings of the module that come with the checkpoint's weights; None stands for whatever they were.
+
+    Returns:
+        Whether any setting of the module has changed.
+
+    Raises:
+        InputError: if the network, the data, or the class of the optimizer or its scheduler has changed.
+    """
+    changed = changes(_whole(module, checkpoint.get("hyper_parameters")), _whole(module, module.hparams))
+    changed = {name: pair for name, pair in changed.items() if name not in fixed or pair[1] is not None}
+    refused = {
+        name: pair
+        for name, pair in changed.items()
+        if name.partition(".")[0] in fixed or name in ("optimizer", "lr_scheduler")
+    }
+    data = getattr(module.trainer, "datamodule", None)
+    before = _mapping(checkpoint.get("datamodule_hyper_parameters"))
+    if data is not None and before:
+        was, kind = str(before.get("_class_path")).rpartition(".")[2], type(data).__name__
+        of_data = (
+            {"data": (was, kind)}
+            if was != kind
+            else changes({"data": _nested(before)}, {"data": _nested(data.hparams)})
+        )
+        refused |= {name: pair for name, pair in of_data.items() if name not in ELSEWHERE}
+    for name, (old, new) in refused.items():
+        raise InputError(
+            f"Expected `{name}` to be {old!r}, as when the checkpoint was saved, got {new!r}: leave it as it was to go "
+            "on with that run, or start another without a checkpoint"
+        )
+    for name, (old, new) in changed.items():
+        rank_zero_info(f"Going on with `{name}` {new!r}; it was {old!r}.")
+    return bool(changed)
+
+
+def follow_settings(module: LightningModule, changed: bool) -> None:
+    """Let optimizers and schedulers do, from here on, what they would have come to under the present settings.
+
+    What optimizers have learned stays. A schedule is that of a run of the present length, at the place reached.
+
+    Args:
+        module: whose training state Lightning has just restored, settings of the optimizers included.
+        changed: whether any setting is another than the checkpoint's; the schedules' lengths are compared here.
+
+    Raises:
+        InputError: for a schedule that is shorter than what was trained, or ReduceLROnPlateau, which nothing but its
+            own past determines.
+    """
+    trainer = module.trainer
+    optimizers, schedules = _init_optimizers_and_lr_schedulers(module)
+    pairs = [(new.scheduler, old.scheduler) for new, old in zip(schedules, trainer.lr_scheduler_configs, strict=True)]
+    lengths = [tuple(getattr(one, "total_steps", None) for one in pair) for pair in pairs]
+    if not changed and all(new == old for new, old in lengths):
+        return
+    for (new, old), (length, before) in zip(pairs, lengths, strict=True):
+        done: int = old.last_epoch
+        if isinstance(new, ReduceLROnPlateau):
+            raise InputError(
+                "Expected the settings that the checkpoint was saved with, as ReduceLROnPlateau cannot go on with "
+                "others, got changed ones"
+            )
+        if length is not None and done > length:
+            raise InputError(
+                f"Expected a schedule of more than the {done} steps that were trained, got one of {length}"
+            )
+        with warnings.catch_warnings():  # of steps without the optimizer
+            warnings.simplefilter("ignore")
+            for _ in range(done):
+                new.step()
+        old.load_state_dict(new.state_dict())
+        if length != before:
+            rank_zero_info(f"The learning rate goes on as that of a run of {length} steps at step {done}.")
+    for fresh, optimizer in zip(optimizers, trainer.optimizers, strict=True):
+        for group, restored in zip(fresh.param_groups, optimizer.param_groups, strict=True):
+            restored.update({name: value for name, value in group.items() if name != "params"})
+
+
+def _whole(module: LightningModule, settings: Any) -> dict[str, Any]:
+    """Settings in which optimizer and scheduler have all their arguments, the defaults too."""
+    whole = dict(_mapping(settings))
+    for name in ("optimizer", "lr_scheduler"):
+        cls, given = made_by(getattr(module, name, None)), whole.get(name)
+        if name == "optimizer" and name in whole and given is None:
+            given = {"class_path": torch.optim.AdamW.__name__}
+        if cls is not None and _class(given) == cls.__name__:
+            arguments = inspect.signature(cls).parameters.values()
+            defaults = {one.name: one.default for one in arguments if one.default is not one.empty}
+            init_args = defaults | dict(_mapping(_mapping(given).get("init_args")))
+            given = {"class_path": cls.__name__, "init_args": init_args}
+        if name in whole:
+            whole[name] = given
+    return whole
+
+
+def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"class_path": arguments.get("_class_path"), "init_args": arguments}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _class(value: Any) -> Any:
+    """The name of a class from its path; anything else as it is."""
+    return str(value["class_path"]).rpartition(".")[2] if "class_path" in _mapping(value) else value
+
+
+def _as_list(value: Any) -> Any:
+    return [_as_list(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,203 @@
+"""NaN and infinity are noticed at the step where they arise, by the name of what they are in; nothing is spread."""
+
+import functools
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, TensorDataset
+
+from snn_synth import kernels
+from snn_synth.errors import InputError
+from snn_synth.learning import bptt_loss, bptt_step, online_step
+from snn_synth.models import SpikingGAN, SpikingStack
+from snn_synth.training import AtomicCheckpointIO, LitSpikingGAN, ResumeCheckpoint
+from tests.training.resume_child import FewImages, autoencoder_job, generator_job
+
+BAD = [torch.nan, torch.inf, -torch.inf]
+
+
+def chunked_step(model, spikes, targets, optimizer, **options):
+    loss = bptt_loss(model, spikes, targets, chunk=2, **options)
+    loss.backward()
+    optimizer.step()
+
+
+STEPS = [bptt_step, online_step, chunked_step]
+
+
+def training(seed=0):
+    torch.manual_seed(seed)
+    net = SpikingStack([12, 7, 9, 12])
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(3)
+    spikes = (torch.rand(5, 4, 12) < 0.4).float()
+    spikes[2, 3, 5] = 1
+    return net, spikes, spikes.clone(), torch.optim.SGD(net.parameters(), lr=0.01)
+
+
+def spoil(net, spikes, targets, what, bad):
+    with torch.no_grad():
+        if isinstance(what, int):
+            net.layers[what][0].weight[3, 5] = bad
+        else:
+            {"input": spikes, "target": targets}[what][2, 3, 5] = bad
+
+
+@pytest.mark.parametrize("path", ["numba", "reference"])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [
+        ("input", "input spikes, got {} in sample 3 at time step 2"),
+        ("target", "target spikes, got {} in sample 3 at time step 2"),
+        (0, "weights, got {} in `layers.0.0.weight`"),
+        (1, "weights, got {} in `layers.1.0.weight`"),
+        (2, "weights, got {} in `layers.2.0.weight`"),
+    ],
+)
+def test_what_is_not_finite_is_named_and_nothing_is_spread(path, step, bad, what, named):
+    net, spikes, targets, optimizer = training()
+    if what == "target" and bad == -torch.inf and path == "numba":
+        targets[2, 3, 5] = 0  # below 0 it is no spike, for the loss as it was defined
+    spoil(net, spikes, targets, what, bad)
+    before = [weight.clone() for weight in net.parameters()]
+    with kernels.use(path), pytest.raises(InputError) as error:
+        step(net, spikes, targets, optimizer)
+    assert named.format(bad) in str(error.value)
+    finite = [name for name, weight in net.named_parameters() if weight.isfinite().all()]
+    assert len(finite) == 3 - isinstance(what, int)
+    if step is not online_step:  # which has updated at the time steps before
+        for weight, was in zip(net.parameters(), before, strict=True):
+            assert torch.equal(weight.nan_to_num(), was.nan_to_num())
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_weights_that_grow_without_bound_are_noticed(step):
+    net, spikes, targets, _ = training()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e30)
+    with pytest.raises(InputError, match=r"grown too large|Expected finite weights"):
+        for _ in range(10):
+            step(net, spikes, targets, optimizer)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_large_finite_numbers_pass(step):
+    """Their squares would overflow."""
+    net, spikes, targets, optimizer = training()
+    optimizer.param_groups[0]["lr"] = 0.0
+    with torch.no_grad():
+        net.layers[0][0].weight[:] = 1e18
+    step(net, spikes, targets, optimizer)
+
+
+def test_a_float16_overflow_is_left_to_the_scaler():
+    net, spikes, targets, _ = training()
+    with torch.no_grad():
+        net.layers[0][0].weight[:] = 6e4
+        net.layers[2][0].weight[:] = 6e4
+    with torch.autocast("cpu", torch.float16):
+        assert not bptt_loss(net, spikes, targets).isfinite()
+
+
+class Own(LightningModule):
+    """A user's, which knows nothing of ours but the loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = SpikingStack([12, 7, 12])
+
+    def training_step(self, batch):
+        spikes = batch[0].transpose(0, 1)
+        return bptt_loss(self.network, spikes, spikes)
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters())
+
+
+def trainer(folder, **options):
+    return Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        limit_val_batches=0,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
+def test_a_users_own_module_stops_too(tmp_path):
+    data = (torch.rand(40, 5, 12) < 0.4).float()
+    data[23, 1, 2] = torch.nan
+    module = Own()
+    with pytest.raises(InputError, match=r"input spikes, got nan in sample 3 at time step 1"):
+        trainer(tmp_path).fit(module, DataLoader(TensorDataset(data), batch_size=10))
+    assert module.global_step == 2
+    assert all(weight.isfinite().all() for weight in module.parameters())
+
+
+def jobs():
+    yield pytest.param(lambda: autoencoder_job("bptt"), id="bptt")
+    yield pytest.param(lambda: autoencoder_job("online"), id="online")
+    for kind in ("predictor", "temporal", "hybrid", "gan", "esvae"):
+        yield pytest.param(functools.partial(generator_job, kind), id=kind)
+
+
+class Spoil(Callback):
+    """Puts a number into the first weights after a batch."""
+
+    def __init__(self, batch, value):
+        self.batch, self.value = batch, value
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if batch_idx == self.batch:
+            next(pl_module.network.parameters()).data[:] = self.value
+
+
+@pytest.mark.parametrize("make", jobs())
+@pytest.mark.parametrize("spoiled", [5, 7], ids=["noticed at the next batch", "noticed by the checkpoint"])
+def test_every_module_stops_and_keeps_its_checkpoint(make, spoiled, tmp_path):
+    """Checkpoints are written after the fourth and the eighth batch."""
+    module, data = make()
+    callbacks = [Spoil(spoiled, torch.nan), ResumeCheckpoint(every_n_batches=4)]
+    with pytest.raises(InputError, match="finite weights, got nan"):
+        trainer(tmp_path, callbacks=callbacks).fit(module, data)
+    assert module.trainer.fit_loop.epoch_loop.batch_idx == (6 if spoiled == 5 else 7)
+    kept = torch.load(tmp_path / "resume.ckpt", weights_only=True)
+    assert kept["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == 4
+    assert all(value.isfinite().all() for value in kept["state_dict"].values() if value.is_floating_point())
+
+
+ADAMW, SGD, ONE_CYCLE = torch.optim.AdamW, torch.optim.SGD, torch.optim.lr_scheduler.OneCycleLR
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "scheduler", "named"),
+    [
+        ({"lr": torch.inf}, {}, "optimizer.lr"),
+        ({"lr": torch.nan}, {}, "learning rate: nan"),
+        ({"lr": -1.0}, {}, "learning rate: -1"),
+        ({"weight_decay": torch.nan}, {}, "weight_decay value: nan"),
+        ({"weight_decay": torch.inf}, {}, "optimizer.weight_decay"),
+        ({"betas": (0.9, 1.0)}, {}, "beta"),
+        ({"eps": torch.inf}, {}, "optimizer.eps"),
+        ({}, {"max_lr": -1.0}, "lr_scheduler.max_lr"),
+        ({}, {"max_lr": torch.nan}, "lr_scheduler.max_lr"),
+        ({}, {"max_lr": [torch.inf]}, "lr_scheduler.max_lr"),
+        ({}, {"max_lr": 0.1, "final_div_factor": torch.nan}, "lr_scheduler.final_div_factor"),
+    ],
+)
+def test_rates_that_are_none_are_refused_before_training(optimizer, scheduler, named, tmp_path):
+    torch.manual_seed(1)
+    settings = {"optimizer": functools.partial(ADAMW, **optimizer)}
+    if scheduler:
+        settings["lr_scheduler"] = functools.partial(ONE_CYCLE, **scheduler)
+    module = LitSpikingGAN(SpikingGAN(side=7, latent=5, hidden=6, num_steps=16), **settings)
+    with pytest.raises(ValueError, match=named):  # of ours, or PyTorch's own, which the command line passes on
+        trainer(tmp_path).fit(module, FewImages(batch_size=10))
+    assert module.global_step == 0
