@@ -1,6 +1,8 @@
 """Files that appear whole or not at all, in folders with one writer."""
 
+import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,25 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from snn_synth.errors import InputError
+
+NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # what comes of writing alone
+
+
+def write_failure(error: BaseException) -> str | None:
+    """Why a disk took no more, if that is what an error, or one that it came from, says; safetensors says it in words.
+
+    Example:
+        >>> write_failure(OSError(28, "No space left on device"))
+        'No space left on device'
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        said = re.search(r"\(os error (\d+)\)", str(cause))
+        number = cause.errno if isinstance(cause, OSError) else int(said[1]) if said else None
+        if number in NO_MORE:
+            return os.strerror(number)
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 @contextmanager
@@ -44,7 +65,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise InputError(f"Expected to write {path}, got {error.strerror}: {error.filename}") from error
     with folder:
         partial = Path(folder.name, path.name)
-        yield partial
+        try:
+            yield partial
+        except Exception as error:
+            reason = write_failure(error)
+            if reason is None or isinstance(error, InputError):
+                raise
+            raise InputError(f"Expected to write {path}, got {reason}") from error
         try:
             os.replace(partial, path)
         except OSError as error:
