@@ -38,7 +38,7 @@ class TestAtomicCheckpointIO:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(torch, "save", disk_full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(InputError, match="No space left"):
             AtomicCheckpointIO().save_checkpoint({"a": 2}, path)
         assert names(tmp_path) == ["x.ckpt"]
         assert torch.load(path) == {"a": 1}
