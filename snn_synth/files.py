@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +13,25 @@ from filelock import FileLock, Timeout
 
 from snn_synth.errors import InputError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # what comes of writing alone
 DRAFT, LOCK = ".draft", ".being-written"
+
+
+def write_failure(error: BaseException) -> str | None:
+    """Why a disk took no more, if that is what an error, or one that it came from, says; safetensors says it in words.
+
+    Example:
+        >>> write_failure(OSError(28, "No space left on device"))
+        'No space left on device'
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        said = re.search(r"\(os error (\d+)\)", str(cause))
+        number = cause.errno if isinstance(cause, OSError) else int(said[1]) if said else None
+        if number in NO_MORE:
+            return os.strerror(number)
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 @contextmanager
@@ -53,9 +71,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with locked(folder / LOCK):
             yield folder / path.name
             os.replace(folder / path.name, path)
-    except OSError as error:
-        if error.errno in FULL or str(error.filename).startswith((str(path), str(folder))):
-            raise InputError(f"Expected to write {path}, got {error.strerror}: {path}") from error
+    except InputError:
+        raise
+    except Exception as error:
+        reason = write_failure(error)
+        if reason is None and isinstance(error, OSError) and str(error.filename).startswith((str(path), str(folder))):
+            reason = error.strerror
+        if reason is not None:
+            raise InputError(f"Expected to write {path}, got {reason}: {path}") from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)

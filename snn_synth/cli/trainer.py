@@ -25,7 +25,7 @@ from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
-from snn_synth.files import atomic_write
+from snn_synth.files import atomic_write, write_failure
 from snn_synth.training import (  # all of its classes are known to YAML by their short names then
     AtomicCheckpointIO,
     WandbLogger,
@@ -165,9 +165,20 @@ class SynthCLI(LightningCLI):
         return trainer
 
     def fit(self, **arguments: Any) -> None:
-        """Train, then read the test set once."""
+        """Train, then read the test set once; a full disk ends it with what to do next."""
         if self.config.fit.test_after_fit:
             check_test(self.trainer, self.datamodule)
+        try:
+            self._fit(**arguments)
+        except Exception as error:
+            if (reason := write_failure(error)) is None:
+                raise
+            folder = Path(self.trainer.default_root_dir)
+            kept = folder / "resume.ckpt"
+            then = f"go on with --ckpt_path {kept}" if kept.is_file() else "start again"
+            raise InputError(f"Expected to write into {folder}, got {reason}: make room, then {then}") from error
+
+    def _fit(self, **arguments: Any) -> None:
         try:
             took = _timed(self.trainer.fit, **arguments)
         finally:

@@ -18,6 +18,7 @@ from torch import nn
 
 from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
 from snn_synth.errors import InputError, brief
+from snn_synth.files import write_failure
 from snn_synth.models.allocation import Allocating
 from snn_synth.parsing import read_json
 
@@ -99,6 +100,8 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write ``model.safetensors`` and ``config.json`` into ``folder``; it appears whole or not at all.
 
+        Other files in it stay.
+
         Args:
             folder: to make, or to replace if it holds a saved model.
             dtype: of the file's weights; their own if not given.
@@ -126,13 +129,17 @@ class Pretrained(nn.Module):
                     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
                     os.replace(target, old / "model")
                     os.replace(draft, target)
+                    for path in (old / "model").iterdir():  # a card, say, that the user has put there
+                        if path.name not in (_CONFIG, _WEIGHTS):
+                            os.replace(path, target / path.name)
                     shutil.rmtree(old)
                 else:
                     os.replace(draft, target)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
-        except OSError as error:
-            raise InputError(f"Expected a folder that can be written, got {target} ({error.strerror})") from None
+        except (OSError, SafetensorError) as error:
+            reason = error.strerror if isinstance(error, OSError) else write_failure(error) or error
+            raise InputError(f"Expected a folder that can be written, got {target} ({reason})") from None
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:

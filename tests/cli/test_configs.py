@@ -53,7 +53,12 @@ def test_every_shipped_config_is_tested_here():
 def parsed(monkeypatch, tmp_path):
     """What LightningCLI makes of a command line, without the run."""
     monkeypatch.setattr(SynthCLI, "fit", lambda self, **arguments: None)
-    return lambda *words: SynthCLI(["fit", "--trainer.accelerator=cpu", *words], Undo())
+
+    def parse(*words):
+        with Undo() as undo:
+            return SynthCLI(["fit", "--trainer.accelerator=cpu", *words], undo)
+
+    return parse
 
 
 def test_the_temporal_coding_config_makes_what_it_says(parsed):

@@ -187,3 +187,12 @@ def test_damaged_and_foreign_folders_are_named(tmp_path):
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_saving_again_keeps_what_the_user_has_put_beside_the_model(tmp_path):
+    AESNN(4, 2).save_pretrained(tmp_path / "mine")
+    (tmp_path / "mine" / "README.md").write_text("a card")
+    AESNN(4, 3).save_pretrained(tmp_path / "mine")
+    assert (tmp_path / "mine" / "README.md").read_text() == "a card"
+    assert AESNN.from_pretrained(tmp_path / "mine").sizes == [4, 3, 4]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -33,6 +33,8 @@ class LitProbe(LitModule):
         lr_scheduler: makes the scheduler.
     """
 
+    rebuilds = False  # a trained network is no plain data
+
     def __init__(
         self,
         autoencoder: LitAutoencoder | LitAutoencoderANN | None,
