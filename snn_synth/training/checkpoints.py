@@ -1,7 +1,6 @@
 """Checkpoints: written whole or not at all, often enough to resume, loaded without running code."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,8 +40,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class ResumeCheckpoint(Checkpoint):
     """Keeps ``resume.ckpt`` in the run's folder, from which ``fit --ckpt_path`` goes on bit for bit.
 
-    Counts batches, because under the online rule Lightning's own step counter counts time steps.
-
     Args:
         every_n_batches: save so often within an epoch; it is also saved at the end of each.
 
@@ -58,10 +55,8 @@ class ResumeCheckpoint(Checkpoint):
         self.every_n_batches = every_n_batches
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Come after all other checkpoints, whose state ours holds; remove what a kill in the middle of a save left."""
+        """Come after all other checkpoints, whose state ours holds."""
         trainer.callbacks = [c for c in trainer.callbacks if c is not self] + [self]  # type: ignore[attr-defined]
-        for draft in Path(trainer.default_root_dir).glob(".resume.ckpt.*"):
-            shutil.rmtree(draft, ignore_errors=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
