@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +11,6 @@ from snn_synth.data._torchaudio import torchaudio
 from snn_synth.errors import InputError
 
 MAX_TERM = 1000  # the kernel for a ratio a : b of sample rates holds about a * b numbers: a million at most
-
-
-@lru_cache(maxsize=16)
-def _resampler(from_term: int, to_term: int) -> Any:
-    return torchaudio.transforms.Resample(from_term, to_term)
 
 
 def _terms(from_rate: int, to_rate: int) -> tuple[int, int]:
@@ -63,7 +56,7 @@ def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
     from_term, to_term = _terms(int(from_rate), int(to_rate))
     if from_term == to_term:
         return waveform
-    resampled: Tensor = _resampler(from_term, to_term)(waveform)
+    resampled: Tensor = torchaudio.transforms.Resample(from_term, to_term)(waveform)
     return resampled
 
 
