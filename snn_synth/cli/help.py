@@ -61,7 +61,7 @@ Examples:
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt --trainer.max_epochs 3    train it longer
 
-A run that was in the folder before is kept in its earlier/1, earlier/2, ...; --trainer.fast_dev_run true writes nothing.
+A run that was in the folder before is kept in earlier/1, earlier/2, ...; --trainer.fast_dev_run true writes nothing.
 
 """
     + _OPTIONS.format(shipped=_SHIPPED, checkpoint="go on from this checkpoint, bit for bit")
