@@ -32,7 +32,6 @@ Options:
   --KEY VALUE           any key of the config: --trainer.max_epochs 2, --model.rule online, --data.batch_size 50
   --trainer.default_root_dir DIR
                         the run's folder, runs/NAME in the shipped configs
-  --allow_import NAME   a package of yours, whose classes the config may then name: docs/trust.md
   --print_config        show the complete config and stop
   --help_all            every option there is
   --model.help CLASS    the settings of a model, --data.help CLASS those of data
@@ -62,8 +61,7 @@ Examples:
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt --trainer.max_epochs 3    train it longer
 
-A run that was in the folder before is kept in its earlier/1, earlier/2, ...;
---trainer.fast_dev_run true writes nothing.
+A run that was in the folder before is kept in earlier/1, earlier/2, ...; --trainer.fast_dev_run true writes nothing.
 
 """
     + _OPTIONS.format(shipped=_SHIPPED, checkpoint="go on from this checkpoint, bit for bit")
@@ -108,7 +106,7 @@ Examples:
 _SYNTHESIZE = """\
 usage: snn-synth synthesize [--checkpoint FILE] --out DIR [--num-steps T] [--seed SEED] FILE.wav ...
 
-Draw an image from each sound file: WAV, FLAC, OGG, MP3 or NIST SPHERE, any sample rate, up to 30 seconds.
+Draw an image from each sound file: WAV, FLAC, OGG or NIST SPHERE, any sample rate, mono or stereo, up to 30 seconds.
 For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png, seven-spikes.png (the input's spikes)
 and seven-forming.gif (the image forming over the time steps).
 
@@ -118,8 +116,7 @@ Examples:
   snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 recordings/*.wav
 
 Options:
-  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, or a folder of an
-                     AudioToImage, as its `save_pretrained` writes it;
+  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it;
                      if not given, the pair of networks that comes with the package, trained on English digits
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given
