@@ -46,8 +46,8 @@ def check_yaml(text: str) -> None:
             if name is not None:
                 anchors[name] = size
         elif isinstance(event, yaml.ScalarEvent):
-            if event.implicit[0] and len(event.value) > PLAIN:
-                raise yaml.YAMLError(f"it has more than {PLAIN:,} characters without quotes")
+            if (event.implicit[0] or event.tag is not None) and len(event.value) > PLAIN:
+                raise yaml.YAMLError(f"it has more than {PLAIN:,} characters without quotes, or under a tag")
             sizes[-1] += 1
             if event.anchor is not None:
                 anchors[event.anchor] = 1

@@ -36,6 +36,7 @@ def refusal(read, path, content):
         ("{a: " * 100_000, "nested"),
         ("a: " + "9" * 5000, "without quotes"),
         ("a: " + "1:" * 5000 + "1", "without quotes"),
+        ('a: !!int "' + "1:" * 300_000 + '1"', "under a tag"),
         ("x" * 2_000_000, "bytes"),
         ("a: !!python/object/apply:os.system [ls]", "python/object/apply:os.system"),
         ("a: !!int x", "does not fit its tag"),

@@ -36,6 +36,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Load without running code, whatever Lightning asks for; InputError if that fails."""
         return load(path, map_location)
 
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint's file, if it is there; no folder, and nothing by an address, as Lightning's own does."""
+        file = Path(path)
+        if file.suffix == ".ckpt" and (file.is_file() or file.is_symlink()):
+            file.unlink()
+
 
 class ResumeCheckpoint(Checkpoint):
     """Keeps ``resume.ckpt`` in the run's folder, from which ``fit --ckpt_path`` goes on bit for bit.
@@ -81,7 +87,9 @@ def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
     checkpoint may name any. Those beside the checkpoint count as its own: a run may go on in another folder.
     """
     states = checkpoint.get("callbacks")
-    states = states if isinstance(states, dict) else {}
+    # Lightning makes keys that are classes of what versions before 1.5 wrote, and restores by them too.
+    states = {key: state for key, state in states.items() if isinstance(key, str)} if isinstance(states, dict) else {}
+    checkpoint["callbacks"] = states
     for callback in trainer.checkpoint_callbacks:
         state = states.get(callback.state_key)
         if not isinstance(callback, ModelCheckpoint) or not isinstance(state, dict):

@@ -230,12 +230,12 @@ def test_data_of_a_checkpoint_is_made_again_without_code(tmp_path):
 class Run:
     """A run with a best checkpoint, and another that goes on from a forged one."""
 
-    def __init__(self, folder):
-        self.folder = folder / "run"
+    def __init__(self, folder, monitor="train/loss"):
+        self.folder, self.monitor = folder / "run", monitor
         self.fit()
 
     def fit(self, ckpt_path=None, epochs=1, checkpoint_io=None):
-        keep = ModelCheckpoint(self.folder, filename="best-{epoch}", monitor="train/loss", mode="max", save_top_k=1)
+        keep = ModelCheckpoint(self.folder, filename="best-{epoch}", monitor=self.monitor, mode="max", save_top_k=1)
         settings = {"callbacks": [keep, ResumeCheckpoint()], "plugins": [checkpoint_io or AtomicCheckpointIO()]}
         trainer = quiet_trainer(self.folder, max_epochs=epochs, **settings)
         trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages(), ckpt_path=ckpt_path)
@@ -271,7 +271,28 @@ def test_a_resumed_run_removes_nothing_outside_of_its_folder(how, tmp_path, monk
         run.forge(best_model_path="", best_model_score=worst, **state)
         monkeypatch.setattr("snn_synth.training.base.keep_to_own_files", lambda *args: None)
         run.fit(run.folder / "resume.ckpt", epochs=3)
+        assert precious.exists(), "the plugin removes no folder either"
+        run.forge(best_model_path="", best_model_score=worst, **state)
+        monkeypatch.delattr(AtomicCheckpointIO, "remove_checkpoint")
+        run.fit(run.folder / "resume.ckpt", epochs=4)
         assert not precious.exists(), "the test needs a checkpoint that would have removed it"
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_nor_by_the_keys_of_an_old_version(guarded, tmp_path, monkeypatch):
+    """Those of before 1.5 become a state under the class itself, which ModelCheckpoint takes for its own."""
+    run, precious = Run(tmp_path, monitor=None), tmp_path / "precious"
+    precious.mkdir()
+    content = torch.load(run.folder / "resume.ckpt", weights_only=True)
+    del content["loops"]
+    content |= {"callbacks": {}, "pytorch-lightning_version": "0.9.0", "checkpoint_callback_best_model_score": None}
+    content["checkpoint_callback_best_model_path"] = f"local://{precious}"
+    torch.save(content, run.folder / "resume.ckpt")
+    if not guarded:
+        monkeypatch.setattr("snn_synth.training.base.keep_to_own_files", lambda *args: None)
+        monkeypatch.delattr(AtomicCheckpointIO, "remove_checkpoint")
+    run.fit(run.folder / "resume.ckpt", epochs=2)
+    assert precious.exists() == guarded
 
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:9/evil.ckpt", "/etc/passwd", 7, ["x"]])
