@@ -100,11 +100,14 @@ def read_events(path: str | Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"Expected a recording of a DVS128 in AEDAT 2.0, got {path} ({error.strerror})") from error
-    header = re.match(rb"#!AER-DAT2\.[0-9]+\r?\n(?:#[^\n]*\n)*", content)
-    if header is None or len(content) > MAX_BYTES:
-        found = f"more than {MAX_BYTES} bytes in {path}" if header else str(path)
+    first_line = re.match(rb"#!AER-DAT2\.[0-9]+\r?\n", content)
+    if first_line is None or len(content) > MAX_BYTES:
+        found = f"more than {MAX_BYTES} bytes in {path}" if first_line else str(path)
         raise InputError(f"Expected a recording of a DVS128 in AEDAT 2.0, got {found}")
-    events = np.frombuffer(content, EVENT, (len(content) - header.end()) // EVENT.itemsize, header.end())
+    # The first end of a line without a further line of the header after it; a repeated group would keep each in memory.
+    header = re.compile(rb"\n(?!#[^\n]*\n)").search(content, first_line.end() - 1)
+    start = header.end() if header else first_line.end()
+    events = np.frombuffer(content, EVENT, (len(content) - start) // EVENT.itemsize, start)
     address, time = (torch.from_numpy(events[name].astype(np.int64)) for name in ("address", "time"))
     row, column, polarity = address >> 8 & 127, address >> 1 & 127, address & 1
     return row, column, polarity, time - time[:1]

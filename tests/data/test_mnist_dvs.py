@@ -1,4 +1,5 @@
 import struct
+import subprocess
 import sys
 
 import numpy as np
@@ -90,6 +91,21 @@ def test_headers_and_sizes_that_lie_cost_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("snn_synth.data.mnist_dvs.MAX_BYTES", 100)
     with pytest.raises(InputError, match="got more than 100 bytes"):
         read_events(path)
+
+
+def test_a_header_of_many_lines_costs_no_more_than_its_file(tmp_path):
+    path = tmp_path / "lines.aedat"
+    path.write_bytes(b"#!AER-DAT2.0\r\n" + 2_000_000 * b"#\n" + struct.pack(">II", 50 << 8 | 1, 7))
+    code = (
+        "import resource, sys; from snn_synth.data import read_events\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "row, *_ = read_events(sys.argv[1])\n"
+        "print(row.tolist(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    rows, kilobytes = done.stdout.rsplit(maxsplit=1)
+    assert rows == "[50]"
+    assert int(kilobytes) < 30_000
 
 
 def test_no_package_beside_ours_is_needed(tmp_path, monkeypatch):

@@ -86,6 +86,11 @@ def words_of(command: Any, program: Any) -> list[str]:
         words = [program if word == "${program}" else str(_word(word)) for word in command]
     except (TypeError, ValueError):
         raise InputError(f"Expected `command` as a list of words, got {brief(command)}") from None
+    if found := [word for word in words if "${envvar:" in word]:
+        raise InputError(
+            "Expected a `command` without ${envvar:...}, which would put what only this machine knows, keys too, "
+            f"among a run's settings, got {brief(found[0])}: write the value itself"
+        )
     if words[:1] in (["${env}"], ["env"], ["/usr/bin/env"]):
         words = words[1:]
     if words[:1] in (["${interpreter}"], ["python"], ["python3"]) and words[1:3] == ["-m", "snn_synth.cli"]:

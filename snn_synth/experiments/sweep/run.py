@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import yaml
 from tqdm import tqdm
-from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 from snn_synth import plot
 from snn_synth.data.root import make_folder
@@ -148,7 +148,7 @@ def _words(command: Sequence[str], point: Mapping[str, Any]) -> list[str]:
     """The words after ``snn-synth`` as W&B's agent makes them."""
     macros = create_sweep_command_args({"args": {name: {"value": value} for name, value in point.items()}})
     words: list[str] = []
-    for word in create_sweep_command(list(command)):
+    for word in command:
         name = word.removeprefix("${").removesuffix("}")
         words += macros[name] if word == f"${{{name}}}" and name in macros else [word]
     check_words(words)  # again, with the values

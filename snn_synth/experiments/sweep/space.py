@@ -12,6 +12,8 @@ from snn_synth.experiments.sweep.file import brief, flat, plain
 
 MOST = 10_000
 """Runs of a sweep; settings of a grid are counted before they are made."""
+SETTINGS = 10**6
+"""Values of all runs together, one of each parameter for each run."""
 
 Spec = Mapping[str, Any]
 Draw = Callable[[np.random.Generator, Spec], Any]
@@ -45,7 +47,7 @@ def points(sweep: Mapping[str, Any], count: int | None = None, seed: int = 0) ->
 
     Raises:
         InputError: for a method or distribution that cannot run here, values that are none, a random search without an
-            end, or more than 10,000 runs.
+            end, or more than 10,000 runs or a million settings.
 
     Example:
         >>> values = {"lr": {"values": [0.1, 0.2]}, "T": {"values": [15, 30]}}
@@ -74,6 +76,11 @@ def points(sweep: Mapping[str, Any], count: int | None = None, seed: int = 0) ->
         raise InputError("Expected `run_cap` in a random sweep, or --count, got neither: it has no end")
     if most > MOST:
         raise InputError(f"Expected at most {MOST:,} runs, got {brief(most)}: --count N runs the first N")
+    if most * len(parameters) > SETTINGS:
+        raise InputError(
+            f"Expected at most {SETTINGS:,} settings in all runs together, got {most} runs of {len(parameters)} each: "
+            "give what does not change in the command's config"
+        )
     if sweep["method"] == "grid":
         return [_place(grid, run) for run in range(most)]
     return [

@@ -78,6 +78,15 @@ def test_no_other_program_and_no_import_is_taken_from_a_file(file, changes, tmp_
     assert [path.name for path in tmp_path.rglob("*")] == ["mine.yaml"]
 
 
+@pytest.mark.parametrize("word", ["${envvar:SECRET}", "--trainer.logger.name=a-${envvar:SECRET}", "${envvar:x}"])
+def test_nothing_of_the_environment_gets_into_a_run(file, word, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "key")
+    with pytest.raises(InputError, match=r"without \$\{envvar:\.\.\.\}") as error:
+        run(file(command=["snn-synth", "fit", "${args}", word]))
+    assert "key" not in str(error.value).replace("keys", "")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine.yaml"]
+
+
 @pytest.mark.parametrize(
     "name", ["../../up", "/tmp/up", "", ".", "..", ".hidden", "a\nb", "a\0b", "a/b", "x" * 101, 7, None]
 )

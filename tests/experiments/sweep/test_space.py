@@ -71,6 +71,14 @@ def test_what_cannot_run_here_is_said(sweep, message):
         points(sweep)
 
 
+@pytest.mark.parametrize("method", ["grid", "random"])
+def test_settings_are_counted_before_they_are_made(method):
+    parameters = {f"p{number}": {"value": 1} for number in range(20_000)} | {"x": {"values": list(range(10_000))}}
+    with pytest.raises(InputError, match=r"at most 1,000,000 settings .* got 10000 runs of 20001"):
+        points({"method": method, "parameters": parameters, "run_cap": 10_000})
+    assert len(points({"method": method, "parameters": parameters, "run_cap": 2})) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("a: [", "in YAML"), ("method: grid", "without .*metric"), ("", "without")]
 )
