@@ -16,7 +16,10 @@ from snn_synth.models.pretrained import Pretrained, shipped_models
 from snn_synth.training import LitAudiocoder, load_checkpoint
 
 SHIPPED = "fsdd"  # of the models that come with the package
-MOST = 2**28  # spikes of a drawing, a gigabyte: a checkpoint says how many time steps there are
+# A checkpoint says how many time steps there are: together the bounds keep a drawing below a gigabyte.
+LONGEST = 5_000  # time steps, each a frame of the GIF
+MOST = 2**25  # places for a spike, of which a layer's currents, membranes and spikes are in memory at once
+DASHES = 2**20  # input spikes in the picture of them, each a dash of nearly a kilobyte
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
 
 
@@ -109,9 +112,12 @@ def read_spectrograms(model: AudioToImage, files: list[Path]) -> list[Tensor]:
 def draw(source: Source, spectrogram: Tensor) -> Synthesis:
     """Every stage from a spectrogram to its image, the same whatever other files are drawn."""
     neurons = sum(source.model.audiocoder.sizes) + sum(source.model.autoencoder.sizes[1:])
-    if source.num_steps * neurons > MOST:
-        most = MOST // neurons
-        raise InputError(f"Expected at most {most} time steps of a model of this size, got {source.num_steps}")
+    rate = float(spectrogram.sum()) * source.max_rate  # spikes that are expected in a time step
+    most = min(LONGEST, MOST // neurons, int(DASHES / max(1.0, rate)))
+    if source.num_steps > most:
+        raise InputError(
+            f"Expected at most {most} time steps of this sound and a model of this size, got {source.num_steps}"
+        )
     generator = torch.Generator().manual_seed(source.seed)
     stages: Synthesis = source.model(spectrogram[None], source.num_steps, generator, max_rate=source.max_rate)
     return stages

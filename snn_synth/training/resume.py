@@ -9,12 +9,14 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import _init_optimizers_and_lr_schedulers
 from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from snn_synth.errors import InputError
 from snn_synth.training.factories import made_by
 
 ELSEWHERE = {"data.root"}  # where the data lies, and no more
+MOST = 10**7  # steps of a schedule that is made anew, one by one: a minute or two
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -54,8 +56,12 @@ def check_settings(module: LightningModule, checkpoint: Mapping[str, Any], fixed
         Whether any setting of the module has changed.
 
     Raises:
-        InputError: if the network, the data, or the class of the optimizer or its scheduler has changed.
+        InputError: if the network, the data, or the class of the optimizer or its scheduler has changed, or the
+            checkpoint holds something else in the place of schedulers' states.
     """
+    states = checkpoint.get("lr_schedulers", [])
+    if not isinstance(states, list) or not all(isinstance(state, dict) and all(map(_text, state)) for state in states):
+        raise InputError("Expected the states of schedulers as `lr_schedulers` of the checkpoint, got others")
     changed = changes(_whole(module, checkpoint.get("hyper_parameters")), _whole(module, module.hparams))
     changed = {name: pair for name, pair in changed.items() if name not in fixed or pair[1] is not None}
     refused = {
@@ -93,12 +99,14 @@ def follow_settings(module: LightningModule, changed: bool) -> None:
         changed: whether any setting is another than the checkpoint's; the schedules' lengths are compared here.
 
     Raises:
-        InputError: for a schedule that is shorter than what was trained, or ReduceLROnPlateau, which nothing but its
-            own past determines.
+        InputError: for a schedule that is shorter than what was trained, a state that no scheduler of its class comes
+            to, or ReduceLROnPlateau, which nothing but its own past determines.
     """
     trainer = module.trainer
     optimizers, schedules = _init_optimizers_and_lr_schedulers(module)
     pairs = [(new.scheduler, old.scheduler) for new, old in zip(schedules, trainer.lr_scheduler_configs, strict=True)]
+    for new, old in pairs:
+        _check_state(new, old, reached=max(trainer.global_step, trainer.current_epoch + 1))
     lengths = [tuple(getattr(one, "total_steps", None) for one in pair) for pair in pairs]
     if not changed and all(new == old for new, old in lengths):
         return
@@ -113,6 +121,11 @@ def follow_settings(module: LightningModule, changed: bool) -> None:
             raise InputError(
                 f"Expected a schedule of more than the {done} steps that were trained, got one of {length}"
             )
+        if done > MOST:
+            raise InputError(
+                f"Expected the settings that the checkpoint was saved with, as a schedule of more than {MOST:,} steps "
+                f"is not made anew, got changed ones at step {done}"
+            )
         with warnings.catch_warnings():  # of steps without the optimizer
             warnings.simplefilter("ignore")
             for _ in range(done):
@@ -123,6 +136,43 @@ def follow_settings(module: LightningModule, changed: bool) -> None:
     for fresh, optimizer in zip(optimizers, trainer.optimizers, strict=True):
         for group, restored in zip(fresh.param_groups, optimizer.param_groups, strict=True):
             restored.update({name: value for name, value in group.items() if name != "params"})
+
+
+def _check_state(fresh: Any, restored: Any, reached: int) -> None:
+    """Refuse what a scheduler has taken from a checkpoint, which may name any of its attributes, if it cannot be its own.
+
+    Args:
+        fresh: a scheduler of the same settings.
+        restored: one that has loaded the checkpoint's state.
+        reached: more steps it has not done.
+
+    Raises:
+        InputError: for an optimizer or a method that is overwritten, texts in the place of numbers, or steps not done.
+    """
+    cls, before = type(restored), vars(fresh)
+    for name, value in vars(restored).items():
+        wrong = callable(getattr(cls, name, None)) or (name in before and not _alike(before[name], value))
+        if name in ("last_epoch", "_step_count"):
+            most = reached + (name == "_step_count")  # which counts the first, of its making
+            wrong = wrong or type(value) is not int or not 0 <= value <= most
+        if wrong:
+            raise InputError(
+                f"Expected the state of {cls.__name__} after at most {reached} steps in the checkpoint, got {name!r} "
+                f"of {repr(value)[:100]}"
+            )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether both are numbers, or lists of as many, or otherwise of one type; of None, nothing is known."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, int | float | Tensor):
+        return isinstance(other, int | float) or (isinstance(other, Tensor) and other.numel() == 1)
+    return one is None or other is None or isinstance(other, type(one))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _whole(module: LightningModule, settings: Any) -> dict[str, Any]:

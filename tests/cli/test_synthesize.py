@@ -5,8 +5,9 @@ import torch
 from PIL import Image
 
 from snn_synth.cli import main
-from snn_synth.cli.synthesize import load, output_files
+from snn_synth.cli.synthesize import draw, load, output_files
 from snn_synth.data import MelSpectrogram, build_front_end, read_audio
+from snn_synth.errors import InputError
 from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training import LitAudiocoder, load_checkpoint
 
@@ -132,11 +133,21 @@ def test_a_folder_that_save_pretrained_wrote(word, tmp_path, refused):
     assert "AESNN" in message
 
 
-def test_a_checkpoint_that_asks_for_time_without_end(word, tmp_path, refused):
-    module = LitAudiocoder(ACSNN(80, 24, 12), num_steps=10**9)
+@pytest.mark.parametrize("num_steps", [10**9, 223_696, 5_001])
+def test_a_checkpoint_that_asks_for_time_without_end(num_steps, word, tmp_path, refused):
+    module = LitAudiocoder(ACSNN(80, 24, 12), num_steps=num_steps)
     module.front_end = MelSpectrogram(channels=8, frames=10).config()
     module.adopt(AESNN(784, 12))
     path = save(module, tmp_path / "long.ckpt")
     message = refused("synthesize", "--checkpoint", path, "--out", tmp_path / "none", word)
     assert "Expected at most" in message
-    assert "1000000000" in message
+    assert str(num_steps) in message
+    assert not (tmp_path / "none").exists()
+
+
+def test_many_time_steps_are_bounded_by_what_is_drawn_of_them():
+    shipped = load("fsdd")
+    loud = torch.ones(1, shipped.model.audiocoder.sizes[0])
+    with pytest.raises(InputError, match=r"Expected at most .* time steps"):
+        draw(shipped._replace(num_steps=1_000), loud)
+    assert len(draw(shipped._replace(num_steps=500), 0.2 * loud).output_spikes) == 500

@@ -5,6 +5,8 @@ import functools
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.cli import ReduceLROnPlateau
+from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 
 from snn_synth.errors import InputError
@@ -141,3 +143,61 @@ def test_a_schedule_that_is_too_short_is_refused(train):
     train(autoencoder(lr_scheduler=schedule), 1)
     with pytest.raises(InputError, match="more than the 10 steps"):
         train(autoencoder(lr_scheduler=schedule), 2, resume=True, accumulate_grad_batches=5)
+
+
+@pytest.mark.parametrize(
+    ("state", "named"),
+    [
+        ({"last_epoch": 10**13}, r"at most 10 steps .* got 'last_epoch' of 10000000000000"),
+        ({"last_epoch": -1}, "'last_epoch' of -1"),
+        ({"last_epoch": 6.0}, r"'last_epoch' of 6\.0"),
+        ({"_step_count": 10**13}, "'_step_count'"),
+        ({"step": "x"}, "ExponentialLR.* got 'step' of 'x'"),
+        ({"load_state_dict": None}, "'load_state_dict'"),
+        ({"optimizer": 5}, "'optimizer' of 5"),
+        ({"gamma": "x"}, "'gamma' of 'x'"),
+        ({"base_lrs": []}, r"'base_lrs' of \[\]"),
+        ({"base_lrs": ["x"]}, "'base_lrs'"),
+        ({7: "x"}, "states of schedulers"),
+    ],
+)
+def test_a_state_that_no_scheduler_comes_to_is_refused(train, tmp_path, state, named):
+    schedule = functools.partial(ExponentialLR, gamma=0.9)
+    train(autoencoder(lr_scheduler=schedule), 1)
+    checkpoint = torch.load(tmp_path / "resume.ckpt")
+    checkpoint["lr_schedulers"][0] |= state
+    torch.save(checkpoint, tmp_path / "resume.ckpt")
+    for optimizer in (ADAMW, functools.partial(ADAMW, lr=0.5)):  # the same settings, and others
+        with pytest.raises(InputError, match=named):
+            train(autoencoder(optimizer, schedule), 2, resume=True)
+
+
+def test_a_schedule_without_end_is_not_made_anew(train, tmp_path):
+    schedule = functools.partial(ExponentialLR, gamma=0.9)
+    train(autoencoder(lr_scheduler=schedule), 1)
+    checkpoint = torch.load(tmp_path / "resume.ckpt")
+    checkpoint["lr_schedulers"][0]["last_epoch"] = 10**13
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.automatic_optimization.optim_progress"]
+    progress["optimizer"]["step"]["total"]["completed"] = 10**13
+    torch.save(checkpoint, tmp_path / "resume.ckpt")
+    with pytest.raises(InputError, match="not made anew"):
+        train(autoencoder(functools.partial(ADAMW, lr=0.5), schedule), 2, resume=True)
+
+
+SCHEDULES = [
+    functools.partial(lr_scheduler.MultiStepLR, milestones=[1, 12]),
+    functools.partial(lr_scheduler.CosineAnnealingWarmRestarts, T_0=3),
+    functools.partial(lr_scheduler.CyclicLR, base_lr=0.001, max_lr=0.01, cycle_momentum=False),
+    functools.partial(ReduceLROnPlateau, monitor="train/loss", patience=0),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda one: one.func.__name__)
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_every_schedule_goes_on_where_it_was(train, schedule, interval):
+    def make():
+        return autoencoder(lr_scheduler=schedule, lr_interval=interval)
+
+    whole = train(make(), 2)
+    first = train(make(), 1)
+    assert train(make(), 2, resume=True) == whole[len(first) :]
