@@ -10,9 +10,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.learning import bptt_loss, bptt_step, online_step
-from snn_synth.models import SpikingGAN, SpikingStack
-from snn_synth.training import AtomicCheckpointIO, LitSpikingGAN, ResumeCheckpoint
+from snn_synth.models import AESNN, SpikingGAN, SpikingStack
+from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, LitSpikingGAN, ResumeCheckpoint
 from tests.training.resume_child import FewImages, autoencoder_job, generator_job
+from tests.training.tiny import TinyImages, quiet_trainer
 
 BAD = [torch.nan, torch.inf, -torch.inf]
 
@@ -201,3 +202,34 @@ def test_rates_that_are_none_are_refused_before_training(optimizer, scheduler, n
     with pytest.raises(ValueError, match=named):  # of ours, or PyTorch's own, which the command line passes on
         trainer(tmp_path).fit(module, FewImages(batch_size=10))
     assert module.global_step == 0
+
+
+# Weights that are not finite, where nothing is trained
+
+
+def test_a_model_folder_with_nan_is_refused(tmp_path):
+    net, *_ = training()
+    with torch.no_grad():
+        net.layers[1][0].weight[2, 3] = torch.nan
+    net.save_pretrained(tmp_path / "net")
+    with pytest.raises(InputError, match=r"Expected finite weights, got nan in `layers\.1\.0\.weight`"):
+        SpikingStack.from_pretrained(tmp_path / "net")
+
+
+@pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+def test_no_weights_with_nan_are_measured(stage, tmp_path):
+    module, data = LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages()
+    with torch.no_grad():
+        module.network.layers[0][0].weight[0, 0] = torch.inf
+    with pytest.raises(InputError, match=r"Expected finite weights, got inf in `network\.layers\.0\.0\.weight`"):
+        getattr(quiet_trainer(tmp_path), stage)(module, data)
+
+
+def test_a_checkpoint_with_nan_is_refused(tmp_path):
+    trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[ResumeCheckpoint()])
+    trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages())
+    content = torch.load(tmp_path / "resume.ckpt", weights_only=True)
+    content["state_dict"]["network.layers.1.0.weight"][0, 1] = torch.nan
+    torch.save(content, tmp_path / "nan.ckpt")
+    with pytest.raises(InputError, match=r"got nan in `network\.layers\.1\.0\.weight`"):
+        LitAutoencoder.load_from_checkpoint(tmp_path / "nan.ckpt")

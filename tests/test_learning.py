@@ -336,3 +336,9 @@ def test_two_ddp_processes_hold_the_weights_of_one(rule, tmp_path, fresh_process
     _train(single, rule, slice(None))
     for ours, theirs in zip(torch.load(tmp_path / "weights.pt"), single.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs.detach(), atol=1e-9, rtol=0)
+
+
+def test_the_online_rule_names_the_width_of_its_input():
+    net = SpikingStack([4, 3, 4])
+    with pytest.raises(InputError, match=r"Expected spikes of shape \[T, B, 4\], got \[2, 1, 5\]"):
+        online_step(net, torch.ones(2, 1, 5), torch.ones(2, 1, 4), torch.optim.SGD(net.parameters(), lr=0.1))

@@ -46,6 +46,11 @@ def sentence(error: BaseException) -> str | None:
     # Other numbers of machines or processes than torchrun or SLURM has started, say, or none.
     if isinstance(error, ValueError) and _innermost(error)[0].startswith("lightning.fabric.plugins.environments"):
         return _one_line(str(error))
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return (
+            "Expected settings that fit the memory of this machine, got some that need more: take smaller batches, "
+            f"layers or `num_steps` ({brief(error)})"
+        )
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
     if "lightning.pytorch.trainer.connectors.checkpoint_connector" in _modules(error):

@@ -106,4 +106,4 @@ def readable(x: Tensor) -> bool:
 
 
 def _found(values: Tensor) -> float:
-    return float(values[~values.isfinite()][0])
+    return float(values.detach()[~values.isfinite()][0])

@@ -74,6 +74,9 @@ def online_step(
     for operator, neuron in layers:
         _check(operator, neuron)
     spikes, targets = check_steps(layers, spikes, targets)
+    inputs = getattr(layers[0][0], "in_features", spikes.shape[-1])
+    if spikes.shape[-1] != inputs:
+        raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)}")
     if isinstance(model, DistributedDataParallel):
         backward = _reduced(model, backward)
     if fresh_moments:

@@ -19,6 +19,7 @@ from torch import nn
 from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
 from snn_synth.errors import InputError, brief
 from snn_synth.files import write_failure
+from snn_synth.learning.finite import check_weights
 from snn_synth.models.allocation import Allocating
 from snn_synth.parsing import read_json
 
@@ -170,6 +171,7 @@ class Pretrained(nn.Module):
                 model = cls.build(description)
             _check_shapes({name: tuple(x.shape) for name, x in model._learned().items()}, shapes, source)
             model.load_state_dict(load_file(source / _WEIGHTS), strict=False)
+            check_weights(model)
         except (SafetensorError, OSError, RecursionError) as error:
             raise InputError(
                 f"Expected a saved {cls.__name__} in {source}, got a damaged file ({brief(error)})"

@@ -95,6 +95,12 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
         if isinstance(loader, ResumableLoader):
             loader.load_state_dict({"batches": 0 if progress.is_last_batch else progress.current.ready})
 
+    def on_validation_start(self) -> None:
+        """Measure no weights that are NaN or infinite: such neurons just never fire."""
+        check_weights(self)
+
+    on_test_start = on_predict_start = on_validation_start
+
     def on_validation_end(self) -> None:
         """Refuse monitors of nothing, before anything is learned."""
         if self.trainer.sanity_checking:

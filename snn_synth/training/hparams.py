@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
 from snn_synth.data import FrontEnd, build_front_end
 from snn_synth.errors import InputError, brief
+from snn_synth.learning.finite import check_weights
 from snn_synth.models.allocation import Allocating
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.training.factories import Described, made_by, named, path_of
@@ -109,6 +110,7 @@ class Remembering:
                 weights = checkpoint["state_dict"]
                 module.load_state_dict(weights, strict=module.strict_loading if strict is None else strict)
                 module.to(next(iter(weights.values())).device if weights else "cpu")
+                check_weights(module)
             elif cls.__qualname__ in checkpoint:
                 module.load_state_dict(checkpoint[cls.__qualname__])
         except Exception as error:  # whatever a foreign checkpoint makes fail

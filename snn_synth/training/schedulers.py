@@ -32,9 +32,10 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
     """
     cls, given = made_by(make), getattr(make, "keywords", {})
     check_numbers("lr_scheduler", given)
-    for name in ("step_size", "T_max", "step_size_up"):  # PyTorch would divide by it after the first batch
+    for name in ("step_size", "T_max", "step_size_up", "div_factor", "final_div_factor"):  # PyTorch divides by them
         if given.get(name) == 0:
-            raise InputError(f"Expected `{name}` of {cls.__name__ if cls else make} of at least 1, got 0")
+            wanted = "above 0" if name.endswith("factor") else "of at least 1"
+            raise InputError(f"Expected `{name}` of {cls.__name__ if cls else make} {wanted}, got 0")
     if isinstance(given.get("max_lr"), int | float):  # OneCycleLR's: it would give all groups the same
         shares = [group.get("share", 1.0) for group in optimizer.param_groups]
         make = functools.partial(make, max_lr=[given["max_lr"] * share for share in shares])
@@ -42,6 +43,11 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
         interval = "step"
         if not given.get("total_steps"):
             make = functools.partial(make, total_steps=_batches(trainer, cls))
+        elif math.isfinite(batches := trainer.estimated_stepping_batches) and given["total_steps"] < batches:
+            raise InputError(
+                f"Expected `total_steps` of at least the {int(batches)} batches of this run, got "
+                f"{given['total_steps']}: leave it out, and it is filled in"
+            )
     scheduler = make(optimizer)
     if not isinstance(scheduler, ReduceLROnPlateau):
         return {"scheduler": scheduler, "interval": interval}
