@@ -105,8 +105,8 @@ def follow_settings(module: LightningModule, changed: bool) -> None:
     trainer = module.trainer
     optimizers, schedules = _init_optimizers_and_lr_schedulers(module)
     pairs = [(new.scheduler, old.scheduler) for new, old in zip(schedules, trainer.lr_scheduler_configs, strict=True)]
-    for new, old in pairs:
-        _check_state(new, old, reached=max(trainer.global_step, trainer.current_epoch + 1))
+    for pair in pairs:
+        _check_state(*pair, reached=max(trainer.global_step, trainer.current_epoch + 1))
     lengths = [tuple(getattr(one, "total_steps", None) for one in pair) for pair in pairs]
     if not changed and all(new == old for new, old in lengths):
         return
@@ -139,7 +139,7 @@ def follow_settings(module: LightningModule, changed: bool) -> None:
 
 
 def _check_state(fresh: Any, restored: Any, reached: int) -> None:
-    """Refuse what a scheduler has taken from a checkpoint, which may name any of its attributes, if it cannot be its own.
+    """Refuse what a scheduler has taken from a checkpoint, any of its attributes, if it cannot be its own.
 
     Args:
         fresh: a scheduler of the same settings.
