@@ -84,6 +84,12 @@ def check_settings(module: LightningModule, checkpoint: Mapping[str, Any], fixed
             f"Expected `{name}` to be {old!r}, as when the checkpoint was saved, got {new!r}: leave it as it was to go "
             "on with that run, or start another without a checkpoint"
         )
+    schedule = made_by(getattr(module, "lr_scheduler", None))
+    if "optimizer.lr" in changed and schedule is not None and "max_lr" in inspect.signature(schedule).parameters:
+        raise InputError(
+            f"Expected `lr_scheduler.max_lr` to go on at another rate, as {schedule.__name__} sets the optimizer's, "
+            f"got `optimizer.lr` {changed['optimizer.lr'][1]!r} instead of {changed['optimizer.lr'][0]!r}"
+        )
     for name, (old, new) in changed.items():
         rank_zero_info(f"Going on with `{name}` {new!r}; it was {old!r}.")
     return bool(changed)

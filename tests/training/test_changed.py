@@ -138,6 +138,13 @@ def test_what_would_make_it_another_run_is_refused(train, changed, named, tmp_pa
     assert (tmp_path / "resume.ckpt").read_bytes() == before
 
 
+def test_a_rate_that_the_schedule_sets_is_refused(train):
+    schedule = functools.partial(OneCycleLR, max_lr=0.01)
+    train(autoencoder(lr_scheduler=schedule), 1)
+    with pytest.raises(InputError, match=r"`lr_scheduler.max_lr` .* as OneCycleLR .* got `optimizer.lr` 0.3"):
+        train(autoencoder(functools.partial(torch.optim.AdamW, lr=0.3), schedule), 2, resume=True)
+
+
 def test_a_schedule_that_is_too_short_is_refused(train):
     schedule = functools.partial(OneCycleLR, max_lr=0.01)
     train(autoencoder(lr_scheduler=schedule), 1)
