@@ -63,8 +63,9 @@ def test_a_second_run_keeps_the_first_and_mixes_nothing(fit, capfd):
     assert "seed: 5" in (RUN / "config.yaml").read_text()
     assert fit(ONE) == 0
     assert (RUN / "earlier" / "2" / "config.yaml").is_file()
-    assert fit("--ckpt_path", str(RUN / "resume.ckpt"), "--trainer.max_epochs=2", "--model.optimizer.lr=0.002") == 0
-    assert "lr: 0.002" in (RUN / "config.yaml").read_text()
+    longer = ("--trainer.max_epochs=2", "--model.lr_scheduler.init_args.max_lr=0.002")
+    assert fit("--ckpt_path", str(RUN / "resume.ckpt"), *longer) == 0
+    assert "max_lr: 0.002" in (RUN / "config.yaml").read_text()
     assert not (RUN / "earlier" / "3").exists()
 
 
