@@ -104,8 +104,8 @@ def test_constants_survive_meta(settings):
 def test_copies_and_strict_state_dicts():
     net, x = network([5, 6, 4], threshold=0.75, alpha=0.25), spikes_of(9, 3, 5)
     bptt_loss(net, x, spikes_of(9, 3, 4)).backward()
-    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-        assert torch.equal(twin(x).membrane, net(x).membrane)
+    for again in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(again(x).membrane, net(x).membrane)
     stock = nn.Sequential(nn.Linear(5, 6), snn.Leaky(0.75, threshold=0.5, reset_mechanism="zero"))
     ours = nn.Sequential(nn.Linear(5, 6), SigmoidLeaky())
     ours.load_state_dict(stock.state_dict())

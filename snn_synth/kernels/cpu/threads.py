@@ -28,14 +28,14 @@ def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel, when it is first called, and run it on as many threads as PyTorch uses.
 
     A kernel spreads its work by ``numba.prange``; numba then runs it on the OpenMP threads that PyTorch has started.
-    For one thread a twin without any runs, which compiles in a third of the time; also in a child made by ``fork`` (a
+    For one thread a copy without any runs, which compiles in a third of the time; also in a child made by ``fork`` (a
     DataLoader's worker), for GNU OpenMP does not survive one.
     Compiled code is kept on disk (:mod:`snn_synth.kernels.cpu.cache`).
     """
-    twin = types.FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
-    twin.__module__, twin.__qualname__ = kernel.__module__, f"{kernel.__qualname__}_single"  # a cache file of its own
+    copy = types.FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
+    copy.__module__, copy.__qualname__ = kernel.__module__, f"{kernel.__qualname__}_single"  # a cache file of its own
     # error_model: a division that would raise for 0, as Python's does, keeps a loop from becoming vector instructions.
-    single = compiled(twin, nogil=True, error_model="numpy")
+    single = compiled(copy, nogil=True, error_model="numpy")
     several = compiled(kernel, nogil=True, error_model="numpy", parallel=True)
 
     @functools.wraps(kernel)
