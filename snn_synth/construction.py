@@ -1,6 +1,7 @@
 """What a constructor was called with: kept in plain types, checked against its annotations, and called again."""
 
 import collections.abc
+import contextlib
 import inspect
 import math
 import os
@@ -9,7 +10,7 @@ import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -47,6 +48,33 @@ def call_of(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[s
         elif value:
             result[parameter.name] = list(value)
     return result | {name: default for name, default in _passed_on(cls).items() if name not in result}
+
+
+class Recorded:
+    """Base of data sets: keeps what the constructor was called with, for the record of what was trained on.
+
+    Example:
+        >>> class Noise(Recorded):
+        ...     def __init__(self, samples: int, seed: int = 0, source: object = None): ...
+        >>> Noise(5, source=object()).config()["init_args"]
+        {'samples': 5, 'seed': 0, 'source': 'object'}
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments."""
+        self = super().__new__(cls)
+        with contextlib.suppress(TypeError):  # copy and pickle give none, and __init__ says what is wrong with others
+            self.__dict__["_call"] = call_of(cls, args, kwargs)
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """Class path and arguments in JSON's types, as LightningCLI writes them; of other objects the class's name."""
+
+        def described(value: Any) -> Any:
+            return value.config() if isinstance(value, Recorded) else type(value).__name__
+
+        arguments = {name: plain(name, value, described, "") for name, value in self.__dict__.get("_call", {}).items()}
+        return {"class_path": f"{type(self).__module__}.{type(self).__qualname__}", "init_args": arguments}
 
 
 def construct(cls: type, arguments: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Data: images, spoken digits, audio front ends, pairing, splits: torch Datasets and pure functions only."""
+"""Data: images, spoken words, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
 from snn_synth.data.audio import resample, trim_silence
 from snn_synth.data.blobs import drifting_blobs, pair_index
@@ -7,13 +7,21 @@ from snn_synth.data.download import fetch
 from snn_synth.data.espeak import EspeakDigits
 from snn_synth.data.frontends import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
 from snn_synth.data.fsdd import FSDD
+from snn_synth.data.joined_corpus import JoinedCorpus
 from snn_synth.data.mnist import MNIST, FashionMNIST, ImageDataset, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
-from snn_synth.data.pairing import class_mean_images, one_image_per_class, one_image_per_utterance
+from snn_synth.data.pairing import (
+    as_words,
+    class_mean_images,
+    match_names,
+    one_image_per_class,
+    one_image_per_utterance,
+)
 from snn_synth.data.root import cache_dir, data_root
 from snn_synth.data.sound_files import read_audio
-from snn_synth.data.splits import random_split, split_by_speaker
+from snn_synth.data.splits import leave_one_speaker_out, random_split, split_by_speaker
 from snn_synth.data.spoken_digits import DIGIT_WORDS, SpokenDigits
+from snn_synth.data.spoken_words import SpokenWords
 from snn_synth.data.ti46 import TI46
 
 __all__ = [
@@ -26,10 +34,13 @@ __all__ = [
     "FashionMNIST",
     "FrontEnd",
     "ImageDataset",
+    "JoinedCorpus",
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
     "SpokenDigits",
+    "SpokenWords",
+    "as_words",
     "build_front_end",
     "cache_dir",
     "class_mean_images",
@@ -37,6 +48,8 @@ __all__ = [
     "drifting_blobs",
     "event_spikes",
     "fetch",
+    "leave_one_speaker_out",
+    "match_names",
     "one_image_per_class",
     "one_image_per_utterance",
     "pair_index",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from snn_synth.construction import Recorded
 from snn_synth.data.download import fetch
 from snn_synth.data.idx import content_sha256, read_idx
 from snn_synth.data.root import data_root
@@ -18,14 +19,16 @@ from snn_synth.data.splits import random_split
 from snn_synth.errors import InputError
 
 
-class ImageDataset(Dataset[tuple[Tensor, int]]):
+class ImageDataset(Recorded, Dataset[tuple[Tensor, int]]):
     """Grey images of 28 x 28 pixels with a class each, held in memory.
 
     Attributes:
         images: uint8 `[N, 28, 28]`.
         labels: int64 `[N]`.
+        names: of the classes; a label is a place in this tuple.
     """
 
+    names: tuple[str, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     images: Tensor
     labels: Tensor
 
@@ -100,6 +103,10 @@ class FashionMNIST(MNIST):
     Source: Xiao, Rasul, Vollgraf, 2017 (arXiv:1708.07747).
     """
 
+    names = (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )
     folder: ClassVar[str] = "fashion_mnist"
     mirrors: ClassVar[tuple[str, ...]] = (
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
