@@ -1,6 +1,7 @@
 """Data: images, spoken words, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
 from snn_synth.data.audio import resample, trim_silence
+from snn_synth.data.audio_folder import AudioFolder
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -8,8 +9,10 @@ from snn_synth.data.espeak import EspeakDigits
 from snn_synth.data.frontends import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
 from snn_synth.data.fsdd import FSDD
 from snn_synth.data.joined_corpus import JoinedCorpus
+from snn_synth.data.manifest import read_manifest
 from snn_synth.data.mnist import MNIST, FashionMNIST, ImageDataset, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
+from snn_synth.data.other_words import WordsFrom
 from snn_synth.data.pairing import (
     as_words,
     class_mean_images,
@@ -30,6 +33,7 @@ __all__ = [
     "MNIST",
     "MNISTDVS",
     "TI46",
+    "AudioFolder",
     "EspeakDigits",
     "FashionMNIST",
     "FrontEnd",
@@ -40,6 +44,7 @@ __all__ = [
     "MelSpectrogram",
     "SpokenDigits",
     "SpokenWords",
+    "WordsFrom",
     "as_words",
     "build_front_end",
     "cache_dir",
@@ -56,6 +61,7 @@ __all__ = [
     "random_split",
     "read_audio",
     "read_events",
+    "read_manifest",
     "resample",
     "spectrograms",
     "split_by_speaker",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -100,7 +101,7 @@ class Recordings(SpokenWords):
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and bytes of the files, in order."""
-        return files_sha256((file.relative_to(self.folder).as_posix(), file) for file in self.files)
+        return files_sha256((Path(os.path.relpath(file, self.folder)).as_posix(), file) for file in self.files)
 
 
 def count_takes(keys: Sequence[tuple[str, int]]) -> list[int]:
