@@ -2,6 +2,7 @@
 
 from snn_synth.data.audio import resample, trim_silence
 from snn_synth.data.audio_folder import AudioFolder
+from snn_synth.data.audiomnist import AudioMNIST
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -22,6 +23,7 @@ from snn_synth.data.pairing import (
 )
 from snn_synth.data.root import cache_dir, data_root
 from snn_synth.data.sound_files import read_audio
+from snn_synth.data.speech_commands import SpeechCommands
 from snn_synth.data.splits import leave_one_speaker_out, random_split, split_by_speaker
 from snn_synth.data.spoken_digits import DIGIT_WORDS, SpokenDigits
 from snn_synth.data.spoken_words import SpokenWords
@@ -34,6 +36,7 @@ __all__ = [
     "MNISTDVS",
     "TI46",
     "AudioFolder",
+    "AudioMNIST",
     "EspeakDigits",
     "FashionMNIST",
     "FrontEnd",
@@ -42,6 +45,7 @@ __all__ = [
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
+    "SpeechCommands",
     "SpokenDigits",
     "SpokenWords",
     "WordsFrom",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-import warnings
 from pathlib import Path
 
 from snn_synth.data.class_folders import class_files
 from snn_synth.data.frontends.base import check_whole
 from snn_synth.data.manifest import SPLITS, Row, read_manifest
 from snn_synth.data.root import data_root
-from snn_synth.data.sound_files import FOREIGN_NAMES, read_audio
-from snn_synth.data.spoken_words import Recordings, count_takes
+from snn_synth.data.sound_files import FOREIGN_NAMES
+from snn_synth.data.spoken_words import Recordings, count_takes, readable
 from snn_synth.errors import InputError
 
 # What phones record and cannot be read is meant, too: reading it says how to convert it.
@@ -79,7 +78,8 @@ class AudioFolder(Recordings):
         if len(self.names) < 2:
             raise InputError(f"Expected at least two words, got only {self.names[0]!r} in {root}")
         if skip_unreadable:
-            rows = _readable(rows)
+            kept = readable([row.path for row in rows])
+            rows = [row for row in rows if row.path in kept]
         for name in self.names:
             if not any(row.label == name and row.split != SPLITS[1] for row in rows):
                 raise InputError(f"Expected recordings of {name!r} to train with, got none that can be read in {root}")
@@ -99,18 +99,3 @@ def _in_folders(root: Path) -> list[Row]:
     return [
         Row(file.path, file.name, unicodedata.normalize("NFC", "".join(file.inside[:1])), file.part) for file in found
     ]
-
-
-def _readable(rows: list[Row]) -> list[Row]:
-    kept: list[Row] = []
-    unreadable: list[InputError] = []
-    for row in rows:
-        try:
-            read_audio(row.path)
-        except InputError as error:
-            unreadable.append(error)
-        else:
-            kept.append(row)
-    if unreadable:
-        warnings.warn(f"{len(unreadable)} files were left out, the first: {unreadable[0]}", stacklevel=3)
-    return kept

@@ -15,7 +15,7 @@ from snn_synth.data.audio import resample
 from snn_synth.data.frontends.base import check_whole
 from snn_synth.data.sound_files import SILENCE, read_audio
 from snn_synth.data.spoken_words import SpokenWords, count_takes
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 
 
 class WordsFrom(SpokenWords):
@@ -85,7 +85,12 @@ class WordsFrom(SpokenWords):
     def _item(self, place: int) -> tuple[Tensor, int, int | str, str]:
         """Waveform, its rate, label and speaker."""
         audio, label, speaker = self._columns
-        item = self.dataset[place]
+        try:
+            item = self.dataset[place]
+        except (ImportError, OSError, RuntimeError) as error:  # what decodes its sounds is not there, or fails
+            raise InputError(
+                f"Expected a data set whose items can be read, got {brief(error)!r} from item {place}"
+            ) from error
         try:
             if isinstance(item, Mapping):
                 waveform, rate = _decoded(item[audio])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -117,6 +118,22 @@ def count_takes(keys: Sequence[tuple[str, int]]) -> list[int]:
         takes.append(seen[key])
         seen[key] += 1
     return takes
+
+
+def readable(files: Iterable[Path]) -> set[Path]:
+    """Those of some sound files that can be read and are not silent; a warning counts the others."""
+    kept: set[Path] = set()
+    errors: list[InputError] = []
+    for file in files:
+        try:
+            read_audio(file)
+        except InputError as error:
+            errors.append(error)
+        else:
+            kept.add(file)
+    if errors:
+        warnings.warn(f"{len(errors)} files were left out, the first: {errors[0]}", stacklevel=3)
+    return kept
 
 
 def files_sha256(files: Iterable[tuple[str, Path]]) -> str:

@@ -85,6 +85,11 @@ def test_the_fingerprint_follows_the_waveforms():
     assert len(prints) == 3
 
 
+class Undecodable(Pairs):
+    def __getitem__(self, place):
+        raise ImportError("To support decoding audio data, please install 'torchcodec'.")
+
+
 class Stream(IterableDataset):
     def __iter__(self):
         return iter([(TONE, 8000, "yes")])
@@ -94,6 +99,7 @@ class Stream(IterableDataset):
     ("dataset", "sentence"),
     [
         (Stream(), "with a length and places, got a Stream"),
+        (Undecodable([1]), "items can be read, got .*install 'torchcodec'.* from item 0"),
         ([(TONE, 8000)], "items .waveform, sample rate, label., .*, got tuple as item 0"),
         ([{"sound": TONE, "label": 1}], "columns 'audio', 'label', got .'sound', 'label'. as item 0"),
         ([{"audio": {"path": "a.wav", "bytes": b"RIFF"}, "label": 1}], "decoded sound .*cast_column.*, in item 0"),
