@@ -1,6 +1,7 @@
 """What a constructor was called with: kept in plain types, checked against its annotations, and called again."""
 
 import collections.abc
+import contextlib
 import inspect
 import math
 import os
@@ -9,13 +10,34 @@ import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from snn_synth.errors import InputError
 
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Recorded:
+    """Base of objects that a config or a checkpoint may describe: keeps what the constructor was called with.
+
+    Example:
+        >>> class Folder(Recorded):
+        ...     def __init__(self, root, size=None): ...
+        >>> Folder("pictures").call
+        {'root': 'pictures', 'size': None}
+    """
+
+    call: dict[str, Any]
+    """The constructor's arguments by name."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments."""
+        self = super().__new__(cls)
+        with contextlib.suppress(TypeError):  # copy and pickle give none, and __init__ says what is wrong with others
+            self.call = call_of(cls, args, kwargs)
+        return self
 
 
 def call_of(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

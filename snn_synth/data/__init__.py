@@ -7,7 +7,11 @@ from snn_synth.data.download import fetch
 from snn_synth.data.espeak import EspeakDigits
 from snn_synth.data.frontends import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
 from snn_synth.data.fsdd import FSDD
-from snn_synth.data.mnist import MNIST, FashionMNIST, ImageDataset, MNISTSubset
+from snn_synth.data.image_files import read_image
+from snn_synth.data.image_folder import ImageFolder
+from snn_synth.data.image_pairs import images_from
+from snn_synth.data.images import ImageDataset, as_pixels
+from snn_synth.data.mnist import MNIST, FashionMNIST, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
 from snn_synth.data.pairing import class_mean_images, one_image_per_class, one_image_per_utterance
 from snn_synth.data.root import cache_dir, data_root
@@ -26,10 +30,12 @@ __all__ = [
     "FashionMNIST",
     "FrontEnd",
     "ImageDataset",
+    "ImageFolder",
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
     "SpokenDigits",
+    "as_pixels",
     "build_front_end",
     "cache_dir",
     "class_mean_images",
@@ -37,12 +43,14 @@ __all__ = [
     "drifting_blobs",
     "event_spikes",
     "fetch",
+    "images_from",
     "one_image_per_class",
     "one_image_per_utterance",
     "pair_index",
     "random_split",
     "read_audio",
     "read_events",
+    "read_image",
     "resample",
     "spectrograms",
     "split_by_speaker",

@@ -13,6 +13,7 @@ from snn_synth.data import (
     FrontEnd,
     MelSpectrogram,
     SpokenDigits,
+    as_pixels,
     class_mean_images,
     one_image_per_class,
     one_image_per_utterance,
@@ -152,7 +153,7 @@ class SpokenDigitsData(DataModule):
             first = self.pairing == "A"
             gallery = one_image_per_class(image_labels) if first else class_mean_images(images, image_labels)
             self.image_of = labels.clone()
-        self.gallery = self.image_set.images[gallery].unsqueeze(1).float() / 255
+        self.gallery = as_pixels(self.image_set.images[gallery])
         self.gallery_labels = self.image_set.labels[gallery]
 
     def train_dataloader(self) -> ResumableLoader:
