@@ -19,27 +19,6 @@ from snn_synth.errors import InputError
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-class Recorded:
-    """Base of objects that a config or a checkpoint may describe: keeps what the constructor was called with.
-
-    Example:
-        >>> class Folder(Recorded):
-        ...     def __init__(self, root, size=None): ...
-        >>> Folder("pictures").call
-        {'root': 'pictures', 'size': None}
-    """
-
-    call: dict[str, Any]
-    """The constructor's arguments by name."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Keep the arguments."""
-        self = super().__new__(cls)
-        with contextlib.suppress(TypeError):  # copy and pickle give none, and __init__ says what is wrong with others
-            self.call = call_of(cls, args, kwargs)
-        return self
-
-
 def call_of(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a constructor's call by name, with its defaults; those of ``*args`` as a list under its name.
 
@@ -69,6 +48,33 @@ def call_of(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[s
         elif value:
             result[parameter.name] = list(value)
     return result | {name: default for name, default in _passed_on(cls).items() if name not in result}
+
+
+class Recorded:
+    """Base of data sets: keeps what the constructor was called with, for the record of what was trained on.
+
+    Example:
+        >>> class Noise(Recorded):
+        ...     def __init__(self, samples: int, seed: int = 0, source: object = None): ...
+        >>> Noise(5, source=object()).config()["init_args"]
+        {'samples': 5, 'seed': 0, 'source': 'object'}
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments."""
+        self = super().__new__(cls)
+        with contextlib.suppress(TypeError):  # copy and pickle give none, and __init__ says what is wrong with others
+            self.__dict__["_call"] = call_of(cls, args, kwargs)
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """Class path and arguments in JSON's types, as LightningCLI writes them; of other objects the class's name."""
+
+        def described(value: Any) -> Any:
+            return value.config() if isinstance(value, Recorded) else type(value).__name__
+
+        arguments = {name: plain(name, value, described, "") for name, value in self.__dict__.get("_call", {}).items()}
+        return {"class_path": f"{type(self).__module__}.{type(self).__qualname__}", "init_args": arguments}
 
 
 def construct(cls: type, arguments: Mapping[str, Any]) -> Any:

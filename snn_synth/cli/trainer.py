@@ -254,8 +254,10 @@ def check_test(trainer: Trainer, data: LightningDataModule) -> None:
     if isinstance(share, float) and 0 < share < 1:
         data.prepare_data()
         data.setup("test")
-        loader = data.test_dataloader()
-        if isinstance(loader, DataLoader) and int(share * len(loader)) == 0:
+        loaders = data.test_dataloader()
+        for loader in loaders if isinstance(loaders, list) else [loaders]:
+            if not isinstance(loader, DataLoader) or int(share * len(loader)) > 0:
+                continue
             raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
 
 

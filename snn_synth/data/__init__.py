@@ -1,4 +1,4 @@
-"""Data: images, spoken digits, audio front ends, pairing, splits: torch Datasets and pure functions only."""
+"""Data: images, spoken words, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
 from snn_synth.data.audio import resample, trim_silence
 from snn_synth.data.blobs import drifting_blobs, pair_index
@@ -11,13 +11,21 @@ from snn_synth.data.image_files import read_image
 from snn_synth.data.image_folder import ImageFolder
 from snn_synth.data.image_pairs import images_from
 from snn_synth.data.images import ImageDataset, as_pixels
+from snn_synth.data.joined_corpus import JoinedCorpus
 from snn_synth.data.mnist import MNIST, FashionMNIST, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
-from snn_synth.data.pairing import class_mean_images, one_image_per_class, one_image_per_utterance
+from snn_synth.data.pairing import (
+    as_words,
+    class_mean_images,
+    match_names,
+    one_image_per_class,
+    one_image_per_utterance,
+)
 from snn_synth.data.root import cache_dir, data_root
 from snn_synth.data.sound_files import read_audio
-from snn_synth.data.splits import random_split, split_by_speaker
+from snn_synth.data.splits import leave_one_speaker_out, random_split, split_by_speaker
 from snn_synth.data.spoken_digits import DIGIT_WORDS, SpokenDigits
+from snn_synth.data.spoken_words import SpokenWords
 from snn_synth.data.ti46 import TI46
 
 __all__ = [
@@ -31,11 +39,14 @@ __all__ = [
     "FrontEnd",
     "ImageDataset",
     "ImageFolder",
+    "JoinedCorpus",
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
     "SpokenDigits",
+    "SpokenWords",
     "as_pixels",
+    "as_words",
     "build_front_end",
     "cache_dir",
     "class_mean_images",
@@ -44,6 +55,8 @@ __all__ = [
     "event_spikes",
     "fetch",
     "images_from",
+    "leave_one_speaker_out",
+    "match_names",
     "one_image_per_class",
     "one_image_per_utterance",
     "pair_index",

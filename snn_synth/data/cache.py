@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from snn_synth.data.frontends import FrontEnd
 from snn_synth.data.root import cache_dir, not_a_folder
-from snn_synth.data.spoken_digits import SpokenDigits
+from snn_synth.data.spoken_words import SpokenWords
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 
 
 def spectrograms(
-    dataset: SpokenDigits, front_end: FrontEnd, cache: str | Path | None = None, progress: bool = True
+    dataset: SpokenWords, front_end: FrontEnd, cache: str | Path | None = None, progress: bool = True
 ) -> Tensor:
     """Every utterance of a corpus as a picture.
 
@@ -53,7 +53,7 @@ def spectrograms(
     return torch.from_numpy(stored)
 
 
-def cache_key(dataset: SpokenDigits, front_end: FrontEnd) -> str:
+def cache_key(dataset: SpokenWords, front_end: FrontEnd) -> str:
     """SHA-256 over the corpus's fingerprint, the front end's settings and its FORMAT."""
     key = [dataset.fingerprint(), dataset.sample_rate, front_end.config(), type(front_end).FORMAT]
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -70,7 +70,7 @@ def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     return stored
 
 
-def _compute(dataset: SpokenDigits, front_end: FrontEnd, path: Path, progress: bool) -> None:
+def _compute(dataset: SpokenWords, front_end: FrontEnd, path: Path, progress: bool) -> None:
     """Write the pictures one by one, so that a large corpus needs no memory of its size."""
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(dataset), *front_end.shape)}
     name = f"{type(front_end).__name__} of {type(dataset).__name__}"

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from snn_synth.data.download import fetch
 from snn_synth.data.root import data_root
-from snn_synth.data.spoken_digits import Recordings
+from snn_synth.data.spoken_digits import SpokenDigits
+from snn_synth.data.spoken_words import Recordings
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 
@@ -24,7 +25,7 @@ NAME = re.compile(r"([0-9])_(.+)_([0-9]+)\.wav", re.IGNORECASE)
 MAX_BYTES = 1 << 28  # of the unpacked archive, whose recordings have 21 million
 
 
-class FSDD(Recordings):
+class FSDD(Recordings, SpokenDigits):
     """The Free Spoken Digit Dataset, files `<root>/fsdd/recordings/{digit}_{speaker}_{take}.wav`.
 
     Your own recordings may lie beside them under any other name of a speaker (`3_Anna-Marie2_07.WAV`), at any rate, as

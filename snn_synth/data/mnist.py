@@ -85,16 +85,8 @@ class FashionMNIST(MNIST):
 
     folder: ClassVar[str] = "fashion_mnist"
     classes: ClassVar[tuple[str, ...]] = (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
     mirrors: ClassVar[tuple[str, ...]] = (
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",

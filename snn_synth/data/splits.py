@@ -74,3 +74,32 @@ def split_by_speaker(speakers: Sequence[str], held_out: Sequence[str]) -> tuple[
     if chosen.all() or not chosen.any():
         raise InputError(f"Expected to hold out some speakers and not all, got {', '.join(held_out) or 'none'}")
     return torch.nonzero(~chosen).flatten(), torch.nonzero(chosen).flatten()
+
+
+def leave_one_speaker_out(speakers: Sequence[str], left_out: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Split off all that one speaker says.
+
+    Args:
+        speakers: the speaker of each sample; "" where nobody knows.
+        left_out: the name of one speaker.
+
+    Returns:
+        Indices of the rest and of the one speaker's samples, both sorted.
+
+    Raises:
+        InputError: it is not one name, the name is unknown, samples have no speaker, or there are fewer than three.
+
+    Example:
+        >>> leave_one_speaker_out(["ann", "bob", "ann", "zoe"], ["ann"])
+        (tensor([1, 3]), tensor([0, 2]))
+    """
+    if len(left_out) != 1:
+        raise InputError(f"Expected one speaker to leave out, got {', '.join(left_out) or 'none'}")
+    unnamed = sum(not speaker for speaker in speakers)
+    if unnamed:
+        raise InputError(f"Expected the speaker of each sample, to leave one out, got {unnamed} samples without")
+    split = split_by_speaker(speakers, left_out)
+    names = sorted(set(speakers))
+    if len(names) < 3:  # what one voice alone has taught says little of how an unheard one fares
+        raise InputError(f"Expected at least three speakers, to leave one out, got {' and '.join(names)}")
+    return split

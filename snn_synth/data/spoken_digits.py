@@ -2,110 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
-
-from snn_synth.data.audio import resample
-from snn_synth.data.sound_files import read_audio
-from snn_synth.errors import InputError
+from snn_synth.data.spoken_words import SpokenWords
 
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 
-class SpokenDigits(Dataset[tuple[Tensor, int]]):
-    """Utterances of the ten digits.
+class SpokenDigits(SpokenWords):
+    """Utterances of the ten digits, whose names are `0` to `9`."""
 
-    Attributes:
-        labels: the digit of each utterance, int64 `[N]`.
-        speakers: who says it.
-        takes: the how-manieth time this speaker says this digit.
-        sample_rate: of every waveform, in Hz.
-    """
-
-    labels: Tensor
-    speakers: list[str]
-    takes: list[int]
-    sample_rate: int
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """One waveform, float32 `[samples]`, and its digit."""
-
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """A hash in hex that changes when an utterance or the order of utterances changes."""
-
-
-class Recordings(SpokenDigits):
-    """A corpus that is a list of sound files.
-
-    Args:
-        folder: the folder that the files lie in.
-        files: one per utterance; a file of another rate than `sample_rate` is resampled when read.
-        labels: the digit of each.
-        speakers: the speaker of each.
-        takes: the take of each.
-        test: whether each belongs to the test part of the corpus's own split.
-        sample_rate: in Hz.
-
-    Attributes:
-        official_test_mask: `test` as a tensor, bool `[N]`.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        files: Sequence[Path],
-        labels: Sequence[int],
-        speakers: Sequence[str],
-        takes: Sequence[int],
-        test: Sequence[bool],
-        sample_rate: int,
-    ) -> None:
-        self.folder = folder
-        self.files = list(files)
-        self.labels = torch.tensor(labels, dtype=torch.long)
-        self.speakers = list(speakers)
-        self.takes = list(takes)
-        self.official_test_mask = torch.tensor(test, dtype=torch.bool)
-        self.sample_rate = sample_rate
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        waveform, rate = read_audio(self.files[index])
-        return resample(waveform, rate, self.sample_rate), int(self.labels[index])
-
-    def official_split(self) -> tuple[Tensor, Tensor]:
-        """The corpus's own split: indices of the training and of the test utterances."""
-        mask = self.official_test_mask
-        return torch.nonzero(~mask).flatten(), torch.nonzero(mask).flatten()
-
-    def fingerprint(self) -> str:
-        """SHA-256 over the names and bytes of the files, in order."""
-        return files_sha256((file.relative_to(self.folder).as_posix(), file) for file in self.files)
-
-
-def files_sha256(files: Iterable[tuple[str, Path]]) -> str:
-    """SHA-256 over (name, bytes) of files, in the order given.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    total = hashlib.sha256()
-    for name, path in files:
-        total.update(name.encode())
-        try:
-            with path.open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    total.update(chunk)
-        except OSError as error:
-            raise InputError(f"Expected a file that can be read, got {path} ({error.strerror})") from error
-    return total.hexdigest()
+    names = DIGITS

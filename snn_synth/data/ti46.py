@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 from snn_synth.data.root import data_root
-from snn_synth.data.spoken_digits import Recordings
+from snn_synth.data.spoken_digits import SpokenDigits
+from snn_synth.data.spoken_words import Recordings, count_takes
 from snn_synth.errors import InputError
 
 NAME = re.compile(r"(?P<word>\d\d)(?P<speaker>[fm]\d)(?:set(?P<set>\d+)|s(?P<session>\d+)t(?P<token>\d+))\.wav", re.I)
 
 
-class TI46(Recordings):
+class TI46(Recordings, SpokenDigits):
     """The digits of TI-46: 16 speakers, 10 training and 16 test takes of each digit, NIST SPHERE at 12.5 kHz.
 
     Files: `<root>/ti46/.../TI20/{TRAIN,TEST}/<speaker>/<word><speaker>{SET<k>,S<j>T<k>}.WAV`, in any letter
@@ -46,7 +47,7 @@ class TI46(Recordings):
             files=[path for *_, path in found],
             labels=[digit for _, digit, *_ in found],
             speakers=[speaker for speaker, *_ in found],
-            takes=_count_takes([(speaker, digit) for speaker, digit, *_ in found]),
+            takes=count_takes([(speaker, digit) for speaker, digit, *_ in found]),
             test=[test for _, _, test, *_ in found],
             sample_rate=12500,
         )
@@ -61,13 +62,3 @@ def _parse(path: Path) -> tuple[str, int, bool, int, int, Path] | None:
     test = parents[1] == "test"
     token = int(match["set"] or match["token"])
     return match["speaker"].lower(), int(match["word"]), test, int(match["session"] or 0), token, path
-
-
-def _count_takes(keys: list[tuple[str, int]]) -> list[int]:
-    """Number the utterances of each (speaker, digit) from 0: training takes first, then test takes."""
-    seen: dict[tuple[str, int], int] = {}
-    takes = []
-    for key in keys:
-        takes.append(seen.get(key, 0))
-        seen[key] = takes[-1] + 1
-    return takes

@@ -16,7 +16,7 @@ from snn_synth.training.loaders import ImageBatch, SpeechBatch
 from snn_synth.training.loggers import WandbLogger
 from snn_synth.training.predictor import LitHybridPredictor
 from snn_synth.training.sequences import DriftingBlobsData
-from snn_synth.training.speech import SpokenDigitsData
+from snn_synth.training.speech import SpokenDigitsData, SpokenWordsData
 from snn_synth.training.temporal import LitTemporalCodingAE
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "SpeechBatch",
     "SpikeStatistics",
     "SpokenDigitsData",
+    "SpokenWordsData",
     "WandbLogger",
     "load_checkpoint",
 ]

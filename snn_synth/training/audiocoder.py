@@ -17,7 +17,7 @@ from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
-from snn_synth.training.speech import SpokenDigitsData
+from snn_synth.training.speech import SpokenWordsData
 
 
 class LitAudiocoder(LitSpiking):
@@ -74,11 +74,11 @@ class LitAudiocoder(LitSpiking):
                 setattr(self, f"{stage}_{name}", Mean())
 
     @property
-    def data(self) -> SpokenDigitsData:
+    def data(self) -> SpokenWordsData:
         """The trainer's DataModule, which holds the images."""
         data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, SpokenDigitsData):
-            raise InputError(f"Expected a SpokenDigitsData as `datamodule`, got {type(data).__name__}")
+        if not isinstance(data, SpokenWordsData):
+            raise InputError(f"Expected a SpokenWordsData as `datamodule`, got {type(data).__name__}")
         return data
 
     def audio_to_image(self) -> AudioToImage:
@@ -103,7 +103,7 @@ class LitAudiocoder(LitSpiking):
         # Its layers know no modes, but Lightning warns of any in evaluation mode.
         self.autoencoder = autoencoder.requires_grad_(False).train().to(self.device)
 
-    def _find_autoencoder(self, data: SpokenDigitsData) -> AESNN:
+    def _find_autoencoder(self, data: SpokenWordsData) -> AESNN:
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]

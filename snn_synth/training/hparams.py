@@ -14,7 +14,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from snn_synth.construction import annotations_of, call_of, check, construct, plain, subclasses
+from snn_synth.construction import Recorded, annotations_of, call_of, check, construct, plain, subclasses
 from snn_synth.data import FrontEnd, build_front_end
 from snn_synth.errors import InputError, brief
 from snn_synth.learning.finite import check_weights
@@ -131,13 +131,13 @@ class DataModule(Remembering, LightningDataModule):  # type: ignore[misc]
 
 
 def _plain(name: str, value: Any) -> Any:
-    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end"
+    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end, a data set"
     return plain(name, value, lambda value: _description(name, value), kinds)
 
 
 def _description(name: str, value: Any) -> dict[str, Any] | None:
     """How a checkpoint holds an object; None if it cannot."""
-    if isinstance(value, FrontEnd):
+    if isinstance(value, FrontEnd | Recorded):
         return value.config()
     if isinstance(value, Pretrained):
         return {"class_path": path_of(type(value)), "init_args": value.describe()["arguments"]}

@@ -14,17 +14,19 @@ from snn_synth.training.loaders import Batches, ImageBatch, ResumableLoader
 IMAGE_SETS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 
 
-def load_images(name: str, train: bool, root: str | None = None) -> ImageDataset:
+def load_images(name: str | ImageDataset, train: bool, root: str | None = None) -> ImageDataset:
     """Images by the name that YAML uses: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
 
     Args:
-        name: of the set.
+        name: of the set; or the set itself.
         train: its training part, else its test part.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
 
     Raises:
         InputError: for an unknown name, or if the data is missing.
     """
+    if isinstance(name, ImageDataset):
+        return name
     if name == "mnist_subset":
         return MNISTSubset(train=train)
     if name not in IMAGE_SETS:

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from snn_synth.data import FSDD, fsdd, split_by_speaker
-from snn_synth.data.spoken_digits import files_sha256
+from snn_synth.data.spoken_words import files_sha256
 from snn_synth.errors import InputError
 from snn_synth.training import SpokenDigitsData
 from tests.fuzz.harness import bounded

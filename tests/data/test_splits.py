@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from snn_synth.data import random_split, split_by_speaker
+from snn_synth.data import leave_one_speaker_out, random_split, split_by_speaker
 from snn_synth.errors import InputError
 
 
@@ -54,3 +54,23 @@ def test_an_unknown_speaker_is_named_beside_the_known_ones():
 def test_holding_out_nobody_or_everybody_is_refused(held_out):
     with pytest.raises(InputError, match="some speakers and not all"):
         split_by_speaker(["a", "b"], held_out)
+
+
+def test_one_speaker_is_left_out_whole():
+    rest, one = leave_one_speaker_out(["a", "b", "c", "b", "a"], ["b"])
+    assert (rest.tolist(), one.tolist()) == ([0, 2, 4], [1, 3])
+
+
+@pytest.mark.parametrize(
+    ("speakers", "left_out", "sentence"),
+    [
+        (["a", "b", "c"], [], "one speaker to leave out, got none"),
+        (["a", "b", "c"], ["a", "b"], "one speaker to leave out, got a, b"),
+        (["a", "b", "c"], ["zoe"], "among a, b, c, got zoe"),
+        (["a", "b", "a"], ["a"], "at least three speakers, to leave one out, got a and b"),
+        (["a", "b", "c", "", ""], ["a"], "the speaker of each sample, to leave one out, got 2 samples without"),
+    ],
+)
+def test_what_leaves_no_one_out(speakers, left_out, sentence):
+    with pytest.raises(InputError, match=sentence):
+        leave_one_speaker_out(speakers, left_out)

@@ -17,7 +17,7 @@ from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, spee
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
-from snn_synth.training.speech import Corpus, Pairing
+from snn_synth.training.speech import Pairing
 
 WATCHED = 200  # test utterances
 DRAWN = 5  # utterances of each digit, as in figure 9B
@@ -44,7 +44,7 @@ class AudiocoderTrial(Trial):
 
     autoencoder: AutoencoderTrial
     pairing: Pairing = "A"
-    corpus: Corpus = "fsdd"
+    corpus: str = "fsdd"
     hidden: int = 512
     num_steps: int = 30
     alpha: float = 0.1

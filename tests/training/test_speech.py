@@ -1,0 +1,157 @@
+import hashlib
+
+import pytest
+import torch
+
+from snn_synth.data import ImageDataset, MelSpectrogram, SpokenWords
+from snn_synth.errors import InputError
+from snn_synth.training import SpokenDigitsData, SpokenWordsData
+from snn_synth.training.speech import load_corpus
+from tests.training.test_modules import is_plain
+
+WORDS, IMAGES = ("cat", "dog"), ("dog", "cat", "bird")
+
+
+class Voices(SpokenWords):
+    """Three voices say each word six times, each time the same tone; the last two takes are the corpus's own test."""
+
+    def __init__(self, names=WORDS, speakers=("ann", "bob", "zoe"), official=False):
+        self.names = tuple(names)
+        keys = [(label, speaker, take) for label in range(len(names)) for speaker in speakers for take in range(6)]
+        self.labels = torch.tensor([label for label, _, _ in keys])
+        self.speakers = [speaker for _, speaker, _ in keys]
+        self.takes = [take for _, _, take in keys]
+        self.sample_rate = 8000
+        self.official = official
+
+    def __getitem__(self, index):
+        label = int(self.labels[index])
+        return torch.sin(torch.arange(800) * (label + 1) / 5), label
+
+    def official_split(self):
+        test = torch.tensor([take > 3 for take in self.takes])
+        return (torch.nonzero(~test).flatten(), torch.nonzero(test).flatten()) if self.official else None
+
+    def fingerprint(self):
+        return hashlib.sha256(repr((self.names, self.speakers)).encode()).hexdigest()
+
+
+class Pictures(ImageDataset):
+    """Twenty images of each class; the number of an image is its grey value."""
+
+    def __init__(self, names=IMAGES):
+        self.names = tuple(names)
+        self.labels = torch.arange(len(names)).repeat(20)
+        self.images = torch.arange(len(self.labels), dtype=torch.uint8)[:, None, None].expand(-1, 28, 28).contiguous()
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path))
+
+
+def words_data(corpus=None, images=None, **settings):
+    options = {"split": "random", "front_end": MelSpectrogram(channels=8, frames=10)} | settings
+    return SpokenWordsData(corpus or Voices(), images or Pictures(), **options)
+
+
+def set_up(data):
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def test_words_are_paired_with_the_images_of_their_name():
+    data = set_up(words_data())
+    assert data.names == WORDS
+    assert data.gallery_labels.tolist() == [0, 1]
+    assert (255 * data.gallery[:, 0, 0, 0]).round().tolist() == [1, 0]  # the first cat, the first dog; no bird
+    batch = data.batch(torch.tensor([0, 20]))
+    assert batch.labels.tolist() == batch.image.tolist() == [0, 1]
+
+
+def test_pairing_by_the_class_mean_and_by_utterance():
+    mean = set_up(words_data(pairing="A-mean"))
+    numbers = (255 * mean.gallery[:, 0, 0, 0]).round().tolist()
+    assert numbers == [28, 27]  # the cats are 1, 4, ... 58 with mean 29.5, the dogs 0, 3, ... 57 with 28.5
+    each = set_up(words_data(pairing="B"))
+    assert len(each.gallery) == len(each.train_index)
+    assert torch.equal(each.gallery_labels[each.image_of[each.train_index]], each.corpus.labels[each.train_index])
+    shown = (255 * each.gallery[:, 0, 0, 0]).round().long()
+    assert len(set(shown.tolist())) == len(shown)
+    assert [IMAGES[number % 3] for number in shown.tolist()] == [WORDS[label] for label in each.gallery_labels.tolist()]
+
+
+def test_words_without_images_are_named_before_anything_is_computed():
+    data = words_data(Voices(("cat", "dog", "sun")))
+    with pytest.raises(InputError, match="found none of 'sun' among the images of 'dog', 'cat', 'bird'"):
+        data.prepare_data()
+
+
+def test_digits_are_paired_by_number_with_the_sets_that_come_with_the_package(monkeypatch):
+    from snn_synth.data import FashionMNIST
+
+    class Clothes(FashionMNIST):
+        def __init__(self):
+            pictures = Pictures([str(number) for number in range(10)])
+            self.images, self.labels = pictures.images, pictures.labels
+
+    digits = Voices([str(number) for number in range(10)])
+    assert set_up(words_data(digits, Clothes())).gallery_labels.tolist() == list(range(10))
+    with pytest.raises(InputError, match="none of '0', '1'"):
+        words_data(digits, Pictures([f"class {number}" for number in range(10)])).prepare_data()
+    with pytest.raises(InputError, match="none of 'cat', 'dog' among the images of 'T-shirt/top'"):
+        words_data(Voices(), Clothes()).prepare_data()
+
+
+@pytest.mark.parametrize("official", [True, False])
+def test_one_speaker_is_left_out(official):
+    data = set_up(words_data(Voices(official=official), split="leave-one-speaker-out", held_out_speakers=["bob"]))
+    unheard, heard = data.test_dataloader()
+    speaker = data.corpus.speakers
+    places = torch.cat([batch.index for batch in unheard])
+    assert [index for index, name in enumerate(speaker) if name == "bob"] == places.tolist()
+    tested = torch.cat([batch.index for batch in heard]).tolist()
+    trained = torch.cat([data.train_index, data.validation_index]).tolist()
+    assert {speaker[index] for index in tested} == {speaker[index] for index in trained} == {"ann", "zoe"}
+    assert sorted(trained + tested + places.tolist()) == list(range(36))
+    if official:
+        assert all(data.corpus.takes[index] > 3 for index in tested)
+    assert torch.cat([batch.index for batch in data.predict_dataloader()]).tolist() == places.tolist()
+
+
+@pytest.mark.parametrize(
+    ("speakers", "held_out", "sentence"),
+    [
+        (("ann", "bob", "zoe"), ["eve"], "among ann, bob, zoe, got eve"),
+        (("ann", "bob", "zoe"), None, "one speaker to leave out, got none"),
+        (("ann", "bob"), ["ann"], "at least three speakers"),
+        (("", ""), ["ann"], "got 24 samples without"),
+    ],
+)
+def test_speakers_that_cannot_be_left_out(speakers, held_out, sentence):
+    data = words_data(Voices(speakers=speakers), split="leave-one-speaker-out", held_out_speakers=held_out)
+    with pytest.raises(InputError, match=sentence):
+        data.prepare_data()
+
+
+def test_a_split_that_the_corpus_does_not_have():
+    with pytest.raises(InputError, match="Expected `split: random` for Voices, which has no official split"):
+        words_data(split="official").prepare_data()
+    with pytest.raises(InputError, match=r"Expected `split` of .*, got 'none'"):
+        words_data(split="none")
+
+
+def test_the_record_of_a_run_names_the_data_sets():
+    recorded = words_data().hparams["corpus"]
+    assert recorded["class_path"].endswith("test_speech.Voices")
+    assert recorded["init_args"] == {"names": list(WORDS), "speakers": ["ann", "bob", "zoe"], "official": False}
+    assert is_plain(dict(words_data().hparams))
+
+
+def test_corpora_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"Expected a corpus of \['espeak', .*, got 'wsj'"):
+        load_corpus("fsdd+wsj", str(tmp_path))
+    corpus = Voices()
+    assert load_corpus(corpus) is corpus
+    assert issubclass(SpokenDigitsData, SpokenWordsData)
