@@ -38,7 +38,7 @@ class MNIST(ImageDataset):
     """
 
     folder: ClassVar[str] = "mnist"
-    classes: ClassVar[tuple[str, ...]] = DIGITS
+    names: tuple[str, ...] = DIGITS
     mirrors: ClassVar[tuple[str, ...]] = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -61,7 +61,7 @@ class MNIST(ImageDataset):
             raise InputError(
                 f"Expected one label for each of the {len(pixels)} images, got {len(raw_labels)} in {labels}"
             )
-        super().__init__(pixels, raw_labels, self.classes)
+        super().__init__(pixels, raw_labels, self.names)
 
     def _locate(self, folder: Path, name: str, download: bool) -> Path:
         zipped, raw = folder / f"{name}.gz", folder / name
@@ -84,7 +84,7 @@ class FashionMNIST(MNIST):
     """
 
     folder: ClassVar[str] = "fashion_mnist"
-    classes: ClassVar[tuple[str, ...]] = (
+    names: tuple[str, ...] = (
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )

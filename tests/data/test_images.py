@@ -60,8 +60,8 @@ def test_what_is_no_image_set_is_refused(images, labels, names, message):
 
 
 def test_the_published_names():
-    assert MNIST.classes == tuple("0123456789")
-    assert (len(FashionMNIST.classes), FashionMNIST.classes[0], FashionMNIST.classes[9]) == (
+    assert MNIST.names == tuple("0123456789")
+    assert (len(FashionMNIST.names), FashionMNIST.names[0], FashionMNIST.names[9]) == (
         10,
         "T-shirt/top",
         "Ankle boot",
