@@ -9,6 +9,10 @@ from snn_synth.data.download import fetch
 from snn_synth.data.espeak import EspeakDigits
 from snn_synth.data.frontends import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
 from snn_synth.data.fsdd import FSDD
+from snn_synth.data.image_files import read_image
+from snn_synth.data.image_folder import ImageFolder
+from snn_synth.data.image_pairs import images_from
+from snn_synth.data.images import ImageDataset, as_pixels
 from snn_synth.data.joined_corpus import JoinedCorpus
 from snn_synth.data.manifest import read_manifest
 from snn_synth.data.mnist import MNIST, FashionMNIST, ImageDataset, MNISTSubset
@@ -41,6 +45,7 @@ __all__ = [
     "FashionMNIST",
     "FrontEnd",
     "ImageDataset",
+    "ImageFolder",
     "JoinedCorpus",
     "LyonCochleagram",
     "MNISTSubset",
@@ -49,6 +54,7 @@ __all__ = [
     "SpokenDigits",
     "SpokenWords",
     "WordsFrom",
+    "as_pixels",
     "as_words",
     "build_front_end",
     "cache_dir",
@@ -57,6 +63,7 @@ __all__ = [
     "drifting_blobs",
     "event_spikes",
     "fetch",
+    "images_from",
     "leave_one_speaker_out",
     "match_names",
     "one_image_per_class",
@@ -65,6 +72,7 @@ __all__ = [
     "random_split",
     "read_audio",
     "read_events",
+    "read_image",
     "read_manifest",
     "resample",
     "spectrograms",

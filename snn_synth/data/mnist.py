@@ -9,35 +9,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from snn_synth.construction import Recorded
 from snn_synth.data.download import fetch
 from snn_synth.data.idx import content_sha256, read_idx
+from snn_synth.data.images import ImageDataset
 from snn_synth.data.root import data_root
 from snn_synth.data.splits import random_split
 from snn_synth.errors import InputError
 
-
-class ImageDataset(Recorded, Dataset[tuple[Tensor, int]]):
-    """Grey images of 28 x 28 pixels with a class each, held in memory.
-
-    Attributes:
-        images: uint8 `[N, 28, 28]`.
-        labels: int64 `[N]`.
-        names: of the classes; a label is a place in this tuple.
-    """
-
-    names: tuple[str, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """One image, float32 `[1, 28, 28]` in [0, 1], and its label."""
-        return self.images[index].unsqueeze(0).float() / 255, int(self.labels[index])
+DIGITS = tuple("0123456789")
 
 
 class MNIST(ImageDataset):
@@ -58,6 +38,7 @@ class MNIST(ImageDataset):
     """
 
     folder: ClassVar[str] = "mnist"
+    names: tuple[str, ...] = DIGITS
     mirrors: ClassVar[tuple[str, ...]] = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -75,13 +56,12 @@ class MNIST(ImageDataset):
         folder = data_root(root) / self.folder
         images = self._locate(folder, f"{part}-images-idx3-ubyte", download)
         labels = self._locate(folder, f"{part}-labels-idx1-ubyte", download)
-        self.images = read_idx(images, (28, 28))
-        raw_labels = read_idx(labels, ())
-        if len(raw_labels) != len(self.images):
+        pixels, raw_labels = read_idx(images, (28, 28)), read_idx(labels, ())
+        if len(raw_labels) != len(pixels):
             raise InputError(
-                f"Expected one label for each of the {len(self.images)} images, got {len(raw_labels)} in {labels}"
+                f"Expected one label for each of the {len(pixels)} images, got {len(raw_labels)} in {labels}"
             )
-        self.labels = raw_labels.long()
+        super().__init__(pixels, raw_labels, self.names)
 
     def _locate(self, folder: Path, name: str, download: bool) -> Path:
         zipped, raw = folder / f"{name}.gz", folder / name
@@ -103,11 +83,11 @@ class FashionMNIST(MNIST):
     Source: Xiao, Rasul, Vollgraf, 2017 (arXiv:1708.07747).
     """
 
-    names = (
+    folder: ClassVar[str] = "fashion_mnist"
+    names: tuple[str, ...] = (
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
-    folder: ClassVar[str] = "fashion_mnist"
     mirrors: ClassVar[tuple[str, ...]] = (
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -149,8 +129,7 @@ class MNISTSubset(ImageDataset):
         training, test = random_split(len(labels), test_fraction, seed, labels=labels)
         chosen = training if train else test
         self.train = train
-        self.images = table[chosen, :-1].reshape(-1, 28, 28).contiguous()
-        self.labels = labels[chosen]
+        super().__init__(table[chosen, :-1].reshape(-1, 28, 28).contiguous(), labels[chosen], DIGITS)
 
 
 @cache

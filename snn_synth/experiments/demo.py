@@ -15,7 +15,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import Tensor
 
 from snn_synth import plot
-from snn_synth.data import DIGIT_WORDS, MNISTSubset
+from snn_synth.data import DIGIT_WORDS, MNISTSubset, as_pixels
 from snn_synth.encoding import sample_keys
 from snn_synth.experiments.record import versions
 from snn_synth.experiments.report import write_report
@@ -186,7 +186,7 @@ def _measure(
     ann_autoencoder: AEANN,
 ) -> dict[str, Any]:
     test = MNISTSubset(train=False)
-    images = test.images.unsqueeze(1).float() / 255
+    images = as_pixels(test.images)
     keys = sample_keys(SEED, HELD_OUT, torch.arange(len(images)))
     redrawn = autoencoder.reconstruct(images, IMAGE_STEPS, keys=keys)
     redrawn_ann = ann_autoencoder.reconstruct(images)
@@ -210,7 +210,7 @@ def _draw(data: SpokenDigitsData, module: LitAudiocoder, out: Path, metrics: dic
     a2i = module.audio_to_image()
     test = MNISTSubset(train=False)
     shown = torch.cat([torch.nonzero(test.labels == digit)[:1, 0] for digit in range(10)])
-    images = test.images[shown].unsqueeze(1).float() / 255
+    images = as_pixels(test.images[shown])
     redrawn = a2i.autoencoder.reconstruct(images, IMAGE_STEPS, keys=sample_keys(SEED, HELD_OUT, shown))
     plot.save_figure(plot.reconstructions(images, redrawn), out / "reconstructions.png")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from snn_synth.data import MNISTDVS
+from snn_synth.data import MNISTDVS, as_pixels
 from snn_synth.training.hparams import DataModule
 from snn_synth.training.images import check_batch_size, hold_out, load_images
 from snn_synth.training.loaders import Batches, ResumableLoader
@@ -68,7 +68,7 @@ class MNISTDVSData(DataModule):
         self.train_set, self.test_set = self._recordings(True), self._recordings(False)
         images = load_images(self.images, True, self.root)
         firsts = torch.stack([images.images[images.labels == label][0] for label in range(10)])
-        self.drawn = firsts.unsqueeze(1).float() / 255
+        self.drawn = as_pixels(firsts)
         everything = torch.arange(len(self.train_set))
         self.train_index, self.validation_index = hold_out(
             everything, self.train_set.labels, self.validation_fraction, self.seed

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from snn_synth.data import MNIST, FashionMNIST, ImageDataset, MNISTSubset, random_split
+from snn_synth.data import MNIST, FashionMNIST, ImageDataset, MNISTSubset, as_pixels, random_split
 from snn_synth.errors import InputError
 from snn_synth.training.hparams import DataModule
 from snn_synth.training.loaders import Batches, ImageBatch, ResumableLoader
@@ -99,7 +99,7 @@ class ImageData(DataModule):
 
 def image_batch(images: ImageDataset, places: Tensor) -> ImageBatch:
     """The images at some places of a set."""
-    return ImageBatch(images.images[places].unsqueeze(1).float() / 255, images.labels[places], places)
+    return ImageBatch(as_pixels(images.images[places]), images.labels[places], places)
 
 
 def hold_out(index: Tensor, labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

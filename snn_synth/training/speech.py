@@ -20,6 +20,7 @@ from snn_synth.data import (
     SpeechCommands,
     SpokenDigits,
     SpokenWords,
+    as_pixels,
     as_words,
     class_mean_images,
     leave_one_speaker_out,
@@ -208,7 +209,7 @@ class SpokenWordsData(DataModule):
                 else class_mean_images(self.image_set.images, image_labels, words)
             )
             self.image_of = labels.clone()
-        self.gallery = self.image_set.images[gallery].unsqueeze(1).float() / 255
+        self.gallery = as_pixels(self.image_set.images[gallery])
         self.gallery_labels = image_labels[gallery]
 
     def train_dataloader(self) -> ResumableLoader:

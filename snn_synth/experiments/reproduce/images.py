@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import torch
 
-from snn_synth.data import ImageDataset
+from snn_synth.data import ImageDataset, as_pixels
 from snn_synth.evaluation import baselines
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.models import ImageClassifier
@@ -84,4 +84,4 @@ def pixel_mse(module: Any, images: ImageDataset, most: int) -> float:
 def baselines_of(data: ImageData, trained: int | None, most: int) -> dict[str, float]:
     """What needs no network: of as many images as it is trained on, all if None, on the first test images."""
     train, test = data.train_set.images[:trained], data.test_set.images[:most]
-    return baselines(train.float() / 255, test.float() / 255)
+    return baselines(as_pixels(train), as_pixels(test))

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from snn_synth.data import as_pixels
 from snn_synth.evaluation import SURE, classifier_frechet, fan_out, sample_quality, spiking_cost
 from snn_synth.experiments.reproduce.images import (
     WATCHED,
@@ -62,7 +63,7 @@ class SampleTrial(ImageTrial):
 
 
 def _resized(images: Tensor, side: int) -> Tensor:
-    return F.adaptive_avg_pool2d(images[:, None].float() / 255, side)
+    return F.adaptive_avg_pool2d(as_pixels(images), side)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,98 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import Subset, TensorDataset
+
+from snn_synth.data import images_from
+from snn_synth.errors import InputError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 5, 7, 3), dtype=np.uint8)
+LABELS = [1, 0, 1, 2]
+
+
+class Table(list):
+    """A stand-in for a `datasets.Dataset`: rows as dicts, and features that know the names of the labels."""
+
+    def __init__(self, rows, names):
+        super().__init__(rows)
+        self.features = {"picture": object(), "kind": SimpleNamespace(names=names)}
+
+
+class Folder(list):
+    """A stand-in for `torchvision.datasets.ImageFolder`."""
+
+    classes = ["ant", "bee", "cow"]
+
+
+def test_pillow_images_with_the_names_of_torchvision():
+    found = images_from(
+        Folder((Image.fromarray(p), label) for p, label in zip(PIXELS, LABELS, strict=True)), color=True
+    )
+    assert torch.equal(found.images, torch.from_numpy(PIXELS).permute(0, 3, 1, 2))
+    assert (found.labels.tolist(), found.names) == (LABELS, ("ant", "bee", "cow"))
+
+
+def test_columns_with_the_names_of_hugging_face():
+    rows = [{"picture": Image.fromarray(p), "kind": label} for p, label in zip(PIXELS, LABELS, strict=True)]
+    found = images_from(Table(rows, ["ant", "bee", "cow", "dog"]), "picture", "kind", size=4)
+    assert (found.image_shape, found.names) == ((1, 4, 4), ("ant", "bee", "cow", "dog"))
+    with pytest.raises(InputError, match=r"columns 'image' and 'kind', got \['picture', 'kind'\]"):
+        images_from(Table(rows, []), label="kind")
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda p: torch.from_numpy(p).permute(2, 0, 1),  # as torchvision and torch do
+        lambda p: torch.from_numpy(p).permute(2, 0, 1).double() / 255,
+        lambda p: p,  # as NumPy does
+        lambda p: p.astype(np.float32) / 255,
+        lambda p: p.transpose(2, 0, 1),
+    ],
+)
+def test_tensors_and_arrays_of_either_order(convert):
+    found = images_from([(convert(p), label) for p, label in zip(PIXELS, LABELS, strict=True)], color=True)
+    assert torch.equal(found.images, torch.from_numpy(PIXELS).permute(0, 3, 1, 2))
+    grey = images_from([(convert(p[:, :, :1]), label) for p, label in zip(PIXELS, LABELS, strict=True)])
+    assert torch.equal(grey.images, torch.from_numpy(PIXELS[..., 0]))
+
+
+def test_labels_that_are_words_or_far_apart_or_tensors():
+    words = images_from(list(zip(PIXELS, ["b", "a", "b", "c"], strict=True)))
+    assert (words.labels.tolist(), words.names) == (LABELS, ("a", "b", "c"))
+    far = images_from(list(zip(PIXELS, [30, 3, 30, 200], strict=True)))
+    assert (far.labels.tolist(), far.names) == (LABELS, ("3", "30", "200"))
+    tensors = TensorDataset(torch.from_numpy(PIXELS[..., 0]), torch.tensor(LABELS))
+    assert images_from(Subset(tensors, [3, 1])).names == ("0", "2")
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([(PIXELS[0], 0), (PIXELS[1], 0)], "at least two classes"),
+        ([], "at least two classes"),
+        ([(PIXELS[0], 0), (PIXELS[1, :3], 1)], r"\[5, 7\] of image 0 and \[3, 7\] of image 1"),
+        ([(PIXELS[0], 0), (PIXELS[1], 1.5)], "whole numbers or words as labels, got float"),
+        ([(PIXELS[0], 0), (PIXELS[1], "a")], "got both"),
+        ([PIXELS[0], PIXELS[1]], r"items \(image, label\)"),
+        ([(PIXELS[0] * 1.0, 0)], r"uint8, or in \[0, 1\], got float64: image 0"),
+        ([(PIXELS[0].astype(int), 0)], "got int64"),
+        ([(np.full((2, 2), np.nan), 0)], "got float64"),
+        ([(np.zeros((2, 2, 5), np.uint8), 0)], r"got \[2, 2, 5\]"),
+        ([(torch.zeros(0, 4), 0)], r"got \[0, 4\]"),
+        ([({"bytes": b"..."}, 0)], "got dict"),
+    ],
+)
+def test_what_does_not_fit_is_refused(items, message):
+    with pytest.raises(InputError, match=message):
+        images_from(items)
+
+
+def test_labels_beyond_the_names_and_streams_are_refused():
+    with pytest.raises(InputError, match="from 0 to 2"):
+        images_from(Folder((p, label) for p, label in zip(PIXELS, [0, 1, 2, -1], strict=True)))
+    with pytest.raises(InputError, match="not as a stream"):
+        images_from(value for value in [])
