@@ -13,7 +13,7 @@ from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.metrics import Mean
-from snn_synth.models import ACSNN, AESNN, AudioToImage
+from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
@@ -41,18 +41,19 @@ class LitAudiocoder(LitSpiking):
         Roy, Panda & Roy 2019, section 4.2.
 
     Example:
+        >>> from snn_synth.models import ACSNN
         >>> module = LitAudiocoder(ACSNN(3900, 64, 196), hidden_steps=10)
         >>> module.hparams["network"]["init_args"]["hidden"]
         64
     """
 
-    network: ACSNN
+    network: Audiocoder
     batch_kind = SpeechBatch
     fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs"}
 
     def __init__(
         self,
-        network: ACSNN,
+        network: Audiocoder,
         autoencoder: str | None = None,
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
@@ -91,10 +92,10 @@ class LitAudiocoder(LitSpiking):
         """Check that the data fits the network, before anything is trained."""
         data = self.data
         self.front_end = data.front_end.config()
-        if self.network.sizes[0] != data.inputs:
+        if self.network.inputs != data.inputs:
             raise InputError(
                 f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape "
-                f"{list(data.front_end.shape)}, got {self.network.sizes[0]}"
+                f"{list(data.front_end.shape)}, got {self.network.inputs}"
             )
 
     def adopt(self, autoencoder: AESNN) -> None:
@@ -107,11 +108,11 @@ class LitAudiocoder(LitSpiking):
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return AESNN(data.gallery[0].numel(), self.network.sizes[-1])  # untrained: nothing is written
+            return AESNN(data.gallery[0].numel(), self.network.code)  # untrained: nothing is written
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         if self.trainer.is_global_zero:
-            hidden, epochs = self.network.sizes[-1], self.autoencoder_epochs
+            hidden, epochs = self.network.code, self.autoencoder_epochs
             pretrain_autoencoder(data.image_set, folder, hidden=hidden, epochs=epochs, seed=self.seed)
         self.trainer.strategy.barrier("autoencoder")
         return AESNN.from_pretrained(folder)
