@@ -19,6 +19,9 @@ from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenDigitsData
 
+TESTS = "test", "heard"
+"""Names under which the test loaders' measures are logged: unheard voices are the first's, if there are two."""
+
 
 class LitAudiocoder(LitSpiking):
     """Trains a spiking audiocoder to fire the hidden spikes that an autoencoder's encoder fires for the paired image.
@@ -26,7 +29,8 @@ class LitAudiocoder(LitSpiking):
     Logs ``train/loss``; ``val/mse`` and ``test/mse``, the standardized MSE of the drawn image against the nearest image
     of its digit among those paired (for dataset A there is one; for dataset B this is the paper's test metric);
     ``.../spike_mse``, the same against that image's input spikes; ``.../nearest_class``, the share of drawings whose
-    nearest image is one of their digit.
+    nearest image is one of their digit. Where one speaker is left out, ``test/...`` is of that one's words and
+    ``heard/...``, of a second test loader, of the other speakers'.
 
     Args:
         network: the audiocoder.
@@ -70,7 +74,7 @@ class LitAudiocoder(LitSpiking):
         self.hidden_steps = hidden_steps
         self.front_end: dict[str, Any] | None = None
         """Configuration of the data's front end, which a WAV file must go through too."""
-        for stage in ("val", "test"):
+        for stage in ("val", *TESTS):
             for name in ("mse", "spike_mse", "nearest_class"):
                 setattr(self, f"{stage}_{name}", Mean())
 
@@ -135,9 +139,9 @@ class LitAudiocoder(LitSpiking):
         """Measure, and hand spikes and images to the callbacks."""
         return self._measure("val", batch)
 
-    def test_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
+    def test_step(self, batch: SpeechBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
-        return self._measure("test", batch)
+        return self._measure(TESTS[dataloader_idx], batch)
 
     def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
         """Drawn images, ``[B, 1, 28, 28]`` in [0, 1]."""
@@ -160,7 +164,7 @@ class LitAudiocoder(LitSpiking):
         for name, value in (("mse", mse), ("spike_mse", spike_mse), ("nearest_class", nearest_class.float())):
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(value)
-            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse")
+            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)
         return {
             "spikes": {"input": spikes, "hidden": out.hidden, "code": out.spikes, "output": drawn},
             "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),

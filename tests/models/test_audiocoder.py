@@ -146,5 +146,5 @@ def test_averages_that_are_no_numbers_are_named(tmp_path):
     network = ConvACSNN(6, 10, [2], 9)
     network.layers[1][0].norm.running_var[3] = torch.nan
     network.save_pretrained(tmp_path / "net")
-    with pytest.raises(InputError, match="got nan in `layers.1.0.norm.running_var`"):
+    with pytest.raises(InputError, match=r"got nan in `layers.1.0.norm.running_var`"):
         Audiocoder.from_pretrained(tmp_path / "net")
