@@ -9,7 +9,7 @@ from torch import Tensor
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_tensor
-from snn_synth.models.audiocoder import ACSNN
+from snn_synth.models.audiocoder import Audiocoder
 from snn_synth.models.autoencoder import AESNN
 from snn_synth.models.pretrained import Pretrained
 
@@ -44,6 +44,7 @@ class AudioToImage(Pretrained):
         Roy, Panda & Roy 2019, section 4.2 and figure 8.
 
     Example:
+        >>> from snn_synth.models.audiocoder import ACSNN
         >>> a2i = AudioToImage(ACSNN(3900, 64, 196), AESNN(784, 196))
         >>> a2i.synthesize(torch.zeros(2, 39, 100), num_steps=30, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([2, 1, 28, 28])
@@ -51,17 +52,17 @@ class AudioToImage(Pretrained):
 
     def __init__(
         self,
-        audiocoder: ACSNN,
+        audiocoder: Audiocoder,
         autoencoder: AESNN,
         image_shape: Sequence[int] = (1, 28, 28),
         front_end: dict[str, Any] | None = None,
     ) -> None:
         """Put the two together."""
         super().__init__()
-        if audiocoder.sizes[-1] != autoencoder.sizes[1]:
+        if audiocoder.code != autoencoder.sizes[1]:
             raise InputError(
                 f"Expected an audiocoder with {autoencoder.sizes[1]} outputs, one per hidden neuron of the "
-                f"autoencoder, got {audiocoder.sizes[-1]}"
+                f"autoencoder, got {audiocoder.code}"
             )
         if min(image_shape, default=0) < 1 or torch.Size(image_shape).numel() != autoencoder.sizes[-1]:
             raise InputError(f"Expected an image shape of {autoencoder.sizes[-1]} pixels, got {list(image_shape)}")
@@ -108,7 +109,7 @@ class AudioToImage(Pretrained):
         """As :meth:`synthesize`, with the spikes of every stage."""
         spectrograms = as_tensor(spectrograms, "spectrograms")
         flat = spectrograms.flatten(1) if spectrograms.dim() > 1 else spectrograms
-        inputs = self.audiocoder.sizes[0]
+        inputs = self.audiocoder.inputs
         if flat.dim() != 2 or flat.shape[1] != inputs:
             raise InputError(
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"

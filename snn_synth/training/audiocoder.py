@@ -13,11 +13,14 @@ from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.metrics import Mean
-from snn_synth.models import ACSNN, AESNN, AudioToImage
+from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenWordsData
+
+TESTS = "test", "heard"
+"""Names under which the test loaders' measures are logged: unheard voices are the first's, if there are two."""
 
 
 class LitAudiocoder(LitSpiking):
@@ -26,7 +29,8 @@ class LitAudiocoder(LitSpiking):
     Logs ``train/loss``; ``val/mse`` and ``test/mse``, the standardized MSE of the drawn image against the nearest image
     of its digit among those paired (for dataset A there is one; for dataset B this is the paper's test metric);
     ``.../spike_mse``, the same against that image's input spikes; ``.../nearest_class``, the share of drawings whose
-    nearest image is one of their digit.
+    nearest image is one of their digit. Where one speaker is left out, ``test/...`` is of that one's words and
+    ``heard/...``, of a second test loader, of the other speakers'.
 
     Args:
         network: the audiocoder.
@@ -41,18 +45,19 @@ class LitAudiocoder(LitSpiking):
         Roy, Panda & Roy 2019, section 4.2.
 
     Example:
+        >>> from snn_synth.models import ACSNN
         >>> module = LitAudiocoder(ACSNN(3900, 64, 196), hidden_steps=10)
         >>> module.hparams["network"]["init_args"]["hidden"]
         64
     """
 
-    network: ACSNN
+    network: Audiocoder
     batch_kind = SpeechBatch
     fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs"}
 
     def __init__(
         self,
-        network: ACSNN,
+        network: Audiocoder,
         autoencoder: str | None = None,
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
@@ -69,7 +74,7 @@ class LitAudiocoder(LitSpiking):
         self.hidden_steps = hidden_steps
         self.front_end: dict[str, Any] | None = None
         """Configuration of the data's front end, which a WAV file must go through too."""
-        for stage in ("val", "test"):
+        for stage in ("val", *TESTS):
             for name in ("mse", "spike_mse", "nearest_class"):
                 setattr(self, f"{stage}_{name}", Mean())
 
@@ -91,10 +96,10 @@ class LitAudiocoder(LitSpiking):
         """Check that the data fits the network, before anything is trained."""
         data = self.data
         self.front_end = data.front_end.config()
-        if self.network.sizes[0] != data.inputs:
+        if self.network.inputs != data.inputs:
             raise InputError(
                 f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape "
-                f"{list(data.front_end.shape)}, got {self.network.sizes[0]}"
+                f"{list(data.front_end.shape)}, got {self.network.inputs}"
             )
 
     def adopt(self, autoencoder: AESNN) -> None:
@@ -107,11 +112,11 @@ class LitAudiocoder(LitSpiking):
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return AESNN(data.gallery[0].numel(), self.network.sizes[-1])  # untrained: nothing is written
+            return AESNN(data.gallery[0].numel(), self.network.code)  # untrained: nothing is written
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         if self.trainer.is_global_zero:
-            hidden, epochs = self.network.sizes[-1], self.autoencoder_epochs
+            hidden, epochs = self.network.code, self.autoencoder_epochs
             pretrain_autoencoder(data.image_set, folder, hidden=hidden, epochs=epochs, seed=self.seed)
         self.trainer.strategy.barrier("autoencoder")
         return AESNN.from_pretrained(folder)
@@ -134,9 +139,9 @@ class LitAudiocoder(LitSpiking):
         """Measure, and hand spikes and images to the callbacks."""
         return self._measure("val", batch)
 
-    def test_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
+    def test_step(self, batch: SpeechBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
-        return self._measure("test", batch)
+        return self._measure(TESTS[dataloader_idx], batch)
 
     def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
         """Drawn images, ``[B, 1, 28, 28]`` in [0, 1]."""
@@ -159,7 +164,7 @@ class LitAudiocoder(LitSpiking):
         for name, value in (("mse", mse), ("spike_mse", spike_mse), ("nearest_class", nearest_class.float())):
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(value)
-            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse")
+            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)
         return {
             "spikes": {"input": spikes, "hidden": out.hidden, "code": out.spikes, "output": drawn},
             "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),
