@@ -106,6 +106,11 @@ class SpokenDigitsData(DataModule):
         self.batch_size, self.root, self.seed = batch_size, root, seed
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the labels, in their order."""
+        return tuple(map(str, range(10)))
+
+    @property
     def inputs(self) -> int:
         """Values of a spectrogram: the audiocoder's number of inputs."""
         channels, frames = self.front_end.shape
