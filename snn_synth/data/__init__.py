@@ -15,7 +15,7 @@ from snn_synth.data.image_pairs import images_from
 from snn_synth.data.images import ImageDataset, as_pixels
 from snn_synth.data.joined_corpus import JoinedCorpus
 from snn_synth.data.manifest import read_manifest
-from snn_synth.data.mnist import MNIST, FashionMNIST, ImageDataset, MNISTSubset
+from snn_synth.data.mnist import MNIST, FashionMNIST, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
 from snn_synth.data.other_words import WordsFrom
 from snn_synth.data.pairing import (
