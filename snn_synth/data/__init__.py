@@ -1,6 +1,7 @@
 """Data: images, spoken digits, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
 from snn_synth.data.audio import resample, trim_silence
+from snn_synth.data.augmentation import SpectrogramAugmentation
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -29,6 +30,7 @@ __all__ = [
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
+    "SpectrogramAugmentation",
     "SpokenDigits",
     "build_front_end",
     "cache_dir",
