@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
@@ -23,6 +23,7 @@ from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenWordsData
 
+TrainInput = Literal["spikes", "mean"]
 TESTS = "test", "heard"
 """Names under which the test loaders' measures are logged: unheard voices are the first's, if there are two."""
 
@@ -46,6 +47,9 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: of that training.
         hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
         num_steps: T.
+        train_steps: T of the training alone; ``num_steps`` if not given.
+        train_input: ``spikes``; or, under ``bptt``, their ``mean``, a constant current of less noise, for which the
+            first layer's product is computed once instead of T times. Spikes are what is validated and tested.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
@@ -71,12 +75,23 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
         num_steps: int = 30,
+        train_steps: int | None = None,
+        train_input: TrainInput = "spikes",
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
         if hidden_steps < 1:
             raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
+        if train_steps is not None and train_steps < 1:
+            raise InputError(f"Expected `train_steps` to be at least 1, got {train_steps}")
+        if train_input not in get_args(TrainInput):
+            raise InputError(f"Expected `train_input` of {list(get_args(TrainInput))}, got {train_input!r}")
         super().__init__(num_steps=num_steps, **settings)
+        if train_input == "mean" and self.rule == "online":
+            raise InputError(
+                "Expected the training input 'mean' with rule 'bptt', got rule='online', which takes spikes"
+            )
+        self.train_steps, self.train_input = train_steps or num_steps, train_input
         self.network = network
         self.autoencoder: AESNN | None = None
         self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
@@ -163,9 +178,13 @@ class LitAudiocoder(LitSpiking):
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
-        spikes = self.encode(batch.spectrograms, batch.index, self.current_epoch)
+        shown = batch.spectrograms
+        if self.train_input == "mean":
+            spikes = (self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1)
+        else:
+            spikes = self.encode(shown, batch.index, self.current_epoch, self.train_steps)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = repeat_map(unpack(maps, spikes.dtype), self.num_steps).to(spikes.device)
+        targets = repeat_map(unpack(maps, spikes.dtype), self.train_steps).to(spikes.device)
         return self.learn(spikes, targets)
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
