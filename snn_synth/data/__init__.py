@@ -3,6 +3,7 @@
 from snn_synth.data.audio import resample, trim_silence
 from snn_synth.data.audio_folder import AudioFolder
 from snn_synth.data.audiomnist import AudioMNIST
+from snn_synth.data.augmentation import SpectrogramAugmentation
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -50,6 +51,7 @@ __all__ = [
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
+    "SpectrogramAugmentation",
     "SpeechCommands",
     "SpokenDigits",
     "SpokenWords",

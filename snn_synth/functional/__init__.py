@@ -3,6 +3,7 @@
 from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import (
+    keyed_uniform,
     latency_encode,
     poisson_encode,
     sample_keys,
@@ -58,6 +59,7 @@ __all__ = [
     "gallery_mse",
     "homeostatic_loss",
     "if_spike_times",
+    "keyed_uniform",
     "label_probabilities",
     "lambert_w0",
     "latency_encode",
