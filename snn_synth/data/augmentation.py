@@ -94,7 +94,8 @@ class SpectrogramAugmentation:
         pictures = torch.where(noisy, noise, pictures)
         pictures = pictures * _mask(pictures.shape[1], unit[:, 14], k * MASK_BANDS * unit[:, 15])[:, :, None]
         pictures = pictures * _mask(pictures.shape[2], unit[:, 16], k * MASK_FRAMES * unit[:, 17])[:, None, :]
-        return (pictures + 1 - pictures.amax((1, 2), keepdim=True)).clamp(0, 1)
+        above = pictures.amax((1, 2), keepdim=True) - 1
+        return (pictures - torch.where(above > -1, above, 0)).clamp(0, 1)  # silence stays silent
 
 
 def _warp(pictures: Tensor, amounts: Tensor) -> Tensor:
@@ -105,7 +106,8 @@ def _warp(pictures: Tensor, amounts: Tensor) -> Tensor:
     time = time + BEND * bend * torch.sin(torch.pi * time)
     time = EDGE * start + (1 + EDGE * (end - start)) * time
     frequency = (1 + STRETCH * stretch) * frequency + SHIFT / 2 * shift
-    rows, columns = torch.broadcast_tensors(frequency[:, :, None], time[:, None, :])
+    shape = -1, pictures.shape[1], pictures.shape[2]
+    rows, columns = frequency[:, :, None].expand(shape), time[:, None, :].expand(shape)
     grid = 2 * torch.stack([columns, rows], -1) - 1
     warped: Tensor = F.grid_sample(pictures[:, None], grid, padding_mode="zeros", align_corners=True)[:, 0]
     return warped
