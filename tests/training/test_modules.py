@@ -528,6 +528,46 @@ def test_training_alone_varies_the_spectrograms_by_seed_epoch_and_sample(tmp_pat
         LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
 
 
+def test_training_on_the_mean_of_the_spikes_is_a_constant_current(tmp_path, speech, saved_autoencoder):
+    """The same weights as on those values at each step, though the first product is computed once; tests see spikes."""
+    data, record = speech(), Record()
+    module = audiocoder(saved_autoencoder, train_input="mean", train_steps=5, max_rate=0.5, loss="rate", seed=5)
+    before = copy.deepcopy(module.network)
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
+    _, inputs, targets, batch = record.learned[0]
+    assert inputs.shape == (5, len(batch.index), 80)
+    for step in inputs:
+        torch.testing.assert_close(step, 0.5 * batch.spectrograms.flatten(1))
+    slow = before(inputs.contiguous())
+    rate_loss(slow.spikes, targets).backward()
+    expected = [weight.grad.clone() for weight in before.parameters()]
+    before.zero_grad()
+    once = before(inputs)
+    assert torch.equal(once.spikes, slow.spikes)
+    rate_loss(once.spikes, targets).backward()
+    for weight, gradient in zip(before.parameters(), expected, strict=True):
+        torch.testing.assert_close(weight.grad, gradient, rtol=1e-4, atol=1e-6)
+    for _, outputs, heard in record.validated:
+        spikes = encoded(0.5 * heard.spectrograms, 8, 5, HELD_OUT, heard.index)
+        np.testing.assert_array_equal(outputs["spikes"]["input"].numpy(), spikes)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"train_steps": 0}, "Expected `train_steps` to be at least 1, got 0"),
+        ({"train_input": "sum"}, r"Expected `train_input` of \['spikes', 'mean'\], got 'sum'"),
+        (
+            {"train_input": "mean", "rule": "online"},
+            "Expected the training input 'mean' with rule 'bptt', got rule='on",
+        ),
+    ],
+)
+def test_wrong_settings_of_the_training_input(setting, sentence):
+    with pytest.raises(InputError, match=sentence):
+        LitAudiocoder(ACSNN(80, 24, 16), **setting)
+
+
 def test_batch_norm_averages_in_training_and_keeps_still_else(tmp_path, speech, saved_autoencoder):
     torch.manual_seed(2)
     network = ConvACSNN(8, 10, [4], 16)
