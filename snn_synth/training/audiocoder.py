@@ -48,6 +48,9 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: of that training.
         hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
         num_steps: T.
+        train_steps: T of the training, if it is to be another.
+        direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
+            product is done once, instead of on Poisson spikes; what is measured and drawn has spikes all the same.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
@@ -74,17 +77,21 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
         num_steps: int = 30,
+        train_steps: int | None = None,
+        direct: bool = False,
         augmentation: SpectrogramAugmentation | None = None,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
-        if hidden_steps < 1:
-            raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
+        for name, steps in (("hidden_steps", hidden_steps), ("train_steps", train_steps)):
+            if steps is not None and steps < 1:
+                raise InputError(f"Expected `{name}` to be at least 1, got {steps}")
         super().__init__(num_steps=num_steps, **settings)
         self.network = network
         self.autoencoder: AESNN | None = None
         self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
-        self.hidden_steps, self.augmentation = hidden_steps, augmentation
+        self.hidden_steps, self.train_steps = hidden_steps, train_steps or num_steps
+        self.direct, self.augmentation = direct, augmentation
         self.front_end: dict[str, Any] | None = None
         """Configuration of the data's front end, which a WAV file must go through too."""
         self.labels: tuple[str, ...] | None = None
@@ -169,10 +176,11 @@ class LitAudiocoder(LitSpiking):
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
         shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
-        spikes = self.encode(shown, batch.index, self.current_epoch)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = repeat_map(unpack(maps, spikes.dtype), self.num_steps).to(spikes.device)
-        return self.learn(spikes, targets)
+        targets = repeat_map(unpack(maps, shown.dtype), self.train_steps).to(shown.device)
+        if self.direct:
+            return self.learn((self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1), targets)
+        return self.learn(self.encode(shown, batch.index, self.current_epoch, self.train_steps), targets)
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""

@@ -528,6 +528,20 @@ def test_training_alone_varies_the_spectrograms_by_seed_epoch_and_sample(tmp_pat
         LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_training_may_have_fewer_steps_and_the_values_as_a_constant_input(tmp_path, speech, saved_autoencoder, direct):
+    data, record = speech(), Record()
+    module = audiocoder(saved_autoencoder, train_steps=5, direct=direct, max_rate=0.5, seed=5)
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
+    _, shown, targets, batch = record.learned[0]
+    keys = sample_keys(5, 0, batch.index)
+    spikes = poisson_encode(batch.spectrograms.flatten(1), 5, 0.5, keys=keys)
+    assert torch.equal(shown, 0.5 * batch.spectrograms.flatten(1).expand(5, -1, -1) if direct else spikes)
+    assert len(targets) == 5
+    assert record.validated[0][1]["spikes"]["input"].shape[0] == 8
+    assert set(record.validated[0][1]["spikes"]["input"].unique().tolist()) == {0.0, 1.0}
+
+
 def test_batch_norm_averages_in_training_and_keeps_still_else(tmp_path, speech, saved_autoencoder):
     torch.manual_seed(2)
     network = ConvACSNN(8, 10, [4], 16)
