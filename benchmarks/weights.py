@@ -15,7 +15,7 @@ from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 from snn_synth.experiments.reproduce.trials import NETWORK, RESULT, Trial
 from snn_synth.files import atomic_write
-from snn_synth.models import ACSNN, AESNN, AudioToImage
+from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.models.pretrained import Pretrained
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "snn_synth" / "models" / "weights"
@@ -110,7 +110,7 @@ def network(trial: Trial, trials: Path) -> Pretrained:
         return Pretrained.from_pretrained(folder)
     below = trials / trial.autoencoder.key(SEED) / NETWORK
     front_end = trial.data(None, SEED).front_end.config()
-    return AudioToImage(ACSNN.from_pretrained(folder), AESNN.from_pretrained(below), front_end=front_end)
+    return AudioToImage(Audiocoder.from_pretrained(folder), AESNN.from_pretrained(below), front_end=front_end)
 
 
 def measured(trial: Trial, trials: Path, model: Pretrained) -> dict[str, float]:

@@ -5,11 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 from snn_synth.functional.inputs import as_values
 from snn_synth.functional.metrics import firing_rate, spike_mse, standardized_mse, synaptic_operations
+from snn_synth.functional.recognition import fit_temperature
 
-__all__ = ["Mean", "SpikeMSE", "StandardizedMSE", "firing_rate", "synaptic_operations"]
+__all__ = ["Mean", "SpikeMSE", "StandardizedMSE", "Temperature", "firing_rate", "synaptic_operations"]
 
 
 class Mean(Metric):
@@ -95,3 +97,40 @@ class SpikeMSE(StandardizedMSE):
     def update(self, output_spikes: Tensor, input_spikes: Tensor) -> None:  # type: ignore[override]
         """Add a batch."""
         Mean.update(self, spike_mse(output_spikes, input_spikes))
+
+
+class Temperature(Metric):
+    """The temperature at which recognition is right as often as it says, of all words so far.
+
+    Shape:
+        ``update(errors, labels)``: ``[B, L]``, the standardized MSE against each label's image, and ``[B]``.
+
+    Source:
+        :func:`snn_synth.functional.fit_temperature`.
+
+    Example:
+        >>> metric = Temperature()
+        >>> metric.update(torch.tensor([[0.2, 0.4], [0.2, 0.4]]), torch.tensor([0, 0]))
+        >>> metric.update(torch.tensor([[0.4, 0.2], [0.3, 0.5]]), torch.tensor([1, 1]))
+        >>> print(f"{metric.compute():.3f}")
+        0.289
+    """
+
+    full_state_update = False
+    errors: list[Tensor]
+    labels: list[Tensor]
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Start from no words; ``kwargs`` go to ``torchmetrics.Metric``."""
+        super().__init__(**kwargs)
+        self.add_state("errors", [], dist_reduce_fx="cat")
+        self.add_state("labels", [], dist_reduce_fx="cat")
+
+    def update(self, errors: Tensor, labels: Tensor) -> None:
+        """Add a batch."""
+        self.errors.append(errors)
+        self.labels.append(labels)
+
+    def compute(self) -> Tensor:
+        """The temperature of maximum likelihood."""
+        return fit_temperature(dim_zero_cat(self.errors), dim_zero_cat(self.labels))

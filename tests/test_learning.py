@@ -10,7 +10,7 @@ from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import membrane_loss
 from snn_synth.learning import bptt_loss, bptt_step, online_step
-from snn_synth.models import AESNN, SpikingStack
+from snn_synth.models import AESNN, ConvACSNN, SpikingStack
 from snn_synth.neurons import SigmoidLeaky
 from tests.processes import exit_codes, free_port
 from tests.stored_traces import online, spikes_of, surrogate
@@ -171,6 +171,31 @@ def test_online_gradients_of_a_convolution_equal_stored_traces():
     assert 0.05 < np.mean([spikes_of(step[0], 1.0) for step in membranes]) < 0.9
     for (ours,), (theirs,) in zip(recorder.gradients, gradients, strict=True):
         np.testing.assert_allclose(ours, np.einsum("mn,mnoikl->oikl", theirs, jacobian), atol=1e-9)
+
+
+def test_online_gradients_of_a_convolutional_audiocoder_equal_stored_traces():
+    torch.manual_seed(0)
+    net = ConvACSNN(5, 8, [2, 3], 6, norm=False).double()
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(7)
+    operators = [operator for operator, _ in net.layers]
+    spikes, targets = _spikes(12, 3, 40, seed=1), _spikes(12, 3, 6, seed=2)
+    recorder = Recorder(net.parameters())
+    online_step(net, spikes, targets, recorder)
+
+    def dense(operator, weight):
+        units = torch.eye(operator.in_features, dtype=torch.float64)
+        return torch.func.functional_call(operator, {"weight": weight}, (units,)).T
+
+    weights = [operator.weight.detach() for operator in operators]
+    matrices = [dense(operator, weight) for operator, weight in zip(operators, weights, strict=True)]
+    gradients, _, membranes, _ = online([m.numpy() for m in matrices], spikes.numpy(), targets.numpy())
+    assert all(0.05 < np.mean([spikes_of(step[layer], 1.0) for step in membranes]) < 0.9 for layer in range(3))
+    for ours, theirs in zip(recorder.gradients, gradients, strict=True):
+        for operator, weight, a, b in zip(operators, weights, ours, theirs, strict=True):
+            _, pullback = torch.func.vjp(lambda w, operator=operator: dense(operator, w), weight)
+            np.testing.assert_allclose(a, pullback(torch.from_numpy(b))[0].numpy(), atol=1e-9)
 
 
 class _Sparse(nn.Linear):

@@ -69,7 +69,7 @@ def load(name: str) -> Source:
                 "save AudioToImage(audiocoder, autoencoder, front_end=...)"
             )
         return Source(model)
-    module = load_checkpoint(LitAudiocoder, name)
+    module = load_checkpoint(LitAudiocoder, name).eval()
     return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed)
 
 
@@ -111,7 +111,7 @@ def read_spectrograms(model: AudioToImage, files: list[Path]) -> list[Tensor]:
 
 def draw(source: Source, spectrogram: Tensor) -> Synthesis:
     """Every stage from a spectrogram to its image, the same whatever other files are drawn."""
-    neurons = sum(source.model.audiocoder.sizes) + sum(source.model.autoencoder.sizes[1:])
+    neurons = source.model.audiocoder.inputs + source.model.audiocoder.neurons + sum(source.model.autoencoder.sizes[1:])
     rate = float(spectrogram.sum()) * source.max_rate  # spikes that are expected in a time step
     most = min(LONGEST, MOST // neurons, int(DASHES / max(1.0, rate)))
     if source.num_steps > most:

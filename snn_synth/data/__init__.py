@@ -1,6 +1,9 @@
 """Data: images, spoken words, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
 from snn_synth.data.audio import resample, trim_silence
+from snn_synth.data.audio_folder import AudioFolder
+from snn_synth.data.audiomnist import AudioMNIST
+from snn_synth.data.augmentation import SpectrogramAugmentation
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -12,8 +15,10 @@ from snn_synth.data.image_folder import ImageFolder
 from snn_synth.data.image_pairs import images_from
 from snn_synth.data.images import ImageDataset, as_pixels
 from snn_synth.data.joined_corpus import JoinedCorpus
+from snn_synth.data.manifest import read_manifest
 from snn_synth.data.mnist import MNIST, FashionMNIST, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
+from snn_synth.data.other_words import WordsFrom
 from snn_synth.data.pairing import (
     as_words,
     class_mean_images,
@@ -23,6 +28,7 @@ from snn_synth.data.pairing import (
 )
 from snn_synth.data.root import cache_dir, data_root
 from snn_synth.data.sound_files import read_audio
+from snn_synth.data.speech_commands import SpeechCommands
 from snn_synth.data.splits import leave_one_speaker_out, random_split, split_by_speaker
 from snn_synth.data.spoken_digits import DIGIT_WORDS, SpokenDigits
 from snn_synth.data.spoken_words import SpokenWords
@@ -34,6 +40,8 @@ __all__ = [
     "MNIST",
     "MNISTDVS",
     "TI46",
+    "AudioFolder",
+    "AudioMNIST",
     "EspeakDigits",
     "FashionMNIST",
     "FrontEnd",
@@ -43,8 +51,11 @@ __all__ = [
     "LyonCochleagram",
     "MNISTSubset",
     "MelSpectrogram",
+    "SpectrogramAugmentation",
+    "SpeechCommands",
     "SpokenDigits",
     "SpokenWords",
+    "WordsFrom",
     "as_pixels",
     "as_words",
     "build_front_end",
@@ -64,6 +75,7 @@ __all__ = [
     "read_audio",
     "read_events",
     "read_image",
+    "read_manifest",
     "resample",
     "spectrograms",
     "split_by_speaker",

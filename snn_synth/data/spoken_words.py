@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -100,7 +102,7 @@ class Recordings(SpokenWords):
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and bytes of the files, in order."""
-        return files_sha256((file.relative_to(self.folder).as_posix(), file) for file in self.files)
+        return files_sha256((Path(os.path.relpath(file, self.folder)).as_posix(), file) for file in self.files)
 
 
 def count_takes(keys: Sequence[tuple[str, int]]) -> list[int]:
@@ -116,6 +118,22 @@ def count_takes(keys: Sequence[tuple[str, int]]) -> list[int]:
         takes.append(seen[key])
         seen[key] += 1
     return takes
+
+
+def readable(files: Iterable[Path]) -> set[Path]:
+    """Those of some sound files that can be read and are not silent; a warning counts the others."""
+    kept: set[Path] = set()
+    errors: list[InputError] = []
+    for file in files:
+        try:
+            read_audio(file)
+        except InputError as error:
+            errors.append(error)
+        else:
+            kept.add(file)
+    if errors:
+        warnings.warn(f"{len(errors)} files were left out, the first: {errors[0]}", stacklevel=3)
+    return kept
 
 
 def files_sha256(files: Iterable[tuple[str, Path]]) -> str:

@@ -3,6 +3,7 @@
 from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import (
+    keyed_uniform,
     latency_encode,
     poisson_encode,
     sample_keys,
@@ -32,6 +33,7 @@ from snn_synth.functional.metrics import (
     synaptic_operations,
 )
 from snn_synth.functional.rate_code import rbf_mmd, sampled_spikes
+from snn_synth.functional.recognition import fit_temperature, label_probabilities
 from snn_synth.functional.srm import (
     bernoulli_information,
     bernoulli_log_prob,
@@ -52,10 +54,13 @@ __all__ = [
     "best_of_class",
     "causal_filter",
     "firing_rate",
+    "fit_temperature",
     "frechet_distance",
     "gallery_mse",
     "homeostatic_loss",
     "if_spike_times",
+    "keyed_uniform",
+    "label_probabilities",
     "lambert_w0",
     "latency_encode",
     "lif_scan",

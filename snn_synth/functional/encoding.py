@@ -58,6 +58,31 @@ def sample_keys(*parts: int | Tensor) -> Tensor:
     return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
 
 
+def keyed_uniform(keys: Tensor, count: int) -> Tensor:
+    r"""Uniform random numbers in [0, 1), ``count`` for each key: a hash of (key, position), so no state is kept.
+
+    Args:
+        keys: int64, see :func:`sample_keys`.
+        count: numbers for each key.
+
+    Shape:
+        ``[B]`` to float32 ``[B, count]``.
+
+    Example:
+        >>> a, b = keyed_uniform(sample_keys(0, torch.arange(2)), 3), keyed_uniform(sample_keys(0, 1), 3)
+        >>> a.shape, bool((a[1] == b[0]).all())
+        (torch.Size([2, 3]), True)
+    """
+    return _shift(_hash32(_stream(keys, count)), 32 - UNIFORM_BITS).to(torch.float32) / (1 << UNIFORM_BITS)
+
+
+def _stream(keys: Tensor, count: int) -> Tensor:
+    """An int32 for each (key, position), ``[B, count]``."""
+    position = torch.arange(count, dtype=torch.int32, device=keys.device)
+    low, high = (keys & 0xFFFFFFFF).to(torch.int32), (keys >> 32).to(torch.int32)
+    return _hash32(_hash32(position + low[:, None]) ^ high[:, None])
+
+
 def unit_interval(x: Tensor, num_steps: int = 1) -> Tensor:
     """Values in [0, 1]: those that overshoot by rounding are clamped, others refused.
 
@@ -156,9 +181,7 @@ def poisson_inputs(
 
 def poisson_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float) -> Tensor:
     """Spikes ``[T, B, P]`` of values ``[B, P]``: one where the upper 24 bits of a hash are below the value's share."""
-    position = torch.arange(values.shape[1], dtype=torch.int32, device=values.device)
-    low, high = (keys & 0xFFFFFFFF).to(torch.int32), (keys >> 32).to(torch.int32)
-    stream = _hash32(_hash32(position + low[:, None]) ^ high[:, None])
+    stream = _stream(keys, values.shape[1])
     wide = torch.promote_types(values.dtype, torch.float32)
     limit = values.to(wide) * max_rate * (1 << UNIFORM_BITS)
     spikes = torch.empty((num_steps, *values.shape), dtype=values.dtype, device=values.device)

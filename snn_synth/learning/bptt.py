@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
 from snn_synth.learning.finite import check_forward, readable
-from snn_synth.learning.layers import Layers, check_steps, layers_of
+from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of
 
 
 def bptt_loss(
@@ -44,7 +44,7 @@ def bptt_loss(
     Raises:
         InputError: if the shapes do not fit the model or each other, if the output neurons do not hold V before its
             reset (``reset_delay=False``) or fire by other rules (``inhibition``), or if a weight, the input, a membrane
-            or the loss is NaN or infinite.
+            or the loss is NaN or infinite; or for chunks of a network with batch norm.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-8; backpropagation through time instead of eq. 9-17.
@@ -119,6 +119,11 @@ def _chunked_loss(
         raise InputError(
             f"Expected a `chunk` of at least 1 and a network that is not inside DistributedDataParallel (Lightning's "
             f"DDP will do), got {chunk} and {type(model).__name__}"
+        )
+    if any(operator.training and batch_normed(operator) for operator, _ in layers):
+        raise InputError(
+            "Expected no `chunk` for a network with batch norm, whose statistics are those of all time steps, "
+            f"got {chunk}: give norm=False"
         )
 
     def run(part: Tensor, target: Tensor, *membranes: Tensor | None) -> tuple[Tensor, ...]:

@@ -53,8 +53,9 @@ def check_forward(model: nn.Module, spikes: Tensor, targets: Tensor, hidden: Seq
 
 
 def check_weights(model: nn.Module) -> None:
-    """Raise InputError if a weight is NaN or infinite, and name it."""
-    _check("weights, got {} in", dict(model.named_parameters()))
+    """Raise InputError if a weight is NaN or infinite, or what batch norm has averaged, and name it."""
+    averages = {name: x for name, x in model.named_buffers() if name.endswith((".running_mean", ".running_var"))}
+    _check("weights, got {} in", dict(model.named_parameters()) | averages)
 
 
 def check_update(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

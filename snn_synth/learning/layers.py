@@ -3,6 +3,7 @@
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.errors import InputError
@@ -47,3 +48,8 @@ def check_steps(layers: Layers, spikes: Tensor, targets: Tensor) -> tuple[Tensor
             f"and {list(targets.shape)}"
         )
     return spikes, targets
+
+
+def batch_normed(operator: nn.Module) -> bool:
+    """Whether there is batch norm in it, whose statistics are those of all time steps."""
+    return any(isinstance(module, _BatchNorm) for module in operator.modules())

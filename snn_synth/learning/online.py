@@ -12,7 +12,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import Trace, traced_current
 from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.learning.finite import check_forward, readable
-from snn_synth.learning.layers import Layers, check_steps, layers_of
+from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import SpikeLinear
 
@@ -55,9 +55,9 @@ def online_step(
         The mean of the T losses, detached.
 
     Raises:
-        InputError: if the shapes do not fit; for what the rule is not made for: a learned leak or threshold, a bias, a
-            leak for each neuron, and options of ``snn.Leaky`` that change a step; or if a weight, the input, a membrane
-            or the loss is NaN or infinite, before the update that would spread it.
+        InputError: if the shapes do not fit; for what the rule is not made for: a learned leak or threshold, a bias,
+            batch norm, a leak for each neuron, and options of ``snn.Leaky`` that change a step; or if a weight, the
+            input, a membrane or the loss is NaN or infinite, before the update that would spread it.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-17 and the paragraph after them.
@@ -99,6 +99,11 @@ def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:
     if any(p.requires_grad for p in neuron.parameters()):
         raise InputError(
             "Expected neurons with a fixed leak and threshold for the online rule, got learned ones: use bptt_loss"
+        )
+    if batch_normed(operator):
+        raise InputError(
+            "Expected linear operators for the online rule, got batch norm, which looks at all time steps at once: "
+            "give norm=False, or use bptt_loss"
         )
     options = "init_hidden", "state_quant", "surrogate_disable"
     wrong = [f"{name}={getattr(neuron, name)}" for name in options if getattr(neuron, name)]

@@ -1,6 +1,6 @@
 """The models: plain ``nn.Module`` classes."""
 
-from snn_synth.models.audiocoder import ACANN, ACSNN
+from snn_synth.models.audiocoder import ACANN, ACSNN, Audiocoder, ConvACSNN
 from snn_synth.models.autoencoder import AEANN, AESNN
 from snn_synth.models.classifier import ImageClassifier
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
@@ -21,6 +21,8 @@ __all__ = [
     "AESNN",
     "ESVAE",
     "AudioToImage",
+    "Audiocoder",
+    "ConvACSNN",
     "ESVAEOutput",
     "FirstSpikeClassifier",
     "FirstSpikeOutput",

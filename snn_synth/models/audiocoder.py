@@ -1,14 +1,39 @@
-"""AC-SNN: the spiking audiocoder, and its conventional counterpart AC-ANN."""
+"""Audiocoders: a spectrogram's spikes to the hidden spike map of an image; and the conventional counterpart."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Self
 
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.models.pretrained import Pretrained
-from snn_synth.models.stack import SpikingStack
+from snn_synth.models.stack import SpikingStack, StackOutput, folded, layer, run_layers
+from snn_synth.neurons import SigmoidLeaky
+from snn_synth.synapses import SpikeConv2d, SpikeLinear
 
 
-class ACSNN(SpikingStack):
-    """Spiking audiocoder: a spectrogram's spikes to the hidden spike map of an image.
+class Audiocoder(Pretrained, ABC):
+    """Interface of the spiking audiocoders, for :class:`AudioToImage` and ``LitAudiocoder``.
+
+    To be trained by :mod:`snn_synth.learning`, one has ``.layers`` besides.
+    """
+
+    inputs: int
+    """Values of a spectrogram."""
+    code: int
+    """Neurons of the output, one for each hidden neuron of the autoencoder."""
+    neurons: int
+    """Of all layers together."""
+
+    @abstractmethod
+    def forward(self, spikes: Tensor) -> StackOutput:
+        """Run all time steps of a spectrogram's spikes ``[T, B, inputs]`` from rest."""
+
+
+class ACSNN(SpikingStack, Audiocoder):
+    """Spiking audiocoder of fully connected layers, the paper's.
 
     Args:
         inputs: values of the spectrogram; 39 x 1500 in the paper.
@@ -17,6 +42,8 @@ class ACSNN(SpikingStack):
         alpha: leak.
         threshold: firing threshold.
         slope: steepness of the surrogate's sigmoid.
+        norm: batch norm on the currents, which the paper has not; see :class:`SpikingStack`.
+        bias: a constant current into each neuron.
 
     Shape:
         ``[T, B, inputs]`` to ``out.spikes``, ``out.membrane`` ``[T, B, code]`` and ``out.hidden`` ``[T, B, hidden]``.
@@ -38,9 +65,82 @@ class ACSNN(SpikingStack):
         alpha: float = 0.1,
         threshold: float = 1.0,
         slope: float = 1.0,
+        norm: bool = False,
+        bias: bool = False,
     ) -> None:
         """Make the two layers."""
-        super().__init__([inputs, hidden, code], alpha, threshold, slope)
+        super().__init__([inputs, hidden, code], alpha, threshold, slope, norm, bias)
+        self.inputs, self.code, self.neurons = inputs, code, hidden + code
+
+
+class ConvACSNN(Audiocoder):
+    """Spiking audiocoder of convolutions over channels and time, which find a word wherever it lies.
+
+    A convolution of 5 x 7, stride 2 x 4, others of 3 x 3, stride 2 x 2, and a fully connected layer; by default
+    0.47 million weights.
+
+    Args:
+        channels: rows of the spectrogram.
+        frames: its columns.
+        widths: feature maps of each convolution.
+        code: neurons of the autoencoder's hidden layer.
+        alpha: leak.
+        threshold: firing threshold.
+        slope: steepness of the surrogate's sigmoid.
+        norm: batch norm on the currents of each layer, see :class:`SpikingStack`.
+        bias: a constant current into each neuron.
+
+    Shape:
+        ``[T, B, channels * frames]`` to a :class:`StackOutput` with ``[T, B, code]``; each hidden layer flat.
+
+    Raises:
+        InputError: for sizes below 1, both ``norm`` and ``bias``, or spikes of a wrong shape.
+
+    Example:
+        >>> import torch
+        >>> net = ConvACSNN(widths=[4, 8], code=196)
+        >>> out = net(torch.zeros(15, 2, 3900))
+        >>> out.spikes.shape, out.hidden.shape
+        (torch.Size([15, 2, 196]), torch.Size([15, 2, 1040]))
+    """
+
+    def __init__(
+        self,
+        channels: int = 39,
+        frames: int = 100,
+        widths: Sequence[int] = (20, 40, 64),
+        code: int = 196,
+        alpha: float = 0.1,
+        threshold: float = 1.0,
+        slope: float = 1.0,
+        norm: bool = True,
+        bias: bool = False,
+    ) -> None:
+        """Make the layers with PyTorch's default initialisation."""
+        if min(channels, frames, code, len(widths), *widths) < 1:
+            raise InputError(
+                "Expected `channels`, `frames`, `code` and at least one of `widths` to be at least 1, "
+                f"got {channels}, {frames}, {code} and {list(widths)}"
+            )
+        super().__init__()
+        operators: list[SpikeConv2d | SpikeLinear] = []
+        size, kernel, stride = (channels, frames), (5, 7), (2, 4)
+        for before, after in pairwise([1, *widths]):
+            operators.append(convolution := SpikeConv2d(size, before, after, kernel, stride, bias))
+            size, kernel, stride = convolution.out_size, (3, 3), (2, 2)
+        operators.append(SpikeLinear(operators[-1].out_features, code, bias))
+        self.layers = nn.ModuleList(layer(one, SigmoidLeaky(alpha, threshold, slope), norm) for one in operators)
+        self.inputs, self.code = channels * frames, code
+        self.neurons = sum(operator.out_features for operator in operators)
+
+    def forward(self, spikes: Tensor) -> StackOutput:
+        """Run all time steps from rest."""
+        return run_layers(self.layers, spikes, self.inputs)
+
+    def folded(self) -> Self:
+        """The same network in evaluation, with a bias current instead of batch norm."""
+        result: Self = folded(self)
+        return result
 
 
 class ACANN(Pretrained):

@@ -1,6 +1,7 @@
 """Saving a model as a folder (safetensors and config.json) and loading it again."""
 
 import contextlib
+import inspect
 import json
 import math
 import os
@@ -80,7 +81,8 @@ class Pretrained(nn.Module):
         known = {kind.__name__: kind for kind in (*subclasses(Pretrained), *subclasses(cls), cls)}
         name, arguments = _parts(description)
         if name not in known or known[name] is Pretrained:
-            names = sorted({kind.__name__ for kind in (*subclasses(cls), cls)} - {"Pretrained"})
+            buildable = {kind.__name__ for kind in (*subclasses(cls), cls) if not inspect.isabstract(kind)}
+            names = sorted(buildable - {"Pretrained"})
             raise InputError(f"Expected the description of one of {names}, got {reprlib.repr(description)}")
         if not issubclass(known[name], cls):
             raise InputError(f"Expected a saved {cls.__name__}, got a {name}")

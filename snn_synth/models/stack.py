@@ -1,18 +1,20 @@
 """Fully connected spiking layers on top of each other."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from torch import Tensor, nn
 from torch.utils._pytree import register_pytree_node
 
+from snn_synth.construction import construct
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
-from snn_synth.synapses import SpikeLinear
+from snn_synth.synapses import BatchNormed, SpikeConv2d, SpikeLinear
 
 
 @dataclass(eq=False)
@@ -74,8 +76,52 @@ def _output_of(tensors: Iterable[Any], _: None) -> StackOutput:
 register_pytree_node(StackOutput, _tensors_of, _output_of, serialized_type_name="snn_synth.StackOutput")
 
 
+def layer(operator: SpikeLinear | SpikeConv2d, neuron: SigmoidLeaky, norm: bool) -> nn.ModuleList:
+    """A pair of an operator, with batch norm if there is to be any, and its neurons.
+
+    Raises:
+        InputError: for an operator with a bias under batch norm, which has a shift of its own.
+    """
+    if norm and operator.bias is not None:
+        raise InputError("Expected `norm` or `bias`, got both: batch norm shifts the currents itself")
+    return nn.ModuleList([BatchNormed(operator) if norm else operator, neuron])
+
+
+def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutput:
+    """Run layers, pairs of an operator and its neurons, over all time steps, from rest.
+
+    Raises:
+        InputError: unless the spikes are ``[T, B, inputs]``.
+    """
+    *before, (operator, output_neuron) = layers
+    first = before[0][0] if before else operator
+    spikes = as_values(spikes, next(first.parameters(), None), "spikes")
+    if spikes.dim() != 3 or spikes.shape[-1] != inputs or len(spikes) == 0:
+        raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)} (T >= 1)")
+    hidden_spikes, hidden_membranes = [], []
+    for hidden_operator, neuron in before:
+        spikes, membranes = neuron.scan(hidden_operator(spikes))  # the product for all time steps at once
+        hidden_spikes.append(spikes)
+        if membranes.requires_grad:
+            hidden_membranes.append(membranes)
+    currents = operator(spikes)
+    fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
+    ran = None if fused else output_neuron.scan(currents)
+    return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))
+
+
+def folded(network: Any) -> Any:
+    """A copy in evaluation of a network with ``.layers``, each batch norm folded into weights and a bias current."""
+    if not network.config.get("norm"):
+        return copy.deepcopy(network).eval()
+    plain = construct(type(network), network.config | {"norm": False, "bias": True}).to(next(network.parameters()))
+    for (operator, _), (normed, _) in zip(plain.layers, network.layers, strict=True):
+        operator.load_state_dict(normed.folded().state_dict())
+    return plain.eval()
+
+
 class SpikingStack(Pretrained):
-    r"""Fully connected layers of :class:`~snn_synth.neurons.SigmoidLeaky` neurons, without biases.
+    r"""Fully connected layers of :class:`~snn_synth.neurons.SigmoidLeaky` neurons.
 
     .. math:: Z_l[t] = W_l A_{l-1}[t], \qquad A_0[t] = X[t]
 
@@ -84,12 +130,15 @@ class SpikingStack(Pretrained):
         alpha: leak.
         threshold: firing threshold.
         slope: steepness of the surrogate's sigmoid.
+        norm: batch norm on the currents Z of each layer (:class:`~snn_synth.synapses.BatchNormed`); for backpropagation
+            through time, as it looks at all time steps at once.
+        bias: a constant current into each neuron, such as batch norm leaves when it is folded.
 
     Shape:
         ``[T, B, sizes[0]]`` to a :class:`StackOutput` with ``[T, B, sizes[-1]]``.
 
     Raises:
-        InputError: for fewer than two sizes, sizes below 1, or spikes of a wrong shape.
+        InputError: for fewer than two sizes, sizes below 1, both ``norm`` and ``bias``, or spikes of a wrong shape.
 
     Source:
         Roy, Panda & Roy 2019, section 3.2.
@@ -102,7 +151,15 @@ class SpikingStack(Pretrained):
         (torch.Size([5, 1, 2]), torch.Size([5, 1, 3]), torch.Size([5, 1, 2]))
     """
 
-    def __init__(self, sizes: Sequence[int], alpha: float = 0.1, threshold: float = 1.0, slope: float = 1.0) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        alpha: float = 0.1,
+        threshold: float = 1.0,
+        slope: float = 1.0,
+        norm: bool = False,
+        bias: bool = False,
+    ) -> None:
         """Make the layers with PyTorch's default initialisation."""
         if len(sizes) < 2 or min(sizes) < 1:
             raise InputError(
@@ -111,7 +168,7 @@ class SpikingStack(Pretrained):
         super().__init__()
         self.sizes = list(sizes)
         self.layers = nn.ModuleList(
-            nn.ModuleList([SpikeLinear(n, m), SigmoidLeaky(alpha, threshold, slope)]) for n, m in pairwise(sizes)
+            layer(SpikeLinear(n, m, bias), SigmoidLeaky(alpha, threshold, slope), norm) for n, m in pairwise(sizes)
         )
 
     def forward(self, spikes: Tensor) -> StackOutput:
@@ -120,19 +177,9 @@ class SpikingStack(Pretrained):
 
     def run(self, spikes: Tensor, first: int = 0, last: int | None = None) -> StackOutput:
         """Run the layers ``first`` to ``last`` (exclusive) alone over all time steps, from rest."""
-        expected = self.sizes[first]
-        layers: Any = list(self.layers)
-        spikes = as_values(spikes, next(layers[first][0].parameters(), None), "spikes")
-        if spikes.dim() != 3 or spikes.shape[-1] != expected or len(spikes) == 0:
-            raise InputError(f"Expected spikes of shape [T, B, {expected}], got {list(spikes.shape)} (T >= 1)")
-        hidden_spikes, hidden_membranes = [], []
-        *before, (operator, output_neuron) = layers[first:last]
-        for hidden_operator, neuron in before:
-            spikes, membranes = neuron.scan(hidden_operator(spikes))  # the product for all time steps at once
-            hidden_spikes.append(spikes)
-            if membranes.requires_grad:
-                hidden_membranes.append(membranes)
-        currents = operator(spikes)
-        fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
-        ran = None if fused else output_neuron.scan(currents)
-        return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))
+        return run_layers(list(self.layers)[first:last], spikes, self.sizes[first])
+
+    def folded(self) -> Self:
+        """The same network in evaluation, with a bias current instead of batch norm."""
+        result: Self = folded(self)
+        return result

@@ -1,23 +1,30 @@
 """Training an AC-SNN on the hidden spike maps of an AE-SNN."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from snn_synth.codec import PackedSpikes, pack, repeat_map, unpack
+from snn_synth.data import class_mean_images
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
-from snn_synth.metrics import Mean
-from snn_synth.models import ACSNN, AESNN, AudioToImage
+from snn_synth.metrics import Mean, Temperature
+from snn_synth.models import AESNN, Audiocoder, AudioToImage
+from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT, LitSpiking
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenWordsData
+
+TESTS = "test", "heard"
+"""Names under which the test loaders' measures are logged: unheard voices are the first's, if there are two."""
 
 
 class LitAudiocoder(LitSpiking):
@@ -26,7 +33,11 @@ class LitAudiocoder(LitSpiking):
     Logs ``train/loss``; ``val/mse`` and ``test/mse``, the standardized MSE of the drawn image against the nearest image
     of its digit among those paired (for dataset A there is one; for dataset B this is the paper's test metric);
     ``.../spike_mse``, the same against that image's input spikes; ``.../nearest_class``, the share of drawings whose
-    nearest image is one of their digit.
+    nearest image is one of their digit. Where one speaker is left out, ``test/...`` is of that one's words and
+    ``heard/...``, of a second test loader, of the other speakers'.
+
+    Keeps the labels' names and, of each, the paired image nearest the mean of those of its label, so that
+    :meth:`audio_to_image` recognizes what was said; each validation fits its temperature.
 
     Args:
         network: the audiocoder.
@@ -41,18 +52,21 @@ class LitAudiocoder(LitSpiking):
         Roy, Panda & Roy 2019, section 4.2.
 
     Example:
+        >>> from snn_synth.models import ACSNN
         >>> module = LitAudiocoder(ACSNN(3900, 64, 196), hidden_steps=10)
         >>> module.hparams["network"]["init_args"]["hidden"]
         64
     """
 
-    network: ACSNN
+    network: Audiocoder
+    gallery: Tensor
+    temperature: Tensor
     batch_kind = SpeechBatch
     fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs"}
 
     def __init__(
         self,
-        network: ACSNN,
+        network: Audiocoder,
         autoencoder: str | None = None,
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
@@ -69,7 +83,10 @@ class LitAudiocoder(LitSpiking):
         self.hidden_steps = hidden_steps
         self.front_end: dict[str, Any] | None = None
         """Configuration of the data's front end, which a WAV file must go through too."""
-        for stage in ("val", "test"):
+        self.labels: tuple[str, ...] | None = None
+        """Names of the labels, from the data or a checkpoint; none in those of before there were any."""
+        self.calibration = Temperature()
+        for stage in ("val", *TESTS):
             for name in ("mse", "spike_mse", "nearest_class"):
                 setattr(self, f"{stage}_{name}", Mean())
 
@@ -85,21 +102,38 @@ class LitAudiocoder(LitSpiking):
         """The synthesis model: this audiocoder and the decoder of its autoencoder."""
         if self.autoencoder is None:
             raise InputError("Expected a trained LitAudiocoder with its autoencoder, got one before its first `fit`")
-        return AudioToImage(self.network, self.autoencoder, front_end=self.front_end)
+        model = AudioToImage(self.network, self.autoencoder, self.image_shape, self.front_end, self.labels)
+        if self.labels is not None:
+            model.gallery, model.temperature = self.gallery, self.temperature
+        return model
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image."""
+        return (1, 28, 28) if self.labels is None else tuple(self.gallery.shape[1:])
+
+    def name_labels(self, names: Sequence[str], images: Tensor) -> None:
+        """Keep the names of the labels and the image of each, ``[L, *image_shape]`` in [0, 1]."""
+        check_labels(names)
+        if len(images) != len(names):
+            raise InputError(f"Expected an image for each of {len(names)} labels, got {len(images)}")
+        if self.labels is None:
+            self.temperature = nn.Buffer(torch.tensor(TEMPERATURE, device=self.device))
+        self.labels, self.gallery = tuple(names), nn.Buffer(images.to(self.device))
 
     def setup(self, stage: str) -> None:
         """Check that the data fits the network, before anything is trained."""
         data = self.data
         self.front_end = data.front_end.config()
-        if self.network.sizes[0] != data.inputs:
+        if self.network.inputs != data.inputs:
             raise InputError(
                 f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape "
-                f"{list(data.front_end.shape)}, got {self.network.sizes[0]}"
+                f"{list(data.front_end.shape)}, got {self.network.inputs}"
             )
 
     def adopt(self, autoencoder: AESNN) -> None:
         """Use this autoencoder, as it is."""
-        AudioToImage(self.network, autoencoder)  # checks that the two fit
+        AudioToImage(self.network, autoencoder, self.image_shape, labels=self.labels)  # checks that they fit
         # Its layers know no modes, but Lightning warns of any in evaluation mode.
         self.autoencoder = autoencoder.requires_grad_(False).train().to(self.device)
 
@@ -107,17 +141,21 @@ class LitAudiocoder(LitSpiking):
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return AESNN(data.gallery[0].numel(), self.network.sizes[-1])  # untrained: nothing is written
+            return AESNN(data.gallery[0].numel(), self.network.code)  # untrained: nothing is written
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         if self.trainer.is_global_zero:
-            hidden, epochs = self.network.sizes[-1], self.autoencoder_epochs
+            hidden, epochs = self.network.code, self.autoencoder_epochs
             pretrain_autoencoder(data.image_set, folder, hidden=hidden, epochs=epochs, seed=self.seed)
         self.trainer.strategy.barrier("autoencoder")
         return AESNN.from_pretrained(folder)
 
     def on_fit_start(self) -> None:
         """Get the autoencoder, unless a checkpoint brought it, and store the hidden spike map of each paired image."""
+        data = self.data
+        self.name_labels(
+            data.names, data.gallery[class_mean_images(data.gallery, data.gallery_labels, len(data.names))]
+        )
         if self.autoencoder is None:
             self.adopt(self._find_autoencoder(self.data))
         assert self.autoencoder is not None
@@ -132,11 +170,21 @@ class LitAudiocoder(LitSpiking):
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
-        return self._measure("val", batch)
+        outputs = self._measure("val", batch)
+        if self.labels is not None:
+            self.calibration.update(gallery_mse(outputs["images"], self.gallery), batch.labels)
+        return outputs
 
-    def test_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
+    def on_validation_epoch_end(self) -> None:
+        """Fit the temperature of recognition, in training alone."""
+        in_training = self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking
+        if in_training and self.calibration.update_called:
+            self.temperature.copy_(self.calibration.compute())
+        self.calibration.reset()
+
+    def test_step(self, batch: SpeechBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
-        return self._measure("test", batch)
+        return self._measure(TESTS[dataloader_idx], batch)
 
     def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
         """Drawn images, ``[B, 1, 28, 28]`` in [0, 1]."""
@@ -159,7 +207,7 @@ class LitAudiocoder(LitSpiking):
         for name, value in (("mse", mse), ("spike_mse", spike_mse), ("nearest_class", nearest_class.float())):
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(value)
-            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse")
+            self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)
         return {
             "spikes": {"input": spikes, "hidden": out.hidden, "code": out.spikes, "output": drawn},
             "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),
@@ -171,11 +219,14 @@ class LitAudiocoder(LitSpiking):
         super().on_save_checkpoint(checkpoint)
         checkpoint["front_end"] = self.front_end
         checkpoint["autoencoder"] = None if self.autoencoder is None else self.autoencoder.describe()
+        checkpoint["labels"] = None if self.labels is None else list(self.labels)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the autoencoder that the checkpoint's weights are for."""
         super().on_load_checkpoint(checkpoint)
         self.front_end = checkpoint.get("front_end")
+        if checkpoint.get("labels") is not None:
+            self.name_labels(checkpoint["labels"], checkpoint["state_dict"].get("gallery", torch.empty(0)))
         if self.autoencoder is None and checkpoint.get("autoencoder") is not None:
             self.adopt(AESNN.build(checkpoint["autoencoder"]))
 

@@ -11,11 +11,13 @@ from snn_synth.data import (
     FSDD,
     MNIST,
     TI46,
+    AudioMNIST,
     EspeakDigits,
     FrontEnd,
     ImageDataset,
     JoinedCorpus,
     MelSpectrogram,
+    SpeechCommands,
     SpokenDigits,
     SpokenWords,
     as_pixels,
@@ -34,8 +36,10 @@ from snn_synth.training.images import check_batch_size, hold_out, load_images
 from snn_synth.training.loaders import Batches, ResumableLoader, SpeechBatch
 
 CORPORA: dict[str, Callable[[str | None], SpokenWords]] = {
+    "audiomnist": AudioMNIST,
     "espeak": lambda root: EspeakDigits(),
     "fsdd": FSDD,
+    "speech_commands": SpeechCommands,
     "ti46": TI46,
 }
 """Short names of the corpora that come with the package; any other is given by its class."""
@@ -49,7 +53,8 @@ def load_corpus(corpus: SpokenWords | str, root: str | None = None) -> SpokenWor
     """A corpus by the name that YAML uses.
 
     Args:
-        corpus: ``fsdd``, ``ti46`` or ``espeak``, or several of them joined by ``+``; or the corpus itself.
+        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands`` or ``espeak``, or several of them joined by
+            ``+``; or the corpus itself.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
 
     Raises:
@@ -85,8 +90,8 @@ class SpokenWordsData(DataModule):
     Fashion-MNIST by number.
 
     Args:
-        corpus: ``fsdd``, ``ti46`` or ``espeak``, several joined by ``+`` (``fsdd+espeak``), or any
-            :class:`~snn_synth.data.SpokenWords`, in YAML by its ``class_path``.
+        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands`` or ``espeak``, several joined by ``+``
+            (``fsdd+espeak``), or any :class:`~snn_synth.data.SpokenWords`, in YAML by its ``class_path``.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``, or any :class:`~snn_synth.data.ImageDataset`.
         pairing: ``A``, one image for each word, its first; ``A-mean``, the one nearest its class mean; ``B``, another
             image of the word for each utterance.

@@ -567,6 +567,21 @@ def test_the_front_end_is_in_the_checkpoint(tmp_path, speech, saved_autoencoder)
     assert json.loads(json.dumps(again.front_end)) == again.front_end
 
 
+def test_a_second_test_loader_is_of_heard_voices(tmp_path, speech, saved_autoencoder):
+    data, module = speech(), audiocoder(saved_autoencoder)
+    quiet_trainer(tmp_path, max_epochs=1).fit(module, data)
+    loaders = [data._loader(index) for index in (data.test_index, data.validation_index)]
+
+    def measured(loader):
+        data.test_dataloader = lambda: loader
+        return quiet_trainer(tmp_path).test(module, data, verbose=False)
+
+    for found, loader, stage in zip(measured(loaders), loaders, ("test", "heard"), strict=True):
+        (alone,) = measured(loader)
+        assert found == {name.replace("test", stage): value for name, value in alone.items()}
+    assert list(found) == ["heard/mse", "heard/spike_mse", "heard/nearest_class"]
+
+
 def test_predict_goes_through_the_whole_test_set_in_order(tmp_path):
     torch.manual_seed(0)
     module, data = LitAutoencoder(AESNN(784, 8), num_steps=3), MNISTSubsetData(batch_size=150)

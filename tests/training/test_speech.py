@@ -150,7 +150,7 @@ def test_the_record_of_a_run_names_the_data_sets():
 
 
 def test_corpora_by_name(tmp_path):
-    with pytest.raises(InputError, match=r"Expected a corpus of \['espeak', .*, got 'wsj'"):
+    with pytest.raises(InputError, match=r"Expected a corpus of \['audiomnist', .*, got 'wsj'"):
         load_corpus("fsdd+wsj", str(tmp_path))
     corpus = Voices()
     assert load_corpus(corpus) is corpus

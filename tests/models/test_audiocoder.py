@@ -1,0 +1,150 @@
+"""Batch norm and convolutions: against NumPy, one time step, one sample and one place after the other."""
+
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.errors import InputError
+from snn_synth.kernels import path
+from snn_synth.learning import bptt_loss, online_step
+from snn_synth.models import ACSNN, Audiocoder, ConvACSNN, SpikingStack
+from tests.test_neurons import numpy_neuron
+
+STACKS = {
+    "fully connected": lambda **settings: ACSNN(60, 20, 9, slope=2.0, **settings),
+    "convolutional": lambda **settings: ConvACSNN(6, 10, [4, 5], 9, **settings),
+}
+
+
+def spikes(steps=12, batch=3, inputs=60, seed=1):
+    return (torch.rand(steps, batch, inputs, generator=torch.Generator().manual_seed(seed)) < 0.4).double()
+
+
+def trained(make, **settings):
+    """A network whose running means and weights are not those that it started with."""
+    torch.manual_seed(0)
+    network = make(**settings).double()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    for seed in range(4):
+        optimizer.zero_grad()
+        bptt_loss(network, spikes(seed=seed), spikes(inputs=9, seed=seed)).backward()
+        optimizer.step()
+    return network
+
+
+def numpy_conv(x, conv):
+    """``[T, B, rows * columns * maps]``, by the definition of a convolution."""
+    weight, (rows, columns) = conv.weight.detach().numpy(), conv.size
+    maps = x.reshape(*x.shape[:2], rows, columns, -1)
+    out = np.zeros((*x.shape[:2], *conv.out_size, len(weight)))
+    for i, j in np.ndindex(*conv.out_size):
+        for k, m in np.ndindex(*conv.kernel_size):
+            row, column = i * conv.stride[0] + k - conv.padding[0], j * conv.stride[1] + m - conv.padding[1]
+            if 0 <= row < rows and 0 <= column < columns:
+                out[:, :, i, j] += maps[:, :, row, column] @ weight[:, :, k, m].T
+    return out.reshape(*x.shape[:2], -1)
+
+
+def numpy_network(network, x):
+    """Spikes and membranes of all layers, each batch norm by its running means."""
+    layers = []
+    for operator, _ in network.layers:
+        operator, norm = getattr(operator, "operator", operator), getattr(operator, "norm", None)
+        is_conv = isinstance(operator, torch.nn.Conv2d)
+        currents = numpy_conv(x, operator) if is_conv else x @ operator.weight.detach().numpy().T
+        rows = currents.reshape(-1, len(operator.weight))
+        if norm is not None:
+            mean, var, scale, shift = (
+                v.detach().numpy() for v in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+            )
+            rows = scale * (rows - mean) / np.sqrt(var + norm.eps) + shift
+        if operator.bias is not None:
+            rows = rows + operator.bias.detach().numpy()
+        x, membranes = numpy_neuron(rows.reshape(currents.shape), 0.9, 1.0)
+        layers.append((x, membranes))
+    return layers
+
+
+@pytest.mark.parametrize("settings", [{"norm": True}, {"norm": False}, {"norm": False, "bias": True}])
+@pytest.mark.parametrize("kind", STACKS)
+def test_a_network_equals_its_layers_in_numpy_and_folded_it_fires_the_same(kind, settings):
+    network = trained(STACKS[kind], **settings).eval()
+    x = spikes(steps=20, seed=9)
+    expected = numpy_network(network, x.numpy())
+    assert all(0.02 < fired.mean() < 0.9 for fired, _ in expected)
+    for net in (network, network.folded()):
+        out = net(x)
+        for ours, (theirs, _) in zip(out.layer_spikes, expected, strict=True):
+            np.testing.assert_array_equal(ours.detach().numpy(), theirs)
+        np.testing.assert_allclose(out.membrane.detach().numpy(), expected[-1][1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", STACKS)
+def test_folding_leaves_weights_and_a_bias_that_can_be_saved(kind, tmp_path):
+    network = trained(STACKS[kind], norm=True).float().train()
+    folded = network.folded()
+    assert network.training
+    assert folded.config == network.config | {"norm": False, "bias": True}
+    assert not folded.training
+    assert {name.rpartition(".")[2] for name, _ in folded.named_parameters()} == {"weight", "bias"}
+    folded.save_pretrained(tmp_path / "folded", torch.float16)
+    again = Audiocoder.from_pretrained(tmp_path / "folded")
+    for ours, theirs in zip(again.parameters(), folded.parameters(), strict=True):
+        assert torch.equal(ours, theirs.half().float())
+    assert folded.folded() is not folded
+    assert torch.equal(folded.folded()(spikes().float()).spikes, folded(spikes().float()).spikes)
+
+
+@pytest.mark.parametrize("kind", STACKS)
+def test_in_training_currents_are_normalized_over_time_samples_and_places(kind):
+    torch.manual_seed(0)
+    network = STACKS[kind](norm=True).double()
+    operator = network.layers[0][0]
+    maps = operator.norm.num_features
+    currents = operator(spikes()).reshape(-1, maps).detach().numpy()
+    np.testing.assert_allclose(currents.mean(0), np.full(maps, 0.15), atol=1e-9)
+    np.testing.assert_allclose(currents.std(0), np.full(maps, 0.4), rtol=1e-3)  # eps counts a little
+
+
+@pytest.mark.parametrize("kind", STACKS)
+def test_an_audiocoder_says_its_sizes(kind):
+    network = STACKS[kind]()
+    assert isinstance(network, Audiocoder)
+    assert (network.inputs, network.code) == (60, 9)
+    out = network(spikes().float())
+    assert network.neurons == sum(layer.shape[-1] for layer in out.layer_spikes)
+
+
+def test_the_neurons_of_a_convolution_take_the_kernel_and_its_currents_are_flat():
+    network = ConvACSNN(6, 10, [4, 5], 9)
+    assert path(network.layers[0][0](spikes().float())) == "numba"
+    assert [operator.in_features for operator, _ in network.layers] == [60, 3 * 3 * 4, 2 * 2 * 5]
+    assert sum(p.numel() for p in ConvACSNN().parameters()) == 470_620
+
+
+def test_what_batch_norm_cannot_do_is_said_in_a_sentence():
+    network = ConvACSNN(6, 10, [2], 9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    x, y = spikes().float(), spikes(inputs=9).float()
+    with pytest.raises(InputError, match=r"online rule, got batch norm.*norm=False"):
+        online_step(network, x, y, optimizer)
+    with pytest.raises(InputError, match=r"no `chunk` for a network with batch norm.*got 4"):
+        bptt_loss(network, x, y, chunk=4)
+    with pytest.raises(InputError, match=r"without bias.*SpikeConv2d with a bias"):
+        online_step(ConvACSNN(6, 10, [2], 9, norm=False, bias=True), x, y, optimizer)
+    with pytest.raises(InputError, match="`norm` or `bias`, got both"):
+        SpikingStack([4, 3], norm=True, bias=True)
+    with pytest.raises(InputError, match="more than one time step or sample"):
+        SpikingStack([4, 3], norm=True)(torch.ones(1, 1, 4))
+    with pytest.raises(InputError, match=r"at least 1, got 39, 100, 196 and \[\]"):
+        ConvACSNN(widths=[])
+    with pytest.raises(InputError, match=r"\[T, B, 60\], got \[12, 3, 61\]"):
+        network(torch.zeros(12, 3, 61))
+
+
+def test_averages_that_are_no_numbers_are_named(tmp_path):
+    network = ConvACSNN(6, 10, [2], 9)
+    network.layers[1][0].norm.running_var[3] = torch.nan
+    network.save_pretrained(tmp_path / "net")
+    with pytest.raises(InputError, match=r"got nan in `layers.1.0.norm.running_var`"):
+        Audiocoder.from_pretrained(tmp_path / "net")
