@@ -76,7 +76,7 @@ def test_a_test_part_that_does_not_fit_is_refused(tmp_path, made):
         write(tmp_path / made)
     else:
         (tmp_path / made).mkdir()
-    with pytest.raises(InputError, match="to train with|in folders that have|a folder of images for each"):
+    with pytest.raises(InputError, match=r"to train with|in folders that have|a folder of images for each"):
         ImageFolder(tmp_path)
 
 
