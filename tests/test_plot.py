@@ -47,6 +47,17 @@ def test_image_grid_shows_each_image_in_reading_order(shape):
         assert ax.images[0].get_clim() == pytest.approx((0, white))
 
 
+def test_colour_is_shown_with_each_image_at_full_brightness():
+    images = some(4, 3, 10, 20)
+    images[2] *= 0.3
+    images[3] *= 0.01
+    figure = plot.reconstructions(images[:2], images[2:])
+    expected = (images / images.flatten(1).max(1).values.clamp_min(0.1)[:, None, None, None]).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(shown(figure), expected, rtol=1e-6)
+    width, height = figure.get_size_inches()
+    assert (width, height) == pytest.approx((1.8, 0.9)), "half as high as wide"
+
+
 def test_tensors_of_any_float_type_that_need_a_gradient_are_drawn():
     images = some(2, 28, 28).bfloat16().requires_grad_()
     np.testing.assert_array_equal(shown(plot.image_grid(images)), images.detach().float())
@@ -160,6 +171,16 @@ def test_frames_show_the_spikes_so_far_and_end_at_full_contrast():
         grey = (spikes[:t].sum(0) / spikes.sum(0).max()).reshape(28, 28).numpy()
         np.testing.assert_allclose(pixels[:, 0, :, 0] / 255, grey, atol=0.5 / 255 + 1e-6)
         assert (pixels == pixels[:, :1, :, :1]).all(), "each pixel must be one block of one grey"
+
+
+def test_frames_of_other_sizes_and_of_colour():
+    spikes = (some(4, 3 * 8 * 6) < 0.5).float()
+    frames = plot.image_forming(spikes, image_shape=(3, 8, 6))
+    assert (frames[-1].mode, frames[-1].size) == ("RGB", (6 * 28, 8 * 28 + 20))
+    pixels = np.asarray(frames[-1])[: 8 * 28 : 28, ::28]
+    rates = (spikes.sum(0) / spikes.sum(0).max()).reshape(3, 8, 6)
+    np.testing.assert_allclose(pixels / 255, rates.permute(1, 2, 0), atol=0.5 / 255 + 1e-6)
+    assert plot.image_forming(torch.ones(2, 500 * 400), (1, 500, 400))[0].size == (400, 520)
 
 
 def test_the_animation_has_every_frame_and_holds_the_last(tmp_path: Path):

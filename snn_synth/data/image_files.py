@@ -14,6 +14,7 @@ from torch import Tensor
 from snn_synth.errors import InputError, brief
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
+FOREIGN = {".heic", ".heif", ".avif", ".jxl"}  # of photographs too: reading one says what to do
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")  # of all that Pillow reads: EPS, say, would be run
 MAX_PIXELS = 1 << 26  # of a file; a photograph has up to 60 million
 MAX_BYTES = 1 << 30  # of all images of a set, in memory
@@ -129,7 +130,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "none of these"
+        return "none of these: convert it"
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more than {MAX_PIXELS:,} pixels"
     return brief(error)

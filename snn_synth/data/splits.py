@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +24,7 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
         Indices of the rest and of the part, both sorted.
 
     Raises:
-        InputError: the fraction is outside (0, 1), or a side stays empty.
+        InputError: the fraction is outside (0, 1), a side stays empty, or a label has nothing in the rest.
 
     Example:
         >>> rest, part = random_split(10, 0.2, seed=0)
@@ -42,11 +43,15 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
     )
     in_part = torch.zeros(n, dtype=torch.bool)
     for group in groups:
+        taken = round(fraction * len(group))
+        if taken == len(group):
+            raise InputError(f"Expected a fraction that leaves samples of each label, got {fraction} of {taken}")
         shuffled = group[torch.randperm(len(group), generator=generator)]
-        in_part[shuffled[: round(fraction * len(group))]] = True
+        in_part[shuffled[:taken]] = True
     rest, part = torch.nonzero(~in_part).flatten(), torch.nonzero(in_part).flatten()
-    if not len(rest) or not len(part):
-        raise InputError(f"Expected a split with samples on both sides, got {len(rest)} and {len(part)} of {n}")
+    if not len(part):
+        enough = math.ceil(500 / max(map(len, groups))) / 1000
+        raise InputError(f"Expected a fraction above {enough}, so that the part gets a sample, got {fraction}")
     return rest, part
 
 

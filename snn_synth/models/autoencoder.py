@@ -16,7 +16,7 @@ class AESNN(SpikingStack):
     r"""Spiking autoencoder: an image's spikes, to a smaller hidden spike map, to the image's spikes again.
 
     Args:
-        inputs: pixels; 784 in the paper.
+        inputs: values of an image, channels x height x width; 784 in the paper.
         hidden: neurons of the code; 196 for MNIST, 512 or 1024 for Fashion-MNIST.
         alpha: leak.
         threshold: firing threshold.
@@ -46,6 +46,11 @@ class AESNN(SpikingStack):
         """Make the encoder and the decoder."""
         super().__init__([inputs, hidden, inputs], alpha, threshold, slope)
 
+    @property
+    def inputs(self) -> int:
+        """Values of an image: its pixels, three times as many in colour."""
+        return self.sizes[0]
+
     def encode(self, spikes: Tensor) -> Tensor:
         """Hidden spikes ``[T, B, hidden]`` of input spikes ``[T, B, inputs]``: the paper's hidden state."""
         return self.run(spikes, last=1).spikes
@@ -65,7 +70,7 @@ class AESNN(SpikingStack):
         """Encode images as Poisson spikes and read the output's firing rates as images.
 
         Args:
-            images: values in [0, 1], ``[B, ...]`` with ``inputs`` pixels each.
+            images: values in [0, 1], ``[B, ...]`` with ``inputs`` each.
             num_steps: T.
             generator: draws the spikes.
             keys: one per image instead, as in :func:`~snn_synth.encoding.poisson_encode`.
@@ -90,7 +95,7 @@ class AEANN(Pretrained):
     The paper does not name its activations.
 
     Args:
-        inputs: pixels.
+        inputs: values of an image.
         hidden: units of the code.
         output: f, ``linear`` or ``sigmoid``.
 
@@ -112,7 +117,7 @@ class AEANN(Pretrained):
             raise InputError(f"Expected `output` to be 'linear' or 'sigmoid', got {output!r}")
         if min(inputs, hidden) < 1:
             raise InputError(f"Expected `inputs` and `hidden` to be at least 1, got {inputs} and {hidden}")
-        self.sizes = [inputs, hidden, inputs]
+        self.inputs, self.sizes = inputs, [inputs, hidden, inputs]
         self.encode = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
         last = nn.Linear(hidden, inputs)
         self.decode = nn.Sequential(last, nn.Sigmoid()) if output == "sigmoid" else last

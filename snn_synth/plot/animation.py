@@ -8,22 +8,26 @@ from PIL import Image, ImageDraw, ImageFont
 
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
-from snn_synth.plot.figure import FAINT, PIXELS, Array, as_array
+from snn_synth.plot.figure import FAINT, Array, as_array, as_images
 
-ZOOM = 8  # of a frame of an animation
+SIDE = 224  # of a frame of an animation, about
 CAPTION = 20  # height of its caption
 
 
-def image_forming(output_spikes: Array) -> list[Image.Image]:
+def image_forming(output_spikes: Array, image_shape: Sequence[int] = (1, 28, 28)) -> list[Image.Image]:
     r"""Frames of the image forming: after step t, each pixel shows the spikes it has fired so far.
 
     .. math:: I_t = \frac{\sum_{s \le t} A[s]}{\max_i \sum_{s \le T} A_i[s]}
 
+    Args:
+        output_spikes: of the network that draws the image.
+        image_shape: channels (1, or 3 for colour), height and width.
+
     Shape:
-        output_spikes: [T, 784].
+        output_spikes: [T, C * H * W].
 
     Returns:
-        T grey frames, each pixel 8 x 8, the time step written below.
+        T frames, each pixel as large as fits into 224 x 224, the time step written below.
 
     Raises:
         InputError: for another shape.
@@ -34,16 +38,19 @@ def image_forming(output_spikes: Array) -> list[Image.Image]:
         >>> len(frames), frames[0].size
         (15, (224, 244))
     """
-    spikes = as_array(output_spikes, (None, PIXELS * PIXELS), "output spikes")
-    steps = len(spikes)
+    channels, height, width = image_shape
+    spikes = as_array(output_spikes, (None, channels * height * width), "output spikes")
+    steps, zoom = len(spikes), max(1, SIDE // max(height, width))
     counts = spikes.cumsum(axis=0)
-    grey = (255 * counts / max(counts[-1].max(), FAINT * steps)).round().astype(np.uint8).reshape(steps, PIXELS, PIXELS)
+    values = (255 * counts / max(counts[-1].max(), FAINT * steps)).round().astype(np.uint8)
+    shown = as_images(values.reshape(steps, channels, height, width)).astype(np.uint8)
     frames = []
-    for t, pixels in enumerate(grey.repeat(ZOOM, axis=1).repeat(ZOOM, axis=2), start=1):
-        frame = Image.new("L", (PIXELS * ZOOM, PIXELS * ZOOM + CAPTION), 255)
-        frame.paste(Image.fromarray(pixels), (0, 0))
-        where = (PIXELS * ZOOM / 2, PIXELS * ZOOM + CAPTION / 2)
-        ImageDraw.Draw(frame).text(where, f"t = {t} of {steps}", 64, ImageFont.load_default(12), anchor="mm")
+    for t, pixels in enumerate(shown.repeat(zoom, axis=1).repeat(zoom, axis=2), start=1):
+        image = Image.fromarray(pixels)
+        frame = Image.new(image.mode, (width * zoom, height * zoom + CAPTION), "white")
+        frame.paste(image, (0, 0))
+        where = (width * zoom / 2, height * zoom + CAPTION / 2)
+        ImageDraw.Draw(frame).text(where, f"t = {t} of {steps}", "#404040", ImageFont.load_default(12), anchor="mm")
         frames.append(frame)
     return frames
 

@@ -17,7 +17,6 @@ Array: TypeAlias = torch.Tensor | npt.NDArray[Any]
 
 BLUE, ORANGE, INK = "#0072B2", "#D55E00", "#404040"
 CURVES = ((ORANGE, "-"), (BLUE, "--"), ("#009E73", "-."), ("#CC79A7", ":"))
-PIXELS = 28  # side of an image that is drawn from a word
 FRAME = "#B0B0B0"  # of an image, that a white one can be seen
 FAINT = 0.1  # brightness below which an image is shown as dark as it is
 
@@ -37,7 +36,9 @@ def as_array(values: Array, shape: tuple[int | None, ...], what: str) -> npt.NDA
 
 
 def as_images(images: Array, what: str = "images") -> npt.NDArray[np.float32]:
-    """[N, 1, H, W] or [N, H, W] as [N, H, W]."""
+    """Grey [N, 1, H, W] or [N, H, W] as [N, H, W], and colour [N, 3, H, W] as [N, H, W, 3]."""
+    if images.ndim == 4 and images.shape[1] == 3:
+        return np.moveaxis(as_array(images, (None, 3, None, None), what), 1, 3)
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]
     return as_array(images, (None, None, None), what)

@@ -12,9 +12,12 @@ from snn_synth.plot.figure import FAINT, FRAME, INK, Array, as_array, as_images,
 
 
 def draw_image(ax: Axes, image: npt.NDArray[np.float32], title: str = "") -> None:
-    """One image in a frame, without axes."""
-    # Standardized, as the paper compares images: the brightest pixel is white, unless the image is all but silent.
-    ax.imshow(image, cmap="gray", vmin=0, vmax=max(image.max(), FAINT), interpolation="nearest")
+    """One image in a frame, without axes: [H, W], or [H, W, 3] in colour."""
+    # Standardized, as the paper compares images: the brightest value is full, unless the image is all but silent.
+    if image.ndim == 3:
+        ax.imshow((image / max(image.max(), FAINT)).clip(0, 1), interpolation="nearest")
+    else:
+        ax.imshow(image, cmap="gray", vmin=0, vmax=max(image.max(), FAINT), interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(color=FRAME, linewidth=0.5)
     title_axes(ax, title)
@@ -29,7 +32,7 @@ def image_grid(images: Array, columns: int = 10, titles: Sequence[str] | None = 
         titles: one for each image.
 
     Shape:
-        images: [N, 1, H, W] or [N, H, W].
+        images: [N, 1, H, W] or [N, H, W], or [N, 3, H, W] in colour.
 
     Returns:
         A figure with N axes.
@@ -42,14 +45,19 @@ def image_grid(images: Array, columns: int = 10, titles: Sequence[str] | None = 
         >>> len(image_grid(torch.rand(12, 1, 28, 28), columns=5).axes)
         12
     """
-    grid = as_images(images)
+    return _grid(as_images(images), columns, titles)
+
+
+def _grid(grid: npt.NDArray[np.float32], columns: int, titles: Sequence[str] | None = None) -> Figure:
+    """A figure of images as :func:`as_images` gives them."""
     if columns < 1:
         raise InputError(f"Expected `columns` to be at least 1, got {columns}")
     if titles is not None and len(titles) != len(grid):
         raise InputError(f"Expected {len(grid)} titles, one for each image, got {len(titles)}")
     columns = min(columns, len(grid))
     rows = -(-len(grid) // columns)
-    figure = new_figure(0.9 * columns, (0.9 if titles is None else 1.1) * rows)
+    height = 0.9 * min(max(grid.shape[1] / grid.shape[2], 0.25), 4)  # of an image that is 0.9 inches wide
+    figure = new_figure(0.9 * columns, (height if titles is None else height + 0.2) * rows)
     for i, image in enumerate(grid):
         draw_image(figure.add_subplot(rows, columns, i + 1), image, "" if titles is None else titles[i])
     return figure
@@ -59,7 +67,7 @@ def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | No
     """Two rows: the images that went in, and below each what came out.
 
     Shape:
-        originals, outputs: [N, 1, H, W] or [N, H, W]; `labels`: N titles.
+        originals, outputs: [N, 1, H, W] or [N, H, W], or [N, 3, H, W] in colour; `labels`: N titles.
 
     Returns:
         A figure with 2 N axes, the originals first.
@@ -77,7 +85,7 @@ def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | No
         raise InputError(f"Expected outputs of the originals' shape {list(above.shape)}, got {list(below.shape)}")
     if labels is not None and len(labels) != len(above):
         raise InputError(f"Expected {len(above)} labels, one for each image, got {len(labels)}")
-    figure = image_grid(np.concatenate([above, below]), columns=len(above))
+    figure = _grid(np.concatenate([above, below]), columns=len(above))
     for ax, label in zip(figure.axes, labels or [], strict=False):
         title_axes(ax, label)
     for row, name in ((0, "input"), (len(above), "output")):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snn_synth.errors import InputError
-from snn_synth.plot.figure import BLUE, INK, PIXELS, Array, as_array, label_axes, new_figure, title_axes
+from snn_synth.plot.figure import BLUE, INK, Array, as_array, as_images, label_axes, new_figure, title_axes
 from snn_synth.plot.images import draw_image
 
 
@@ -157,7 +157,8 @@ def word_journey(
     """What becomes of a word: waveform, spectrogram, input spikes, hidden state, image, side by side.
 
     Shape:
-        samples [n], spectrogram [C, F], input_spikes [T, N], hidden [T, H], image and target [28, 28].
+        samples [n], spectrogram [C, F], input_spikes [T, N], hidden [T, H], image and target [H, W] or [1, H, W],
+        or [3, H, W] in colour.
 
     Returns:
         A figure with five axes, or six with a target.
@@ -184,7 +185,7 @@ def word_journey(
     for ax, name in zip(axes, ("waveform", "spectrogram", "input spikes", "hidden state"), strict=False):
         title_axes(ax, name)
     for ax, (name, picture) in zip(axes[4:], pictures, strict=True):
-        draw_image(ax, as_array(picture, (PIXELS, PIXELS), name), name)
+        draw_image(ax, as_images(picture[None], name)[0], name)
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
     return figure

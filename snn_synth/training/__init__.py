@@ -11,7 +11,7 @@ from snn_synth.training.events import MNISTDVSData
 from snn_synth.training.first_spike import LitFirstSpikeClassifier
 from snn_synth.training.gan import LitSpikingGAN
 from snn_synth.training.hybrid import LitHybridVAE
-from snn_synth.training.images import FashionMNISTData, MNISTData, MNISTSubsetData
+from snn_synth.training.images import FashionMNISTData, ImageData, MNISTData, MNISTSubsetData
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
 from snn_synth.training.loggers import WandbLogger
 from snn_synth.training.predictor import LitHybridPredictor
@@ -25,6 +25,7 @@ __all__ = [
     "FashionMNISTData",
     "FirstSpikes",
     "ImageBatch",
+    "ImageData",
     "ImageGrid",
     "LayerWarning",
     "LitAudiocoder",

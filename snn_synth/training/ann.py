@@ -58,7 +58,7 @@ class LitAutoencoderANN(LitModule):
         return self._measure("test", batch, self.test_mse)
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
-        """Reconstructed images, ``[B, 1, H, W]`` in [0, 1]."""
+        """Reconstructed images, ``[B, C, H, W]`` in [0, 1]."""
         return self.network.reconstruct(batch.images)
 
     def _measure(self, stage: str, batch: ImageBatch, mse: StandardizedMSE) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class LitAutoencoder(LitSpiking):
         return self._measure("test", batch, self.test_mse, self.test_spike_mse)
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
-        """Reconstructed images, ``[B, 1, H, W]`` in [0, 1]."""
+        """Reconstructed images, ``[B, C, H, W]`` in [0, 1]."""
         spikes = self.encode(batch.images, batch.index, HELD_OUT)
         rates: Tensor = self.network(spikes).spikes.mean(0)
         return rates.reshape(batch.images.shape)

@@ -19,7 +19,7 @@ from snn_synth.learning import bptt_loss, online_step
 from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
 from snn_synth.training.batches import as_batch
 from snn_synth.training.checkpoints import keep_to_own_files
-from snn_synth.training.checks import check_fit, check_monitors, check_optimizer
+from snn_synth.training.checks import check_fit, check_images, check_monitors, check_optimizer
 from snn_synth.training.hparams import Remembering
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.manual import Uncounted
@@ -77,6 +77,11 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
         if self.trainer.state.fn == TrainerFn.FITTING:
             check_fit(self.trainer, self)
         return []
+
+    def setup(self, stage: str) -> None:
+        """Refuse images that are not what the network takes, before anything is learned."""
+        if self.batch_kind is ImageBatch:
+            check_images(getattr(self.trainer, "datamodule", None), self.network)
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """The batch in the form that the steps take."""

@@ -1,5 +1,6 @@
 """Settings of the Trainer that would fail in the middle of training, or go wrong in silence: refused before it."""
 
+import math
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import (
     SpikeDetection,
 )
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from torch import nn
 
 from snn_synth.errors import InputError
 
@@ -80,6 +82,16 @@ def _check_callback(callback: Any, module: LightningModule) -> None:
         )
     if isinstance(callback, GradientAccumulationScheduler) and not module.automatic_optimization:
         raise InputError(f"Expected no GradientAccumulationScheduler {_SEVERAL}: use larger batches, or `rule: bptt`")
+
+
+def check_images(data: Any, network: nn.Module) -> None:
+    """Raise InputError if a DataModule's images have other numbers of values than a network's inputs."""
+    shape, inputs = getattr(data, "image_shape", None), getattr(network, "inputs", None)
+    if shape is not None and inputs is not None and math.prod(shape) != inputs:
+        raise InputError(
+            f"Expected a network for images of {' x '.join(map(str, shape))} values, got one with {inputs} inputs: "
+            f"give --model.network.inputs {math.prod(shape)}, or another size of the images"
+        )
 
 
 def check_optimizer(optimizer: torch.optim.Optimizer, module: LightningModule) -> None:

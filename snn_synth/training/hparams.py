@@ -174,6 +174,8 @@ def _made(value: Any, hint: Any) -> Any:
             return one.build({"model": path.rpartition(".")[2], "arguments": options})
         if isinstance(one, type) and issubclass(one, FrontEnd):
             return build_front_end(value)
+        if isinstance(one, type) and issubclass(one, Recorded):
+            return _data_set(path, options, one)
         if isinstance(one, type) and issubclass(one, SpectrogramAugmentation):
             return _augmentation(path, options)
         if typing.get_origin(one) is typing.get_origin(Callable[..., Any]):
@@ -181,6 +183,17 @@ def _made(value: Any, hint: Any) -> Any:
             kinds = tuple(kind for kind in typing.get_args(made) or (made,) if kind not in (Any, object))
             return Described(path, options, kinds or (Optimizer, LRScheduler))
     return value
+
+
+def _data_set(path: str, options: Any, kind: type[Recorded]) -> Any:
+    """The data set of a description: of its files, which must be there; tensors are in no checkpoint."""
+    found = named([*subclasses(kind), kind], path)
+    if found is None:
+        raise InputError(f"it names the data set {path[:200]!r}, which has not been imported")
+    try:
+        return construct(found, _rebuilt(found, options))
+    except InputError as error:
+        raise InputError(f"{brief(error)}; another {kind.__name__} may be given as an argument") from error
 
 
 def _augmentation(path: str, options: Any) -> SpectrogramAugmentation:

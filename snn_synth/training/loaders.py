@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 
 class ImageBatch(NamedTuple):
-    """Images ``[B, 1, H, W]`` in [0, 1], their labels, and their places in the data set."""
+    """Images ``[B, C, H, W]`` in [0, 1], their labels, and their places in the data set."""
 
     images: Tensor
     labels: Tensor

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from snn_synth.data import ImageFolder, image_files, image_folder
+from snn_synth.data import ImageFolder, class_folders, image_files
 from snn_synth.errors import InputError
 
 
@@ -76,7 +76,7 @@ def test_a_test_part_that_does_not_fit_is_refused(tmp_path, made):
         write(tmp_path / made)
     else:
         (tmp_path / made).mkdir()
-    with pytest.raises(InputError, match=r"'cat' to train|in folders that have|one folder for each class in"):
+    with pytest.raises(InputError, match=r"to train with|in folders that have|a folder of images for each"):
         ImageFolder(tmp_path)
 
 
@@ -87,10 +87,16 @@ def test_hidden_files_go_unseen_and_others_with_a_warning(pets):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(ImageFolder(pets)) == 5
-    (pets / "dog" / "3.heic").write_bytes(b"?")
+    (pets / "dog" / "3.psd").write_bytes(b"?")
     (pets / "dog" / "notes.txt").write_bytes(b"?")
-    with pytest.warns(UserWarning, match=r"2 files in .* such as .*3\.heic"):
+    with pytest.warns(UserWarning, match=r"2 files in .* such as .*3\.psd"):
         assert len(ImageFolder(pets)) == 5
+
+
+def test_a_phones_photograph_is_not_left_out_in_silence(pets):
+    (pets / "dog" / "3.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(InputError, match=r"3\.HEIC \(none of these: convert it\)"):
+        ImageFolder(pets)
 
 
 def test_links_that_lead_in_a_circle_are_not_followed(pets):
@@ -130,7 +136,7 @@ def test_folders_without_what_is_needed_are_refused(tmp_path, pets):
     empty.mkdir()
     with pytest.raises(InputError, match="got none at"):
         ImageFolder(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="at least two classes"):
+    with pytest.raises(InputError, match="a folder of images for each class"):
         ImageFolder(empty)
     write(empty / "cat" / "1.png")
     with pytest.raises(InputError, match=r"at least two classes.*\['cat'\]"):
@@ -160,7 +166,7 @@ def test_memory_and_number_of_files_are_bounded(pets, monkeypatch):
     assert len(ImageFolder(pets, size=2)) == 5
     with pytest.raises(InputError, match="make `size` smaller"):
         ImageFolder(pets, size=5)
-    monkeypatch.setattr(image_folder, "MAX_FILES", 4)
+    monkeypatch.setattr(class_folders, "MAX_FILES", 4)
     with pytest.raises(InputError, match="at most 4 files"):
         ImageFolder(pets, size=2)
 

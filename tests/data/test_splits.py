@@ -35,6 +35,15 @@ def test_a_split_with_an_empty_side_is_refused(fraction):
         random_split(10, fraction, seed=0)
 
 
+def test_a_stratified_split_leaves_no_label_without_samples():
+    labels = torch.tensor([0] * 4 + [1] * 2)
+    with pytest.raises(InputError, match=r"leaves samples of each label, got 0\.8 of 2"):
+        random_split(6, 0.8, seed=0, labels=labels)
+    with pytest.raises(InputError, match=r"a fraction above 0\.125.* got 0\.1"):
+        random_split(6, 0.1, seed=0, labels=labels)
+    assert len(random_split(6, 0.126, seed=0, labels=labels)[1]) == 1
+
+
 def test_labels_of_another_length_are_refused():
     with pytest.raises(InputError, match="Expected 10 labels, got 3"):
         random_split(10, 0.5, seed=0, labels=torch.zeros(3))

@@ -11,10 +11,10 @@ from snn_synth.evaluation import baselines
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.models import ImageClassifier
 from snn_synth.training import FashionMNISTData, MNISTData, MNISTSubsetData
-from snn_synth.training.images import ImageData, image_batch
+from snn_synth.training.images import ImageData, NamedImageData, image_batch
 from snn_synth.training.loaders import ImageBatch
 
-DATA: dict[str, type[ImageData]] = {data.name: data for data in (MNISTData, FashionMNISTData, MNISTSubsetData)}
+DATA: dict[str, type[NamedImageData]] = {data.name: data for data in (MNISTData, FashionMNISTData, MNISTSubsetData)}
 QUICK = 6_000  # training images
 WATCHED = 200  # training images
 MEASURED = 10_000  # images: all of a test set, as many of the training set
