@@ -1,6 +1,6 @@
 """Data: images, spoken digits, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
-from snn_synth.data.audio import resample, trim_silence
+from snn_synth.data.audio import find_words, resample, trim_silence
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -37,6 +37,7 @@ __all__ = [
     "drifting_blobs",
     "event_spikes",
     "fetch",
+    "find_words",
     "one_image_per_class",
     "one_image_per_utterance",
     "pair_index",
