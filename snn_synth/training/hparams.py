@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from snn_synth.construction import Recorded, annotations_of, call_of, check, construct, plain, subclasses
-from snn_synth.data import FrontEnd, build_front_end
+from snn_synth.data import FrontEnd, SpectrogramAugmentation, build_front_end
 from snn_synth.errors import InputError, brief
 from snn_synth.learning.finite import check_weights
 from snn_synth.models.allocation import Allocating
@@ -131,7 +131,7 @@ class DataModule(Remembering, LightningDataModule):  # type: ignore[misc]
 
 
 def _plain(name: str, value: Any) -> Any:
-    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end, a data set"
+    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end, an augmentation, a data set"
     return plain(name, value, lambda value: _description(name, value), kinds)
 
 
@@ -176,6 +176,8 @@ def _made(value: Any, hint: Any) -> Any:
             return build_front_end(value)
         if isinstance(one, type) and issubclass(one, Recorded):
             return _data_set(path, options, one)
+        if isinstance(one, type) and issubclass(one, SpectrogramAugmentation):
+            return _augmentation(path, options)
         if typing.get_origin(one) is typing.get_origin(Callable[..., Any]):
             made = typing.get_args(one)[-1]
             kinds = tuple(kind for kind in typing.get_args(made) or (made,) if kind not in (Any, object))
@@ -192,6 +194,18 @@ def _data_set(path: str, options: Any, kind: type[Recorded]) -> Any:
         return construct(found, _rebuilt(found, options))
     except InputError as error:
         raise InputError(f"{brief(error)}; another {kind.__name__} may be given as an argument") from error
+
+
+def _augmentation(path: str, options: Any) -> SpectrogramAugmentation:
+    """An augmentation among those that have been imported."""
+    found = named([SpectrogramAugmentation, *subclasses(SpectrogramAugmentation)], path)
+    if found is None or not isinstance(options, dict):
+        raise InputError(f"Expected an augmentation and its settings, got {path[:100]!r}")
+    hints = annotations_of(found)
+    for name, value in options.items():
+        check(name, value, hints.get(name, Any))
+    made: SpectrogramAugmentation = construct(found, options)
+    return made
 
 
 def _likely(path: str) -> Any:

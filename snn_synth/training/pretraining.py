@@ -14,6 +14,9 @@ from snn_synth.training.console import quiet_lightning
 from snn_synth.training.images import image_batch
 from snn_synth.training.loaders import Batches, ResumableLoader
 
+BATCH = 100
+FEW_EPOCHS = 30  # of ten batches: 200 drawings at 28 x 28 reach an MSE of 0.16, where 5 epochs leave 0.33
+
 
 def load_autoencoder(source: str) -> AESNN:
     """An AE-SNN from a folder that ``save_pretrained`` wrote, or from a checkpoint of a LitAutoencoder.
@@ -31,14 +34,18 @@ def pretrain_autoencoder(
 ) -> AESNN:
     """Train an AE-SNN by BPTT with a one-cycle schedule, and save it.
 
+    Few images (below 1,000) go through in ten batches, and as often as it takes to learn from them.
+
     Args:
         images: to train on.
         folder: where to save it.
         hidden: neurons of its code.
-        epochs: over the images.
+        epochs: over the images, at least; 30 of few images.
         seed: of weights, order and spikes.
         lr: highest learning rate.
     """
+    few = len(images) < 10 * BATCH
+    batch_size = max(1, len(images) // 10) if few else BATCH
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = AESNN(images.images[0].numel(), hidden)
@@ -49,12 +56,12 @@ def pretrain_autoencoder(
         lr_scheduler=functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=lr),
     )
     places = Batches(torch.arange(len(images)), lambda index: image_batch(images, index))
-    loader = ResumableLoader(places, batch_size=100, shuffle=True, seed=seed, distributed=False, drop_last=True)
+    loader = ResumableLoader(places, batch_size=batch_size, shuffle=True, seed=seed, distributed=False, drop_last=True)
     with quiet_lightning():
         trainer = Trainer(
             accelerator="auto",
             devices=1,
-            max_epochs=epochs,
+            max_epochs=max(epochs, FEW_EPOCHS) if few else epochs,
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
