@@ -111,7 +111,7 @@ Draw an image of each word in each sound file, and say what was heard:
   seven.wav: 7, sure 0.98
   pi.wav: 3 1 4, sure 0.96 0.99 0.51 (unsure: 4 or 5)
 
-Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any sample rate, mono or stereo, up to 30 seconds and 20 words, with pauses
+Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30 seconds and 20 words, with pauses
 of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
 seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
 stand side by side. heard.json says of each file where its words start and end, how probable each label is, and what

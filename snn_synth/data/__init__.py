@@ -1,6 +1,9 @@
 """Data: images, spoken words, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
 from snn_synth.data.audio import find_words, resample, trim_silence
+from snn_synth.data.audio_folder import AudioFolder
+from snn_synth.data.audiomnist import AudioMNIST
+from snn_synth.data.augmentation import SpectrogramAugmentation
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -63,6 +66,9 @@ __all__ = [
     "event_spikes",
     "fetch",
     "find_words",
+    "images_from",
+    "leave_one_speaker_out",
+    "match_names",
     "one_image_per_class",
     "one_image_per_utterance",
     "pair_index",
