@@ -51,7 +51,7 @@ def call_of(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[s
 
 
 class Recorded:
-    """Base of data sets: keeps what the constructor was called with, for the record of what was trained on.
+    """Base of data sets and augmentations: keeps what the constructor was called with, for the record of a training.
 
     Example:
         >>> class Noise(Recorded):

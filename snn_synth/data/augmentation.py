@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from snn_synth.construction import Recorded
 from snn_synth.errors import InputError
 from snn_synth.functional import keyed_uniform, sample_keys
 from snn_synth.functional.inputs import as_values
@@ -23,7 +24,7 @@ NOISY = 0.7  # share of pictures with noise at strength 1
 BITS_PER_DECADE = math.log2(10)
 
 
-class SpectrogramAugmentation:
+class SpectrogramAugmentation(Recorded):
     r"""Another speaker, microphone and background for each log spectrogram, other ones in every epoch.
 
     In this order, each amount uniform in a range that grows with ``strength`` k:

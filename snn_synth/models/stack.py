@@ -100,7 +100,10 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
         raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)} (T >= 1)")
     hidden_spikes, hidden_membranes = [], []
     for hidden_operator, neuron in before:
-        spikes, membranes = neuron.scan(hidden_operator(spikes))  # the product for all time steps at once
+        # The product for all time steps at once; for one alone where all are the same, as `expand` makes them.
+        once = spikes.stride(0) == 0
+        currents = hidden_operator(spikes[:1]).expand(len(spikes), -1, -1) if once else hidden_operator(spikes)
+        spikes, membranes = neuron.scan(currents)
         hidden_spikes.append(spikes)
         if membranes.requires_grad:
             hidden_membranes.append(membranes)

@@ -5,8 +5,10 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from snn_synth.codec import quantize
+from snn_synth.data import SpectrogramAugmentation
 from snn_synth.metrics import StandardizedMSE
 from snn_synth.models import ACANN, AEANN
+from snn_synth.training.audiocoder import augmented
 from snn_synth.training.base import LitModule
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
 
@@ -76,6 +78,8 @@ class LitAudiocoderANN(LitModule):
         autoencoder: a trained AE-ANN.
         gallery: the paired images ``[M, 1, H, W]``, to which a batch's ``image`` points.
         bits: of an element of the hidden vector, see :func:`snn_synth.codec.quantize`; not quantized if not given.
+        augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
+        seed: of the augmentation.
         optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
@@ -92,6 +96,8 @@ class LitAudiocoderANN(LitModule):
         autoencoder: AEANN,
         gallery: Tensor,
         bits: int | None = None,
+        augmentation: SpectrogramAugmentation | None = None,
+        seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -99,13 +105,15 @@ class LitAudiocoderANN(LitModule):
         super().__init__(optimizer, lr_scheduler)
         self.network = network
         self.autoencoder = autoencoder.requires_grad_(False)
+        self.augmentation, self.seed = augmentation, seed
         with torch.no_grad():
             codes = autoencoder.encode(gallery.flatten(1))
             self.codes = nn.Buffer(codes if bits is None else quantize(codes, bits))
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """Half the squared errors, summed over the hidden vector."""
-        wrong = self.network(batch.spectrograms.flatten(1)) - self.codes[batch.image]
+        shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
+        wrong = self.network(shown.flatten(1)) - self.codes[batch.image]
         loss: Tensor = 0.5 * wrong.square().sum(1).mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from snn_synth.codec import PackedSpikes, pack, repeat_map, unpack
-from snn_synth.data import class_mean_images
+from snn_synth.data import SpectrogramAugmentation, class_mean_images
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
@@ -23,6 +23,9 @@ from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenWordsData
 
+VARIED = 1
+"""Last part of an augmentation's keys, which those of spikes do not have."""
+TrainInput = Literal["spikes", "mean"]
 TESTS = "test", "heard"
 """Names under which the test loaders' measures are logged: unheard voices are the first's, if there are two."""
 
@@ -46,6 +49,10 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: of that training.
         hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
         num_steps: T.
+        train_steps: T of the training alone; ``num_steps`` if not given.
+        train_input: ``spikes``; or, under ``bptt``, their ``mean``, a constant current of less noise, for which the
+            first layer's product is computed once instead of T times. Spikes are what is validated and tested.
+        augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
@@ -71,16 +78,28 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: int = 1,
         hidden_steps: int = 15,
         num_steps: int = 30,
+        train_steps: int | None = None,
+        train_input: TrainInput = "spikes",
+        augmentation: SpectrogramAugmentation | None = None,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
         if hidden_steps < 1:
             raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
+        if train_steps is not None and train_steps < 1:
+            raise InputError(f"Expected `train_steps` to be at least 1, got {train_steps}")
+        if train_input not in get_args(TrainInput):
+            raise InputError(f"Expected `train_input` of {list(get_args(TrainInput))}, got {train_input!r}")
         super().__init__(num_steps=num_steps, **settings)
+        if train_input == "mean" and self.rule == "online":
+            raise InputError(
+                "Expected the training input 'mean' with rule 'bptt', got rule='online', which takes spikes"
+            )
+        self.train_steps, self.train_input = train_steps or num_steps, train_input
         self.network = network
         self.autoencoder: AESNN | None = None
         self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
-        self.hidden_steps = hidden_steps
+        self.hidden_steps, self.augmentation = hidden_steps, augmentation
         self.front_end: dict[str, Any] | None = None
         """Configuration of the data's front end, which a WAV file must go through too."""
         self.labels: tuple[str, ...] | None = None
@@ -159,13 +178,18 @@ class LitAudiocoder(LitSpiking):
         if self.autoencoder is None:
             self.adopt(self._find_autoencoder(self.data))
         assert self.autoencoder is not None
+        self.network.train()  # one that was loaded is in evaluation mode, where batch norm learns nothing
         self.hidden_maps = encode_gallery(self.autoencoder, self.data.gallery, self.hidden_steps, self.seed)
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
-        spikes = self.encode(batch.spectrograms, batch.index, self.current_epoch)
+        shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
+        if self.train_input == "mean":
+            spikes = (self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1)
+        else:
+            spikes = self.encode(shown, batch.index, self.current_epoch, self.train_steps)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = repeat_map(unpack(maps, spikes.dtype), self.num_steps).to(spikes.device)
+        targets = repeat_map(unpack(maps, spikes.dtype), self.train_steps).to(spikes.device)
         return self.learn(spikes, targets)
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
@@ -229,6 +253,13 @@ class LitAudiocoder(LitSpiking):
             self.name_labels(checkpoint["labels"], checkpoint["state_dict"].get("gallery", torch.empty(0)))
         if self.autoencoder is None and checkpoint.get("autoencoder") is not None:
             self.adopt(AESNN.build(checkpoint["autoencoder"]))
+
+
+def augmented(augmentation: SpectrogramAugmentation | None, batch: SpeechBatch, seed: int, epoch: int) -> Tensor:
+    """The spectrograms of a batch, varied by keys that are not those of its spikes."""
+    if augmentation is None:
+        return batch.spectrograms
+    return augmentation(batch.spectrograms, sample_keys(seed, epoch, batch.index, VARIED))
 
 
 def encode_gallery(autoencoder: AESNN, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:

@@ -251,10 +251,10 @@ class LitSpiking(LitModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Each forward pass has been looked at, which takes less time."""
 
-    def encode(self, values: Tensor, index: Tensor, epoch: int) -> Tensor:
+    def encode(self, values: Tensor, index: Tensor, epoch: int, num_steps: int | None = None) -> Tensor:
         """Poisson spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""
         keys = sample_keys(self.seed, epoch, index)
-        return poisson_encode(values.flatten(1), self.num_steps, self.max_rate, keys=keys)
+        return poisson_encode(values.flatten(1), num_steps or self.num_steps, self.max_rate, keys=keys)
 
     def learn(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""

@@ -131,7 +131,7 @@ class DataModule(Remembering, LightningDataModule):  # type: ignore[misc]
 
 
 def _plain(name: str, value: Any) -> Any:
-    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end, a data set"
+    kinds = "a class or functools.partial(SomeClass, option=...), a model, a front end, an augmentation, a data set"
     return plain(name, value, lambda value: _description(name, value), kinds)
 
 
@@ -175,7 +175,7 @@ def _made(value: Any, hint: Any) -> Any:
         if isinstance(one, type) and issubclass(one, FrontEnd):
             return build_front_end(value)
         if isinstance(one, type) and issubclass(one, Recorded):
-            return _data_set(path, options, one)
+            return _recorded(path, options, one)
         if typing.get_origin(one) is typing.get_origin(Callable[..., Any]):
             made = typing.get_args(one)[-1]
             kinds = tuple(kind for kind in typing.get_args(made) or (made,) if kind not in (Any, object))
@@ -183,11 +183,11 @@ def _made(value: Any, hint: Any) -> Any:
     return value
 
 
-def _data_set(path: str, options: Any, kind: type[Recorded]) -> Any:
-    """The data set of a description: of its files, which must be there; tensors are in no checkpoint."""
+def _recorded(path: str, options: Any, kind: type[Recorded]) -> Any:
+    """An augmentation, or a data set, whose files must be there; tensors are in no checkpoint."""
     found = named([*subclasses(kind), kind], path)
-    if found is None:
-        raise InputError(f"it names the data set {path[:200]!r}, which has not been imported")
+    if found is None or not isinstance(options, dict):
+        raise InputError(f"Expected a {kind.__name__} that has been imported and its settings, got {path[:100]!r}")
     try:
         return construct(found, _rebuilt(found, options))
     except InputError as error:

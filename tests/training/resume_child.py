@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from snn_synth.data import MelSpectrogram, MNISTSubset
-from snn_synth.models import ACSNN, AESNN, ESVAE, HybridPredictor, HybridVAE, SpikingGAN, TemporalCodingAE
+from snn_synth.data import MelSpectrogram, MNISTSubset, SpectrogramAugmentation
+from snn_synth.models import ACSNN, AESNN, ESVAE, ConvACSNN, HybridPredictor, HybridVAE, SpikingGAN, TemporalCodingAE
 from snn_synth.training import (
     AtomicCheckpointIO,
     DriftingBlobsData,
@@ -125,9 +125,9 @@ def autoencoder_job(rule):
     return module, FewImages(batch_size=10)
 
 
-def audiocoder_network():
+def audiocoder_network(kind="fully connected"):
     torch.manual_seed(1)
-    return ACSNN(80, 12, 16)
+    return ACSNN(80, 12, 16) if kind == "fully connected" else ConvACSNN(8, 10, [3, 4], 16)
 
 
 def speech_data(root, batch_size):
@@ -137,12 +137,13 @@ def speech_data(root, batch_size):
     )
 
 
-def audiocoder_job(root, autoencoder):
+def audiocoder_job(root, autoencoder, kind="fully connected"):
     module = LitAudiocoder(
-        audiocoder_network(),
+        audiocoder_network(kind),
         autoencoder=autoencoder,
         hidden_steps=3,
         num_steps=5,
+        augmentation=None if kind == "fully connected" else SpectrogramAugmentation(),
         optimizer=functools.partial(torch.optim.AdamW, lr=0.002),
     )
     return module, speech_data(root, batch_size=20)
@@ -171,7 +172,7 @@ def run(job, folder, death=None, resume=False):
     """Train, test, and leave ``result.pt``; or die on the way.
 
     Args:
-        job: ("autoencoder", rule), ("audiocoder", data root, autoencoder folder or None) or ("generator", kind).
+        job: ("autoencoder", rule), ("audiocoder", data root, autoencoder folder or None, kind) or ("generator", kind).
         folder: of the run.
         death: ("step", epoch, batch, backward passes), ("save", number), ("epoch", epoch) or None.
         resume: go on from the folder's resume.ckpt.

@@ -2,6 +2,8 @@ import functools
 
 import torch
 
+from snn_synth.data import SpectrogramAugmentation
+from snn_synth.encoding import sample_keys
 from snn_synth.functional import standardized_mse
 from snn_synth.models import ACANN, AEANN
 from snn_synth.training import LitAudiocoderANN, LitAutoencoderANN, MNISTSubsetData
@@ -40,3 +42,8 @@ def test_an_audiocoder_aims_at_the_hidden_vector_of_the_paired_image():
     drawn = code @ autoencoder.decode.weight.T + autoencoder.decode.bias
     torch.testing.assert_close(module.predict_step(batch), drawn.clamp(0, 1))
     assert not any(p.requires_grad for p in autoencoder.parameters())
+
+    augmentation = SpectrogramAugmentation()
+    module.augmentation, module.seed = augmentation, 3
+    code = module.network(augmentation(batch.spectrograms, sample_keys(3, 0, batch.index, 1)).flatten(1))
+    torch.testing.assert_close(module.training_step(batch, 0), ((code - target) ** 2).sum() / 8)

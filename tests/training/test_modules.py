@@ -11,11 +11,11 @@ from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningCLI
 
 from snn_synth.cli.synthesize import Source, draw
-from snn_synth.data import MelSpectrogram
+from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
-from snn_synth.models import ACSNN, AESNN
+from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAutoencoder, MNISTSubsetData, ResumeCheckpoint, SpokenDigitsData
 from snn_synth.training import speech as speech_module
 from snn_synth.training.images import image_batch
@@ -497,6 +497,93 @@ def test_targets_are_the_autoencoders_first_hidden_maps_shown_again_and_again(
             np.testing.assert_array_equal(targets[t].numpy(), maps[t % 3][paired])
         learned += len(batch.index)
     assert learned == len(data.train_index) // data.batch_size * data.batch_size
+
+
+def test_training_alone_varies_the_spectrograms_by_seed_epoch_and_sample(tmp_path, speech, saved_autoencoder):
+    augmentation = SpectrogramAugmentation(strength=0.5)
+    data, record = speech(), Record()
+    module = audiocoder(saved_autoencoder, augmentation=augmentation, seed=5)
+    trainer = quiet_trainer(tmp_path, max_epochs=2, callbacks=[record])
+    trainer.fit(module, data)
+    assert {epoch for epoch, *_ in record.learned} == {0, 1}
+    for epoch, spikes, _, batch in record.learned:
+        shown = augmentation(batch.spectrograms, sample_keys(5, epoch, batch.index, 1))
+        assert not torch.equal(shown, batch.spectrograms)
+        np.testing.assert_array_equal(spikes.numpy(), encoded(shown, 8, 5, epoch, batch.index))
+    for _, outputs, batch in record.validated:
+        heard = encoded(batch.spectrograms, 8, 5, HELD_OUT, batch.index)
+        np.testing.assert_array_equal(outputs["spikes"]["input"].numpy(), heard)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = LitAudiocoder.load_from_checkpoint(tmp_path / "a.ckpt")
+    assert again.augmentation.config() == augmentation.config()
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    for wrong in ({"class_path": "os.system", "init_args": {"command": "ls"}}, {"class_path": "x", "init_args": 7}):
+        content["hyper_parameters"]["augmentation"] = wrong
+        torch.save(content, tmp_path / "b.ckpt")
+        with pytest.raises(InputError, match="augmentation and its settings"):
+            LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
+    content["hyper_parameters"]["augmentation"] = augmentation.config() | {"init_args": {"strength": "much"}}
+    torch.save(content, tmp_path / "b.ckpt")
+    with pytest.raises(InputError, match="`strength` to be float, got 'much'"):
+        LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
+
+
+def test_training_on_the_mean_of_the_spikes_is_a_constant_current(tmp_path, speech, saved_autoencoder):
+    """The same weights as on those values at each step, though the first product is computed once; tests see spikes."""
+    data, record = speech(), Record()
+    module = audiocoder(saved_autoencoder, train_input="mean", train_steps=5, max_rate=0.5, loss="rate", seed=5)
+    before = copy.deepcopy(module.network)
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
+    _, inputs, targets, batch = record.learned[0]
+    assert inputs.shape == (5, len(batch.index), 80)
+    for step in inputs:
+        torch.testing.assert_close(step, 0.5 * batch.spectrograms.flatten(1))
+    slow = before(inputs.contiguous())
+    rate_loss(slow.spikes, targets).backward()
+    expected = [weight.grad.clone() for weight in before.parameters()]
+    before.zero_grad()
+    once = before(inputs)
+    assert torch.equal(once.spikes, slow.spikes)
+    rate_loss(once.spikes, targets).backward()
+    for weight, gradient in zip(before.parameters(), expected, strict=True):
+        torch.testing.assert_close(weight.grad, gradient, rtol=1e-4, atol=1e-6)
+    for _, outputs, heard in record.validated:
+        spikes = encoded(0.5 * heard.spectrograms, 8, 5, HELD_OUT, heard.index)
+        np.testing.assert_array_equal(outputs["spikes"]["input"].numpy(), spikes)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"train_steps": 0}, "Expected `train_steps` to be at least 1, got 0"),
+        ({"train_input": "sum"}, r"Expected `train_input` of \['spikes', 'mean'\], got 'sum'"),
+        (
+            {"train_input": "mean", "rule": "online"},
+            "Expected the training input 'mean' with rule 'bptt', got rule='on",
+        ),
+    ],
+)
+def test_wrong_settings_of_the_training_input(setting, sentence):
+    with pytest.raises(InputError, match=sentence):
+        LitAudiocoder(ACSNN(80, 24, 16), **setting)
+
+
+def test_batch_norm_averages_in_training_and_keeps_still_else(tmp_path, speech, saved_autoencoder):
+    torch.manual_seed(2)
+    network = ConvACSNN(8, 10, [4], 16)
+    network.save_pretrained(tmp_path / "net")
+    module = LitAudiocoder(ConvACSNN.from_pretrained(tmp_path / "net"), saved_autoencoder, num_steps=8, hidden_steps=3)
+    trainer, data = quiet_trainer(tmp_path, max_epochs=1), speech()
+    trainer.fit(module, data)
+    norm = module.network.layers[0][0].norm
+    assert norm.num_batches_tracked == len(data.train_dataloader())
+    trainer.test(module, data, verbose=False)
+    drawn = trainer.predict(module, data)[0]
+    assert norm.num_batches_tracked == len(data.train_dataloader())
+    folded = AudioToImage(module.network.folded(), module.autoencoder)
+    batch = data.batch(data.test_index[: data.batch_size])
+    keys = sample_keys(module.seed, HELD_OUT, batch.index)
+    torch.testing.assert_close(folded.synthesize(batch.spectrograms, 8, keys=keys), drawn)
 
 
 @pytest.mark.parametrize("rule", ["bptt", "online"])

@@ -103,14 +103,15 @@ def root(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, tmp_path, root):
+@pytest.mark.parametrize("kind", ["fully connected", "convolutional, batch norm, augmentation"])
+def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, tmp_path, root, kind):
     firing_autoencoder(784, 16).save_pretrained(tmp_path / "autoencoder")
-    job = ("audiocoder", root, str(tmp_path / "autoencoder"))
+    job = ("audiocoder", root, str(tmp_path / "autoencoder"), kind)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(job, whole) == 0
     assert train(job, killed, ("step", 1, 3, 1)) == -signal.SIGKILL
     shutil.rmtree(tmp_path / "autoencoder")
-    assert train(("audiocoder", root, None), killed, resume=True) == 0
+    assert train(("audiocoder", root, None, kind), killed, resume=True) == 0
     assert not (killed / "autoencoder").exists()  # none was trained instead
     assert {place: sorted(account) for place, account in diary(killed).items()} == {
         place: sorted(account) for place, account in diary(whole).items()
