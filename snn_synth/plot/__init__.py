@@ -5,7 +5,7 @@ pixels wide; :func:`save_figure` and :func:`save_animation` write them. Colours 
 maps are perceptually uniform, so that the pictures read the same with a colour-blind eye and in grey.
 """
 
-from snn_synth.plot.animation import image_forming, save_animation
+from snn_synth.plot.animation import image_forming, save_animation, side_by_side
 from snn_synth.plot.charts import comparison_bars, growth, learning_curve, sweep_scatter, training_and_test
 from snn_synth.plot.figure import save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
@@ -24,6 +24,7 @@ __all__ = [
     "reconstructions",
     "save_animation",
     "save_figure",
+    "side_by_side",
     "spectrogram",
     "spike_raster",
     "sweep_scatter",

@@ -122,6 +122,20 @@ def test_the_neurons_of_a_convolution_take_the_kernel_and_its_currents_are_flat(
     assert sum(p.numel() for p in ConvACSNN().parameters()) == 470_620
 
 
+@pytest.mark.parametrize("kind", STACKS)
+@pytest.mark.parametrize("settings", [{"norm": True}, {"norm": False}])
+def test_a_constant_input_gives_what_it_gives_step_by_step(kind, settings):
+    values = torch.rand(3, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = []
+    for shown in (values.expand(12, -1, -1), values.repeat(12, 1, 1)):
+        network = trained(STACKS[kind], **settings)
+        out = network(shown)
+        out.membrane.sum().backward()
+        found.append([out.membrane.detach(), *(p.grad for p in network.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_what_batch_norm_cannot_do_is_said_in_a_sentence():
     network = ConvACSNN(6, 10, [2], 9)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
