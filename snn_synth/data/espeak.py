@@ -190,7 +190,7 @@ def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:
         ThreadPoolExecutor(WORKERS) as pool,
     ):
         spoken: list[np.ndarray[Any, Any]] = []
-        for rate, waveforms in pool.map(_speak, jobs):
+        for rate, waveforms in pool.map(speak, jobs):
             spoken.extend(_trim(waveform, rate) for waveform in waveforms)
             bar.update(len(waveforms))
         ends = np.cumsum([len(waveform) for waveform in spoken])
@@ -198,8 +198,8 @@ def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:
             np.savez(file, samples=np.concatenate(spoken), ends=ends, sample_rate=rate)
 
 
-def _speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
-    """Run a worker process for one voice."""
+def speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
+    """What one voice says: its sample rate, and the samples of each take, int16; see `draw_takes` for a job."""
     worker = subprocess.run(
         [sys.executable, str(WORKER)],
         input=json.dumps(job).encode() + b"\n",
