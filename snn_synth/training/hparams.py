@@ -191,7 +191,7 @@ def _recorded(path: str, options: Any, kind: type[Recorded]) -> Any:
     try:
         return construct(found, _rebuilt(found, options))
     except InputError as error:
-        raise InputError(f"{brief(error)}; another {kind.__name__} may be given as an argument") from error
+        raise InputError(f"give its {kind.__name__} as an argument, for {brief(error)}") from error
 
 
 def _likely(path: str) -> Any:

@@ -99,7 +99,7 @@ def test_a_checkpoint_makes_the_data_again(folder, tmp_path):
     assert torch.equal(again.train_set.images, data.train_set.images)
     assert isinstance(again.images, ImageFolder)
     (folder / "ant" / "0.png").write_bytes(b"?")
-    with pytest.raises(InputError, match=r"ant/0\.png.*another ImageDataset may be given"):
+    with pytest.raises(InputError, match=r"give its ImageDataset as an argument, for Expected an image file.*ant/0\.png"):
         ImageData.load_from_checkpoint(tmp_path / "a.ckpt")
     other = ImageData.load_from_checkpoint(tmp_path / "a.ckpt", images="mnist")
     assert (other.images, other.batch_size) == ("mnist", 5)
@@ -111,7 +111,7 @@ def test_tensors_are_in_no_checkpoint_but_can_be_given_again(tmp_path):
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     trainer.fit(LitAutoencoder(AESNN(12, 4), num_steps=3), datamodule=ImageData(images, 5))
     trainer.save_checkpoint(tmp_path / "a.ckpt")
-    with pytest.raises(InputError, match=r"Expected `images` to be Tensor.*another ImageDataset may be given"):
+    with pytest.raises(InputError, match="give its ImageDataset as an argument, for Expected `images` to be Tensor"):
         ImageData.load_from_checkpoint(tmp_path / "a.ckpt")
     assert ImageData.load_from_checkpoint(tmp_path / "a.ckpt", images=images).images is images
 
