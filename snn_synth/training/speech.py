@@ -55,8 +55,8 @@ def load_corpus(corpus: SpokenWords | str, root: str | None = None) -> SpokenWor
     """A corpus by the name that YAML uses.
 
     Args:
-        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands``, ``espeak`` (16 voices, 26 takes) or ``espeak-many``
-            (267 voices, one take), or several of them joined by ``+``; or the corpus itself.
+        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands``, ``espeak`` (16 voices, 26 takes) or
+            ``espeak-many`` (267 voices, one take), or several of them joined by ``+``; or the corpus itself.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
 
     Raises:
@@ -93,7 +93,8 @@ class SpokenWordsData(DataModule):
 
     Args:
         corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands``, ``espeak`` or ``espeak-many``, several
-            joined by ``+`` (``fsdd+espeak-many``), or any :class:`~snn_synth.data.SpokenWords`, in YAML by its ``class_path``.
+            joined by ``+`` (``fsdd+espeak-many``), or any :class:`~snn_synth.data.SpokenWords`, in YAML by its
+            ``class_path``.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``, or any :class:`~snn_synth.data.ImageDataset`.
         pairing: ``A``, one image for each word, its first; ``A-mean``, the one nearest its class mean; ``B``, another
             image of the word for each utterance.
