@@ -32,7 +32,7 @@ class AudiocoderTrial(Trial):
         recipe: how it is trained.
         autoencoder: spiking or not, and so is the audiocoder.
         pairing: the paper's data set, ``A`` or ``B``.
-        corpus: of spoken digits: ``fsdd``, with its own split, ``espeak``, or ``fsdd+espeak``.
+        corpus: of spoken digits: ``fsdd``, with its own split, ``espeak``, or ``fsdd+espeak-many``.
         hidden: neurons between spectrogram and code.
         num_steps: T of a spiking network.
         alpha: its leak.
@@ -67,8 +67,10 @@ class AudiocoderTrial(Trial):
     augmentation: float = field(default=0.0, metadata=LATER)
     held_out: tuple[str, ...] = field(default=(), metadata=LATER)
 
-    every = 54
-    """Batches between two points of the curve: an epoch of FSDD."""
+    @property
+    def every(self) -> int:  # type: ignore[override]
+        """Batches between two points of the curve: an epoch of FSDD; ten where it is one of many networks."""
+        return 540 if self.held_out else 54
 
     @property
     def title(self) -> str:

@@ -18,7 +18,7 @@ SPEAKERS = "george", "jackson", "lucas", "nicolas", "theo", "yweweler"
 EVERYBODY = AudiocoderTrial(
     ROBUST_CONV,
     DIGITS["SNN best"],
-    corpus="fsdd+espeak",
+    corpus="fsdd+espeak-many",
     network="conv",
     augmentation=AUGMENTATION,
     slope=BEST_SLOPE,
@@ -32,7 +32,7 @@ NETWORKS = {
     "ConvACSNN": EVERYBODY,
     "ACSNN": _FC,
     "ACSNN, no augmentation": replace(_FC, augmentation=0.0),
-    "ACANN": AudiocoderTrial(ROBUST_ANN, DIGITS["ANN best"], corpus="fsdd+espeak", augmentation=AUGMENTATION),
+    "ACANN": AudiocoderTrial(ROBUST_ANN, DIGITS["ANN best"], corpus="fsdd+espeak-many", augmentation=AUGMENTATION),
 }
 GROUPS = {name: {speaker: f"{name}: {speaker}" for speaker in SPEAKERS} for name in NETWORKS}
 
