@@ -37,8 +37,8 @@ OTHERS = {
     "ACANN": AudiocoderTrial(ROBUST_ANN, DIGITS["ANN best"], corpus="fsdd+espeak-many", augmentation=AUGMENTATION),
 }
 SHOWS = (
-    "One speaker of FSDD is left out of the training whole, each in turn: `unheard` is of all words of that one, `test` "
-    "of the others' test words. All train on espeak's voices, too. "
+    "One speaker of FSDD is left out of the training whole, each in turn: `unheard` is of all words of that one, "
+    "`test` of the others' test words. All train on espeak's voices, too. "
 )
 
 
