@@ -298,6 +298,18 @@ def test_training_and_test_shows_each_arm_and_the_published_value():
         plot.training_and_test(curves, finals | {"arm 1": {"test": (0.1, 0.0, None)}})
 
 
+def test_grouped_bars_are_as_high_as_each_members_measures():
+    found = {"george": {"unheard": (0.75, 0.02, None), "heard": (0.97, 0.0, None)}}
+    found["theo"] = {"unheard": (0.9, 0.0, None), "heard": (0.98, 0.0, None)}
+    figure = plot.grouped_bars({"SNN": found, "ANN": found}, "share")
+    for ax, title in zip(figure.axes, ("SNN", "ANN"), strict=True):
+        assert [bar.get_height() for bar in ax.patches] == [0.75, 0.9, 0.97, 0.98]
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["george", "theo"]
+        assert ax.get_title() == title
+    with pytest.raises(InputError, match="same measures"):
+        plot.grouped_bars({"SNN": found, "ANN": {"george": {"heard": (1.0, 0.0, None)}}}, "share")
+
+
 def test_first_spikes_are_dots_at_their_times():
     times = {"input": torch.tensor([0.0, 3.0, 8.0, torch.inf]), "output": torch.tensor([8.0, 5.0])}
     figure = plot.first_spikes(times, never=8)

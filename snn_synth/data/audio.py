@@ -139,7 +139,7 @@ def _background(framed: Tensor) -> Tensor | None:
         return None
     within = (smooth > low - 2) & (smooth < high + 2)
     both, one = (torch.stack([within[:n], within[-n:]]).float().mean(1) for n in (EDGE, 2 * EDGE))
-    return within if both.min() >= 0.7 or one.max() >= 0.8 else None
+    return within if both.min() >= 0.8 or one.max() >= 0.8 else None
 
 
 def _bands(framed: Tensor) -> Tensor:

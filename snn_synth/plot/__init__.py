@@ -6,7 +6,14 @@ maps are perceptually uniform, so that the pictures read the same with a colour-
 """
 
 from snn_synth.plot.animation import image_forming, save_animation, side_by_side
-from snn_synth.plot.charts import comparison_bars, growth, learning_curve, sweep_scatter, training_and_test
+from snn_synth.plot.charts import (
+    comparison_bars,
+    grouped_bars,
+    growth,
+    learning_curve,
+    sweep_scatter,
+    training_and_test,
+)
 from snn_synth.plot.figure import save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
 from snn_synth.plot.signals import first_spikes, hidden_map, spectrogram, spike_raster, waveform, word_journey
@@ -15,6 +22,7 @@ __all__ = [
     "comparison_bars",
     "digit_grid",
     "first_spikes",
+    "grouped_bars",
     "growth",
     "hidden_map",
     "image_forming",

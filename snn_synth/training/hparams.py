@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from snn_synth.construction import Recorded, annotations_of, call_of, check, construct, plain, subclasses
-from snn_synth.data import FrontEnd, SpectrogramAugmentation, build_front_end
+from snn_synth.data import FrontEnd, build_front_end
 from snn_synth.errors import InputError, brief
 from snn_synth.learning.finite import check_weights
 from snn_synth.models.allocation import Allocating
@@ -175,9 +175,7 @@ def _made(value: Any, hint: Any) -> Any:
         if isinstance(one, type) and issubclass(one, FrontEnd):
             return build_front_end(value)
         if isinstance(one, type) and issubclass(one, Recorded):
-            return _data_set(path, options, one)
-        if isinstance(one, type) and issubclass(one, SpectrogramAugmentation):
-            return _augmentation(path, options)
+            return _recorded(path, options, one)
         if typing.get_origin(one) is typing.get_origin(Callable[..., Any]):
             made = typing.get_args(one)[-1]
             kinds = tuple(kind for kind in typing.get_args(made) or (made,) if kind not in (Any, object))
@@ -185,27 +183,15 @@ def _made(value: Any, hint: Any) -> Any:
     return value
 
 
-def _data_set(path: str, options: Any, kind: type[Recorded]) -> Any:
-    """The data set of a description: of its files, which must be there; tensors are in no checkpoint."""
+def _recorded(path: str, options: Any, kind: type[Recorded]) -> Any:
+    """An augmentation, or a data set, whose files must be there; tensors are in no checkpoint."""
     found = named([*subclasses(kind), kind], path)
-    if found is None:
-        raise InputError(f"it names the data set {path[:200]!r}, which has not been imported")
+    if found is None or not isinstance(options, dict):
+        raise InputError(f"Expected a {kind.__name__} that has been imported and its settings, got {path[:100]!r}")
     try:
         return construct(found, _rebuilt(found, options))
     except InputError as error:
-        raise InputError(f"{brief(error)}; another {kind.__name__} may be given as an argument") from error
-
-
-def _augmentation(path: str, options: Any) -> SpectrogramAugmentation:
-    """An augmentation among those that have been imported."""
-    found = named([SpectrogramAugmentation, *subclasses(SpectrogramAugmentation)], path)
-    if found is None or not isinstance(options, dict):
-        raise InputError(f"Expected an augmentation and its settings, got {path[:100]!r}")
-    hints = annotations_of(found)
-    for name, value in options.items():
-        check(name, value, hints.get(name, Any))
-    made: SpectrogramAugmentation = construct(found, options)
-    return made
+        raise InputError(f"give its {kind.__name__} as an argument, for {brief(error)}") from error
 
 
 def _likely(path: str) -> Any:

@@ -520,7 +520,7 @@ def test_training_alone_varies_the_spectrograms_by_seed_epoch_and_sample(tmp_pat
     for wrong in ({"class_path": "os.system", "init_args": {"command": "ls"}}, {"class_path": "x", "init_args": 7}):
         content["hyper_parameters"]["augmentation"] = wrong
         torch.save(content, tmp_path / "b.ckpt")
-        with pytest.raises(InputError, match="augmentation and its settings"):
+        with pytest.raises(InputError, match="SpectrogramAugmentation that has been imported and its settings"):
             LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
     content["hyper_parameters"]["augmentation"] = augmentation.config() | {"init_args": {"strength": "much"}}
     torch.save(content, tmp_path / "b.ckpt")
