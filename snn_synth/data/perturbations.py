@@ -60,7 +60,8 @@ def noise(samples: int, sample_rate: int, colour: Colour = "white", seed: int = 
         raise InputError(f"Expected a colour of noise among {list(shape)}, got {colour!r}")
     white = torch.randn(samples, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     frequency = torch.fft.rfftfreq(samples, 1 / sample_rate, dtype=torch.float64)
-    shaped = torch.fft.irfft(torch.fft.rfft(white) * shape[colour](frequency), samples)
+    weights: Tensor = shape[colour](frequency)  # type: ignore[no-untyped-call]
+    shaped: Tensor = torch.fft.irfft(torch.fft.rfft(white) * weights, samples)
     return (shaped / shaped.square().mean().sqrt().clamp_min(1e-30)).float()
 
 
