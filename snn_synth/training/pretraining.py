@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from snn_synth.data import ImageDataset
 from snn_synth.models import AESNN
 from snn_synth.training.autoencoder import LitAutoencoder
+from snn_synth.training.base import Loss
 from snn_synth.training.checkpoints import load_checkpoint
 from snn_synth.training.console import quiet_lightning
 from snn_synth.training.images import image_batch
@@ -30,7 +31,13 @@ def load_autoencoder(source: str) -> AESNN:
 
 
 def pretrain_autoencoder(
-    images: ImageDataset, folder: Path, hidden: int = 196, epochs: int = 1, seed: int = 0, lr: float = 1e-2
+    images: ImageDataset,
+    folder: Path,
+    hidden: int = 196,
+    epochs: int = 1,
+    seed: int = 0,
+    lr: float = 1e-2,
+    loss: Loss = "membrane",
 ) -> AESNN:
     """Train an AE-SNN by BPTT with a one-cycle schedule, and save it.
 
@@ -43,6 +50,7 @@ def pretrain_autoencoder(
         epochs: over the images, at least; 30 of few images.
         seed: of weights, order and spikes.
         lr: highest learning rate.
+        loss: ``membrane`` or ``rate``.
     """
     few = len(images) < 10 * BATCH
     batch_size = max(1, len(images) // 10) if few else BATCH
@@ -52,6 +60,7 @@ def pretrain_autoencoder(
     module = LitAutoencoder(
         network,
         seed=seed,
+        loss=loss,
         optimizer=functools.partial(torch.optim.AdamW, lr=lr, fused=True),
         lr_scheduler=functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=lr),
     )
