@@ -31,6 +31,12 @@ images with as many trials for the conventional network as for the spiking one (
 spiking ones learn firing rates by backpropagation through time (`rate_loss`).
 """
 
+PICTURES = {
+    "errors.png": "in training and on the test set",
+    "groups.png": "side by side",
+    "images.png": "what is drawn",
+}
+
 # What the issue of this library asked for: at most so much by the paper's recipe, and by the best.
 BOUNDS = {
     "table1-mnist": ("MNIST 784-196-784, T=15", 0.20, 0.075),
@@ -429,6 +435,21 @@ def choices(results: Results) -> str:
     return "\n".join(lines)
 
 
+def grouped(metrics: Mapping[str, Any]) -> list[str]:
+    """A table with a row for each group: both measures' means over its arms, their difference, and those of each."""
+    groups = metrics["groups"]
+    first, second = metrics["measures"]
+    members = list(next(iter(groups.values()))["arms"])
+    lines = [f"| mean of {len(members)} | {first} | {second} | gap | " + " | ".join(members) + " |"]
+    lines.append("|---" * (len(members) + 4) + "|")
+    for name, one in groups.items():
+        gap = one[second]["mean"] - one[first]["mean"]
+        each = [metrics["arms"][arm] for arm in one["arms"].values()]
+        cells = [f"{arm[first]['mean']:.3f} / {arm[second]['mean']:.3f}" for arm in each]
+        lines.append(f"| {name} | {value(one, first)} | {value(one, second)} | {gap:.3f} | {' | '.join(cells)} |")
+    return lines
+
+
 def section(name: str, metrics: Mapping[str, Any]) -> str:
     """An experiment: its numbers and pictures."""
     measures = metrics["measures"]
@@ -440,6 +461,8 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
         f"`{metrics['command']}`, {metrics['trial_seconds'] / 60:.0f} minutes of training and measuring.",
         "",
     ]
+    if metrics.get("groups"):
+        lines += [*grouped(metrics), ""]
     measured = {measure for one in metrics["arms"].values() for measure in one}
     columns = [*measures, *metrics.get("also", ()), *({"test/mse_whole_set"} & measured)]
     lines += ["| | " + " | ".join(columns) + " | paper |", "|---" * (len(columns) + 2) + "|"]
@@ -454,7 +477,7 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
             cost = found["cost"]
             epoch = f"{cost['epoch_seconds'] / 60:.1f} minutes | {cost['peak_gb']:.1f} GB"
             lines.append(f"| {arm} | {cost['measured_batches']} | {cost['batch_seconds']:.2f} | {epoch} |")
-    for picture, says in (("errors.png", "in training and on the test set"), ("images.png", "what is drawn")):
+    for picture, says in PICTURES.items():
         if (RESULTS / name / picture).is_file():
             lines += ["", f"![{name}: {says}](results/{name}/{picture})"]
     return "\n".join([*lines, ""])
@@ -491,7 +514,7 @@ def bring(source: Path, target: Path) -> None:
     """Copy what full runs of `reproduce` left in a folder: numbers and pictures."""
     for name, metrics in read(source).items():
         if metrics["preset"] == "full":
-            pictures = [] if name in SEARCHES else ["errors.png", "images.png"]
+            pictures = [] if name in SEARCHES else list(PICTURES)
             for path in (source / name / file for file in ("metrics.json", *pictures)):
                 if path.is_file():
                     (target / name).mkdir(parents=True, exist_ok=True)

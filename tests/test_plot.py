@@ -173,6 +173,17 @@ def test_frames_show_the_spikes_so_far_and_end_at_full_contrast():
         assert (pixels == pixels[:, :1, :, :1]).all(), "each pixel must be one block of one grey"
 
 
+def test_the_words_of_a_recording_side_by_side():
+    one, two = (plot.image_forming((some(6, 784, seed=seed) < 0.5).float()) for seed in (1, 2))
+    joined = plot.side_by_side([one, two])
+    assert len(joined) == 6
+    np.testing.assert_array_equal(np.asarray(joined[3]), np.hstack([np.asarray(one[3]), np.asarray(two[3])]))
+    pictures = some(39, 100), some(39, 100, seed=3)
+    for axes, values in zip(plot.spectrogram(*pictures).axes, pictures, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), values)
+    assert len(plot.spike_raster(some(15, 20) < 0.1, some(15, 20) < 0.2).axes) == 2
+
+
 def test_frames_of_other_sizes_and_of_colour():
     spikes = (some(4, 3 * 8 * 6) < 0.5).float()
     frames = plot.image_forming(spikes, image_shape=(3, 8, 6))
@@ -285,6 +296,18 @@ def test_training_and_test_shows_each_arm_and_the_published_value():
         plot.training_and_test(curves, {"arm 0": finals["arm 0"]})
     with pytest.raises(InputError, match="same measures"):
         plot.training_and_test(curves, finals | {"arm 1": {"test": (0.1, 0.0, None)}})
+
+
+def test_grouped_bars_are_as_high_as_each_members_measures():
+    found = {"george": {"unheard": (0.75, 0.02, None), "heard": (0.97, 0.0, None)}}
+    found["theo"] = {"unheard": (0.9, 0.0, None), "heard": (0.98, 0.0, None)}
+    figure = plot.grouped_bars({"SNN": found, "ANN": found}, "share")
+    for ax, title in zip(figure.axes, ("SNN", "ANN"), strict=True):
+        assert [bar.get_height() for bar in ax.patches] == [0.75, 0.9, 0.97, 0.98]
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["george", "theo"]
+        assert ax.get_title() == title
+    with pytest.raises(InputError, match="same measures"):
+        plot.grouped_bars({"SNN": found, "ANN": {"george": {"heard": (1.0, 0.0, None)}}}, "share")
 
 
 def test_first_spikes_are_dots_at_their_times():

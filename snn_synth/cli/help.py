@@ -105,23 +105,34 @@ Examples:
 """ + _OPTIONS.format(shipped=_SHIPPED, checkpoint=_TRAINED)
 
 _SYNTHESIZE = """\
-usage: snn-synth synthesize [--checkpoint FILE] --out DIR [--num-steps T] [--seed SEED] FILE.wav ...
+usage: snn-synth synthesize [--checkpoint MODEL] --out DIR [--num-steps T] [--seed SEED] [--device NAME] FILE.wav ...
 
-Draw an image from each sound file: WAV, FLAC, OGG or NIST SPHERE, any sample rate, mono or stereo, up to 30 seconds.
-For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png, seven-spikes.png (the input's spikes)
-and seven-forming.gif (the image forming over the time steps).
+Draw an image of each word in each sound file, and say what was heard:
+
+  seven.wav: 7, sure 0.98
+  pi.wav: 3 1 4, sure 0.96 0.99 0.51 (unsure: 4 or 5)
+
+Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30 seconds and 20 words, with pauses
+of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
+seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
+stand side by side. heard.json says of each file where its words start and end, how probable each label is, and what
+makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very long or short.
+"sure" is right as often as it says for voices like those of the training, and too high for others.
 
 Examples:
   snn-synth synthesize --out pictures seven.wav
-  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures seven.wav
-  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 recordings/*.wav
+  snn-synth synthesize --out pictures recordings/*.wav
+  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 seven.wav
+  snn-synth synthesize --checkpoint my_model/ --out pictures --device cuda seven.wav
 
 Options:
-  --checkpoint FILE  of a trained LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it;
-                     if not given, the pair of networks that comes with the package, trained on English digits
+  --checkpoint MODEL a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, or a folder that
+                     AudioToImage.save_pretrained wrote; if not given, the networks that come with the package,
+                     trained on English digits; one of before there were labels draws without saying what it heard
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given
-  --seed SEED        of the input's spikes; that of the training if not given\
+  --seed SEED        of the input's spikes; that of the training if not given
+  --device NAME      cpu (if not given), cuda, cuda:1, mps\
 """
 
 _DEMO = """\

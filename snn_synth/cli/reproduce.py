@@ -50,13 +50,15 @@ def listing() -> str:
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """The first measure of each arm, the paper's test MSE beside it."""
+    """The first measure of each arm, the paper's test MSE beside it, and the means of groups of arms."""
     measure: str = metrics["measures"][0]
-    width = max(map(len, metrics["arms"]))
+    means = {f"{name}, mean of {len(one['arms'])}": one for name, one in metrics.get("groups", {}).items()}
+    rows = metrics["arms"] | means
+    width = max(map(len, rows))
     lines = [f"{'':<{width}} {measure:>14} {'+-':>7} {'paper':>7}"]
-    for arm, found in metrics["arms"].items():
+    for arm, found in rows.items():
         value = found[measure]
         spread = "" if value["std"] is None else f"{value['std']:.3f}"
-        published = "" if found["paper"] is None else f"{found['paper']:.3f}"
+        published = "" if found.get("paper") is None else f"{found['paper']:.3f}"
         lines.append(f"{arm:<{width}} {value['mean']:>14.3f} {spread:>7} {published:>7}")
     return "\n".join(lines)

@@ -1,7 +1,8 @@
-"""``snn-synth synthesize``: sound files to images."""
+"""``snn-synth synthesize``: sound files to images, and what was said."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,41 +10,64 @@ from tqdm import tqdm
 
 from snn_synth import plot
 from snn_synth.cli.arguments import Parser
-from snn_synth.data import build_front_end, read_audio
+from snn_synth.cli.devices import find_device
+from snn_synth.cli.hearing import Heard, hear
+from snn_synth.codec import PackedSpikes, pack, unpack
+from snn_synth.data import build_front_end, find_words, read_audio
+from snn_synth.data.recording import recording_faults
 from snn_synth.errors import InputError
+from snn_synth.files import atomic_write
 from snn_synth.models import AudioToImage, Synthesis
 from snn_synth.models.pretrained import Pretrained, shipped_models
 from snn_synth.training import LitAudiocoder, load_checkpoint
 
 SHIPPED = "fsdd"  # of the models that come with the package
 # A checkpoint says how many time steps there are: together the bounds keep a drawing below a gigabyte.
-LONGEST = 5_000  # time steps, each a frame of the GIF
+LONGEST = 5_000  # time steps, each a frame of the GIF for each word
 MOST = 2**25  # places for a spike, of which a layer's currents, membranes and spikes are in memory at once
 DASHES = 2**20  # input spikes in the picture of them, each a dash of nearly a kilobyte
+WORDS = 20  # of a recording, each an image in its row
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
+HEARD = "heard.json"
 
 
 def run(words: list[str]) -> None:
-    """Draw an image from each sound file; nothing is written before all of the input has been checked."""
+    """Draw an image of each word of each sound file; nothing is written before all has been checked and computed."""
     parser = Parser(prog="snn-synth synthesize", add_help=False)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--checkpoint", default=SHIPPED)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--num-steps", type=int)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args(words[1:])
 
+    device = find_device(arguments.device)
     targets = output_files(arguments.files, arguments.out)
     source = load(arguments.checkpoint)
     given = {name: getattr(arguments, name) for name in ("num_steps", "seed") if getattr(arguments, name) is not None}
-    source = source._replace(**given)
-    spectrograms = read_spectrograms(source.model, arguments.files)
+    source = source._replace(model=source.model.to(device).eval(), **given)
+    recordings = [read_recording(source.model, file) for file in arguments.files]
+    drawings = [draw_words(source, recording) for recording in recordings]
+    heard = [
+        hear(source.model, one.images, recording.faults) for one, recording in zip(drawings, recordings, strict=True)
+    ]
 
-    # A wrong number of steps, or a network of another size, fails at the first file: before anything is written.
-    for spectrogram, paths in zip(tqdm(spectrograms, "Drawing", unit="file", disable=None), targets, strict=True):
-        write(draw(source, spectrogram), spectrogram, paths)
-    for paths in targets:
-        print("Wrote " + ", ".join(str(path) for path in paths.values()))
+    done = zip(tqdm(recordings, "Drawing", unit="file", disable=None), drawings, heard, targets, strict=True)
+    for recording, drawing, said, paths in done:
+        write(recording, drawing, said, paths, source.model.image_shape)
+    entries = [entry(*parts) for parts in zip(recordings, heard, targets, strict=True)]
+    with atomic_write(arguments.out / HEARD) as draft:
+        content = {
+            "checkpoint": arguments.checkpoint,
+            "num_steps": source.num_steps,
+            "seed": source.seed,
+            "files": entries,
+        }
+        draft.write_text(json.dumps(content, indent=2) + "\n")
+    for recording, said in zip(recordings, heard, strict=True):
+        print(f"{recording.file}: {said}")
+    print(f"Wrote {HEARD} and {len(ENDINGS) * len(targets)} pictures into {arguments.out}")
 
 
 class Source(NamedTuple):
@@ -53,6 +77,25 @@ class Source(NamedTuple):
     num_steps: int = 30
     max_rate: float = 1.0
     seed: int = 0
+
+
+class Recording(NamedTuple):
+    """A sound file, its words (start and end in seconds), and what may keep it from being understood."""
+
+    file: Path
+    seconds: float
+    sample_rate: int
+    words: list[tuple[float, float]]
+    spectrograms: list[Tensor]
+    faults: list[str]
+
+
+class Drawing(NamedTuple):
+    """What was drawn of a recording's words, its spikes packed to bits."""
+
+    images: Tensor
+    input_spikes: PackedSpikes
+    output_spikes: PackedSpikes
 
 
 def load(name: str) -> Source:
@@ -69,7 +112,7 @@ def load(name: str) -> Source:
                 "save AudioToImage(audiocoder, autoencoder, front_end=...)"
             )
         return Source(model)
-    module = load_checkpoint(LitAudiocoder, name).eval()
+    module = load_checkpoint(LitAudiocoder, name)
     return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed)
 
 
@@ -77,7 +120,7 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
     """Where the pictures of each file go.
 
     Raises:
-        InputError: if `folder` is no folder, or two pictures would have the same path.
+        InputError: if `folder` is no folder, a file is one, or two pictures would have the same path.
 
     Example:
         >>> output_files([Path("words/seven.wav")], Path("out"))[0]["spikes"].as_posix()
@@ -88,44 +131,108 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
     owner: dict[Path, Path] = {}
     targets = []
     for file in files:
+        if file.is_dir():
+            raise InputError(f"Expected sound files, got the folder {file}: give the files in it, {file}/*.wav")
         paths = {kind: folder / (file.stem + ending) for kind, ending in ENDINGS.items()}
         for path in paths.values():
             if path in owner:
                 raise InputError(f"Expected files of different names, got {owner[path]} and {file}, both for {path}")
             owner[path] = file
         targets.append(paths)
+    for path in (*owner, folder / HEARD):
+        if path.is_dir():
+            raise InputError(f"Expected to write the file {path}, got a folder of that name")
     return targets
 
 
-def read_spectrograms(model: AudioToImage, files: list[Path]) -> list[Tensor]:
-    """The spectrogram of each sound, by the front end of the training.
+def read_recording(model: AudioToImage, file: Path) -> Recording:
+    """A sound with the spectrogram of each of its words, by the front end of the training.
 
     Raises:
-        InputError: for a file that is no sound, is empty, silent or too long, or a checkpoint without a front end.
+        InputError: for a file that is no sound, is empty, silent or too long or has too many words, or a checkpoint
+            without a front end.
     """
     if model.front_end is None:
         raise InputError("Expected a checkpoint that holds its front end, got one from before its first `fit`")
     front_end = build_front_end(model.front_end)
-    return [front_end(*read_audio(file)) for file in files]
+    waveform, rate = read_audio(file)
+    words = find_words(waveform, rate, front_end.trim_db)
+    if len(words) > WORDS:
+        raise InputError(
+            f"Expected at most {WORDS} words in a recording, got {len(words)} in {file}: cut it into parts"
+        )
+    parts = [waveform] if len(words) < 2 else [waveform[start:end] for start, end in words]
+    return Recording(
+        file,
+        len(waveform) / rate,
+        rate,
+        [(start / rate, end / rate) for start, end in words or [(0, len(waveform))]],
+        [front_end(part, rate) for part in parts],  # which trims the only word itself
+        recording_faults(waveform, rate, words),
+    )
 
 
-def draw(source: Source, spectrogram: Tensor) -> Synthesis:
-    """Every stage from a spectrogram to its image, the same whatever other files are drawn."""
+def draw_words(source: Source, recording: Recording) -> Drawing:
+    """Draw each word of a recording, the same whatever other words and files there are.
+
+    Raises:
+        InputError: for more time steps than there is memory for, or a network of another size.
+    """
+    spectrograms, words = recording.spectrograms, len(recording.spectrograms)
+    rate = sum(float(one.sum()) for one in spectrograms) * source.max_rate  # spikes that are expected in a time step
+    check_steps(source, words, rate)
+    stages = [draw(source, one) for one in spectrograms]
+    return Drawing(
+        torch.cat([one.images for one in stages]).cpu(),
+        pack(torch.cat([one.input_spikes for one in stages], 1)),
+        pack(torch.cat([one.output_spikes for one in stages], 1)),
+    )
+
+
+def check_steps(source: Source, words: int, rate: float) -> None:
+    """Raise InputError unless the time steps fit the memory.
+
+    Args:
+        source: of the drawing.
+        words: of the recording.
+        rate: spikes that are expected in a time step, of all words together.
+    """
     neurons = source.model.audiocoder.inputs + source.model.audiocoder.neurons + sum(source.model.autoencoder.sizes[1:])
-    rate = float(spectrogram.sum()) * source.max_rate  # spikes that are expected in a time step
-    most = min(LONGEST, MOST // neurons, int(DASHES / max(1.0, rate)))
+    most = min(LONGEST // words, MOST // (neurons * words), int(DASHES / max(1.0, rate)))
     if source.num_steps > most:
         raise InputError(
             f"Expected at most {most} time steps of this sound and a model of this size, got {source.num_steps}"
         )
+
+
+def draw(source: Source, spectrogram: Tensor) -> Synthesis:
+    """Every stage from a word's spectrogram to its image."""
     generator = torch.Generator().manual_seed(source.seed)
-    stages: Synthesis = source.model(spectrogram[None], source.num_steps, generator, max_rate=source.max_rate)
+    shown = spectrogram[None].to(next(source.model.parameters()).device)
+    stages: Synthesis = source.model(shown, source.num_steps, generator, max_rate=source.max_rate)
     return stages
 
 
-def write(stages: Synthesis, spectrogram: Tensor, paths: dict[str, Path]) -> None:
-    """Write the four pictures of a file."""
-    plot.save_figure(plot.image_grid(stages.images), paths["image"], dpi=300)
-    plot.save_figure(plot.spectrogram(spectrogram), paths["spectrogram"])
-    plot.save_figure(plot.spike_raster(stages.input_spikes[:, 0]), paths["spikes"])
-    plot.save_animation(plot.image_forming(stages.output_spikes[:, 0]), paths["forming"])
+def write(recording: Recording, drawing: Drawing, heard: Heard, paths: dict[str, Path], shape: tuple[int, ...]) -> None:
+    """Write the four pictures of a file: of several words, side by side."""
+    labels = heard.labels if heard.labels and len(heard.labels) > 1 else None
+    plot.save_figure(plot.image_grid(drawing.images, len(drawing.images), labels), paths["image"], dpi=300)
+    plot.save_figure(plot.spectrogram(*recording.spectrograms), paths["spectrogram"])
+    plot.save_figure(plot.spike_raster(*unpack(drawing.input_spikes).unbind(1)), paths["spikes"])
+    forming = [plot.image_forming(spikes, shape) for spikes in unpack(drawing.output_spikes).unbind(1)]
+    plot.save_animation(plot.side_by_side(forming), paths["forming"])
+
+
+def entry(recording: Recording, heard: Heard, paths: dict[str, Path]) -> dict[str, Any]:
+    """What ``heard.json`` says of a file."""
+    return {
+        "file": str(recording.file),
+        "seconds": round(recording.seconds, 3),
+        "sample_rate": recording.sample_rate,
+        "words": [
+            {"start": round(start, 3), "end": round(end, 3), **said}
+            for (start, end), said in zip(recording.words, heard.words, strict=True)
+        ],
+        "warnings": heard.warnings,
+        "pictures": {kind: path.name for kind, path in paths.items()},
+    }

@@ -1,6 +1,6 @@
 """Data: images, spoken words, audio front ends, pairing, splits: torch Datasets and pure functions only."""
 
-from snn_synth.data.audio import resample, trim_silence
+from snn_synth.data.audio import find_words, resample, trim_silence
 from snn_synth.data.audio_folder import AudioFolder
 from snn_synth.data.audiomnist import AudioMNIST
 from snn_synth.data.augmentation import SpectrogramAugmentation
@@ -65,6 +65,7 @@ __all__ = [
     "drifting_blobs",
     "event_spikes",
     "fetch",
+    "find_words",
     "images_from",
     "leave_one_speaker_out",
     "match_names",

@@ -15,7 +15,7 @@ from snn_synth.functional.inputs import as_values
 
 # Half the range of each change at strength 1, in the units of a picture: its height, its width, and its range of 60 dB.
 EDGE, BEND = 0.125, 0.15  # of time: where the word starts and ends, and how uneven its speed is
-STRETCH, SHIFT = 0.12, 0.1  # of frequency: the vocal tract's length, and the pitch
+STRETCH, SHIFT = 0.18, 0.1  # of frequency: the vocal tract's length, and the pitch
 EQUALIZER, TILT, CONTRAST = 0.12, 0.15, 0.2  # of level: the microphone and the distance from it
 NOISE_TILT, NOISE_LOW, NOISE_HIGH = 0.15, 0.33, 0.9  # of background, below the loudest point
 MASK_BANDS, MASK_FRAMES = 0.2, 0.15  # widest mask

@@ -7,10 +7,11 @@ import importlib.metadata
 import importlib.util
 import io
 import json
+import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,32 @@ VOICES = (
     *("en-us+m1", "en-us+f1", "en+m2", "en+f2", "en-us+m3", "en-us+f3", "en+m4", "en+f4"),
     *("en-us+m5", "en-us+f5", "en+m6", "en+Annie", "en-us+m7", "en-us+linda", "en+m8", "en+steph"),
 )
+# Many voices, to train for speakers who were never heard: variants, of which espeak has few female ones, times accents.
+ACCENTS = (
+    *("en-us", "en", "en-gb-scotland", "en-gb-x-rp"),  # American, British, Scottish, received pronunciation
+    *("en-029", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd"),  # Caribbean, New York, Lancaster, West Midlands
+)
+FEMALE = (
+    *("f1", "f2", "f3", "f4", "f5", "Andrea", "Annie", "anika", "aunty", "grandma", "linda"),
+    *("steph", "steph2", "steph3", "whisperf"),
+)
+MALE = (
+    *("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Andy", "Gene2", "Henrique", "Hugo", "Marco", "Nguyen"),
+    *("Reed", "announcer", "antonio", "benjamin", "boris", "caleb", "david", "edward", "edward2", "grandpa", "gustave"),
+    *("ian", "iven", "iven2", "john", "kaukovalta", "klatt", "klatt2", "klatt3", "klatt4", "marcelo", "michel"),
+    *("miguel", "mike2", "norbert", "pablo", "paul", "pedro", "quincy", "robert", "sandro", "travis", "victor"),
+    "whisper",
+)
+MANY_VOICES = (
+    *(f"{accent}+{variant}" for variant in FEMALE for accent in ACCENTS),
+    *(f"{ACCENTS[(5 * i + 3 * j) % len(ACCENTS)]}+{variant}" for i, variant in enumerate(MALE) for j in range(3)),
+)
+# Of variants that no list above has, to test on.
+UNHEARD_VOICES = (
+    *("en-us+adam", "en+Alicia", "en-gb-scotland+Denis", "en-gb-x-rp+Gene", "en-029+Jacky", "en-us-nyc+Lee"),
+    *("en-us+Mario", "en+Michael", "en-gb-scotland+belinda", "en-gb-x-rp+max", "en-029+rob", "en-us-nyc+shelby"),
+    *("en-us+zac", "en+Mike", "en-gb-scotland+Diogo", "en-gb-x-rp+ed"),
+)
 RATES, PITCHES, RANGES = (130, 220), (30, 70), (30, 70)  # words a minute; espeak's scales of 0 to 100
 
 
@@ -44,7 +71,8 @@ class EspeakDigits(SpokenDigits):
     Rendered once (a few seconds), in worker processes, and kept in one file under a key of all settings.
 
     Args:
-        voices: number of voices, 1 to 16; half of them are male.
+        voices: how many of sixteen voices, half of them male; or espeak's names of voices, such as ``en-us+f3``
+            (``MANY_VOICES``, ``UNHEARD_VOICES``).
         takes: utterances of each digit by each voice.
         seed: draws speed, pitch and pitch range of each take.
         cache: folder for the rendered corpus; None means the cache.
@@ -58,29 +86,28 @@ class EspeakDigits(SpokenDigits):
 
     def __init__(
         self,
-        voices: int = 16,
+        voices: int | Sequence[str] = 16,
         takes: int = 26,
         seed: int = 0,
         cache: str | Path | None = None,
         progress: bool = True,
     ) -> None:
-        if not 1 <= voices <= len(VOICES):
-            raise InputError(f"Expected 1 to {len(VOICES)} voices, got {voices}")
+        names = _names(voices)
         if takes < 1:
             raise InputError(f"Expected at least 1 take, got {takes}")
-        jobs = draw_takes(VOICES[:voices], takes, seed)
+        jobs = draw_takes(names, takes, seed)
         self._key = _key(jobs)
         path = not_a_folder(Path(cache or cache_dir() / "espeak") / f"{self._key}.npz")
-        stored = _load(path, voices * 10 * takes)
+        stored = _load(path, len(jobs) * 10 * takes)
         if stored is None:
             _render(jobs, path, progress)
-            stored = _load(path, voices * 10 * takes)
+            stored = _load(path, len(jobs) * 10 * takes)
             if stored is None:
                 raise InputError(f"Expected the corpus that was just written, got an unreadable file at {path}")
         self._samples, self._ends, self.sample_rate = stored
-        self.labels = torch.arange(10).repeat_interleave(takes).repeat(voices)
-        self.speakers = [voice for voice in VOICES[:voices] for _ in range(10 * takes)]
-        self.takes = list(range(takes)) * (10 * voices)
+        self.labels = torch.arange(10).repeat_interleave(takes).repeat(len(names))
+        self.speakers = [voice for voice in names for _ in range(10 * takes)]
+        self.takes = list(range(takes)) * (10 * len(names))
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         index = range(len(self))[index]
@@ -91,6 +118,21 @@ class EspeakDigits(SpokenDigits):
     def fingerprint(self) -> str:
         """Key of all settings, of the version of espeakng-loader, and of the rendered samples."""
         return hashlib.sha256(self._key.encode() + self._samples.tobytes()).hexdigest()
+
+
+def _names(voices: int | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(voices, int):
+        if not 1 <= voices <= len(VOICES):
+            raise InputError(f"Expected 1 to {len(VOICES)} voices, got {voices}")
+        return VOICES[:voices]
+    names = (voices,) if isinstance(voices, str) else tuple(voices)
+    wrong = [name for name in names if not re.fullmatch(r"en[a-z0-9-]*(\+[A-Za-z0-9]+)?", name)]
+    if wrong or not names or len(set(names)) < len(names):
+        raise InputError(
+            "Expected English voices of espeak-ng such as 'en-us+f3', each once, "
+            f"got {wrong[0] if wrong else list(names)!r}"
+        )
+    return names
 
 
 def draw_takes(voices: tuple[str, ...], takes: int, seed: int) -> list[dict[str, Any]]:
@@ -148,7 +190,7 @@ def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:
         ThreadPoolExecutor(WORKERS) as pool,
     ):
         spoken: list[np.ndarray[Any, Any]] = []
-        for rate, waveforms in pool.map(_speak, jobs):
+        for rate, waveforms in pool.map(speak, jobs):
             spoken.extend(_trim(waveform, rate) for waveform in waveforms)
             bar.update(len(waveforms))
         ends = np.cumsum([len(waveform) for waveform in spoken])
@@ -156,8 +198,8 @@ def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:
             np.savez(file, samples=np.concatenate(spoken), ends=ends, sample_rate=rate)
 
 
-def _speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
-    """Run a worker process for one voice."""
+def speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
+    """What one voice says: its sample rate, and the samples of each take, int16; see `draw_takes` for a job."""
     worker = subprocess.run(
         [sys.executable, str(WORKER)],
         input=json.dumps(job).encode() + b"\n",

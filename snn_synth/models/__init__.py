@@ -1,6 +1,6 @@
 """The models: plain ``nn.Module`` classes."""
 
-from snn_synth.models.audiocoder import ACANN, ACSNN, Audiocoder, ConvACSNN
+from snn_synth.models.audiocoder import ACANN, ACSNN, Audiocoder, ConvACANN, ConvACSNN
 from snn_synth.models.autoencoder import AEANN, AESNN
 from snn_synth.models.classifier import ImageClassifier
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
@@ -22,6 +22,7 @@ __all__ = [
     "ESVAE",
     "AudioToImage",
     "Audiocoder",
+    "ConvACANN",
     "ConvACSNN",
     "ESVAEOutput",
     "FirstSpikeClassifier",

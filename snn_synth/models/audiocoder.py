@@ -177,3 +177,50 @@ class ACANN(Pretrained):
         """Hidden vectors of flat spectrograms."""
         result: Tensor = self.layers(spectrograms)
         return result
+
+
+class ConvACANN(Pretrained):
+    """Conventional audiocoder of the size of a :class:`ConvACSNN`: convolutions with batch norm and ReLU.
+
+    Args:
+        channels: rows of the spectrogram.
+        frames: its columns.
+        widths: feature maps of each convolution.
+        code: units of the autoencoder's hidden layer.
+
+    Shape:
+        ``[B, channels * frames]`` to ``[B, code]``.
+
+    Raises:
+        InputError: for sizes below 1.
+
+    Example:
+        >>> import torch
+        >>> ConvACANN(widths=[4, 8], code=196)(torch.zeros(2, 3900)).shape
+        torch.Size([2, 196])
+    """
+
+    def __init__(
+        self, channels: int = 39, frames: int = 100, widths: Sequence[int] = (20, 40, 64), code: int = 196
+    ) -> None:
+        """Make the layers."""
+        if min(channels, frames, code, len(widths), *widths) < 1:
+            raise InputError(
+                "Expected `channels`, `frames`, `code` and at least one of `widths` to be at least 1, "
+                f"got {channels}, {frames}, {code} and {list(widths)}"
+            )
+        super().__init__()
+        self.inputs = channels * frames
+        layers: list[nn.Module] = [nn.Unflatten(1, (1, channels, frames))]
+        (rows, columns), kernel, stride = (channels, frames), (5, 7), (2, 4)
+        for before, after in pairwise([1, *widths]):
+            padding = kernel[0] // 2, kernel[1] // 2
+            layers += [nn.Conv2d(before, after, kernel, stride, padding, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            rows, columns = (rows - 1) // stride[0] + 1, (columns - 1) // stride[1] + 1
+            kernel, stride = (3, 3), (2, 2)
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(rows * columns * widths[-1], code))
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        """Hidden vectors of flat spectrograms."""
+        result: Tensor = self.layers(spectrograms)
+        return result

@@ -100,17 +100,23 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
         raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)} (T >= 1)")
     hidden_spikes, hidden_membranes = [], []
     for hidden_operator, neuron in before:
-        # The product for all time steps at once; for one alone where all are the same, as `expand` makes them.
-        once = spikes.stride(0) == 0
-        currents = hidden_operator(spikes[:1]).expand(len(spikes), -1, -1) if once else hidden_operator(spikes)
-        spikes, membranes = neuron.scan(currents)
+        spikes, membranes = neuron.scan(_currents(hidden_operator, spikes))
         hidden_spikes.append(spikes)
         if membranes.requires_grad:
             hidden_membranes.append(membranes)
-    currents = operator(spikes)
+    currents = _currents(operator, spikes)
     fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
     ran = None if fused else output_neuron.scan(currents)
     return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))
+
+
+def _currents(operator: nn.Module, spikes: Tensor) -> Tensor:
+    """The product for all time steps at once; only for one where ``expand`` shows them the same input."""
+    if len(spikes) > 1 and spikes.stride(0) == 0:
+        once: Tensor = operator(spikes[:1])
+        return once.expand(len(spikes), *once.shape[1:])
+    currents: Tensor = operator(spikes)
+    return currents
 
 
 def folded(network: Any) -> Any:

@@ -5,8 +5,15 @@ pixels wide; :func:`save_figure` and :func:`save_animation` write them. Colours 
 maps are perceptually uniform, so that the pictures read the same with a colour-blind eye and in grey.
 """
 
-from snn_synth.plot.animation import image_forming, save_animation
-from snn_synth.plot.charts import comparison_bars, growth, learning_curve, sweep_scatter, training_and_test
+from snn_synth.plot.animation import image_forming, save_animation, side_by_side
+from snn_synth.plot.charts import (
+    comparison_bars,
+    grouped_bars,
+    growth,
+    learning_curve,
+    sweep_scatter,
+    training_and_test,
+)
 from snn_synth.plot.figure import save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
 from snn_synth.plot.signals import first_spikes, hidden_map, spectrogram, spike_raster, waveform, word_journey
@@ -15,6 +22,7 @@ __all__ = [
     "comparison_bars",
     "digit_grid",
     "first_spikes",
+    "grouped_bars",
     "growth",
     "hidden_map",
     "image_forming",
@@ -24,6 +32,7 @@ __all__ = [
     "reconstructions",
     "save_animation",
     "save_figure",
+    "side_by_side",
     "spectrogram",
     "spike_raster",
     "sweep_scatter",

@@ -55,6 +55,24 @@ def image_forming(output_spikes: Array, image_shape: Sequence[int] = (1, 28, 28)
     return frames
 
 
+def side_by_side(animations: Sequence[Sequence[Image.Image]]) -> list[Image.Image]:
+    """Animations of as many frames, of one height, as one: those of the words of a recording.
+
+    Example:
+        >>> import torch
+        >>> frames = side_by_side([image_forming(torch.ones(15, 784))] * 3)
+        >>> len(frames), frames[0].size
+        (15, (672, 244))
+    """
+    joined = []
+    for frames in zip(*animations, strict=True):
+        frame = Image.new(frames[0].mode, (sum(one.width for one in frames), frames[0].height), "white")
+        for place, one in enumerate(frames):
+            frame.paste(one, (sum(before.width for before in frames[:place]), 0))
+        joined.append(frame)
+    return joined
+
+
 def save_animation(frames: Sequence[Image.Image], path: str | Path, frame_ms: int = 120, last_ms: int = 2000) -> None:
     """Write frames as a GIF that repeats, the last frame held longer; whole or not at all.
 

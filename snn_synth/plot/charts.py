@@ -164,6 +164,57 @@ def training_and_test(
     return figure
 
 
+def grouped_bars(
+    panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float, float | None]]]], ylabel: str
+) -> Figure:
+    """Measures side by side, of each member of some groups: a panel for each group, on one scale.
+
+    Args:
+        panels: by the names of group and member, and of a measure, its mean and standard deviation (and another number,
+            which :func:`training_and_test` shows); the first measure is in the accent colour.
+        ylabel: of the measures.
+
+    Returns:
+        A figure with an axis for each group.
+
+    Raises:
+        InputError: if there is nothing to draw, or the measures differ.
+
+    Example:
+        >>> figure = grouped_bars({"SNN": {"george": {"unheard": (0.8, 0, None), "heard": (0.97, 0, None)}}}, "share")
+        >>> len(figure.axes[0].patches), figure.axes[0].get_title()
+        (2, 'SNN')
+    """
+    measures = {tuple(found) for members in panels.values() for found in members.values()}
+    if len(measures) != 1 or not next(iter(measures)):
+        raise InputError(f"Expected the same measures of each member, at least one, got {sorted(measures)}")
+    (names,) = measures
+    width = 0.8 / len(names)
+    figure = new_figure(5, 1.9 * len(panels) + 0.5)
+    axes = figure.subplots(len(panels), 1, sharey=True, squeeze=False)[:, 0]
+    for ax, (title, members) in zip(axes, panels.items(), strict=True):
+        for place, measure in enumerate(names):
+            means, deviations = zip(*(found[measure][:2] for found in members.values()), strict=True)
+            x = [member + width * (place - (len(names) - 1) / 2) for member in range(len(members))]
+            colour = ORANGE if place == 0 else BLUE
+            bars = ax.bar(x, means, yerr=deviations, width=0.9 * width, color=colour, label=measure)
+            ax.bar_label(bars, fmt="%.2f", fontsize=6, color=INK, padding=1)
+        ax.set_xticks(range(len(members)), list(members))
+        ax.set_title(title, fontsize=9, color=INK)
+        ax.margins(y=0.15)
+        label_axes(ax, "", "")
+    figure.supylabel(ylabel, fontsize=8, color=INK)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=len(names),
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+    )
+    return figure
+
+
 def sweep_scatter(runs: Sequence[tuple[Mapping[str, object], float]], metric: str) -> Figure:
     """What a search found: a panel for each setting that varies, a point for each run, the best in the accent colour.
 

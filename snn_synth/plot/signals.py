@@ -67,29 +67,31 @@ def waveform(samples: Array, rate: int) -> Figure:
     return figure
 
 
-def spectrogram(values: Array) -> Figure:
-    """A spectrogram [C, F] in [0, 1]: low channels at the bottom, time to the right.
+def spectrogram(*values: Array) -> Figure:
+    """A spectrogram [C, F] in [0, 1]: low channels at the bottom, time to the right; or several, side by side.
 
     Example:
         >>> import torch
         >>> spectrogram(torch.rand(39, 100)).axes[0].get_ylabel()
         'channel'
     """
-    figure = new_figure(6, 2.4)
-    _draw_spectrogram(figure.add_subplot(), as_array(values, (None, None), "a spectrogram"))
+    figure = new_figure(6 if len(values) == 1 else 3 * len(values), 2.4)
+    for place, one in enumerate(values, start=1):
+        _draw_spectrogram(figure.add_subplot(1, len(values), place), as_array(one, (None, None), "a spectrogram"))
     return figure
 
 
-def spike_raster(spikes: Array) -> Figure:
-    """One dash for each spike of [T, N]: time steps from 1 to T to the right, neurons upwards.
+def spike_raster(*spikes: Array) -> Figure:
+    """One dash for each spike of [T, N]: time steps from 1 to T to the right, neurons upwards; or several side by side.
 
     Example:
         >>> import torch
         >>> len(spike_raster(torch.eye(5)).axes[0].collections[0].get_segments())
         5
     """
-    figure = new_figure(6, 3)
-    _draw_raster(figure.add_subplot(), as_array(spikes, (None, None), "spikes"))
+    figure = new_figure(6 if len(spikes) == 1 else 3 * len(spikes), 3)
+    for place, one in enumerate(spikes, start=1):
+        _draw_raster(figure.add_subplot(1, len(spikes), place), as_array(one, (None, None), "spikes"))
     return figure
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from snn_synth.codec import quantize
 from snn_synth.data import SpectrogramAugmentation
 from snn_synth.metrics import StandardizedMSE
-from snn_synth.models import ACANN, AEANN
+from snn_synth.models import ACANN, AEANN, ConvACANN
 from snn_synth.training.audiocoder import augmented
 from snn_synth.training.base import LitModule
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
@@ -92,7 +92,7 @@ class LitAudiocoderANN(LitModule):
 
     def __init__(
         self,
-        network: ACANN,
+        network: ACANN | ConvACANN,
         autoencoder: AEANN,
         gallery: Tensor,
         bits: int | None = None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
@@ -25,7 +25,6 @@ from snn_synth.training.speech import SpokenWordsData
 
 VARIED = 1
 """Last part of an augmentation's keys, which those of spikes do not have."""
-TrainInput = Literal["spikes", "mean"]
 TESTS = "test", "heard"
 """Names under which the test loaders' measures are logged: unheard voices are the first's, if there are two."""
 
@@ -49,9 +48,9 @@ class LitAudiocoder(LitSpiking):
         autoencoder_epochs: of that training.
         hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
         num_steps: T.
-        train_steps: T of the training alone; ``num_steps`` if not given.
-        train_input: ``spikes``; or, under ``bptt``, their ``mean``, a constant current of less noise, for which the
-            first layer's product is computed once instead of T times. Spikes are what is validated and tested.
+        train_steps: T of the training, if it is to be another.
+        direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
+            product is done once, instead of on Poisson spikes; what is measured and drawn has spikes all the same.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
@@ -79,27 +78,20 @@ class LitAudiocoder(LitSpiking):
         hidden_steps: int = 15,
         num_steps: int = 30,
         train_steps: int | None = None,
-        train_input: TrainInput = "spikes",
+        direct: bool = False,
         augmentation: SpectrogramAugmentation | None = None,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
-        if hidden_steps < 1:
-            raise InputError(f"Expected `hidden_steps` to be at least 1, got {hidden_steps}")
-        if train_steps is not None and train_steps < 1:
-            raise InputError(f"Expected `train_steps` to be at least 1, got {train_steps}")
-        if train_input not in get_args(TrainInput):
-            raise InputError(f"Expected `train_input` of {list(get_args(TrainInput))}, got {train_input!r}")
+        for name, steps in (("hidden_steps", hidden_steps), ("train_steps", train_steps)):
+            if steps is not None and steps < 1:
+                raise InputError(f"Expected `{name}` to be at least 1, got {steps}")
         super().__init__(num_steps=num_steps, **settings)
-        if train_input == "mean" and self.rule == "online":
-            raise InputError(
-                "Expected the training input 'mean' with rule 'bptt', got rule='online', which takes spikes"
-            )
-        self.train_steps, self.train_input = train_steps or num_steps, train_input
         self.network = network
         self.autoencoder: AESNN | None = None
         self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
-        self.hidden_steps, self.augmentation = hidden_steps, augmentation
+        self.hidden_steps, self.train_steps = hidden_steps, train_steps or num_steps
+        self.direct, self.augmentation = direct, augmentation
         self.front_end: dict[str, Any] | None = None
         """Configuration of the data's front end, which a WAV file must go through too."""
         self.labels: tuple[str, ...] | None = None
@@ -184,13 +176,11 @@ class LitAudiocoder(LitSpiking):
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
         shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
-        if self.train_input == "mean":
-            spikes = (self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1)
-        else:
-            spikes = self.encode(shown, batch.index, self.current_epoch, self.train_steps)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = repeat_map(unpack(maps, spikes.dtype), self.train_steps).to(spikes.device)
-        return self.learn(spikes, targets)
+        targets = repeat_map(unpack(maps, shown.dtype), self.train_steps).to(shown.device)
+        if self.direct:
+            return self.learn((self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1), targets)
+        return self.learn(self.encode(shown, batch.index, self.current_epoch, self.train_steps), targets)
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""

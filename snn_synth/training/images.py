@@ -19,14 +19,15 @@ def load_images(name: str | ImageDataset, train: bool, root: str | None = None) 
 
     Args:
         name: of the set; or the set itself.
-        train: its training part, else its test part.
+        train: its training part, else its test part; both are all of a set that has no split of its own.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
 
     Raises:
         InputError: for an unknown name, or if the data is missing.
     """
     if isinstance(name, ImageDataset):
-        return name
+        split = name.official_split()
+        return name if split is None else name.part(split[0 if train else 1])
     if name == "mnist_subset":
         return MNISTSubset(train=train)
     if name not in IMAGE_SETS:

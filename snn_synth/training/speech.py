@@ -30,6 +30,7 @@ from snn_synth.data import (
     spectrograms,
     split_by_speaker,
 )
+from snn_synth.data.espeak import MANY_VOICES
 from snn_synth.errors import InputError
 from snn_synth.training.hparams import DataModule
 from snn_synth.training.images import check_batch_size, hold_out, load_images
@@ -38,6 +39,7 @@ from snn_synth.training.loaders import Batches, ResumableLoader, SpeechBatch
 CORPORA: dict[str, Callable[[str | None], SpokenWords]] = {
     "audiomnist": AudioMNIST,
     "espeak": lambda root: EspeakDigits(),
+    "espeak-many": lambda root: EspeakDigits(MANY_VOICES, takes=1),
     "fsdd": FSDD,
     "speech_commands": SpeechCommands,
     "ti46": TI46,
@@ -53,8 +55,8 @@ def load_corpus(corpus: SpokenWords | str, root: str | None = None) -> SpokenWor
     """A corpus by the name that YAML uses.
 
     Args:
-        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands`` or ``espeak``, or several of them joined by
-            ``+``; or the corpus itself.
+        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands``, ``espeak`` (16 voices, 26 takes) or
+            ``espeak-many`` (267 voices, one take), or several of them joined by ``+``; or the corpus itself.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
 
     Raises:
@@ -90,8 +92,9 @@ class SpokenWordsData(DataModule):
     Fashion-MNIST by number.
 
     Args:
-        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands`` or ``espeak``, several joined by ``+``
-            (``fsdd+espeak``), or any :class:`~snn_synth.data.SpokenWords`, in YAML by its ``class_path``.
+        corpus: ``fsdd``, ``ti46``, ``audiomnist``, ``speech_commands``, ``espeak`` or ``espeak-many``, several
+            joined by ``+`` (``fsdd+espeak-many``), or any :class:`~snn_synth.data.SpokenWords`, in YAML by its
+            ``class_path``.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``, or any :class:`~snn_synth.data.ImageDataset`.
         pairing: ``A``, one image for each word, its first; ``A-mean``, the one nearest its class mean; ``B``, another
             image of the word for each utterance.

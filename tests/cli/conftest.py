@@ -67,6 +67,7 @@ def checkpoint(tmp_path):
             weight.abs_()
     module = LitAudiocoder(network, num_steps=9)
     module.front_end = MelSpectrogram(channels=8, frames=10).config()
+    module.name_labels(("left", "right", "go"), torch.rand(3, 1, 28, 28))
     module.adopt(autoencoder)
     return save(module, tmp_path / "audiocoder.ckpt")
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import soundfile
@@ -5,7 +7,8 @@ import torch
 from PIL import Image
 
 from snn_synth.cli import main
-from snn_synth.cli.synthesize import draw, load, output_files
+from snn_synth.cli.devices import find_device
+from snn_synth.cli.synthesize import check_steps, draw, load, output_files
 from snn_synth.data import MelSpectrogram, build_front_end, read_audio
 from snn_synth.errors import InputError
 from snn_synth.models import ACSNN, AESNN, AudioToImage
@@ -31,10 +34,9 @@ def frames(path):
 def test_the_four_pictures_of_a_word(checkpoint, word, tmp_path, capsys):
     out = tmp_path / "new" / "folder"
     assert synthesize(checkpoint, out, word) == 0
-    names = ["seven-forming.gif", "seven-spectrogram.png", "seven-spikes.png", "seven.png"]
+    names = ["heard.json", "seven-forming.gif", "seven-spectrogram.png", "seven-spikes.png", "seven.png"]
     assert sorted(path.name for path in out.iterdir()) == names
-    printed = capsys.readouterr().out
-    assert all(str(out / name) in printed for name in names)
+    assert f"Wrote heard.json and 4 pictures into {out}" in capsys.readouterr().out
     assert len(frames(out / "seven-forming.gif")) == 9, "one frame for each time step of the training"
 
 
@@ -147,7 +149,125 @@ def test_a_checkpoint_that_asks_for_time_without_end(num_steps, word, tmp_path, 
 
 def test_many_time_steps_are_bounded_by_what_is_drawn_of_them():
     shipped = load("fsdd")
-    loud = torch.ones(1, shipped.model.audiocoder.sizes[0])
+    loud = torch.ones(1, shipped.model.audiocoder.inputs)
     with pytest.raises(InputError, match=r"Expected at most .* time steps"):
-        draw(shipped._replace(num_steps=1_000), loud)
+        check_steps(shipped._replace(num_steps=1_000), 1, float(loud.sum()))
+    check_steps(shipped._replace(num_steps=500), 1, 0.2 * float(loud.sum()))
+    with pytest.raises(InputError, match=r"Expected at most 67 time steps .* got 500"):
+        check_steps(shipped._replace(num_steps=500), 20, 20 * 0.2 * float(loud.sum()))
     assert len(draw(shipped._replace(num_steps=500), 0.2 * loud).output_spikes) == 500
+
+
+def heard(out):
+    return json.loads((out / "heard.json").read_text())
+
+
+def record(path, *sounds, rate=8000, pause=0.5):
+    """Sounds with pauses before, between and after them."""
+    quiet = np.zeros(int(pause * rate))
+    soundfile.write(path, np.concatenate([quiet, *(part for one in sounds for part in (one, quiet))]), rate)
+    return path
+
+
+def test_a_line_says_what_was_heard_and_json_how_sure(checkpoint, word, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert synthesize(checkpoint, out, word) == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    said = heard(out)
+    assert (said["checkpoint"], said["num_steps"], said["seed"]) == (str(checkpoint), 9, 0)
+    [file] = said["files"]
+    assert (file["file"], file["sample_rate"]) == (str(word), 8000)
+    assert file["seconds"] == pytest.approx(0.9, abs=0.01)
+    assert all((out / name).is_file() for name in file["pictures"].values())
+    [only] = file["words"]
+    assert 0.15 < only["start"] < only["end"] < 0.75
+    module = load_checkpoint(LitAudiocoder, checkpoint)
+    model, picture = module.audio_to_image().eval(), MelSpectrogram(channels=8, frames=10)(*read_audio(word))
+    drawn = model.synthesize(picture[None], num_steps=9, generator=torch.Generator().manual_seed(0))
+    expected = dict(zip(("left", "right", "go"), model.recognize(drawn)[0].tolist(), strict=True))
+    assert only["probabilities"] == pytest.approx(expected, abs=1e-4)
+    assert only["label"] == max(expected, key=expected.get)
+    assert only["probability"] == max(only["probabilities"].values())
+    assert line.startswith(f"{word}: {only['label']}, sure 0.")
+    if only["probability"] < 0.7:
+        assert file["warnings"][0].startswith(f"unsure: {only['label']} or ")
+        assert file["warnings"][0] in line
+
+
+def test_several_words_become_a_row_each_as_it_would_be_alone(checkpoint, tmp_path, capsys):
+    one, two = vowel(8000)[1600:-1600], vowel(8000)[-1600:1600:-1]
+    both, second = record(tmp_path / "both.wav", one, two, one), record(tmp_path / "second.wav", two)
+    assert synthesize(checkpoint, tmp_path / "out", both, second) == 0
+    files = heard(tmp_path / "out")["files"]
+    first, middle, last = files[0]["words"]
+    assert first["end"] < middle["start"] < middle["end"] < last["start"]
+    assert first["start"] == pytest.approx(0.5, abs=0.1)
+    line = capsys.readouterr().out.splitlines()[0]
+    assert f"{both}: {first['label']} {middle['label']} {last['label']}, sure 0." in line
+    row, alone = frames(tmp_path / "out" / "both-forming.gif"), frames(tmp_path / "out" / "second-forming.gif")
+    assert (row[0].shape, len(row)) == ((244, 3 * 224), 9)
+    np.testing.assert_array_equal(row[-1][:, 224:448], alone[-1])
+    np.testing.assert_array_equal(row[-1][:, :224], row[-1][:, 448:])
+    with Image.open(tmp_path / "out" / "both.png") as wide, Image.open(tmp_path / "out" / "second.png") as narrow:
+        assert wide.width == 3 * narrow.width
+    assert len(list((tmp_path / "out").iterdir())) == 9
+
+
+def test_what_may_be_wrong_with_a_recording_is_said(checkpoint, tmp_path, capsys):
+    sound = vowel(8000)
+    soundfile.write(tmp_path / "clipped.wav", (30 * sound).clip(-1, 1), 8000)
+    soundfile.write(tmp_path / "faint.wav", 5e-4 * sound, 8000)
+    soundfile.write(tmp_path / "fine.wav", sound, 8000)
+    assert synthesize(checkpoint, tmp_path / "out", *(tmp_path / f"{n}.wav" for n in ("clipped", "faint", "fine"))) == 0
+    lines = capsys.readouterr().out.splitlines()
+    clipped, faint, fine = (file["warnings"] for file in heard(tmp_path / "out")["files"])
+    assert any(one.startswith("clipped: ") for one in clipped)
+    assert "; clipped: " in lines[0] or "(clipped: " in lines[0]
+    assert any(one == "nearly silent: the peak is 0.0003 of full scale" for one in faint)
+    assert all(one.startswith("unsure") for one in fine)
+
+
+def test_a_model_without_labels_draws_as_before(word, tmp_path, capsys):
+    front_end = MelSpectrogram(channels=8, frames=10).config()
+    AudioToImage(ACSNN(80, 24, 12), AESNN(784, 12), front_end=front_end).save_pretrained(tmp_path / "saved")
+    assert synthesize(tmp_path / "saved", tmp_path / "out", word, "--num-steps", 4) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{word}: drawn, by a model without labels"
+    [file] = heard(tmp_path / "out")["files"]
+    assert set(file["words"][0]) == {"start", "end"}
+
+
+def test_more_words_than_a_row_has_room_for(checkpoint, tmp_path, refused):
+    path = record(tmp_path / "many.wav", *[vowel(8000)[1600:-1600]] * 21, pause=0.3)
+    message = refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", path)
+    assert f"Expected at most 20 words in a recording, got 21 in {path}" in message
+
+
+def test_what_is_wrong_with_the_last_file_is_found_before_the_first_is_written(checkpoint, word, tmp_path, refused):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    assert str(broken) in refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", word, broken)
+
+
+def test_a_folder_of_sounds_and_a_folder_in_the_way(checkpoint, word, tmp_path, refused):
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "out" / "heard.json").mkdir(parents=True)
+    message = refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", tmp_path / "sounds")
+    assert (
+        message
+        == f"Expected sound files, got the folder {tmp_path}/sounds: give the files in it, {tmp_path}/sounds/*.wav"
+    )
+    assert "heard.json" in refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", word)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "tpu", "gpu", "cuda:x", "", "cpu:0", "meta"])
+def test_devices_that_are_not_there(device, checkpoint, word, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    words = ("--checkpoint", checkpoint, "--out", tmp_path / "out", "--device", device)
+    assert f"Expected a device of this machine, ['cpu'], got {device!r}" in refused("synthesize", *words, word)
+
+
+def test_the_devices_that_are_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(InputError, match=r"\['cpu', 'cuda', 'cuda:0', 'cuda:1'\], got 'cuda:2'"):
+        find_device("cuda:2")

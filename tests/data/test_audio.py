@@ -2,10 +2,11 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile
 import torch
 
-from snn_synth.data import read_audio, resample, trim_silence
+from snn_synth.data import find_words, read_audio, resample, trim_silence
 from snn_synth.data._torchaudio import torchaudio
 from snn_synth.data.audio import _terms
 from snn_synth.errors import InputError
@@ -181,3 +182,93 @@ def test_silence_is_trimmed_frame_by_frame():
 
 def test_trimming_keeps_pure_silence():
     assert len(trim_silence(torch.zeros(100), 8000)) == 100
+    assert find_words(torch.zeros(100), 8000) == []
+
+
+def spoken(*seconds, rate=8000):
+    """A tone that falls by 20 dB in each stretch, silence in the negative ones."""
+    parts = []
+    for length in seconds:
+        time = torch.arange(round(abs(length) * rate)) / rate
+        tone = torch.sin(2 * torch.pi * 300 * time) * 10 ** (-time / max(length, 0.01))
+        parts.append(tone if length > 0 else torch.zeros(len(time)))
+    return torch.cat(parts)
+
+
+def in_background(waveform, decibel, kind="white", rate=8000, seed=0):
+    """Background all through, so many dB under the mean power of what sounds."""
+    noise = np.random.default_rng(seed).standard_normal(len(waveform))
+    if kind == "low-passed":
+        noise = scipy.signal.lfilter([1], [1, -0.9], noise)
+    elif kind == "hum":
+        time = np.arange(len(waveform)) / rate
+        noise = sum(np.sin(2 * np.pi * 50 * k * time + k) / k for k in range(1, 6))
+    elif kind == "offset":
+        noise = np.ones(len(waveform))
+    power = waveform[waveform != 0].square().mean().item() * 10 ** (decibel / 10)
+    return waveform + torch.from_numpy(noise * np.sqrt(power / np.mean(noise**2))).float()
+
+
+def seconds_of(words, rate=8000):
+    return [(start / rate, end / rate) for start, end in words]
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("kind", ["white", "low-passed", "hum", "offset"])
+@pytest.mark.parametrize("decibel", [-60, -30, -20, -15])
+def test_a_word_is_found_in_steady_background(decibel, kind, rate):
+    waveform = in_background(spoken(-0.5, 0.4, -0.5, rate=rate), decibel, kind, rate)
+    ((start, end),) = seconds_of(find_words(waveform, rate), rate)
+    assert start == pytest.approx(0.5, abs=0.031)
+    assert 0.7 <= end <= 0.931
+    assert len(trim_silence(waveform, rate)) == pytest.approx((end - start) * rate, abs=1)
+
+
+def test_the_rule_is_the_peaks_where_nothing_is_steady():
+    """Against NumPy: first and last frame of 10 ms that lie less than 30 dB under the loudest."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        count = int(random.integers(2000, 5000))
+        envelope = 10 ** (-2.5 * np.abs(np.linspace(-1, 1, count) - random.uniform(-0.3, 0.3)))
+        word = (random.standard_normal(count) * envelope).astype(np.float32)
+        frames = np.pad(word, (0, -count % 80)).reshape(-1, 80)
+        loud = np.flatnonzero((frames**2).mean(1) > (frames**2).mean(1).max() / 1000)
+        assert find_words(torch.from_numpy(word), 8000, 30) == [(loud[0] * 80, min((loud[-1] + 1) * 80, count))]
+
+
+@pytest.mark.parametrize("decibel", [None, -20])
+@pytest.mark.parametrize("pause", [0.25, 0.4, 0.8])
+def test_words_are_split_at_pauses(pause, decibel):
+    waveform = spoken(-0.4, 0.3, -pause, 0.5, -pause, 0.3, -0.4)
+    waveform = waveform if decibel is None else in_background(waveform, decibel)
+    words = seconds_of(find_words(waveform, 8000))
+    assert [start for start, _ in words] == pytest.approx([0.4, 0.7 + pause, 1.2 + 2 * pause], abs=0.031)
+
+
+def test_a_silence_within_a_word_does_not_split_it():
+    eight = spoken(-0.3, 0.25, -0.12, 0.03, -0.3)
+    assert seconds_of(find_words(eight, 8000)) == [(0.3, pytest.approx(0.7, abs=0.011))]
+
+
+@pytest.mark.parametrize("loudness", [0.3, 1, 10])
+@pytest.mark.parametrize("at", [0.05, 1.25])
+def test_a_click_is_no_word(at, loudness):
+    recording = spoken(-0.5, 0.4, -0.6)
+    recording[int(at * 8000) : int(at * 8000) + 80] = loudness * torch.randn(80).sign()
+    assert seconds_of(find_words(recording, 8000)) == [(0.5, 0.9)]
+
+
+@pytest.mark.parametrize("samples", [1, 79, 80, 81, 500])
+def test_what_is_too_short_for_a_word_is_one(samples):
+    assert find_words(torch.ones(samples), 8000) == [(0, samples)]
+
+
+@pytest.mark.parametrize("rate", [1, 50, 99, 100, 250, 1000])
+def test_low_rates(rate):
+    waveform = in_background(spoken(-1, 1, -1, rate=rate), -20, rate=rate)
+    assert all(0 <= start < end <= len(waveform) for start, end in find_words(waveform, rate))
+
+
+def test_half_a_minute():
+    waveform = in_background(spoken(-20, 0.4, -9.6), -15)
+    assert seconds_of(find_words(waveform, 8000)) == [(pytest.approx(20, abs=0.031), pytest.approx(20.4, abs=0.1))]

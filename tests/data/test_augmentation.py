@@ -53,7 +53,7 @@ def test_the_same_on_cpu_as_a_numpy_loop_of_the_warp():
             time = column / 8
             time += 0.15 * bend * np.sin(np.pi * time)
             x = (0.125 * start + (1 + 0.125 * (end - start)) * time) * 8
-            y = ((1 + 0.12 * stretch) * row / 5 + 0.05 * shift) * 5
+            y = ((1 + 0.18 * stretch) * row / 5 + 0.05 * shift) * 5
             for i in (int(np.floor(y)), int(np.floor(y)) + 1):
                 for j in (int(np.floor(x)), int(np.floor(x)) + 1):
                     if 0 <= i < 6 and 0 <= j < 9:

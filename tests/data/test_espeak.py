@@ -76,7 +76,7 @@ def test_another_seed_speaks_otherwise(corpus, tmp_path):
 
 
 def test_the_corpus_is_rendered_once(corpus, folder, monkeypatch):
-    monkeypatch.setattr(espeak, "_speak", lambda _: pytest.fail("rendered again"))
+    monkeypatch.setattr(espeak, "speak", lambda _: pytest.fail("rendered again"))
     again = EspeakDigits(voices=4, takes=5, cache=folder, progress=False)
     assert same(waveforms(corpus), waveforms(again))
     assert len(list(folder.iterdir())) == 1
@@ -138,3 +138,33 @@ def test_a_missing_package_is_told_with_its_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", missing)
     with pytest.raises(InputError, match=r"snn-synth\[demo\]"):
         EspeakDigits(cache=tmp_path)
+
+
+def test_lists_of_voices_are_spoken_each_its_own_way(folder):
+    """espeak-ng speaks a variant that it does not know with the plain voice, and says nothing."""
+    voices = ("en-us", *espeak.MANY_VOICES[::40], *espeak.UNHEARD_VOICES[::4])
+    corpus = EspeakDigits(voices, takes=1, cache=folder, progress=False)
+    assert corpus.speakers == [voice for voice in voices for _ in range(10)]
+    fours = [corpus[10 * place + 4][0].numpy().tobytes() for place in range(len(voices))]
+    assert len(set(fours)) == len(voices)
+
+
+def test_unheard_voices_are_of_variants_that_no_voice_to_train_on_has():
+    variants = [
+        {name.split("+")[1] for name in voices} for voices in (espeak.MANY_VOICES, espeak.VOICES, espeak.UNHEARD_VOICES)
+    ]
+    assert variants[1] <= variants[0]
+    assert not variants[0] & variants[2]
+    assert len(set(espeak.MANY_VOICES)) == len(espeak.MANY_VOICES) == 8 * 15 + 3 * 49
+    assert len(variants[2]) == 16
+
+
+def test_the_sixteen_voices_by_name_are_the_same_corpus(corpus, folder):
+    named = EspeakDigits(espeak.VOICES[:4], takes=5, cache=folder, progress=False)
+    assert named.fingerprint() == corpus.fingerprint()
+
+
+@pytest.mark.parametrize("voices", [[], ["en-us+f3", "en-us+f3"], ["de+m1"], ["en-us; rm"], ["../x"], "klingon"])
+def test_voices_that_are_none_are_refused(voices):
+    with pytest.raises(InputError, match="Expected English voices of espeak-ng such as 'en-us\\+f3'"):
+        EspeakDigits(voices)

@@ -7,7 +7,7 @@ import torch
 from snn_synth.errors import InputError
 from snn_synth.kernels import path
 from snn_synth.learning import bptt_loss, online_step
-from snn_synth.models import ACSNN, Audiocoder, ConvACSNN, SpikingStack
+from snn_synth.models import ACSNN, Audiocoder, ConvACANN, ConvACSNN, SpikingStack
 from tests.test_neurons import numpy_neuron
 
 STACKS = {
@@ -122,6 +122,20 @@ def test_the_neurons_of_a_convolution_take_the_kernel_and_its_currents_are_flat(
     assert sum(p.numel() for p in ConvACSNN().parameters()) == 470_620
 
 
+@pytest.mark.parametrize("kind", STACKS)
+@pytest.mark.parametrize("settings", [{"norm": True}, {"norm": False}])
+def test_a_constant_input_gives_what_it_gives_step_by_step(kind, settings):
+    values = torch.rand(3, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = []
+    for shown in (values.expand(12, -1, -1), values.repeat(12, 1, 1)):
+        network = trained(STACKS[kind], **settings)
+        out = network(shown)
+        out.membrane.sum().backward()
+        found.append([out.membrane.detach(), *(p.grad for p in network.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_what_batch_norm_cannot_do_is_said_in_a_sentence():
     network = ConvACSNN(6, 10, [2], 9)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
@@ -148,3 +162,21 @@ def test_averages_that_are_no_numbers_are_named(tmp_path):
     network.save_pretrained(tmp_path / "net")
     with pytest.raises(InputError, match=r"got nan in `layers.1.0.norm.running_var`"):
         Audiocoder.from_pretrained(tmp_path / "net")
+
+
+def test_the_conventional_counterpart_has_the_sizes_of_the_spiking_one():
+    spiking, conventional = ConvACSNN(6, 10, [4, 5], 9), ConvACANN(6, 10, [4, 5], 9).eval()
+
+    def shapes(network):
+        return sorted(tuple(p.shape) for p in network.parameters() if p.dim() > 1)
+
+    assert shapes(spiking) == shapes(conventional)
+    x = torch.rand(3, 60, generator=torch.Generator().manual_seed(0))
+    maps = x.reshape(3, 1, 6, 10)
+    for conv, norm, _ in zip(*[iter(conventional.layers[1:-2])] * 3, strict=True):
+        maps = torch.nn.functional.conv2d(maps, conv.weight, stride=conv.stride, padding=conv.padding)
+        maps = (maps / (1 + norm.eps) ** 0.5).clamp_min(0)  # running means at their start
+    last = conventional.layers[-1]
+    torch.testing.assert_close(conventional(x), maps.flatten(1) @ last.weight.T + last.bias)
+    with pytest.raises(InputError, match="at least one of `widths` to be at least 1, got 6, 10, 9 and"):
+        ConvACANN(6, 10, [], 9)

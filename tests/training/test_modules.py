@@ -520,7 +520,7 @@ def test_training_alone_varies_the_spectrograms_by_seed_epoch_and_sample(tmp_pat
     for wrong in ({"class_path": "os.system", "init_args": {"command": "ls"}}, {"class_path": "x", "init_args": 7}):
         content["hyper_parameters"]["augmentation"] = wrong
         torch.save(content, tmp_path / "b.ckpt")
-        with pytest.raises(InputError, match="augmentation and its settings"):
+        with pytest.raises(InputError, match="SpectrogramAugmentation that has been imported and its settings"):
             LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
     content["hyper_parameters"]["augmentation"] = augmentation.config() | {"init_args": {"strength": "much"}}
     torch.save(content, tmp_path / "b.ckpt")
@@ -528,10 +528,10 @@ def test_training_alone_varies_the_spectrograms_by_seed_epoch_and_sample(tmp_pat
         LitAudiocoder.load_from_checkpoint(tmp_path / "b.ckpt")
 
 
-def test_training_on_the_mean_of_the_spikes_is_a_constant_current(tmp_path, speech, saved_autoencoder):
+def test_direct_coding_trains_on_a_constant_current(tmp_path, speech, saved_autoencoder):
     """The same weights as on those values at each step, though the first product is computed once; tests see spikes."""
     data, record = speech(), Record()
-    module = audiocoder(saved_autoencoder, train_input="mean", train_steps=5, max_rate=0.5, loss="rate", seed=5)
+    module = audiocoder(saved_autoencoder, direct=True, train_steps=5, max_rate=0.5, loss="rate", seed=5)
     before = copy.deepcopy(module.network)
     quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
     _, inputs, targets, batch = record.learned[0]
@@ -552,20 +552,18 @@ def test_training_on_the_mean_of_the_spikes_is_a_constant_current(tmp_path, spee
         np.testing.assert_array_equal(outputs["spikes"]["input"].numpy(), spikes)
 
 
-@pytest.mark.parametrize(
-    ("setting", "sentence"),
-    [
-        ({"train_steps": 0}, "Expected `train_steps` to be at least 1, got 0"),
-        ({"train_input": "sum"}, r"Expected `train_input` of \['spikes', 'mean'\], got 'sum'"),
-        (
-            {"train_input": "mean", "rule": "online"},
-            "Expected the training input 'mean' with rule 'bptt', got rule='on",
-        ),
-    ],
-)
-def test_wrong_settings_of_the_training_input(setting, sentence):
-    with pytest.raises(InputError, match=sentence):
-        LitAudiocoder(ACSNN(80, 24, 16), **setting)
+@pytest.mark.parametrize("direct", [True, False])
+def test_training_may_have_fewer_steps_and_the_values_as_a_constant_input(tmp_path, speech, saved_autoencoder, direct):
+    data, record = speech(), Record()
+    module = audiocoder(saved_autoencoder, train_steps=5, direct=direct, max_rate=0.5, seed=5)
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
+    _, shown, targets, batch = record.learned[0]
+    keys = sample_keys(5, 0, batch.index)
+    spikes = poisson_encode(batch.spectrograms.flatten(1), 5, 0.5, keys=keys)
+    assert torch.equal(shown, 0.5 * batch.spectrograms.flatten(1).expand(5, -1, -1) if direct else spikes)
+    assert len(targets) == 5
+    assert record.validated[0][1]["spikes"]["input"].shape[0] == 8
+    assert set(record.validated[0][1]["spikes"]["input"].unique().tolist()) == {0.0, 1.0}
 
 
 def test_batch_norm_averages_in_training_and_keeps_still_else(tmp_path, speech, saved_autoencoder):

@@ -3,11 +3,14 @@ import hashlib
 import pytest
 import torch
 
-from snn_synth.data import ImageDataset, MelSpectrogram, SpokenWords
+from snn_synth.data import ImageDataset, MelSpectrogram, SpokenWords, as_pixels
 from snn_synth.errors import InputError
-from snn_synth.training import SpokenDigitsData, SpokenWordsData
+from snn_synth.metrics import StandardizedMSE
+from snn_synth.models import ACSNN
+from snn_synth.training import LitAudiocoder, SpokenDigitsData, SpokenWordsData
 from snn_synth.training.speech import load_corpus
 from tests.training.test_modules import is_plain
+from tests.training.tiny import quiet_trainer
 
 WORDS, IMAGES = ("cat", "dog"), ("dog", "cat", "bird")
 
@@ -40,9 +43,8 @@ class Pictures(ImageDataset):
     """Twenty images of each class; the number of an image is its grey value."""
 
     def __init__(self, names=IMAGES):
-        self.names = tuple(names)
-        self.labels = torch.arange(len(names)).repeat(20)
-        self.images = torch.arange(len(self.labels), dtype=torch.uint8)[:, None, None].expand(-1, 28, 28).contiguous()
+        numbers = torch.arange(20 * len(names))
+        super().__init__(numbers.to(torch.uint8)[:, None, None].expand(-1, 28, 28), numbers % len(names), names)
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +157,40 @@ def test_corpora_by_name(tmp_path):
     corpus = Voices()
     assert load_corpus(corpus) is corpus
     assert issubclass(SpokenDigitsData, SpokenWordsData)
+
+
+def colours():
+    """Red and green stripes, eight of each, of 6 x 5 pixels."""
+    images = torch.zeros(16, 3, 6, 5, dtype=torch.uint8)
+    images[:8, 0, :, ::2], images[8:, 1, ::3] = 250, 250
+    return ImageDataset(images, torch.arange(2).repeat_interleave(8), ("cat", "dog"))
+
+
+def test_colour_of_any_size_goes_from_few_images_to_drawings(tmp_path):
+    torch.manual_seed(0)
+    module = LitAudiocoder(ACSNN(80, 24, 16), hidden_steps=3, num_steps=8)
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    data = words_data(images=colours())
+    trainer.fit(module, data)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    a2i = LitAudiocoder.load_from_checkpoint(tmp_path / "a.ckpt").audio_to_image()
+    assert (a2i.image_shape, a2i.labels) == ((3, 6, 5), WORDS)
+    assert torch.equal(a2i.gallery, data.gallery)
+    drawn = a2i.synthesize(data.spectrograms[:4].float(), 8, torch.Generator().manual_seed(0))
+    assert drawn.shape == (4, 3, 6, 5)
+    assert a2i.recognize(drawn).shape == (4, 2)
+    error = StandardizedMSE()  # of an autoencoder that has seen 16 images, one at a time, 30 times
+    shown = as_pixels(colours().images)
+    error.update(a2i.autoencoder.reconstruct(shown, 15, torch.Generator().manual_seed(0)), shown)
+    assert error.compute() < 0.3
+
+
+class SplitPictures(Pictures):
+    def official_split(self):
+        places = torch.arange(len(self))
+        return places[30:], places[:30]
+
+
+def test_images_that_are_for_tests_are_not_drawn():
+    data = set_up(words_data(images=SplitPictures()))
+    assert (255 * data.gallery[:, 0, 0, 0]).round().tolist() == [31, 30]

@@ -31,10 +31,10 @@ class FrontEnd(ABC):
         sample_rate: rate that the analysis works at, in Hz.
         frames: frames of the picture.
         fit: how a word of any length comes to `frames`.
-        trim_db: what lies further below the loudest 10 ms than this, before and after the word, is cut off.
+        trim_db: how far below its loudest 10 ms a word begins and ends, see `find_words`.
     """
 
-    FORMAT: ClassVar[int] = 2  # raised when the code of a front end gives other values for the same settings
+    FORMAT: ClassVar[int] = 3  # raised when the code of a front end gives other values for the same settings
 
     def __init__(self, sample_rate: int, frames: int, fit: Fit, trim_db: float) -> None:
         check_whole(1, 384_000, sample_rate=sample_rate)

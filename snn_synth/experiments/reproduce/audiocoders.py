@@ -1,9 +1,9 @@
 """Trials of audiocoders, spiking or not, each in front of the decoder of an autoencoder."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,12 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from snn_synth.data import MelSpectrogram
+from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, speech_errors
+from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.trials import Trial
-from snn_synth.models import ACANN, ACSNN, AEANN, AESNN
+from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
 from snn_synth.training.speech import Pairing
 
@@ -31,7 +32,7 @@ class AudiocoderTrial(Trial):
         recipe: how it is trained.
         autoencoder: spiking or not, and so is the audiocoder.
         pairing: the paper's data set, ``A`` or ``B``.
-        corpus: of spoken digits: ``fsdd``, with its own split, or ``espeak``.
+        corpus: of spoken digits: ``fsdd``, with its own split, ``espeak``, or ``fsdd+espeak-many``.
         hidden: neurons between spectrogram and code.
         num_steps: T of a spiking network.
         alpha: its leak.
@@ -40,6 +41,12 @@ class AudiocoderTrial(Trial):
         frames: of the spectrogram, which has 39 channels.
         batches: stop after so many, to know what an epoch would cost.
         search: leave the test set unread: train on nine tenths of the training utterances and measure on the rest.
+        network: of a spiking audiocoder, ``fc`` (fully connected) or ``conv``, which has no `hidden`.
+        norm: its batch norm.
+        train_steps: T in its training, if it is another.
+        direct: train it on the spectrogram as a constant input.
+        augmentation: strength of the training's; 0 for none.
+        held_out: speakers who are left out whole, and are measured as ``unheard`` beside ``test``.
     """
 
     autoencoder: AutoencoderTrial
@@ -53,14 +60,24 @@ class AudiocoderTrial(Trial):
     frames: int = 100
     batches: int | None = None
     search: bool = False
+    network: Literal["fc", "conv"] = field(default="fc", metadata=LATER)
+    norm: bool = field(default=False, metadata=LATER)
+    train_steps: int | None = field(default=None, metadata=LATER)
+    direct: bool = field(default=False, metadata=LATER)
+    augmentation: float = field(default=0.0, metadata=LATER)
+    held_out: tuple[str, ...] = field(default=(), metadata=LATER)
 
-    every = 54
-    """Batches between two points of the curve: an epoch of FSDD."""
+    @property
+    def every(self) -> int:  # type: ignore[override]
+        """Batches between two points of the curve: an epoch of FSDD; ten where it is one of many networks."""
+        return 540 if self.held_out else 54
 
     @property
     def title(self) -> str:
-        """Pairing, kind and size."""
-        return f"speech-{self.pairing.lower()}-{self.autoencoder.kind}-{self.hidden}"
+        """Pairing, kind and size, and who is left out."""
+        size = self.hidden if self.network == "fc" else self.network
+        without = f"-without-{self.held_out[0]}" if len(self.held_out) == 1 else ""
+        return f"speech-{self.pairing.lower()}-{self.autoencoder.kind}-{size}{without}"
 
     @property
     def limit(self) -> int | None:
@@ -68,8 +85,10 @@ class AudiocoderTrial(Trial):
         return self.batches
 
     def quick(self) -> Self:
-        """With a tenth of the epochs, or of the batches."""
+        """With a tenth of the epochs, or of the batches; of six networks that leave out a speaker each, less."""
         recipe, batches = replace(self.recipe, epochs=-(-self.recipe.epochs // 10)), self.batches and 2
+        if self.held_out:
+            recipe, batches = replace(self.recipe, epochs=1), 30
         return replace(self, autoencoder=self.autoencoder.quick(), recipe=recipe, batches=batches)
 
     def prepare(self, root: str | None) -> None:
@@ -84,7 +103,8 @@ class AudiocoderTrial(Trial):
             self.autoencoder.images,
             self.pairing,
             MelSpectrogram(frames=self.frames),
-            split="official" if self.corpus == "fsdd" else "random",
+            split="official" if "fsdd" in self.corpus else "random",
+            held_out_speakers=list(self.held_out),
             validation_fraction=0.1 if self.search else 0,
             batch_size=self.recipe.batch_size,
             root=root,
@@ -96,39 +116,53 @@ class AudiocoderTrial(Trial):
         folder = self.autoencoder.trained(seed, trials, data.root)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            augmentation = SpectrogramAugmentation(self.augmentation) if self.augmentation else None
+            settings = {"augmentation": augmentation, "seed": seed, **self.recipe.factories()}
             if self.autoencoder.kind == "ann":
                 network = ACANN(data.inputs, self.hidden, self.autoencoder.hidden)
-                decoder, factories = AEANN.from_pretrained(folder), self.recipe.factories()
-                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, **factories)
+                decoder = AEANN.from_pretrained(folder)
+                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, **settings)
             module = LitAudiocoder(
-                ACSNN(data.inputs, self.hidden, self.autoencoder.hidden, self.alpha, slope=self.slope),
+                self._network(data),
                 hidden_steps=self.bits or self.autoencoder.num_steps,
                 rule=self.recipe.rule,
                 loss=self.recipe.loss,
                 num_steps=self.num_steps,
-                seed=seed,
-                **self.recipe.factories(),
+                train_steps=self.train_steps,
+                direct=self.direct,
+                **settings,
             )
             module.adopt(AESNN.from_pretrained(folder))
         return module
 
+    def _network(self, data: SpokenDigitsData) -> Audiocoder:
+        code, alpha, slope = self.autoencoder.hidden, self.alpha, self.slope
+        if self.network == "conv":
+            return ConvACSNN(*data.front_end.shape, code=code, alpha=alpha, slope=slope, norm=self.norm)
+        return ACSNN(data.inputs, self.hidden, code, alpha=alpha, slope=slope, norm=self.norm)
+
     def watch(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, float]:
         """Errors of test utterances, which the paper's figure 10A shows; of held out ones in a search."""
-        places = self._held_out(data)
+        places = self._measured(data)
         return means(_parts(module, data, places[torch.linspace(0, len(places) - 1, WATCHED).long()]))
 
     def measure(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, dict[str, float]]:
-        """Errors on the test utterances, and on the training ones, if all were seen, against their paired images."""
+        """Errors on the test utterances, and on those of speakers who were left out.
+
+        If nobody was, and all training utterances were seen, on these, against their paired images.
+        """
         if self.search:
             return {"val": means(_parts(module, data, data.validation_index))}
         found = {"test": means(_parts(module, data, data.test_index))}
-        if self.batches is None:
+        if self.held_out:
+            found["unheard"] = means(_parts(module, data, data.held_out_index))
+        elif self.batches is None:
             found["train"] = means(_parts(module, data, data.train_index, paired=True))
         return found
 
     def draw(self, module: LightningModule, data: SpokenDigitsData) -> npt.NDArray[np.float32]:
         """An image of each digit, and what is drawn of five utterances of it that were measured."""
-        index, places = self._held_out(data), []
+        index, places = data.held_out_index if self.held_out else self._measured(data), []
         for digit in range(10):
             said = index[data.corpus.labels[index] == digit]
             places.append(said[torch.linspace(0, len(said) - 1, DRAWN).long()])
@@ -137,7 +171,7 @@ class AudiocoderTrial(Trial):
         rows = torch.cat([data.gallery[first].flatten(1), drawn.cpu()])
         return rows.reshape(1 + DRAWN, 10, 28, 28).numpy()
 
-    def _held_out(self, data: SpokenDigitsData) -> Tensor:
+    def _measured(self, data: SpokenDigitsData) -> Tensor:
         return data.validation_index if self.search else data.test_index
 
 

@@ -1,4 +1,4 @@
-"""Every experiment by its name: the paper's table's rows and figures, what it leaves open, and other generators."""
+"""Every experiment by its name: the paper's rows and figures, what it leaves open, unheard speakers, generators."""
 
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.choices import CHOICES
@@ -7,8 +7,9 @@ from snn_synth.experiments.reproduce.figures import FIGURES
 from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.rows import ROWS
 from snn_synth.experiments.reproduce.searches import SEARCHES
+from snn_synth.experiments.reproduce.speakers import UNSEEN
 
-EXPERIMENTS: dict[str, Experiment] = {**ROWS, **FIGURES, **CHOICES, **GENERATORS}
+EXPERIMENTS: dict[str, Experiment] = {**ROWS, **FIGURES, **CHOICES, **UNSEEN, **GENERATORS}
 
 
 def find(name: str) -> dict[str, Experiment]:

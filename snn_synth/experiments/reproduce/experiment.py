@@ -18,6 +18,8 @@ class Experiment:
         measures: what the picture shows, of ``<part>/<measure>``, all on one scale; the first one's measure also
             while training.
         also: what docs/results.md shows besides.
+        groups: arms, each by a name within its group, whose mean is a result of its own; the picture then shows the
+            measures by group, as bars.
     """
 
     shows: str
@@ -26,3 +28,4 @@ class Experiment:
     paper: Mapping[str, float] = field(default_factory=dict)
     measures: tuple[str, ...] = ("test/mse",)
     also: tuple[str, ...] = ()
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

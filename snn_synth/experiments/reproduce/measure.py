@@ -1,6 +1,7 @@
 """What is measured of what a network draws."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -59,14 +60,18 @@ def speech_errors(module: LightningModule, data: SpokenDigitsData, batch: Speech
         a spiking network also ``spike_mse``, against the input spikes of the image.
     """
     batch = SpeechBatch(*(part.to(module.device) for part in batch))
+    network: Any = module.network
+    training = network.training  # where the curve is measured
+    network.eval()
     gallery, labels = data.gallery.flatten(1).to(module.device), data.gallery_labels.to(module.device)
     if isinstance(module, LitAudiocoder):
         assert module.autoencoder is not None
-        code = module.network(module.encode(batch.spectrograms, batch.index, HELD_OUT)).spikes
+        code = network(module.encode(batch.spectrograms, batch.index, HELD_OUT)).spikes
         fired = module.autoencoder.decode(code)
         drawn = fired.mean(0)
     else:
         drawn = module.predict_step(batch)
+    network.train(training)
     every = gallery_mse(drawn, gallery)
     mse, best = best_of_class(every, batch.labels, labels)
     if paired:

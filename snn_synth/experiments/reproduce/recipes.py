@@ -1,12 +1,15 @@
 """How a network is trained: the paper's settings, and better ones for the same network and the same epochs."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 
 from snn_synth.training.base import Loss, Rule
+
+LATER = {"later": True}
+"""Metadata of a setting that came when there were results already: at its default, it is not in a run's name."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Recipe:
         loss: of a spiking network; ``membrane`` is the paper's.
         epochs: over the training set.
         batch_size: samples of a batch.
+        warmup: share of the run in which ``one_cycle`` rises.
 
     Example:
         >>> made = Recipe(lr=0.1, optimizer="sgd").factories()["optimizer"]([torch.nn.Parameter(torch.ones(2))])
@@ -37,14 +41,15 @@ class Recipe:
     loss: Loss = "membrane"
     epochs: int = 1
     batch_size: int = 100
+    warmup: float = field(default=0.3, metadata=LATER)
 
     def factories(self) -> dict[str, Any]:
         """``optimizer`` and ``lr_scheduler`` as a LightningModule takes them."""
         cls = {"adam": torch.optim.AdamW, "adam_l2": torch.optim.Adam, "sgd": torch.optim.SGD}[self.optimizer]
-        scheduler = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.lr) if self.one_cycle else None
+        cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.lr, pct_start=self.warmup)
         return {
             "optimizer": functools.partial(cls, lr=self.lr, weight_decay=self.weight_decay, fused=True),
-            "lr_scheduler": scheduler,
+            "lr_scheduler": cycle if self.one_cycle else None,
         }
 
 
@@ -71,6 +76,14 @@ BEST_ANN = {
 }
 BEST_SPEECH_SNN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate")
 BEST_SPEECH_ANN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50)
+
+# Speech for speakers who were never heard: augmented, with batch norm, trained on the spectrogram as a constant input.
+AUGMENTATION = 0.8
+TRAIN_STEPS = 8
+EVERYBODY_EPOCHS = 40
+ROBUST_CONV = Recipe(lr=8e-3, weight_decay=1e-2, one_cycle=True, warmup=0.15, epochs=18, batch_size=50, loss="rate")
+ROBUST_FC = Recipe(lr=2e-3, weight_decay=0.1, one_cycle=True, warmup=0.15, epochs=18, batch_size=50, loss="rate")
+ROBUST_ANN = Recipe(lr=1e-3, weight_decay=1e-2, one_cycle=True, warmup=0.15, epochs=18, batch_size=50)
 
 # Of a classifier, where the paper says nothing.
 CLASSIFIER = Recipe(lr=5e-3, one_cycle=True)

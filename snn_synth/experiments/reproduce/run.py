@@ -32,6 +32,7 @@ NAMES = {
     "mean_image": "the mean image",
     "decision": "time of the decision in T",
     "most_common": "the most common answer",
+    "nearest_class": "share of images nearest to their own digit",
 }
 
 
@@ -48,7 +49,7 @@ def run(
     """Run an experiment, and write ``metrics.json`` and its pictures into ``<out>/<name>``.
 
     Trials are kept under ``<out>/trials``: what has been run is not run again, what was interrupted goes on, and
-    experiments with a trial in common share it.
+    experiments with a trial in common share it. Several processes with the same folder share the trials among them.
 
     Args:
         name: of the experiment.
@@ -81,13 +82,18 @@ def run(
     for trial in arms.values():
         trial.prepare(root)  # before anything is trained
     start = time.perf_counter()
-    results: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
-    folders: dict[str, Path] = {}
-    for seed in range(seeds):
-        for number, (arm, trial) in enumerate(arms.items(), start=1):
-            print(f"\n{name}, seed {seed}, {number} of {len(arms)}: {arm}", file=sys.stderr, flush=True)
-            results[arm].append(trial.run(seed, out / "trials", root, name=arm, group=name))
-            folders.setdefault(arm, out / "trials" / trial.key(seed))
+    jobs = [(seed, arm) for seed in range(seeds) for arm in arms]
+    done: dict[tuple[int, str], dict[str, Any]] = {}
+    for wait in (False, True):  # first what no other process is at, so that several share the work
+        for number, (seed, arm) in enumerate(jobs, start=1):
+            if (seed, arm) in done:
+                continue
+            print(f"\n{name}, {number} of {len(jobs)}: {arm}, seed {seed}", file=sys.stderr, flush=True)
+            found = arms[arm].run(seed, out / "trials", root, name=arm, group=name, wait=wait)
+            if found is not None:
+                done[seed, arm] = found
+    results = {arm: [done[seed, arm] for seed in range(seeds)] for arm in arms}
+    folders = {arm: out / "trials" / trial.key(0) for arm, trial in arms.items()}
     metrics = settings | {
         "shows": experiment.shows,
         "measures": list(experiment.measures),
@@ -98,6 +104,12 @@ def run(
         "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
         "versions": versions(),
     }
+    if experiment.groups:
+        measures = (*experiment.measures, *experiment.also)
+        metrics["groups"] = {
+            name: {"arms": dict(members), **_means([results[arm] for arm in members.values()], measures)}
+            for name, members in experiment.groups.items()
+        }
     drawn = {arm: np.load(folder / DRAWN) for arm, folder in folders.items() if (folder / DRAWN).is_file()}
     _draw(out / name, metrics, drawn)
     with atomic_write(path) as draft:
@@ -108,19 +120,30 @@ def run(
 
 def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, Any]:
     """Mean, standard deviation and each seed's value of what was measured; the mean curve; the first seed's cost."""
-    parts = [(part, key) for part in ("val", "test", "train") for key in results[0].get(part, ())]
+    parts = [(part, key) for part in ("val", "test", "unheard", "train") for key in results[0].get(part, ())]
     measured = {f"{part}/{key}": [one[part][key] for one in results] for part, key in parts}
     curves = {key: np.mean([one["curve"][key] for one in results], 0).round(5).tolist() for key in results[0]["curve"]}
-    summary = {
-        key: {
-            "mean": round(statistics.fmean(values), 5),
-            "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
-            "each": [round(value, 5) for value in values],
-        }
-        for key, values in measured.items()
-    }
+    summary = {key: _spread(values) for key, values in measured.items()}
     trial = {key: value for key, value in results[0]["trial"].items() if value is not None}
     return {"paper": paper, **summary, "curve": curves, "cost": results[0]["cost"], "trial": trial}
+
+
+def _means(arms: Sequence[Sequence[Mapping[str, Any]]], measures: Sequence[str]) -> dict[str, Any]:
+    """Of each measure the mean over some arms, for each seed, and over the seeds."""
+    found = {}
+    for key in measures:
+        part, measure = key.split("/")
+        values = np.mean([[one[part][measure] for one in seeds] for seeds in arms], 0)
+        found[key] = _spread(values.tolist())
+    return found
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "mean": round(statistics.fmean(values), 5),
+        "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
+        "each": [round(value, 5) for value in values],
+    }
 
 
 def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
@@ -135,7 +158,11 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
             if key in one
         }
     ylabel = NAMES.get(first, first)
-    plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
+    if groups := metrics.get("groups"):
+        panels = {name: {within: finals[arm] for within, arm in one["arms"].items()} for name, one in groups.items()}
+        plot.save_figure(plot.grouped_bars(panels, ylabel), folder / "groups.png")
+    else:
+        plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
     if drawn:
         each = max(1, ROWS // len(drawn))
         rows = {"image": next(iter(drawn.values()))[0], **{arm: one[1 : 1 + each] for arm, one in drawn.items()}}

@@ -4,20 +4,20 @@ import hashlib
 import json
 import time
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import wandb
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from snn_synth import plot
 from snn_synth.experiments.reproduce.cost import Cost
 from snn_synth.experiments.reproduce.curve import Curve
-from snn_synth.experiments.reproduce.recipes import Recipe
+from snn_synth.experiments.reproduce.recipes import LATER, Recipe
 from snn_synth.files import atomic_write
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.training import AtomicCheckpointIO, ResumeCheckpoint, WandbLogger
@@ -79,10 +79,12 @@ class Trial(ABC):
 
     def key(self, seed: int) -> str:
         """The name of the run's folder."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(_settings(self), sort_keys=True).encode()).hexdigest()
         return f"{self.title}-seed{seed}-{digest[:10]}"
 
-    def run(self, seed: int, trials: Path, root: str | None = None, name: str = "", group: str = "") -> dict[str, Any]:
+    def run(
+        self, seed: int, trials: Path, root: str | None = None, name: str = "", group: str = "", wait: bool = True
+    ) -> dict[str, Any] | None:
         """Train and measure, unless that was done; a run that was interrupted goes on, one at work is waited for.
 
         Args:
@@ -92,17 +94,26 @@ class Trial(ABC):
             root: folder with the data.
             name: of the run on W&B.
             group: of the runs of one experiment on W&B.
+            wait: for another process that is at it.
 
         Returns:
-            What ``result.json`` holds: the measures, the curve of the training, and its cost.
+            What ``result.json`` holds: the measures, the curve of the training, and its cost. None if another process
+            is at it and is not waited for.
         """
         folder = trials / self.key(seed)
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):  # another process may be at it: wait for its result
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout:
+            return None
+        try:
             if (folder / RESULT).is_file():
                 kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
                 return kept
             return self._run(seed, trials, folder, root, name, group)
+        finally:
+            lock.release()
 
     def _run(self, seed: int, trials: Path, folder: Path, root: str | None, name: str, group: str) -> dict[str, Any]:
         data: LightningDataModule = self.data(root, seed)
@@ -153,3 +164,15 @@ class Trial(ABC):
         """The folder of its network, trained first if need be."""
         self.run(seed, trials, root, name=self.title)
         return trials / self.key(seed) / NETWORK
+
+
+def _settings(one: Any) -> Any:
+    """Settings as a dictionary, with those inside, without later ones that are at their defaults."""
+    if not is_dataclass(one):
+        return one
+    given = [(field, getattr(one, field.name)) for field in fields(one)]
+    return {
+        field.name: _settings(value)
+        for field, value in given
+        if not (field.metadata == LATER and value == field.default)
+    }

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.measure import speech_errors
 from snn_synth.experiments.reproduce.recipes import Recipe
-from snn_synth.models import AEANN, AESNN
+from snn_synth.models import ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
 from tests.training.tiny import write_fsdd
@@ -128,3 +129,54 @@ def test_a_full_size_trial_stops_early_and_says_what_an_epoch_would_take(root, t
     assert cost["measured_batches"] == 3
     assert cost["epoch_seconds"] == pytest.approx(7 * cost["batch_seconds"], abs=0.1)
     assert cost["peak_gb"] > 0.1
+
+
+@pytest.fixture(scope="module")
+def two_speakers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    root = write_fsdd(folder)
+    for file in sorted((folder / "fsdd" / "recordings").glob("*.wav")):
+        digit, _, take = file.stem.split("_")
+        shutil.copy(file, file.with_name(f"{digit}_theo_{take}.wav"))
+    return root
+
+
+@pytest.mark.parametrize("network", ["fc", "conv"])
+def test_a_speaker_who_is_left_out_is_measured_beside_the_others(two_speakers, trials, network):
+    one = replace(
+        SPIKING,
+        network=network,
+        norm=True,
+        augmentation=0.5,
+        direct=True,
+        train_steps=4,
+        batches=6,
+        held_out=("george",),
+    )
+    module, data = made(one, two_speakers, trials)
+    assert isinstance(module.network, ConvACSNN if network == "conv" else ACSNN)
+    assert module.network.config["norm"]
+    assert (module.direct, module.train_steps, module.augmentation.strength) == (True, 4, 0.5)
+    speakers = [data.corpus.speakers[place] for place in data.train_index]
+    assert "george" not in speakers
+    assert len(speakers) > 0
+    result = one.run(0, trials, two_speakers)
+    assert set(result) & {"test", "unheard", "train"} == {"test", "unheard"}
+    saved = Audiocoder.from_pretrained(trials / one.key(0) / "network")
+    module.network = saved
+    module.hidden_maps = None
+    parts = [data.held_out_index, data.test_index]
+    for part, places in zip(("unheard", "test"), parts, strict=True):
+        _, _, found = speech_errors(module, data, data.batch(places), paired=False)
+        assert result[part]["nearest_class"] == pytest.approx(found["nearest_class"].mean().item(), abs=1e-6)
+        assert result[part]["mse"] == pytest.approx(found["mse"].mean().item(), abs=1e-5)
+    assert "-without-george" in one.key(0)
+
+
+def test_measuring_in_the_middle_of_training_teaches_batch_norm_nothing(two_speakers, trials):
+    one = replace(SPIKING, network="conv", norm=True, held_out=("george",))
+    module, data = made(one, two_speakers, trials)
+    norm = module.network.layers[0][0].norm
+    one.watch(module, data)
+    assert norm.num_batches_tracked == 0
+    assert module.network.training

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from snn_synth.errors import InputError
@@ -48,7 +50,7 @@ def test_the_full_size_is_the_papers():
 
 
 def test_the_papers_recipe_is_the_online_rule_with_its_settings():
-    for experiment in (one for name, one in EXPERIMENTS.items() if not name.startswith("choices")):
+    for experiment in (one for name, one in EXPERIMENTS.items() if not name.startswith(("choices", "unseen"))):
         for name, arm in experiment.arms.items():
             if "best" in name or getattr(arm, "kind", getattr(getattr(arm, "autoencoder", None), "kind", "")) != "snn":
                 continue
@@ -56,6 +58,20 @@ def test_the_papers_recipe_is_the_online_rule_with_its_settings():
             assert (below.recipe.rule, below.recipe.lr, below.recipe.weight_decay) == ("online", 5e-4, 1e-4)
             if isinstance(arm, AudiocoderTrial):
                 assert (arm.recipe.rule, arm.recipe.lr, arm.recipe.weight_decay) == ("online", 5e-5, 1e-4)
+
+
+def test_each_speaker_is_left_out_once_and_never_trained_on():
+    experiment = EXPERIMENTS["unseen-speakers"]
+    for arms in experiment.groups.values():
+        assert [experiment.arms[arm].held_out for arm in arms.values()] == [(speaker,) for speaker in arms]
+        assert len(arms) == 6
+        alike = {replace(experiment.arms[arm], held_out=()) for arm in arms.values()}
+        assert len(alike) == 1
+    quick = [arm.quick() for arm in experiment.arms.values()]
+    assert all(
+        arm.recipe.epochs <= 2 and arm.held_out == full.held_out
+        for arm, full in zip(quick, experiment.arms.values(), strict=True)
+    )
 
 
 def test_a_trial_in_two_experiments_is_trained_once():

@@ -128,3 +128,19 @@ def test_the_committed_page_is_what_the_committed_results_give(builder):
     assert builder.PAGE.read_text() == builder.page(results)
     assert not re.search(r"(?<![\w.])/(?:tmp|home|work|root)/", builder.PAGE.read_text()), "no paths of a machine"
     assert set(results) <= set(EXPERIMENTS) | set(builder.SEARCHES)
+
+
+def test_groups_show_means_the_gap_and_each_arm(builder):
+    unheard, heard = "unheard/nearest_class", "test/nearest_class"
+
+    def shares(first, second):
+        return {key: {"mean": one, "std": None, "each": [one]} for key, one in ((unheard, first), (heard, second))}
+
+    arms = {"SNN: george": shares(0.8, 0.97), "SNN: theo": shares(0.9, 0.99)}
+    group = {"arms": {"george": "SNN: george", "theo": "SNN: theo"}, **shares(0.85, 0.98)}
+    lines = builder.grouped({"measures": [unheard, heard], "arms": arms, "groups": {"SNN": group}})
+    assert lines == [
+        "| mean of 2 | unheard/nearest_class | test/nearest_class | gap | george | theo |",
+        "|---|---|---|---|---|---|",
+        "| SNN | 0.85 | 0.98 | 0.130 | 0.800 / 0.970 | 0.900 / 0.990 |",
+    ]

@@ -1,17 +1,20 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from lightning.pytorch import Callback
 
+from snn_synth.cli.reproduce import table
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce import trials
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
-from snn_synth.experiments.reproduce.trials import RESULT
+from snn_synth.experiments.reproduce.trials import RESULT, Trial
 from snn_synth.models import AESNN
 
 SNN = AutoencoderTrial(
@@ -71,6 +74,40 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
     assert (snn["paper"], metrics["arms"]["ANN"]["paper"]) == (0.5, None)
     assert metrics["command"] == "snn-synth reproduce tiny"
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
+
+
+def test_groups_of_arms_have_a_mean_and_a_picture(experiment, tmp_path):
+    groups = {"both": {"spiking": "SNN", "conventional": "ANN"}}
+    metrics = run("tiny", replace(experiment, groups=groups, also=("train/mse",)), tmp_path, "full", seeds=2)
+    for measure in ("test/mse", "train/mse"):
+        each = np.mean([metrics["arms"][arm][measure]["each"] for arm in ("SNN", "ANN")], 0)
+        assert metrics["groups"]["both"][measure]["each"] == pytest.approx(each, abs=1e-5)
+        assert metrics["groups"]["both"][measure]["mean"] == pytest.approx(each.mean(), abs=1e-5)
+        assert metrics["groups"]["both"][measure]["std"] == pytest.approx(each.std(ddof=1), abs=1e-5)
+    assert (tmp_path / "tiny" / "groups.png").is_file()
+    assert f"both, mean of 2 {each.mean():.3f}"[:14] in table(metrics)
+
+
+def test_what_another_process_is_at_is_left_to_it_and_waited_for_at_the_end(experiment, tmp_path, monkeypatch):
+    lock = FileLock(tmp_path / "trials" / SNN.key(0) / "lock", thread_local=False)
+    (tmp_path / "trials" / SNN.key(0)).mkdir(parents=True)
+    ran, original = [], Trial._run
+
+    def recorded(self, *arguments):
+        ran.append(self.kind)
+        lock.release()  # the other process dies while this one is at the next trial
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trial, "_run", recorded)
+    lock.acquire()
+    assert SNN.run(0, tmp_path / "trials", wait=False) is None
+    run("tiny", experiment, tmp_path, "full")
+    assert ran == ["ann", "snn"]
+
+
+def test_later_settings_at_their_defaults_leave_a_trials_name_alone():
+    assert AutoencoderTrial(Recipe(lr=0.1)).key(0) == "mnist-snn-196-seed0-19c9725c68"
+    assert AutoencoderTrial(Recipe(lr=0.1, warmup=0.2)).key(0) != AutoencoderTrial(Recipe(lr=0.1)).key(0)
 
 
 def test_what_was_trained_is_not_trained_again(experiment, tmp_path, monkeypatch):

@@ -1,0 +1,122 @@
+"""The words that the demo tests on, and what its networks make of them."""
+
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from snn_synth.data import FSDD, FrontEnd, MNISTSubset, SpokenWords, as_pixels
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
+from snn_synth.models import AEANN, AESNN
+from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
+from snn_synth.training.base import HELD_OUT
+from snn_synth.training.loaders import SpeechBatch
+
+NOISES = (20, 10)  # dB, signal to noise
+
+
+class Words(NamedTuple):
+    """Words that are tested on."""
+
+    spectrograms: Tensor
+    labels: Tensor
+    waveforms: list[Tensor]
+    sample_rate: int
+    speakers: list[str]
+
+
+class Networks(NamedTuple):
+    """What is compared."""
+
+    autoencoder: AESNN
+    audiocoder: LitAudiocoder
+    ann_autoencoder: AEANN
+    ann: LitAudiocoderANN
+
+
+def real_words(front_end: FrontEnd) -> Words | None:
+    """The test words of FSDD, 300 of six people, if they are on this machine: nothing is downloaded."""
+    try:
+        corpus = FSDD(download=False)
+    except InputError:
+        return None
+    split = corpus.official_split()
+    assert split is not None
+    return words_at(corpus, split[1], front_end)
+
+
+def words_at(corpus: SpokenWords, places: Tensor, front_end: FrontEnd, noise_db: float | None = None) -> Words:
+    """The words at some places of a corpus, with white noise, if it is given how far below them in dB."""
+    waveforms = [corpus[place][0] for place in places.tolist()]
+    if noise_db is not None:
+        generator = torch.Generator().manual_seed(0)
+        scale = 10 ** (-noise_db / 20)
+        waveforms = [
+            one + scale * one.square().mean().sqrt() * torch.randn(len(one), generator=generator) for one in waveforms
+        ]
+    return Words(
+        torch.stack([front_end(one, corpus.sample_rate) for one in waveforms]),
+        corpus.labels[places],
+        waveforms,
+        corpus.sample_rate,
+        [corpus.speakers[place] for place in places.tolist()],
+    )
+
+
+@torch.no_grad()
+def drawn_of(module: LightningModule, spectrograms: Tensor, labels: Tensor) -> Tensor:
+    """Drawn images ``[N, 784]`` of words."""
+    drawn = []
+    for part in torch.split(torch.arange(len(labels)), 100):
+        batch = SpeechBatch(spectrograms[part].float(), labels[part], part, part)
+        drawn.append(module.predict_step(batch, 0).flatten(1))
+    return torch.cat(drawn)
+
+
+def _scores(module: LightningModule, spectrograms: Tensor, labels: Tensor, data: SpokenDigitsData) -> dict[str, float]:
+    errors = gallery_mse(drawn_of(module, spectrograms, labels), data.gallery.flatten(1))
+    mse, _ = best_of_class(errors, labels, data.gallery_labels)
+    nearest = data.gallery_labels[errors.argmin(1)] == labels
+    return {"mse": mse.mean().item(), "nearest_class": nearest.float().mean().item()}
+
+
+def measure(data: SpokenDigitsData, real: Words | None, networks: Networks) -> dict[str, Any]:
+    """Everything that the demo measures, of both kinds of networks.
+
+    Args:
+        data: that they were trained on; its test words and held-out voices are measured.
+        real: words of real voices.
+        networks: to measure.
+    """
+    module, ann = networks.audiocoder, networks.ann
+    images = as_pixels(MNISTSubset(train=False).images)
+    keys = sample_keys(module.seed, HELD_OUT, torch.arange(len(images)))
+    redrawn = networks.autoencoder.reconstruct(images, module.hidden_steps, keys=keys)
+    redrawn_ann = networks.ann_autoencoder.reconstruct(images)
+
+    def both(spectrograms: Tensor, labels: Tensor) -> dict[str, Any]:
+        return {
+            "audio_to_image": _scores(module, spectrograms, labels, data),
+            "ann": _scores(ann, spectrograms, labels, data),
+            "utterances": len(labels),
+        }
+
+    heard, unheard = (
+        both(data.spectrograms[places], data.corpus.labels[places]) for places in (data.test_index, data.held_out_index)
+    )
+    noisy = {}
+    for noise_db in NOISES:
+        words = words_at(data.corpus, data.held_out_index[::2], data.front_end, noise_db)
+        noisy[f"{noise_db} dB"] = both(words.spectrograms, words.labels)
+    return {
+        "autoencoder": {"mse": standardized_mse(redrawn, images).mean().item()},
+        "audio_to_image": heard["audio_to_image"],
+        "ann": heard["ann"] | {"autoencoder_mse": standardized_mse(redrawn_ann, images).mean().item()},
+        "test_utterances": heard["utterances"],
+        "held_out_voices": {"voices": data.held_out_speakers, **unheard},
+        "noise": noisy,
+        "real_voices": None if real is None else {"corpus": "FSDD", **both(real.spectrograms, real.labels)},
+    }

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from snn_synth.data.recording import recording_faults
+
+
+def tone(seconds, rate=8000, peak=0.5):
+    """A tone that swells and fades."""
+    time = torch.arange(int(seconds * rate)) / rate
+    return peak * (6.2832 * 300 * time).sin() * (3.1416 * time / seconds).sin()
+
+
+def test_a_word_that_is_cut_tight_is_no_fault():
+    word = tone(0.5)
+    assert recording_faults(word, 8000, [(0, len(word))]) == []
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.01, []), (0.12, ["clipped: 12 % of the samples are at full scale"])])
+def test_samples_at_full_scale_are_counted(share, said):
+    sound = tone(0.5)
+    sound[: int(share * len(sound))] = -1
+    assert recording_faults(sound, 8000, [(80, len(sound))]) == said
+
+
+def test_a_peak_of_a_few_steps():
+    sound = tone(0.5, peak=4e-4)
+    assert recording_faults(sound, 8000, [(0, 4000)]) == ["nearly silent: the peak is 0.0004 of full scale"]
+
+
+def test_words_that_are_long_or_short():
+    sound = torch.cat([torch.zeros(800), tone(3), torch.zeros(800)])
+    said = recording_faults(sound, 8000, [(800, 1200), (2000, 18000), (19000, 23000)])
+    assert said == ["long: a word of 2.0 s", "short: a word of 0.05 s"]
+
+
+@pytest.mark.parametrize("seconds", [0.8, 2.5])
+def test_background_in_which_nothing_could_be_trimmed(seconds):
+    noise = 0.2 * torch.randn(int(8000 * seconds), generator=torch.Generator().manual_seed(0))
+    sound = (noise + 0.3 * tone(seconds)).clamp(-0.9, 0.9)
+    assert recording_faults(sound, 8000, [(0, len(sound))]) == [
+        f"nothing could be trimmed: sound from the first to the last sample, {seconds:.1f} s"
+    ]
+
+
+def test_a_sound_of_less_than_a_frame():
+    assert recording_faults(torch.full((40,), 0.5), 8000, [(0, 40)]) == ["short: a word of 0.01 s"]
