@@ -32,7 +32,7 @@ from snn_synth.training.console import quiet_lightning
 from snn_synth.training.pretraining import pretrain_autoencoder
 
 # The recipe. Both kinds of networks get the same data, sizes, epochs, augmentation and schedule, each its own rate.
-HELD_OUT_VOICES = ["en-us+m3", "en+f4"]
+CORPUS, HELD_OUT_VOICES = "espeak", ["en-us+m3", "en+f4"]
 VALIDATION = 0.05  # of the words to train on: they say how sure the recognition may be
 CODE, WIDTHS = 196, (20, 40, 64)
 SLOPE = 2.0  # of the surrogate
@@ -71,9 +71,9 @@ def run(out: Path) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as pictures,
     ):
         seed_everything(SEED, verbose=False)
-        with _stage("speak: 16 voices say 4,160 digits", "speak", seconds):
+        with _stage("speak: synthetic voices say digits", "speak", seconds):
             data = SpokenDigitsData(
-                corpus="espeak",
+                corpus=CORPUS,
                 images="mnist_subset",
                 split="random",
                 held_out_speakers=HELD_OUT_VOICES,
