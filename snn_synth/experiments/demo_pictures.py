@@ -87,7 +87,7 @@ def draw_sections(
         },
         {
             "title": "Synthetic voices never heard in training",
-            "text": f"The same for the two voices that were left out whole, {' and '.join(data.held_out_speakers)}.",
+            "text": f"The same for the two voices that were left out whole, {', '.join(data.held_out_speakers)}.",
             "pictures": [unheard],
         },
         *([] if real is None else [_real_section(module, real, data, pictures, grid, metrics)]),
