@@ -52,8 +52,8 @@ SEED = 0
 def run(out: Path) -> dict[str, Any]:
     """Train an autoencoder and an audiocoder on the embedded data, and write a report with pictures.
 
-    Two of espeak's variants are left out with all their accents, and 15 % of the utterances of the others; both are only tested on, and so are
-    the 300 test words of FSDD, real voices, where that is at hand.
+    Two of espeak's variants are left out with all their accents, and 15 % of the utterances of the others; both are
+    only tested on, and so are the 300 test words of FSDD, real voices, where that is at hand.
 
     Args:
         out: folder for ``report.html``, ``metrics.json``, some test words, the autoencoder and ``audiocoder.ckpt``.
