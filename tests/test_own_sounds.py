@@ -20,7 +20,7 @@ def blocks(language):
 @pytest.mark.slow
 def test_the_commands_train_and_draw(tmp_path):
     pytest.importorskip("espeakng_loader")
-    environment = os.environ | {"WANDB_MODE": "disabled", "SNN_SYNTH_CACHE": str(tmp_path / "cache")}
+    environment = os.environ | {"WANDB_MODE": "disabled"}
     make, fit, draw, leave_out = (
         block.replace(".venv/bin/", f"{Path(sys.executable).parent}/").replace("docs/", f"{ROOT}/docs/")
         for block in blocks("bash")

@@ -39,8 +39,8 @@ Options:
 Data is looked for in $SNN_SYNTH_DATA, else downloaded.\
 """
 _SHIPPED = (
-    "ae_mnist, ae_fashion_mnist, a2i_fsdd, a2i_fsdd_b, tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs, gan_mnist, "
-    "esvae_mnist"
+    "ae_mnist, ae_folder, ae_fashion_mnist, a2i_fsdd, a2i_fsdd_b, tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs, "
+    "gan_mnist, esvae_mnist"
 )
 _TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
 
@@ -57,6 +57,7 @@ Examples:
   snn-synth fit --config ae_mnist --model.network.hidden 100 --trainer.default_root_dir runs/narrow
   snn-synth fit --config a2i_fsdd --config a2i_fsdd_online         the same for speech (and ae_fashion_mnist_online)
   snn-synth fit --config ae_fashion_mnist --config ae_fashion_mnist_ann    a conventional network of the same size
+  snn-synth fit --config ae_folder --data.images.root my_images    images of your own: docs/own-data.md
   snn-synth fit --config ae_mnist --config ddp                     several processes: docs/scaling.md
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt --trainer.max_epochs 3    train it longer

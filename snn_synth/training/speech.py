@@ -169,7 +169,9 @@ class SpokenWordsData(DataModule):
         corpus = load_corpus(self.corpus_source, self.root)
         train, self.test_index, self.held_out_index = self._divide(corpus)
         labels = corpus.labels
-        self.train_index, validation = hold_out(train, labels, self.validation_fraction, self.seed)
+        self.train_index, validation = hold_out(
+            train, labels, self.validation_fraction, self.seed, "validation_fraction"
+        )
         mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
         self.validation_index = validation[mixed]  # a corpus is sorted by label, and pictures show the first batch
         self.image_set = load_images(self.image_source, True, self.root)
@@ -189,7 +191,7 @@ class SpokenWordsData(DataModule):
         if self.split == "official" and official is None:
             raise InputError(f"Expected `split: random` for {kind}, which has no official split, got 'official'")
         if self.split == "random" or official is None:
-            return Parts(*hold_out(rest, corpus.labels, self.test_fraction, self.seed), held_out)
+            return Parts(*hold_out(rest, corpus.labels, self.test_fraction, self.seed, "test_fraction"), held_out)
         train, test = (rest[torch.isin(rest, part)] for part in official)
         if not len(train):
             raise InputError(
