@@ -6,7 +6,14 @@ maps are perceptually uniform, so that the pictures read the same with a colour-
 """
 
 from snn_synth.plot.animation import image_forming, save_animation, side_by_side
-from snn_synth.plot.charts import comparison_bars, growth, learning_curve, sweep_scatter, training_and_test
+from snn_synth.plot.charts import (
+    comparison_bars,
+    growth,
+    learning_curve,
+    share_bars,
+    sweep_scatter,
+    training_and_test,
+)
 from snn_synth.plot.figure import save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
 from snn_synth.plot.signals import first_spikes, hidden_map, spectrogram, spike_raster, waveform, word_journey
@@ -24,6 +31,7 @@ __all__ = [
     "reconstructions",
     "save_animation",
     "save_figure",
+    "share_bars",
     "side_by_side",
     "spectrogram",
     "spike_raster",
