@@ -169,7 +169,8 @@ Examples:
   snn-synth demo --out runs/again
 
 Options:
-  --out DIR   the report's folder, runs/demo if not given: report.html, metrics.json, pictures\
+  --out DIR   the report's folder, runs/demo if not given: report.html, which holds its pictures and sounds,
+              metrics.json, audiocoder.ckpt\
 """
 
 _BENCH = """\
