@@ -15,6 +15,7 @@ from snn_synth.data import SpectrogramAugmentation, class_mean_images
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
+from snn_synth.learning.layers import layers_of
 from snn_synth.metrics import Mean, Temperature
 from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.models.synthesis import TEMPERATURE, check_labels
@@ -223,7 +224,8 @@ class LitAudiocoder(LitSpiking):
             metric.update(value)
             self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)
         return {
-            "spikes": {"input": spikes, "hidden": out.hidden, "code": out.spikes, "output": drawn},
+            "spikes": {"input": spikes, **_named(out.hidden_spikes), "code": out.spikes, "output": drawn},
+            "fan_out": [operator.fan_out for operator, _ in layers_of(self.network) + layers_of(autoencoder)[1:]],
             "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),
             "targets": gallery[best],
         }
@@ -250,6 +252,11 @@ def augmented(augmentation: SpectrogramAugmentation | None, batch: SpeechBatch, 
     if augmentation is None:
         return batch.spectrograms
     return augmentation(batch.spectrograms, sample_keys(seed, epoch, batch.index, VARIED))
+
+
+def _named(hidden: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Hidden layers by their names: ``hidden``, or ``hidden1``, ``hidden2``, ... where there are several."""
+    return {f"hidden{number if len(hidden) > 1 else ''}": spikes for number, spikes in enumerate(hidden, start=1)}
 
 
 def encode_gallery(autoencoder: AESNN, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:
