@@ -178,10 +178,16 @@ class LitAudiocoder(LitSpiking):
         """One batch by the rule."""
         shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = repeat_map(unpack(maps, shown.dtype), self.train_steps).to(shown.device)
+        targets = self._targets(unpack(maps, shown.dtype).to(shown.device))
         if self.direct:
             return self.learn((self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1), targets)
         return self.learn(self.encode(shown, batch.index, self.current_epoch, self.train_steps), targets)
+
+    def _targets(self, maps: Tensor) -> Tensor:
+        """Target spikes of the training's steps; for the loss of rates, the whole map's rates at each of them."""
+        if self.loss == "rate":  # fewer steps than the map has would show its start alone
+            return maps.mean(0).expand(self.train_steps, -1, -1)
+        return repeat_map(maps, self.train_steps)
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
