@@ -211,7 +211,9 @@ def find_test_words(count: int | None) -> tuple[Words | None, Words | None]:
     fsdd = espeak = None
     try:
         corpus = FSDD(download=False)
-        fsdd = Words(corpus, spread(corpus, corpus.official_split()[1].tolist(), count))
+        mask = corpus.official_test_mask
+        assert mask is not None  # FSDD has an official split
+        fsdd = Words(corpus, spread(corpus, torch.nonzero(mask).flatten().tolist(), count))
     except InputError as error:
         absent = error
     if importlib.util.find_spec("espeakng_loader"):
