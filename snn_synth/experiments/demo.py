@@ -38,7 +38,7 @@ VALIDATION = 0.05  # of the words to train on: they say how sure the recognition
 CODE, WIDTHS = 196, (20, 40, 64)
 SLOPE = 2.0  # of the surrogate
 AUTOENCODER_EPOCHS = 8
-AUDIOCODER_EPOCHS = 8
+AUDIOCODER_EPOCHS = 14
 BATCH = 50
 STRENGTH = 1.0  # of the augmentation
 AUTOENCODER_LR, AUDIOCODER_LR = 1e-2, 1e-2
@@ -52,8 +52,8 @@ SEED = 0
 def run(out: Path) -> dict[str, Any]:
     """Train an autoencoder and an audiocoder on the embedded data, and write a report with pictures.
 
-    Two of espeak's variants are left out with all their accents, and 15 % of the utterances of the others; both are only tested on, and so are
-    the 300 test words of FSDD, real voices, where that is at hand.
+    Two of espeak's variants are left out with all their accents, and 15 % of the utterances of the others; both are
+    only tested on, and so are the 300 test words of FSDD, real voices, where that is at hand.
 
     Args:
         out: folder for ``report.html``, ``metrics.json``, some test words, the autoencoder and ``audiocoder.ckpt``.

@@ -1,0 +1,131 @@
+"""Images of one's own from the command line alone, and sentences about those that are none."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from snn_synth.cli import main
+from snn_synth.training import LitAutoencoder
+
+TINY = [
+    "--config=ae_folder",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_model_summary=false",
+    "--trainer.max_epochs=2",
+    "--trainer.check_val_every_n_epoch=1",
+    "--model.network.hidden=8",
+    "--model.num_steps=4",
+    "--data.batch_size=10",
+    "--data.validation_fraction=0.25",
+]
+SIZED = ["--data.images.size=[6,8]", "--model.network.inputs=144"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """20 images of each of two classes, of different sizes, kinds and colours."""
+    for number, name in enumerate(("cats", "dogs")):
+        for place in range(20):
+            path = tmp_path / "images" / name / f"{place}.{'png' if place % 2 else 'jpg'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            size, color = (9 + place, 20 - place // 2), (150 * number + 5 * place, 100, 40)
+            Image.new("RGB" if place % 3 else "L", size, color if place % 3 else 90).save(path)
+    return tmp_path / "images"
+
+
+def metrics(path):
+    return json.loads(Path(path).read_text())
+
+
+@pytest.mark.slow
+def test_fit_resume_test_and_predict_from_a_folder(folder):
+    words = [*TINY, *SIZED, "--data.images.root", str(folder)]
+    assert main(["fit", *words]) == 0
+    run = Path("runs/ae_folder")
+    found = metrics(run / "metrics.json")
+    assert 0 < found["test/mse"] < 4
+    assert len(list((run / "images").glob("*.png"))) == 2
+    assert main(["test", "--config", str(run / "config.yaml")]) == 0
+    assert metrics(run / "test.json")["test/mse"] == pytest.approx(found["test/mse"], abs=1e-6)
+    assert main(["predict", *words]) == 0
+    assert load_file(run / "predictions.safetensors")["images"].shape == (8, 3, 6, 8)
+    assert Image.open(run / "predictions.png").mode in ("RGB", "RGBA")
+    assert LitAutoencoder.load_from_checkpoint(run / "best.ckpt").network.inputs == 144
+    resume = ["--trainer.max_epochs=3", "--ckpt_path", str(run / "resume.ckpt"), "--model.lr_scheduler=null"]
+    assert main(["fit", *words, *resume[:-1]]) == 0
+    assert metrics(run / "metrics.json")["test/mse"] > 0
+
+
+@pytest.mark.slow
+def test_image_sets_of_ones_own_class_and_those_with_names_edit_no_list(tmp_path, monkeypatch, digits):
+    Path("mine.py").write_text(
+        "import torch\n"
+        "from snn_synth.data import ImageDataset\n"
+        "class Noise(ImageDataset):\n"
+        "    def __init__(self, count: int, side: int = 6) -> None:\n"
+        "        super().__init__(torch.randint(0, 256, (count, side, side), dtype=torch.uint8),\n"
+        "                         torch.arange(count) % 2, ['even', 'odd'])\n"
+    )
+    own = ["--allow_import=mine", "--data.images=mine.Noise", "--data.images.count=40", "--model.network.inputs=36"]
+    assert main(["fit", *TINY, *own, "--trainer.default_root_dir=runs/noise"]) == 0
+    assert metrics("runs/noise/metrics.json")["test/mse"] > 0
+    named = ["--data.images=mnist", f"--data.root={digits}", "--model.network.inputs=784"]
+    assert main(["fit", *TINY, *named, "--trainer.default_root_dir=runs/mnist"]) == 0
+    assert metrics("runs/mnist/metrics.json")["test/mse"] > 0
+
+
+def empty(folder):
+    (folder / "birds").mkdir()
+
+
+def one_class(folder):
+    for path in (folder / "dogs").iterdir():
+        path.unlink()
+    (folder / "dogs").rmdir()
+
+
+def damaged(folder):
+    (folder / "cats" / "0.jpg").write_bytes((folder / "cats" / "0.jpg").read_bytes()[:200])
+
+
+def as_they_are(folder):
+    Path("mine.yaml").write_text("data: {init_args: {images: {init_args: {size: null}}}}\n")
+
+
+def untouched(folder):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "message"),
+    [
+        (untouched, ["--data.images.root=nowhere"], "one folder in it for each class, got none at nowhere"),
+        (as_they_are, ["--config=mine.yaml"], "images of one size, or `size` to resize them"),
+        (untouched, ["--data.images.size=0"], "`size` as a side"),
+        (untouched, ["--data.images.size=big"], "size"),
+        (untouched, ["--model.network.inputs=784"], "one with 784 inputs: give --model.network.inputs 3072"),
+        (untouched, ["--data.images.color=false"], "images of 1 x 32 x 32 values"),
+        (untouched, ["--data.images.class_path=os.system"], "os.system"),
+        (untouched, ["--data.images=emnist"], "emnist"),
+        (untouched, ["--data.test_fraction=0.99"], "leaves samples of each label"),
+        (empty, [], "in the folder of each class, got none in"),
+        (one_class, [], "at least two classes"),
+        (damaged, [], "0.jpg"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_in_one_sentence(folder, refused, spoil, words, message):
+    spoil(folder)
+    assert message in refused("fit", *TINY, "--data.images.root", folder, *words)
+
+
+@pytest.mark.slow
+def test_a_damaged_file_is_left_out_on_request(folder, capsys):
+    damaged(folder)
+    words = ["--data.images.skip_unreadable=true", "--data.images.root", str(folder), "--trainer.max_epochs=1"]
+    with pytest.warns(UserWarning, match=r"1 files were left out, the first: .*0\.jpg"):
+        assert main(["fit", *TINY, *SIZED, *words]) == 0
+    assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/mse"]))
