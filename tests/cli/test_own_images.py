@@ -55,9 +55,8 @@ def test_fit_resume_test_and_predict_from_a_folder(folder):
     assert load_file(run / "predictions.safetensors")["images"].shape == (8, 3, 6, 8)
     assert Image.open(run / "predictions.png").mode in ("RGB", "RGBA")
     assert LitAutoencoder.load_from_checkpoint(run / "best.ckpt").network.inputs == 144
-    resume = ["--trainer.max_epochs=3", "--ckpt_path", str(run / "resume.ckpt"), "--model.lr_scheduler=null"]
-    assert main(["fit", *words, *resume[:-1]]) == 0
-    assert metrics(run / "metrics.json")["test/mse"] > 0
+    assert main(["fit", *words, "--trainer.max_epochs=3", "--ckpt_path", str(run / "resume.ckpt")]) == 0
+    assert len(list((run / "images").glob("*.png"))) == 3
 
 
 @pytest.mark.slow
