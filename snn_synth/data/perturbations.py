@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -51,17 +51,19 @@ def noise(samples: int, sample_rate: int, colour: Colour = "white", seed: int = 
         >>> round(noise(8000, 8000, "pink").square().mean().item(), 4)
         1.0
     """
-    shape = {
-        "white": torch.ones_like,
-        "low-passed": lambda f: (1 + (f / LOW_PASS) ** 8).rsqrt(),
-        "pink": lambda f: f.clamp_min(f[1:2].sum() or 1).rsqrt(),  # the mean gets what the lowest frequency has
-    }
-    if colour not in shape:
-        raise InputError(f"Expected a colour of noise among {list(shape)}, got {colour!r}")
+    if colour not in get_args(Colour):
+        raise InputError(f"Expected a colour of noise among {list(get_args(Colour))}, got {colour!r}")
     white = torch.randn(samples, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     frequency = torch.fft.rfftfreq(samples, 1 / sample_rate, dtype=torch.float64)
-    shaped = torch.fft.irfft(torch.fft.rfft(white) * shape[colour](frequency), samples)
-    return (shaped / shaped.square().mean().sqrt().clamp_min(1e-30)).float()
+    if colour == "low-passed":
+        response = (1 + (frequency / LOW_PASS) ** 8).rsqrt()
+    elif colour == "pink":
+        response = frequency.clamp_min(sample_rate / samples).rsqrt()  # the mean gets what the lowest frequency has
+    else:
+        response = torch.ones_like(frequency)
+    shaped = torch.fft.irfft(torch.fft.rfft(white) * response, samples)
+    scaled: Tensor = shaped / shaped.square().mean().sqrt().clamp_min(1e-30)
+    return scaled.float()
 
 
 def add_noise(waveform: Tensor, sample_rate: int, snr_db: float, colour: Colour = "white", seed: int = 0) -> Tensor:

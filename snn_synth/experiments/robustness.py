@@ -21,7 +21,7 @@ from snn_synth.data import (
     one_image_per_class,
 )
 from snn_synth.data.espeak import UNHEARD_VOICES
-from snn_synth.data.perturbations import add_noise, at_rate, change_speed, gain, surround, twice
+from snn_synth.data.perturbations import Colour, add_noise, at_rate, change_speed, gain, surround, twice
 from snn_synth.errors import InputError
 from snn_synth.functional import gallery_mse
 from snn_synth.models import AudioToImage
@@ -36,42 +36,52 @@ class Words(NamedTuple):
     """Words of a corpus: some of its utterances."""
 
     corpus: SpokenWords
-    index: list[int]
+    places: list[int]
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.places)
+
+
+Change = Callable[[Tensor, int, int], tuple[Tensor, int]]
+"""What is done to a recording: from the waveform, its rate and a seed to a waveform and its rate."""
 
 
 class Condition(NamedTuple):
-    """What is done to a recording, from the waveform, its rate and a seed to a waveform and its rate."""
+    """A way in which recordings differ from those of the training."""
 
     name: str
-    change: Callable[[Tensor, int, int], tuple[Tensor, int]]
+    change: Change
     split: bool = False  # draw the words that are found in it one by one, not the whole
+
+
+def _gain(factor: float) -> Change:
+    return lambda x, rate, seed: (gain(x, factor), rate)
+
+
+def _noise(snr_db: float) -> Change:
+    return lambda x, rate, seed: (add_noise(x, rate, snr_db, seed=seed), rate)
+
+
+def _background(level_db: float, colour: Colour = "white") -> Change:
+    return lambda x, rate, seed: (surround(x, rate, level_db, colour, seed=seed), rate)
+
+
+def _speed(factor: float) -> Change:
+    return lambda x, rate, seed: (change_speed(x, rate, factor), rate)
+
+
+def _rate(other: int) -> Change:
+    return lambda x, rate, seed: at_rate(x, rate, other)
 
 
 CONDITIONS = (
     Condition("clean", lambda x, rate, seed: (x, rate)),
-    *(Condition(f"gain x{g:g}", lambda x, rate, seed, g=g: (gain(x, g), rate)) for g in (0.1, 10)),
-    *(
-        Condition(f"noise, {n} dB", lambda x, rate, seed, n=n: (add_noise(x, rate, n, seed=seed), rate))
-        for n in (20, 10)
-    ),
-    *(
-        Condition(f"background, {n} dB", lambda x, rate, seed, n=n: (surround(x, rate, n, seed=seed), rate))
-        for n in (-30, -20, -15, -10)
-    ),
-    Condition(
-        "background, -20 dB, low-passed", lambda x, rate, seed: (surround(x, rate, -20, "low-passed", seed=seed), rate)
-    ),
-    *(
-        Condition(f"speed x{s:g}", lambda x, rate, seed, s=s: (change_speed(x, rate, s), rate))
-        for s in (0.7, 0.85, 1.2, 1.4)
-    ),
-    *(
-        Condition(f"{r / 1000:g} kHz", lambda x, rate, seed, r=r: at_rate(x, rate, r))
-        for r in (8000, 16_000, 22_050, 44_100, 48_000)
-    ),
+    *(Condition(f"gain x{factor:g}", _gain(factor)) for factor in (0.1, 10)),
+    *(Condition(f"noise, {snr} dB", _noise(snr)) for snr in (20, 10)),
+    *(Condition(f"background, {level} dB", _background(level)) for level in (-30, -20, -15, -10)),
+    Condition("background, -20 dB, low-passed", _background(-20, "low-passed")),
+    *(Condition(f"speed x{factor:g}", _speed(factor)) for factor in (0.7, 0.85, 1.2, 1.4)),
+    *(Condition(f"{rate / 1000:g} kHz", _rate(rate)) for rate in (8000, 16_000, 22_050, 44_100, 48_000)),
     Condition("said twice, drawn as one", lambda x, rate, seed: (twice(x, rate), rate)),
     Condition("said twice, found as two", lambda x, rate, seed: (twice(x, rate), rate), split=True),
 )
@@ -131,7 +141,7 @@ class _Drawing(NamedTuple):
         spectrograms: list[Tensor] = []
         owner: list[int] = []  # the word that each spectrogram is of
         missed = set()
-        for place, index in enumerate(words.index):
+        for place, index in enumerate(words.places):
             waveform, rate = condition.change(
                 words.corpus[index][0], words.corpus.sample_rate, self.seed * 1_000_003 + index
             )
@@ -143,7 +153,7 @@ class _Drawing(NamedTuple):
             spectrograms += [self.front_end(part, rate) for part in parts]
             owner += [place] * len(parts)
             bar.update()
-        labels = words.corpus.labels[torch.tensor(words.index)[owner]]
+        labels = words.corpus.labels[torch.tensor(words.places)[owner]]
         errors = self.errors(torch.stack(spectrograms))
         wrong = set(torch.tensor(owner)[errors.argmin(1) != labels].tolist()) | missed
         own = errors[torch.arange(len(labels)), labels]

@@ -47,7 +47,7 @@ def test_each_condition_is_measured_and_the_clean_one_is_what_the_model_draws(mo
     found = robustness.measure(model, gallery, words, words, num_steps=5, seed=3, progress=False)
     assert list(found)[:2] == ["clean", "espeak's unheard voices"]
     assert {name.split()[0].strip(",x") for name in found} >= {"gain", "noise", "background", "speed", "said", "48"}
-    spectrograms = torch.stack([FRONT_END(words.corpus[index][0], 8000) for index in words.index])
+    spectrograms = torch.stack([FRONT_END(words.corpus[index][0], 8000) for index in words.places])
     drawn = model.synthesize(spectrograms, 5, torch.Generator().manual_seed(3))
     errors = gallery_mse(drawn, gallery)
     labels = torch.tensor([0, 1, 3, 9])
