@@ -483,6 +483,16 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def robustness(metrics: Mapping[str, Any]) -> str:
+    """What `snn-synth robustness` measured of the shipped network."""
+    lines = ["## robustness", "", metrics["shows"], "", f"`{metrics['command']}`, T = {metrics['num_steps']}.", ""]
+    lines += ["| | right | MSE | words |", "|---|---|---|---|"]
+    lines += [f"| {n} | {m['right']:.1%} | {m['mse']:.3f} | {m['words']} |" for n, m in metrics["conditions"].items()]
+    if (RESULTS / "robustness" / "robustness.png").is_file():
+        lines += ["", "![robustness: words drawn right](results/robustness/robustness.png)"]
+    return "\n".join([*lines, ""])
+
+
 def page(results: Results) -> str:
     """The whole page."""
     parts = [
@@ -502,6 +512,7 @@ def page(results: Results) -> str:
     ]
     parts += ["## Where the paper is silent, or says two things\n", choices(results), ""]
     parts += [section(name, results[name]) for name in [*EXPERIMENTS, *SEARCHES] if name in results]
+    parts += [robustness(results["robustness"])] if "robustness" in results else []
     return "\n".join(parts)
 
 
@@ -513,7 +524,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 def bring(source: Path, target: Path) -> None:
     """Copy what full runs of `reproduce` left in a folder: numbers and pictures."""
     for name, metrics in read(source).items():
-        if metrics["preset"] == "full":
+        if metrics.get("preset") == "full":
             pictures = [] if name in SEARCHES else list(PICTURES)
             for path in (source / name / file for file in ("metrics.json", *pictures)):
                 if path.is_file():

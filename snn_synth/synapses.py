@@ -40,6 +40,11 @@ class SpikeLinear(nn.Linear):
         """Make the weights with PyTorch's default initialisation."""
         super().__init__(in_features, out_features, bias=bias)
 
+    @property
+    def fan_out(self) -> int:
+        """Synapses of each neuron of the layer below."""
+        return self.out_features
+
     def forward(self, spikes: Tensor) -> Tensor:
         """Currents of the spikes."""
         currents = spike_linear(spikes, self.weight)
@@ -91,6 +96,15 @@ class SpikeConv2d(nn.Conv2d):
         self.out_size = rows, columns
         self.in_features, self.out_features = math.prod(self.size) * in_channels, rows * columns * out_channels
 
+    @property
+    def fan_out(self) -> Tensor:
+        """Synapses of each neuron of the layer below, ``[in_features]``: those at an edge have fewer."""
+        each = torch.ones(1, self.out_channels, *self.out_size, device=self.weight.device)
+        size = 1, self.in_channels, *self.size
+        weight = torch.ones_like(self.weight)
+        reached: Tensor = torch.nn.grad.conv2d_input(size, weight, each, self.stride, self.padding)  # type: ignore[attr-defined]
+        return reached[0].permute(1, 2, 0).flatten()
+
     def forward(self, spikes: Tensor) -> Tensor:
         """Currents of the spikes."""
         maps = spikes.reshape(-1, *self.size, self.in_channels).permute(0, 3, 1, 2)
@@ -137,6 +151,11 @@ class BatchNormed(nn.Module):
     def in_features(self) -> int:
         """Neurons of the layer below."""
         return self.operator.in_features
+
+    @property
+    def fan_out(self) -> int | Tensor:
+        """Synapses of each neuron of the layer below."""
+        return self.operator.fan_out
 
     def forward(self, spikes: Tensor) -> Tensor:
         """Normalized currents of the spikes."""

@@ -14,6 +14,7 @@ COMMANDS = {
     "test": "snn_synth.cli.trainer",
     "predict": "snn_synth.cli.trainer",
     "synthesize": "snn_synth.cli.synthesize",
+    "robustness": "snn_synth.cli.robustness",
     "demo": "snn_synth.cli.demo",
     "bench": "snn_synth.cli.bench",
     "reproduce": "snn_synth.cli.reproduce",

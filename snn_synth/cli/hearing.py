@@ -6,7 +6,7 @@ from torch import Tensor
 
 from snn_synth.models import AudioToImage
 
-UNSURE = 0.7  # of FSDD's test words above it 98 % are right, of those below it half
+UNSURE = 0.7  # of FSDD's test words above it 99 % are right, of those below it 58 %: the first shipped pair, calibrated
 
 
 class Heard(NamedTuple):

@@ -10,6 +10,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   test        measure a checkpoint on the test set
   predict     write the images that a checkpoint makes of the test set
   synthesize  draw images from sound files
+  robustness  measure a model on noisy, fast, quiet recordings and on unheard voices
   demo        from nothing to images of spoken digits, with a report
   reproduce   the paper's table and figures, each by its name
   sweep       search the settings of a config, several runs at a time, without an account
@@ -135,6 +136,28 @@ Options:
   --device NAME      cpu (if not given), cuda, cuda:1, mps\
 """
 
+_ROBUSTNESS = """\
+usage: snn-synth robustness [--checkpoint FILE] [--out DIR] [--words N] [--seed SEED] [--num-steps T]
+
+How many words a model draws right (nearest to the image of their own digit), and the MSE, when recordings differ from
+those of the training: voices of espeak-ng that were never heard, louder and quieter ones, noise, background before and
+after the word, speed, sample rate, the word said twice. Measured on FSDD's official test words, or on espeak's voices
+alone where FSDD is not in $SNN_SYNTH_DATA. DIR gets metrics.json and robustness.png.
+
+Examples:
+  snn-synth robustness
+  snn-synth robustness --checkpoint runs/a2i_any_speaker/best.ckpt --out runs/robustness-any
+  snn-synth robustness --words 60     a fifth of the words: in half a minute
+
+Options:
+  --checkpoint FILE  of a trained LitAudiocoder, or a folder of a saved AudioToImage; the model that comes with the
+                     package if not given
+  --out DIR          runs/robustness if not given; files of the same names are replaced
+  --words N          at most so many of each corpus, spread over digits and speakers; all if not given
+  --seed SEED        of noise and of the input's spikes; that of the training if not given
+  --num-steps T      time steps; those of the training if not given\
+"""
+
 _DEMO = """\
 usage: snn-synth demo [--out DIR]
 
@@ -146,7 +169,8 @@ Examples:
   snn-synth demo --out runs/again
 
 Options:
-  --out DIR   the report's folder, runs/demo if not given: report.html, metrics.json, pictures\
+  --out DIR   the report's folder, runs/demo if not given: report.html, which holds its pictures and sounds,
+              metrics.json, audiocoder.ckpt\
 """
 
 _BENCH = """\
@@ -226,6 +250,7 @@ PAGES = {
     "test": _TEST,
     "predict": _PREDICT,
     "synthesize": _SYNTHESIZE,
+    "robustness": _ROBUSTNESS,
     "demo": _DEMO,
     "bench": _BENCH,
     "reproduce": _REPRODUCE,

@@ -87,7 +87,8 @@ def draw_sections(
         },
         {
             "title": "Synthetic voices never heard in training",
-            "text": f"The same for the two voices that were left out whole, {', '.join(data.held_out_speakers)}.",
+            "text": f"The same for {len(data.held_out_speakers)} voices that were left out whole, such as "
+            f"{data.held_out_speakers[0]} and {data.held_out_speakers[-1]} (espeak-ng's names).",
             "pictures": [unheard],
         },
         *([] if real is None else [_real_section(module, real, data, pictures, grid, metrics)]),

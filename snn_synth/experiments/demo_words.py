@@ -1,5 +1,6 @@
 """The words that the demo tests on, and what its networks make of them."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from snn_synth.data import FSDD, FrontEnd, MNISTSubset, SpokenWords, as_pixels
+from snn_synth.data.perturbations import add_noise, surround
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
@@ -15,7 +17,13 @@ from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import SpeechBatch
 
-NOISES = (20, 10)  # dB, signal to noise
+NOISES: dict[str, Callable[[Tensor, int, int], Tensor]] = {
+    "white noise, 10 dB below": lambda word, rate, seed: add_noise(word, rate, 10, seed=seed),
+    "half a second of background before and after, 20 dB below": lambda word, rate, seed: surround(
+        word, rate, -20, seed=seed
+    ),
+}
+"""What words are heard with, of a waveform, its rate and a seed."""
 
 
 class Words(NamedTuple):
@@ -48,15 +56,13 @@ def real_words(front_end: FrontEnd) -> Words | None:
     return words_at(corpus, split[1], front_end)
 
 
-def words_at(corpus: SpokenWords, places: Tensor, front_end: FrontEnd, noise_db: float | None = None) -> Words:
-    """The words at some places of a corpus, with white noise, if it is given how far below them in dB."""
+def words_at(
+    corpus: SpokenWords, places: Tensor, front_end: FrontEnd, noise: Callable[[Tensor, int, int], Tensor] | None = None
+) -> Words:
+    """The words at some places of a corpus, with a noise of `NOISES` if it is given."""
     waveforms = [corpus[place][0] for place in places.tolist()]
-    if noise_db is not None:
-        generator = torch.Generator().manual_seed(0)
-        scale = 10 ** (-noise_db / 20)
-        waveforms = [
-            one + scale * one.square().mean().sqrt() * torch.randn(len(one), generator=generator) for one in waveforms
-        ]
+    if noise is not None:
+        waveforms = [noise(one, corpus.sample_rate, seed) for seed, one in enumerate(waveforms)]
     return Words(
         torch.stack([front_end(one, corpus.sample_rate) for one in waveforms]),
         corpus.labels[places],
@@ -108,9 +114,9 @@ def measure(data: SpokenDigitsData, real: Words | None, networks: Networks) -> d
         both(data.spectrograms[places], data.corpus.labels[places]) for places in (data.test_index, data.held_out_index)
     )
     noisy = {}
-    for noise_db in NOISES:
-        words = words_at(data.corpus, data.held_out_index[::2], data.front_end, noise_db)
-        noisy[f"{noise_db} dB"] = both(words.spectrograms, words.labels)
+    for name, noise in NOISES.items():
+        words = words_at(data.corpus, data.held_out_index, data.front_end, noise)
+        noisy[name] = both(words.spectrograms, words.labels)
     return {
         "autoencoder": {"mse": standardized_mse(redrawn, images).mean().item()},
         "audio_to_image": heard["audio_to_image"],

@@ -76,7 +76,7 @@ def _figures(metrics: dict[str, Any]) -> str:
     groups = [
         ("Synthetic voices, heard in training", {"audio_to_image": a2i, "ann": ann}, metrics["test_utterances"]),
         ("Synthetic voices, never heard", unheard, unheard["utterances"]),
-        *((f"The same, noise {name} below", found, found["utterances"]) for name, found in metrics["noise"].items()),
+        *((f"The same, {name}", found, found["utterances"]) for name, found in metrics["noise"].items()),
         *([] if real is None else [("Real people, never heard (FSDD)", real, real["utterances"])]),
     ]
     cells = "\n".join(
@@ -106,7 +106,7 @@ def _good_for(metrics: dict[str, Any]) -> str:
         else f"Of {real['utterances']} words of six real people, {right(real)} are right: it has heard synthetic "
         "voices alone."
     )
-    noises = ", ".join(f"{right(found)} with noise {name} below the word" for name, found in metrics["noise"].items())
+    noises = ", ".join(f"{right(found)} with {name}" for name, found in metrics["noise"].items())
     return f"""<div class="good"><h2 style="margin-top:.4rem">What this network is good for</h2>
 <p>English digits, one word at a time, said by espeak-ng's synthetic voices: {right(metrics)} of the words are right by
 voices that it was trained on, {right(metrics["held_out_voices"])} by voices it never heard, and of these still

@@ -174,16 +174,16 @@ def firing_rate(spikes: Tensor) -> Tensor:
     return _spikes(spikes).mean((0, 1))
 
 
-def synaptic_operations(spikes: Tensor, fan_out: int) -> Tensor:
+def synaptic_operations(spikes: Tensor, fan_out: int | Tensor) -> Tensor:
     r"""Additions that the spikes of a layer cause in the next, per sample.
 
-    .. math:: \mathrm{SynOps} = \frac{1}{B}\, f_{out} \sum_{t,b,i} A[t,b,i]
+    .. math:: \mathrm{SynOps} = \frac{1}{B} \sum_{t,b,i} f_i\, A[t,b,i]
 
     A dense ANN layer of N inputs needs :math:`N f_{out}` multiply-accumulates instead.
 
     Args:
         spikes: presynaptic spikes.
-        fan_out: number of synapses of each presynaptic neuron.
+        fan_out: f, the number of synapses of each presynaptic neuron: one for all, or one for each, ``[...]``.
 
     Shape:
         ``[T, B, ...]``; the result is a scalar.
@@ -193,7 +193,7 @@ def synaptic_operations(spikes: Tensor, fan_out: int) -> Tensor:
         tensor(60.)
     """
     spikes = _spikes(spikes)
-    return spikes.sum() * fan_out / spikes.shape[1]
+    return (spikes.sum((0, 1)) * fan_out).sum() / spikes.shape[1]
 
 
 def _spikes(x: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Audio to image: an audiocoder, then the decoder of an autoencoder."""
 
+import contextlib
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -174,7 +175,10 @@ class AudioToImage(Pretrained):
         keys: Tensor | None = None,
         max_rate: float = 1.0,
     ) -> Synthesis:
-        """As :meth:`synthesize`, with the spikes of every stage."""
+        """As :meth:`synthesize`, with the spikes of every stage.
+
+        Batch norm is in evaluation, whatever the mode: an image depends on its word alone, and nothing is learned.
+        """
         spectrograms = as_tensor(spectrograms, "spectrograms")
         flat = spectrograms.flatten(1) if spectrograms.dim() > 1 else spectrograms
         inputs = self.audiocoder.inputs
@@ -183,10 +187,23 @@ class AudioToImage(Pretrained):
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
             )
         input_spikes = poisson_encode(flat, num_steps, max_rate, generator, keys)
-        hidden = self.audiocoder(input_spikes).spikes
+        with evaluating(self.audiocoder):
+            hidden = self.audiocoder(input_spikes).spikes
         output_spikes = self.autoencoder.decode(hidden)
         images = output_spikes.mean(0).reshape(-1, *self.image_shape)
         return Synthesis(input_spikes, hidden, output_spikes, images)
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside a ``with`` block; each module has its own mode again after it."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def check_labels(labels: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from snn_synth.plot.charts import (
     grouped_bars,
     growth,
     learning_curve,
+    share_bars,
     sweep_scatter,
     training_and_test,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "reconstructions",
     "save_animation",
     "save_figure",
+    "share_bars",
     "side_by_side",
     "spectrogram",
     "spike_raster",

@@ -28,6 +28,31 @@ def comparison_bars(values: Mapping[str, float], ylabel: str) -> Figure:
     return figure
 
 
+def share_bars(shares: Mapping[str, float], xlabel: str) -> Figure:
+    """One lying bar for each share in [0, 1], from above, in per cent; the first in the accent colour.
+
+    Raises:
+        InputError: if there is nothing to draw.
+
+    Example:
+        >>> len(share_bars({"clean": 0.97, "noise, 10 dB": 0.52}, "words drawn right").axes[0].patches)
+        2
+    """
+    if not shares:
+        raise InputError("Expected at least one share to draw, got none")
+    figure = new_figure(6, 0.8 + 0.24 * len(shares))
+    ax = figure.add_subplot()
+    names, values = list(shares), [100 * share for share in shares.values()]
+    bars = ax.barh(names, values, height=0.7, color=[ORANGE] + [BLUE] * (len(shares) - 1))
+    ax.bar_label(bars, fmt="%.0f %%", fontsize=8, color=INK, padding=3)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 110)
+    ax.set_xticks(range(0, 101, 20))
+    ax.margins(y=0.01)
+    label_axes(ax, f"{xlabel}, %", "")
+    return figure
+
+
 def learning_curve(curves: Mapping[str, Sequence[float]], ylabel: str, xlabel: str = "epoch") -> Figure:
     """One line for each name over the epochs, counted from 1.
 

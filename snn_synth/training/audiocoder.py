@@ -15,6 +15,7 @@ from snn_synth.data import SpectrogramAugmentation, class_mean_images
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
+from snn_synth.learning.layers import layers_of
 from snn_synth.metrics import Mean, Temperature
 from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.models.synthesis import TEMPERATURE, check_labels
@@ -177,10 +178,16 @@ class LitAudiocoder(LitSpiking):
         """One batch by the rule."""
         shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = repeat_map(unpack(maps, shown.dtype), self.train_steps).to(shown.device)
+        targets = self._targets(unpack(maps, shown.dtype).to(shown.device))
         if self.direct:
             return self.learn((self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1), targets)
         return self.learn(self.encode(shown, batch.index, self.current_epoch, self.train_steps), targets)
+
+    def _targets(self, maps: Tensor) -> Tensor:
+        """Target spikes of the training's steps; for the loss of rates, the whole map's rates at each of them."""
+        if self.loss == "rate":  # fewer steps than the map has would show its start alone
+            return maps.mean(0).expand(self.train_steps, -1, -1)
+        return repeat_map(maps, self.train_steps)
 
     def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
@@ -223,7 +230,8 @@ class LitAudiocoder(LitSpiking):
             metric.update(value)
             self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)
         return {
-            "spikes": {"input": spikes, "hidden": out.hidden, "code": out.spikes, "output": drawn},
+            "spikes": {"input": spikes, **_named(out.hidden_spikes), "code": out.spikes, "output": drawn},
+            "fan_out": [operator.fan_out for operator, _ in layers_of(self.network) + layers_of(autoencoder)[1:]],
             "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),
             "targets": gallery[best],
         }
@@ -250,6 +258,11 @@ def augmented(augmentation: SpectrogramAugmentation | None, batch: SpeechBatch, 
     if augmentation is None:
         return batch.spectrograms
     return augmentation(batch.spectrograms, sample_keys(seed, epoch, batch.index, VARIED))
+
+
+def _named(hidden: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Hidden layers by their names: ``hidden``, or ``hidden1``, ``hidden2``, ... where there are several."""
+    return {f"hidden{number if len(hidden) > 1 else ''}": spikes for number, spikes in enumerate(hidden, start=1)}
 
 
 def encode_gallery(autoencoder: AESNN, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:

@@ -151,7 +151,8 @@ class SpikeStatistics(Callback):
     """Logs, for each layer of a validated network, how much it fires and what that costs.
 
     ``spikes/<layer>/rate`` (spikes per neuron and step), ``spikes/<layer>/silent`` and ``.../saturated`` (shares of
-    neurons that never or always fire), and ``spikes/synaptic_operations`` (per sample, all layers together).
+    neurons that never or always fire), and ``spikes/synaptic_operations`` (per sample, all layers together). Layers are
+    taken as fully connected unless the validation gives their ``fan_out``, for each layer but the last.
     """
 
     def __init__(self) -> None:
@@ -181,10 +182,8 @@ class SpikeStatistics(Callback):
         self.steps, samples = spikes.shape[:2]
         self.samples += samples
         presynaptic, postsynaptic = list(layers.values())[:-1], list(layers.values())[1:]
-        operations = [
-            synaptic_operations(before, after.shape[-1])
-            for before, after in zip(presynaptic, postsynaptic, strict=True)
-        ]
+        fan_out = outputs.get("fan_out") or [after.shape[-1] for after in postsynaptic]
+        operations = [synaptic_operations(*pair) for pair in zip(presynaptic, fan_out, strict=True)]
         if operations:
             self.operations += torch.stack(operations).sum() * samples
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from snn_synth.data import FSDD, MelSpectrogram
-from snn_synth.experiments.demo_words import real_words, words_at
+from snn_synth.experiments.demo_words import NOISES, real_words, words_at
 from tests.training.tiny import write_fsdd
 
 FRONT_END = MelSpectrogram(channels=8, frames=10)
@@ -21,12 +21,14 @@ def test_real_words_are_the_test_words_that_are_at_hand(tmp_path, monkeypatch):
     assert torch.equal(words.spectrograms[17], FRONT_END(*(corpus[place][0], 8000)))
 
 
-def test_noise_is_as_far_below_the_word_as_it_says(tmp_path):
-    corpus = FSDD(write_fsdd(tmp_path))
-    places = torch.tensor([3, 50, 99])
-    clean, noisy = words_at(corpus, places, FRONT_END), words_at(corpus, places, FRONT_END, noise_db=10)
+@pytest.mark.parametrize(("name", "longer"), list(zip(NOISES, (0, 8000), strict=True)))
+def test_words_with_noise_are_the_same_words(name, longer, tmp_path):
+    corpus, places = FSDD(write_fsdd(tmp_path)), torch.tensor([3, 50, 99])
+    clean, noisy = (words_at(corpus, places, FRONT_END, noise) for noise in (None, NOISES[name]))
     for one, other in zip(clean.waveforms, noisy.waveforms, strict=True):
-        ratio = one.square().mean() / (other - one).square().mean()
-        assert 10 * ratio.log10() == pytest.approx(10, abs=0.6)
+        assert len(other) == len(one) + longer
+        word = other[longer // 2 : len(one) + longer // 2]
+        ratio = 10 * (one.square().mean() / (word - one).square().mean()).log10()
+        assert ratio == pytest.approx(20 if longer else 10, abs=0.7)
     assert torch.equal(clean.labels, corpus.labels[places])
-    assert not torch.equal(clean.spectrograms, noisy.spectrograms)
+    assert not torch.equal(noisy.waveforms[0][:100], noisy.waveforms[1][:100])

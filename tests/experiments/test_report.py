@@ -17,7 +17,7 @@ METRICS = {
     "autoencoder": {"mse": 0.09},
     "test_utterances": 550,
     "held_out_voices": {"voices": ["en-us+m3"], **SCORES, "utterances": 520},
-    "noise": {"20 dB": {**SCORES, "utterances": 260}},
+    "noise": {"white noise, 10 dB below": {**SCORES, "utterances": 260}},
     "real_voices": None,
     "seconds": {"total": 70.0},
     "versions": {"torch": "2 & 3"},

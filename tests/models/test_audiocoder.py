@@ -8,6 +8,7 @@ from snn_synth.errors import InputError
 from snn_synth.kernels import path
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.models import ACSNN, Audiocoder, ConvACANN, ConvACSNN, SpikingStack
+from snn_synth.synapses import SpikeConv2d
 from tests.test_neurons import numpy_neuron
 
 STACKS = {
@@ -180,3 +181,12 @@ def test_the_conventional_counterpart_has_the_sizes_of_the_spiking_one():
     torch.testing.assert_close(conventional(x), maps.flatten(1) @ last.weight.T + last.bias)
     with pytest.raises(InputError, match="at least one of `widths` to be at least 1, got 6, 10, 9 and"):
         ConvACANN(6, 10, [], 9)
+
+
+def test_the_fan_out_of_a_convolution_is_the_number_of_weights_that_a_spike_passes():
+    """Of each neuron alone: the places and maps of the layer above that its spike reaches."""
+    convolution = SpikeConv2d((7, 9), 2, 3, kernel_size=(3, 5), stride=(2, 4))
+    torch.nn.init.ones_(convolution.weight)
+    reached = convolution(torch.eye(7 * 9 * 2)).count_nonzero(1)
+    assert torch.equal(convolution.fan_out, reached.float())
+    assert 0 < reached.min() < reached.max()

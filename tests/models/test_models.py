@@ -85,6 +85,22 @@ def test_audio_to_image_is_the_audiocoder_then_the_decoder():
     assert torch.equal(a2i.synthesize(spectrograms, num_steps=20, keys=keys), stages.images)
 
 
+def test_drawing_has_batch_norm_in_evaluation_and_leaves_the_mode_as_it_was():
+    """A module from a checkpoint is in training mode, where an image would depend on the words beside it."""
+    ac, ae = _seeded(lambda: (ConvACSNN(6, 10, widths=[3], code=16), AESNN(36, 16)))
+    a2i = AudioToImage(ac, ae, image_shape=(1, 6, 6))
+    spectrograms = torch.rand(3, 6, 10, generator=torch.Generator().manual_seed(0))
+    keys = sample_keys(1, torch.arange(3))
+    means = [norm.running_mean.clone() for norm in ac.modules() if isinstance(norm, torch.nn.BatchNorm1d)]
+    ac.train()
+    together = a2i.synthesize(spectrograms, num_steps=20, keys=keys)
+    assert torch.equal(a2i.synthesize(spectrograms[:1], num_steps=20, keys=keys[:1]), together[:1])
+    assert ac.training
+    after = [norm.running_mean for norm in ac.modules() if isinstance(norm, torch.nn.BatchNorm1d)]
+    assert all(torch.equal(*pair) for pair in zip(means, after, strict=True))
+    assert torch.equal(a2i.eval().synthesize(spectrograms, num_steps=20, keys=keys), together)
+
+
 def test_a_lower_rate_reaches_the_input_spikes():
     ac, ae = _seeded(lambda: (ACSNN(60, 40, 16), AESNN(36, 16)))
     a2i = AudioToImage(ac, ae, image_shape=(1, 6, 6))

@@ -1,5 +1,6 @@
 """The trained models that come with the package do what their cards say."""
 
+import importlib.util
 import os
 import re
 
@@ -7,9 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from snn_synth.data import FSDD, MNIST, FashionMNIST, build_front_end, spectrograms
+from snn_synth.data import FSDD, MNIST, EspeakDigits, FashionMNIST, build_front_end, spectrograms
+from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
+from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier
 from snn_synth.models.pretrained import Pretrained, shipped_models
@@ -102,3 +105,41 @@ def test_an_unknown_name_lists_the_shipped_ones():
         AESNN.from_pretrained("cifar")
     with pytest.raises(InputError, match="Expected a saved AESNN, got a AudioToImage"):
         AESNN.from_pretrained("fsdd")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("espeakng_loader"), reason="needs espeakng-loader")
+def test_voices_that_were_not_trained_on_are_understood_as_the_card_says():
+    model, corpus = AudioToImage.from_pretrained("fsdd"), EspeakDigits(UNHEARD_VOICES, takes=2, progress=False)
+    values = spectrograms(corpus, build_front_end(model.front_end), progress=False)
+    drawn = model.synthesize(values, keys=sample_keys(1, torch.arange(len(corpus))))
+    sure = model.recognize(drawn)
+    right = (sure.argmax(1) == corpus.labels).double()
+    assert right.mean().item() == pytest.approx(said("fsdd", "unheard_voices"), abs=0.02)
+    assert right.mean() >= 0.93
+    assert sure.amax(1).mean().item() == pytest.approx(right.mean().item(), abs=0.03)  # as sure as right
+
+
+@pytest.mark.slow
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("clean", 0.97),
+        ("noise, 10 dB", 0.80),
+        ("background, -20 dB", 0.92),
+        ("background, -15 dB", 0.82),
+        ("speed x0.85", 0.90),
+        ("speed x1.2", 0.90),
+    ],
+)
+def test_the_shipped_network_stands_what_recordings_differ_by(name, least):
+    model = AudioToImage.from_pretrained("fsdd")
+    (condition,) = [one for one in CONDITIONS if one.name == name]
+    corpus = FSDD()
+    words = [corpus[place][0] for place in corpus.official_split()[1].tolist()]
+    front_end = build_front_end(model.front_end)
+    values = torch.stack([front_end(*condition.change(word, 8000, place)) for place, word in enumerate(words)])
+    drawn = model.synthesize(values, keys=sample_keys(2, torch.arange(len(words))))
+    right = model.recognize(drawn).argmax(1) == corpus.labels[corpus.official_split()[1]]
+    assert right.double().mean() >= least

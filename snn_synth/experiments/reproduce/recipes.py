@@ -81,7 +81,7 @@ BEST_SPEECH_ANN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50)
 AUGMENTATION = 0.8
 TRAIN_STEPS = 8
 EVERYBODY_EPOCHS = 40
-ROBUST_CONV = Recipe(lr=8e-3, weight_decay=1e-2, one_cycle=True, warmup=0.15, epochs=18, batch_size=50, loss="rate")
+ROBUST_CONV = Recipe(lr=8e-3, weight_decay=1e-2, one_cycle=True, warmup=0.15, epochs=30, batch_size=50, loss="rate")
 ROBUST_FC = Recipe(lr=2e-3, weight_decay=0.1, one_cycle=True, warmup=0.15, epochs=18, batch_size=50, loss="rate")
 ROBUST_ANN = Recipe(lr=1e-3, weight_decay=1e-2, one_cycle=True, warmup=0.15, epochs=18, batch_size=50)
 
