@@ -1,7 +1,8 @@
 """Audio to image: an audiocoder, then the decoder of an autoencoder."""
 
+import contextlib
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -174,7 +175,7 @@ class AudioToImage(Pretrained):
         keys: Tensor | None = None,
         max_rate: float = 1.0,
     ) -> Synthesis:
-        """As :meth:`synthesize`, with the spikes of every stage."""
+        """As :meth:`synthesize`, with the spikes of every stage; batch norm learns nothing from it, in any mode."""
         spectrograms = as_tensor(spectrograms, "spectrograms")
         flat = spectrograms.flatten(1) if spectrograms.dim() > 1 else spectrograms
         inputs = self.audiocoder.inputs
@@ -183,10 +184,24 @@ class AudioToImage(Pretrained):
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
             )
         input_spikes = poisson_encode(flat, num_steps, max_rate, generator, keys)
-        hidden = self.audiocoder(input_spikes).spikes
+        with _evaluating(self.audiocoder):
+            hidden = self.audiocoder(input_spikes).spikes
         output_spikes = self.autoencoder.decode(hidden)
         images = output_spikes.mean(0).reshape(-1, *self.image_shape)
         return Synthesis(input_spikes, hidden, output_spikes, images)
+
+
+@contextlib.contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Batch norm by its running means: in training mode a drawing would depend on its batch, and change them."""
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm1d) and one.training]
+    for one in norms:
+        one.eval()
+    try:
+        yield
+    finally:
+        for one in norms:
+            one.train()
 
 
 def check_labels(labels: Sequence[str]) -> None:
