@@ -161,7 +161,7 @@ class BatchNormed(nn.Module):
         """Normalized currents of the spikes."""
         currents: Tensor = self.operator(spikes)
         rows = currents.reshape(-1, self.norm.num_features)
-        if self.training and len(rows) == 1:
+        if self.norm.training and len(rows) == 1:
             raise InputError("Expected more than one time step or sample to train with batch norm, got 1 of each")
         normed: Tensor = self.norm(rows)
         return normed.view(currents.shape)

@@ -32,6 +32,12 @@ def spikes_drawn(figure: Figure, axis: int = 0) -> set[tuple[int, int]]:
     return set(drawn)
 
 
+def test_names_of_words_are_no_formulas(tmp_path):
+    figure = plot.image_grid(some(2, 28, 28), titles=["$5^", r"$\nonsense$"])
+    plot.save_figure(figure, tmp_path / "grid.png")
+    assert figure.axes[0].get_title() == "$5^"
+
+
 @pytest.mark.parametrize("shape", [(7, 1, 28, 28), (7, 28, 28), (7, 1, 14, 12)])
 def test_image_grid_shows_each_image_in_reading_order(shape):
     images = some(*shape)

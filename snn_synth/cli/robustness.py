@@ -28,9 +28,7 @@ def run(words: list[str]) -> None:
     if arguments.out.exists() and not arguments.out.is_dir():
         raise InputError(f"Expected a folder for the results, got the file {arguments.out}")
 
-    source = load(arguments.checkpoint)
-    given = {name: getattr(arguments, name) for name in ("num_steps", "seed") if getattr(arguments, name) is not None}
-    source = source._replace(model=source.model.eval(), **given)
+    source = load(arguments.checkpoint, arguments.num_steps, arguments.seed)
     robustness.check(source.model, source.num_steps)
     gallery = robustness.digits_gallery(source.model)
     heard, unheard = robustness.find_test_words(arguments.words)

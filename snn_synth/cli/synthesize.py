@@ -26,6 +26,7 @@ SHIPPED = "fsdd"  # of the models that come with the package
 LONGEST = 5_000  # time steps, each a frame of the GIF for each word
 MOST = 2**25  # places for a spike, of which a layer's currents, membranes and spikes are in memory at once
 DASHES = 2**20  # input spikes in the picture of them, each a dash of nearly a kilobyte
+LARGEST_SEED = 2**32 - 1  # times a million, for a number of each word, it still is one of 64 bits
 WORDS = 20  # of a recording, each an image in its row
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
 HEARD = "heard.json"
@@ -44,9 +45,8 @@ def run(words: list[str]) -> None:
 
     device = find_device(arguments.device)
     targets = output_files(arguments.files, arguments.out)
-    source = load(arguments.checkpoint)
-    given = {name: getattr(arguments, name) for name in ("num_steps", "seed") if getattr(arguments, name) is not None}
-    source = source._replace(model=source.model.to(device).eval(), **given)
+    source = load(arguments.checkpoint, arguments.num_steps, arguments.seed)
+    source = source._replace(model=source.model.to(device))
     recordings = [read_recording(source.model, file) for file in arguments.files]
     drawings = [draw_words(source, recording) for recording in recordings]
     heard = [
@@ -98,12 +98,28 @@ class Drawing(NamedTuple):
     output_spikes: PackedSpikes
 
 
-def load(name: str) -> Source:
+def load(name: str, num_steps: int | None = None, seed: int | None = None) -> Source:
     """The model of a checkpoint or of a folder that ``save_pretrained`` wrote, or one that comes with the package.
 
+    Args:
+        name: of the file, the folder or the model.
+        num_steps: time steps; those of the training if not given.
+        seed: of the drawing; that of the training if not given.
+
     Raises:
-        InputError: if it is none of them, or of another model.
+        InputError: if it is none of them, or of another model; or for a seed that is too large.
     """
+    source = _loaded(name)
+    given = {"num_steps": num_steps, "seed": seed}
+    source = source._replace(
+        model=source.model.eval(), **{key: value for key, value in given.items() if value is not None}
+    )
+    if not -LARGEST_SEED <= source.seed <= LARGEST_SEED:
+        raise InputError(f"Expected a seed of at most {LARGEST_SEED:,}, got {source.seed}")
+    return source
+
+
+def _loaded(name: str) -> Source:
     if Path(name).is_dir() or (name in shipped_models() and not Path(name).exists()):
         model = Pretrained.from_pretrained(name)
         if not isinstance(model, AudioToImage):

@@ -80,15 +80,18 @@ class AudioFolder(Recordings):
         if skip_unreadable:
             kept = readable([row.path for row in rows])
             rows = [row for row in rows if row.path in kept]
+        trained = {row.label for row in rows if row.split != SPLITS[1]}
         for name in self.names:
-            if not any(row.label == name and row.split != SPLITS[1] for row in rows):
+            if name not in trained:
                 raise InputError(f"Expected recordings of {name!r} to train with, got none that can be read in {root}")
+        places = {name: place for place, name in enumerate(self.names)}
+        labels = [places[row.label] for row in rows]
         super().__init__(
             root if root.is_dir() else root.parent,
             files=[row.path for row in rows],
-            labels=[self.names.index(row.label) for row in rows],
+            labels=labels,
             speakers=[row.speaker for row in rows],
-            takes=count_takes([(row.speaker, self.names.index(row.label)) for row in rows]),
+            takes=count_takes([(row.speaker, label) for row, label in zip(rows, labels, strict=True)]),
             test=[row.split == SPLITS[1] for row in rows] if rows[0].split else None,
             sample_rate=sample_rate,
         )

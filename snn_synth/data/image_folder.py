@@ -88,11 +88,13 @@ class ImageFolder(ImageDataset):
             kept.append(file)
         if unreadable:
             warnings.warn(f"{len(unreadable)} files were left out, the first: {unreadable[0]}", stacklevel=2)
+        trained = {file.name for file in kept if file.part != TEST}
         for name in names:
-            if not any(file.name == name and file.part != TEST for file in kept):
+            if name not in trained:
                 raise InputError(f"Expected images of {name!r} to train with, got none that can be read in {root}")
 
-        super().__init__(torch.stack(images), torch.tensor([names.index(file.name) for file in kept]), names)
+        places = {name: place for place, name in enumerate(names)}
+        super().__init__(torch.stack(images), torch.tensor([places[file.name] for file in kept]), names)
         self.files = [file.path for file in kept]
         self._parts = [file.part for file in kept]
 

@@ -80,9 +80,8 @@ def images_from(
     names = None if isinstance(labels[0], str) else _names(dataset, label)
     if names is not None:
         return ImageDataset(torch.stack(images), torch.tensor(labels), names)
-    values = sorted(set(labels))
-    places = [values.index(kind) for kind in labels]
-    return ImageDataset(torch.stack(images), torch.tensor(places), [str(value) for value in values])
+    places = {value: place for place, value in enumerate(sorted(set(labels)))}
+    return ImageDataset(torch.stack(images), torch.tensor([places[kind] for kind in labels]), list(map(str, places)))
 
 
 def _pair(item: Any, image: str, label: str) -> tuple[Any, int | str]:

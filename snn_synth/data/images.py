@@ -11,6 +11,8 @@ from torch.utils.data import Dataset
 from snn_synth.construction import Recorded
 from snn_synth.errors import InputError
 
+MAX_CLASSES = 1 << 20  # without names: each number up to the largest label gets one
+
 
 def as_pixels(images: Tensor) -> Tensor:
     r"""Stored images as networks take them: :math:`x / 255`.
@@ -66,7 +68,10 @@ class ImageDataset(Recorded, Dataset[tuple[Tensor, int]]):
                 f"Expected {len(images)} whole numbers as labels, one for each image, got {labels.dtype} "
                 f"{list(labels.shape)}"
             )
-        names = [str(label) for label in range(int(labels.max()) + 1)] if names is None else names
+        if names is None:
+            if labels.max() >= MAX_CLASSES:
+                raise InputError(f"Expected labels below {MAX_CLASSES:,}, or `names`, got {int(labels.max())}")
+            names = [str(label) for label in range(int(labels.max()) + 1)]
         if labels.min() < 0 or labels.max() >= len(names):
             raise InputError(
                 f"Expected labels from 0 to {len(names) - 1}, for there are {len(names)} names, got "

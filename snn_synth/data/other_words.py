@@ -154,9 +154,10 @@ def _named(kinds: list[int | str], names: tuple[str, ...] | list[str] | None) ->
     if len(set(kinds)) < 2:
         raise InputError(f"Expected at least two words, got {sorted(map(str, set(kinds)))} in {len(kinds)} utterances")
     if names is None:
-        values = sorted(set(kinds))
-        return tuple(map(str, values)), [values.index(kind) for kind in kinds]
-    places = [names.index(kind) if isinstance(kind, str) and kind in names else kind for kind in kinds]
+        place_of = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
+        return tuple(map(str, place_of)), [place_of[kind] for kind in kinds]
+    place_of = {name: place for place, name in enumerate(names)}
+    places = [place_of.get(kind, kind) if isinstance(kind, str) else kind for kind in kinds]
     unknown = [place for place in places if isinstance(place, str) or not 0 <= place < len(names)]
     if unknown:
         raise InputError(f"Expected labels of the words {', '.join(names)}, got {unknown[0]!r}")

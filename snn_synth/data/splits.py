@@ -10,6 +10,8 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 
+SHOWN = 20  # names in a message: a corpus may have thousands of speakers
+
 
 def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Split `range(n)` by a seed.
@@ -74,7 +76,9 @@ def split_by_speaker(speakers: Sequence[str], held_out: Sequence[str]) -> tuple[
     """
     unknown = sorted(set(held_out) - set(speakers))
     if unknown:
-        raise InputError(f"Expected speakers among {', '.join(sorted(set(speakers)))}, got {', '.join(unknown)}")
+        known = sorted(set(speakers))
+        more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+        raise InputError(f"Expected speakers among {', '.join(known[:SHOWN])}{more}, got {', '.join(unknown)}")
     chosen = torch.tensor([speaker in set(held_out) for speaker in speakers], dtype=torch.bool)
     if chosen.all() or not chosen.any():
         raise InputError(f"Expected to hold out some speakers and not all, got {', '.join(held_out) or 'none'}")

@@ -196,7 +196,7 @@ def digits_gallery(model: AudioToImage) -> Tensor:
     """The image of each digit: the model's own, or MNIST's first of each, which those without labels are trained on.
 
     Raises:
-        InputError: for a model of other words or of other images.
+        InputError: for a model of other words or of other images, or whose own images are not finite.
     """
     if model.labels is None:
         if tuple(model.image_shape) != (1, 28, 28):
@@ -205,7 +205,10 @@ def digits_gallery(model: AudioToImage) -> Tensor:
         return as_pixels(images.images[one_image_per_class(images.labels)])
     for names in (tuple(map(str, range(10))), DIGIT_WORDS):
         if set(names) <= set(model.labels):
-            return model.gallery[[model.labels.index(name) for name in names]]
+            gallery = model.gallery[[model.labels.index(name) for name in names]]
+            if not gallery.isfinite().all():  # the nearest of them would be the same for every word
+                raise InputError("Expected a model whose images of the digits are finite, got NaN or infinity in them")
+            return gallery
     raise InputError(f"Expected a model of the ten digits, got one of {', '.join(model.labels[:10])}")
 
 

@@ -53,9 +53,15 @@ def check_forward(model: nn.Module, spikes: Tensor, targets: Tensor, hidden: Seq
 
 
 def check_weights(model: nn.Module) -> None:
-    """Raise InputError if a weight is NaN or infinite, or what batch norm has averaged, and name it."""
+    """Raise InputError if a weight is NaN or infinite, or what batch norm has averaged, and name it.
+
+    Nor can an averaged variance be negative: its root would be NaN, and every neuron after it silent.
+    """
     averages = {name: x for name, x in model.named_buffers() if name.endswith((".running_mean", ".running_var"))}
     _check("weights, got {} in", dict(model.named_parameters()) | averages)
+    for name, values in averages.items():
+        if name.endswith(".running_var") and (values < 0).any():
+            raise InputError(f"Expected variances of at least 0, got {values.min():g} in `{name}`")
 
 
 def check_update(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

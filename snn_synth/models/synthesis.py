@@ -187,7 +187,7 @@ class AudioToImage(Pretrained):
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
             )
         input_spikes = poisson_encode(flat, num_steps, max_rate, generator, keys)
-        with evaluating(self.audiocoder):
+        with _evaluating(self.audiocoder):
             hidden = self.audiocoder(input_spikes).spikes
         output_spikes = self.autoencoder.decode(hidden)
         images = output_spikes.mean(0).reshape(-1, *self.image_shape)
@@ -195,7 +195,7 @@ class AudioToImage(Pretrained):
 
 
 @contextlib.contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
+def _evaluating(network: nn.Module) -> Iterator[None]:
     """Evaluation mode inside a ``with`` block; each module has its own mode again after it."""
     modes = {module: module.training for module in network.modules()}
     network.eval()

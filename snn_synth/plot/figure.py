@@ -61,8 +61,8 @@ def label_axes(ax: Axes, xlabel: str, ylabel: str) -> None:
 
 
 def title_axes(ax: Axes, title: str) -> None:
-    """A title in the same style."""
-    ax.set_title(title, fontsize=9, color=INK)
+    """A title in the same style, as it stands: names of words and classes may have a `$` in them."""
+    ax.set_title(title, fontsize=9, color=INK, parse_math=False)
 
 
 def save_figure(figure: Figure, path: str | Path, dpi: int = 120) -> None:

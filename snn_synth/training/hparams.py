@@ -188,6 +188,8 @@ def _recorded(path: str, options: Any, kind: type[Recorded]) -> Any:
     found = named([*subclasses(kind), kind], path)
     if found is None or not isinstance(options, dict):
         raise InputError(f"Expected a {kind.__name__} that has been imported and its settings, got {path[:100]!r}")
+    if "download" in annotations_of(found):  # to read a file is not to agree to a download
+        options = options | {"download": False}
     try:
         return construct(found, _rebuilt(found, options))
     except InputError as error:

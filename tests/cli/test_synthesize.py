@@ -259,6 +259,14 @@ def test_a_folder_of_sounds_and_a_folder_in_the_way(checkpoint, word, tmp_path, 
     assert "heard.json" in refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", word)
 
 
+@pytest.mark.parametrize("seed", ["4294967296", "-4294967296", str(10**23)])
+def test_a_seed_that_is_too_large(seed, checkpoint, word, tmp_path, refused):
+    out = tmp_path / "out"
+    message = refused("synthesize", "--checkpoint", checkpoint, "--out", out, f"--seed={seed}", word)
+    assert f"a seed of at most 4,294,967,295, got {seed}" in message
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("device", ["cuda", "cuda:7", "tpu", "gpu", "cuda:x", "", "cpu:0", "meta"])
 def test_devices_that_are_not_there(device, checkpoint, word, tmp_path, refused, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)

@@ -51,6 +51,7 @@ def test_sets_can_be_copied_and_pickled():
         (grey(2), [0.5, 1.0], None, "2 whole numbers"),
         (grey(2), [0, 2], ["a", "b"], "from 0 to 1"),
         (grey(2), [-1, 0], None, "-1 to 0"),
+        (grey(2), [0, 10**15], None, "below 1,048,576, or `names`, got 1000000000000000"),
         (grey(2), [0, 1], ["a", "a"], "a name for each class"),
     ],
 )

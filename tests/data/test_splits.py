@@ -83,3 +83,9 @@ def test_one_speaker_is_left_out_whole():
 def test_what_leaves_no_one_out(speakers, left_out, sentence):
     with pytest.raises(InputError, match=sentence):
         leave_one_speaker_out(speakers, left_out)
+
+
+def test_of_many_speakers_a_message_names_some():
+    many = [f"speaker {number:03}" for number in range(273)]
+    with pytest.raises(InputError, match=r"among speaker 000, .*, speaker 019 and 253 more, got nobody"):
+        split_by_speaker(many, ["nobody"])

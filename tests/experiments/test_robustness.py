@@ -100,6 +100,12 @@ def test_a_model_of_other_words_or_images_is_refused(model, labels, message):
         robustness.digits_gallery(other)
 
 
+def test_a_gallery_that_is_not_finite_is_refused(model):
+    model.gallery[3, 0, 1, 1] = torch.nan
+    with pytest.raises(InputError, match="images of the digits are finite"):
+        robustness.digits_gallery(model)
+
+
 @pytest.mark.parametrize("steps", [0, -1, 5001])
 def test_absurd_numbers_of_steps_are_refused(model, steps):
     with pytest.raises(InputError, match=f"Expected 1 to 5000 time steps.*got {steps}"):

@@ -157,11 +157,12 @@ def test_what_batch_norm_cannot_do_is_said_in_a_sentence():
         network(torch.zeros(12, 3, 61))
 
 
-def test_averages_that_are_no_numbers_are_named(tmp_path):
+@pytest.mark.parametrize(("value", "found"), [(torch.nan, "nan"), (-1.0, "-1")])
+def test_averages_that_cannot_be_are_named(value, found, tmp_path):
     network = ConvACSNN(6, 10, [2], 9)
-    network.layers[1][0].norm.running_var[3] = torch.nan
+    network.layers[1][0].norm.running_var[3] = value
     network.save_pretrained(tmp_path / "net")
-    with pytest.raises(InputError, match=r"got nan in `layers.1.0.norm.running_var`"):
+    with pytest.raises(InputError, match=f"got {found} in `layers.1.0.norm.running_var`"):
         Audiocoder.from_pretrained(tmp_path / "net")
 
 

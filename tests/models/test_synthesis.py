@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.models import ACSNN, AESNN, AudioToImage
+from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN
 from snn_synth.models.synthesis import TEMPERATURE
 
 LABELS = ("left", "right", "go")
@@ -89,3 +89,15 @@ def test_a_strangers_gallery_and_temperature(tmp_path):
 def test_images_of_another_shape():
     with pytest.raises(InputError, match=r"Expected maps and images of one shape, got \[12\] and \[1, 3, 4\]"):
         model().recognize(torch.rand(2, 12))
+
+
+def test_a_drawing_is_the_same_in_any_mode_and_teaches_batch_norm_nothing():
+    model = AudioToImage(ConvACSNN(6, 10, [4], 9), AESNN(9, 9), (1, 3, 3))
+    spectrograms = torch.rand(3, 6, 10, generator=torch.Generator().manual_seed(0))
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    hidden = [model.train(mode)(spectrograms, 20, keys=torch.arange(3)).hidden for mode in (True, False)]
+    assert torch.equal(*hidden)
+    assert hidden[0].any()
+    assert all(torch.equal(values, before[name]) for name, values in model.state_dict().items())
+    model.train().synthesize(spectrograms[:1], 1, keys=torch.arange(1))
+    assert all(module.training for module in model.modules())

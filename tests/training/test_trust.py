@@ -224,6 +224,19 @@ def test_data_of_a_checkpoint_is_made_again_without_code(tmp_path):
     assert not (tmp_path / "it ran").exists()
 
 
+def test_reading_a_checkpoint_downloads_no_corpus_that_it_names(tmp_path, monkeypatch):
+    monkeypatch.setattr("snn_synth.data.speech_commands.fetch", lambda *_, **__: pytest.fail("it was downloaded"))
+    module, data = LitAutoencoder(AESNN(784, 4)), MNISTSubsetData()
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    trainer.fit(module, datamodule=data)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    corpus = {"class_path": "snn_synth.data.SpeechCommands", "init_args": {"root": str(tmp_path), "download": True}}
+    content["datamodule_hyper_parameters"] = {"corpus": corpus, "_class_path": "SpokenDigitsData"}
+    torch.save(content, tmp_path / "a.ckpt")
+    assert "not there" in sentence(lambda: SpokenDigitsData.load_from_checkpoint(tmp_path / "a.ckpt"))
+
+
 # What Lightning restores when a run goes on
 
 
