@@ -40,8 +40,9 @@ Options:
 Data is looked for in $SNN_SYNTH_DATA, else downloaded.\
 """
 _SHIPPED = (
-    "ae_mnist, ae_folder, ae_fashion_mnist, a2i_fsdd, a2i_fsdd_b, tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs, "
-    "gan_mnist, esvae_mnist"
+    "ae_mnist, ae_fashion_mnist, ae_folder, a2i_folder, a2i_fsdd,\n"
+    "                        a2i_fsdd_b, a2i_any_speaker, tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs, gan_mnist,\n"
+    "                        esvae_mnist"
 )
 _TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
 
@@ -59,6 +60,7 @@ Examples:
   snn-synth fit --config a2i_fsdd --config a2i_fsdd_online         the same for speech (and ae_fashion_mnist_online)
   snn-synth fit --config ae_fashion_mnist --config ae_fashion_mnist_ann    a conventional network of the same size
   snn-synth fit --config ae_folder --data.images.root my_images    images of your own: docs/own-data.md
+  snn-synth fit --config a2i_folder --data.corpus.root my_sounds --data.images.root my_images    sounds, too
   snn-synth fit --config ae_mnist --config ddp                     several processes: docs/scaling.md
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt     go on with a run that was killed
   snn-synth fit --config ae_mnist --ckpt_path runs/ae_mnist/resume.ckpt --trainer.max_epochs 3    train it longer
@@ -118,6 +120,7 @@ of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the im
 seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
 stand side by side. heard.json says of each file where its words start and end, how probable each label is, and what
 makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very long or short.
+A silent or unreadable file is refused, with its name.
 "sure" is right as often as it says for voices like those of the training, and too high for others.
 
 Examples:
@@ -129,7 +132,8 @@ Examples:
 Options:
   --checkpoint MODEL a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, or a folder that
                      AudioToImage.save_pretrained wrote; if not given, the networks that come with the package,
-                     trained on English digits; one of before there were labels draws without saying what it heard
+                     trained on English digits; an older model without labels draws and does not say what it
+                     heard
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given
   --seed SEED        of the input's spikes; that of the training if not given
