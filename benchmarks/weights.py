@@ -169,9 +169,9 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     words = "\n`mse` is the standardized error: 0 is perfect, a silent output scores 1.\n" if "mse" in found else ""
     if "unheard_voices" in found:
         words += (
-            "`nearest_class` is the share of words whose image is nearest to that of their own digit,\n"
-            "and `unheard_voices` that for 640 words by 16 voices of espeak-ng that were not trained on.\n"
-            "People who were never heard, noise and other conditions: docs/results.md, unseen-speakers and robustness.\n"
+            "`nearest_class` is the share of words whose image is nearest to that of their digit, `unheard_voices`\n"
+            "the same for 640 words by 16 voices of espeak-ng that were not trained on. For people who were never\n"
+            "heard, noise and other conditions see docs/results.md, unseen-speakers and robustness.\n"
         )
     return f"""# {shipped.title}
 
