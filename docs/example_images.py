@@ -16,7 +16,7 @@ FINE = 4  # times finer, while it is drawn, to have smooth edges
 
 
 def draw(kind: str, random: np.random.Generator) -> Image.Image:
-    """A bright shape on a dark ground: place, size, turn and colours by chance."""
+    """A bright shape on a dark ground: place, size, turn and colours at random."""
     side = FINE * SIDE
     image = Image.new("RGB", (side, side), tuple(map(int, random.integers(0, 60, 3))))
     x, y = side * random.uniform(0.38, 0.62, 2)
