@@ -44,7 +44,8 @@ CONFIGS = {
 
 
 def test_every_shipped_config_is_tested_here():
-    others = ["ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs", "gan_mnist", "esvae_mnist"]
+    others = ["a2i_any_speaker", "a2i_folder", "ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs"]
+    others += ["gan_mnist", "esvae_mnist"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
 
