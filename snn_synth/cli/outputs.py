@@ -28,12 +28,16 @@ def write_metrics(
     Args:
         path: of the JSON file.
         words: of the command line.
-        metrics: by their logged keys; those of validation and test are written.
+        metrics: by their logged keys; those of validation and test, and of heard voices, are written.
         seconds: that each stage took.
         checkpoint: that was measured.
     """
     content: dict[str, Any] = {
-        **{name: round(float(value), 6) for name, value in metrics.items() if name.startswith(("val/", "test/"))},
+        **{
+            name: round(float(value), 6)
+            for name, value in metrics.items()
+            if name.startswith(("val/", "test/", "heard/"))
+        },
         "checkpoint": None if checkpoint is None else os.path.relpath(checkpoint),
         "command": shlex.join(["snn-synth", *words]),
         "seconds": {stage: round(value, 1) for stage, value in seconds.items()},

@@ -136,6 +136,7 @@ class AudioToImage(Pretrained):
             Guo et al. 2017, see :func:`snn_synth.functional.fit_temperature`.
 
         Example:
+            >>> from snn_synth.models import ACSNN
             >>> a2i = AudioToImage(ACSNN(60, 8, 4), AESNN(9, 4), (1, 3, 3), labels=["yes", "no"])
             >>> a2i.gallery.copy_(torch.stack([torch.eye(3), 1 - torch.eye(3)])[:, None])
             tensor(...)

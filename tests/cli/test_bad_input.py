@@ -171,7 +171,7 @@ def test_a_run_that_cannot_start_leaves_the_one_before_as_it_is(digits, capsys):
     record = {path.name: path.read_bytes() for path in Path("runs/ae_mnist").iterdir() if path.is_file()}
     assert record.keys() >= {"best.ckpt", "config.yaml", "metrics.json", "resume.ckpt"}
     assert main(["fit", *words, "--model.network.inputs", "700"]) == 2
-    assert "[T, B, 700]" in capsys.readouterr().err
+    assert "700 inputs" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in Path("runs/ae_mnist").iterdir() if path.is_file()} == record
 
 
@@ -206,7 +206,7 @@ def test_num_steps_of_zero(synthesize, fit):
         ("--model.optimizer.lr -1", ["learning rate", "-1"]),
         ("--model.optimizer.learning_rate 1", ["learning_rate"]),
         ("--data.batch_size 0", ["batch_size", "0"]),
-        ("--model.network.inputs 700", ["[T, B, 700]", "784"]),
+        ("--model.network.inputs 700", ["700 inputs", "784"]),
         ("--trainer.max_epochs -5", ["max_epochs", "-5"]),
         ("--trainer.devices 0", ["devices", "0"]),
         ("--config", ["config"]),
