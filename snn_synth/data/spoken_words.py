@@ -29,7 +29,7 @@ class SpokenWords(Recorded, Dataset[tuple[Tensor, int]]):
         names: the words; a label is a place in this tuple.
         labels: which word each utterance is of, int64 `[N]`.
         speakers: who says it; "" where nobody knows.
-        takes: the how-manieth time this speaker says this word.
+        takes: number of the utterance among those of its speaker and word.
         sample_rate: of every waveform, in Hz.
     """
 
