@@ -73,6 +73,19 @@ class ACSNN(SpikingStack, Audiocoder):
         self.inputs, self.code, self.neurons = inputs, code, hidden + code
 
 
+def _convolutions(
+    channels: int, frames: int, widths: Sequence[int], code: int
+) -> list[tuple[int, int, tuple[int, int], tuple[int, int]]]:
+    """Of each convolution: feature maps before and after it, kernel and stride; the sizes are checked."""
+    if min(channels, frames, code, len(widths), *widths) < 1:
+        raise InputError(
+            "Expected `channels`, `frames`, `code` and at least one of `widths` to be at least 1, "
+            f"got {channels}, {frames}, {code} and {list(widths)}"
+        )
+    first, *others = pairwise([1, *widths])
+    return [(*first, (5, 7), (2, 4)), *((*maps, (3, 3), (2, 2)) for maps in others)]
+
+
 class ConvACSNN(Audiocoder):
     """Spiking audiocoder of convolutions over channels and time, which find a word wherever it lies.
 
@@ -117,17 +130,13 @@ class ConvACSNN(Audiocoder):
         bias: bool = False,
     ) -> None:
         """Make the layers with PyTorch's default initialisation."""
-        if min(channels, frames, code, len(widths), *widths) < 1:
-            raise InputError(
-                "Expected `channels`, `frames`, `code` and at least one of `widths` to be at least 1, "
-                f"got {channels}, {frames}, {code} and {list(widths)}"
-            )
+        convolutions = _convolutions(channels, frames, widths, code)
         super().__init__()
         operators: list[SpikeConv2d | SpikeLinear] = []
-        size, kernel, stride = (channels, frames), (5, 7), (2, 4)
-        for before, after in pairwise([1, *widths]):
+        size = channels, frames
+        for before, after, kernel, stride in convolutions:
             operators.append(convolution := SpikeConv2d(size, before, after, kernel, stride, bias))
-            size, kernel, stride = convolution.out_size, (3, 3), (2, 2)
+            size = convolution.out_size
         operators.append(SpikeLinear(operators[-1].out_features, code, bias))
         self.layers = nn.ModuleList(layer(one, SigmoidLeaky(alpha, threshold, slope), norm) for one in operators)
         self.inputs, self.code = channels * frames, code
@@ -204,20 +213,15 @@ class ConvACANN(Pretrained):
         self, channels: int = 39, frames: int = 100, widths: Sequence[int] = (20, 40, 64), code: int = 196
     ) -> None:
         """Make the layers."""
-        if min(channels, frames, code, len(widths), *widths) < 1:
-            raise InputError(
-                "Expected `channels`, `frames`, `code` and at least one of `widths` to be at least 1, "
-                f"got {channels}, {frames}, {code} and {list(widths)}"
-            )
+        convolutions = _convolutions(channels, frames, widths, code)
         super().__init__()
         self.inputs = channels * frames
         layers: list[nn.Module] = [nn.Unflatten(1, (1, channels, frames))]
-        (rows, columns), kernel, stride = (channels, frames), (5, 7), (2, 4)
-        for before, after in pairwise([1, *widths]):
+        rows, columns = channels, frames
+        for before, after, kernel, stride in convolutions:
             padding = kernel[0] // 2, kernel[1] // 2
             layers += [nn.Conv2d(before, after, kernel, stride, padding, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
             rows, columns = (rows - 1) // stride[0] + 1, (columns - 1) // stride[1] + 1
-            kernel, stride = (3, 3), (2, 2)
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(rows * columns * widths[-1], code))
 
     def forward(self, spectrograms: Tensor) -> Tensor:

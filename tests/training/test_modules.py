@@ -552,6 +552,19 @@ def test_direct_coding_trains_on_a_constant_current(tmp_path, speech, saved_auto
         np.testing.assert_array_equal(outputs["spikes"]["input"].numpy(), spikes)
 
 
+def test_the_loss_of_rates_learns_the_whole_maps_rates_in_fewer_steps(tmp_path, speech, saved_autoencoder):
+    data, record = speech(), Record()
+    module = audiocoder(saved_autoencoder, hidden_steps=12, train_steps=5, direct=True, loss="rate", seed=5)
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[record]).fit(module, data)
+    encoder = next(AESNN.from_pretrained(saved_autoencoder).parameters())
+    maps = lif(encoded(data.gallery, 12, 5, torch.arange(len(data.gallery))), encoder)
+    assert not np.allclose(maps[:5].mean(0), maps.mean(0))
+    for _, _, targets, batch in record.learned:
+        assert len(targets) == 5
+        for step in targets:
+            np.testing.assert_allclose(step.numpy(), maps.mean(0)[batch.image], atol=1e-6)
+
+
 @pytest.mark.parametrize("direct", [True, False])
 def test_training_may_have_fewer_steps_and_the_values_as_a_constant_input(tmp_path, speech, saved_autoencoder, direct):
     data, record = speech(), Record()
