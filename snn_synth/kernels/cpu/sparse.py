@@ -123,14 +123,12 @@ def _product(
             _write(sums, out, out_by_rows, top, height, start, width)
 
 
-def sparse(x: Tensor, most: float) -> Sparse | None:
-    """The entries of a matrix that are not zero, if they are at most that share of it."""
+def sparse(x: Tensor) -> Sparse:
+    """The entries of a matrix that are not zero."""
     first = torch.zeros(len(x) + 1, dtype=torch.int64)
     _count(x.numpy(), first[1:].numpy())
     torch.cumsum(first, 0, out=first)
     count = int(first[-1])
-    if count > most * x.numel():
-        return None
     found = Sparse(first, empty(count, dtype=torch.int32), empty(count))
     _fill(x.numpy(), *(part.numpy() for part in found))
     return found

@@ -1,0 +1,100 @@
+"""Which of several ways is fastest on this machine: measured once for each size, and kept.
+
+Ways round differently, and a run that goes on must not notice: all processes on a machine make the same choice (from a
+file beside the compiled kernels), and a run's checkpoint has those that were made in it.
+"""
+
+import contextlib
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import torch
+from filelock import FileLock
+
+from snn_synth.files import atomic_write
+from snn_synth.kernels.cpu.cache import folder
+
+LARGEST = 2048  # rows or columns that are measured: more take more time in the same proportion
+ROUNDS = 3
+SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)  # of spikes: the upper bounds of what counts as alike
+
+_chosen: dict[str, str] = {}
+_lock = threading.RLock()
+
+
+def fastest(kind: str, sizes: Sequence[int], share: float, ways: Callable[..., Mapping[str, Callable[[], Any]]]) -> str:
+    """The name of the fastest way.
+
+    Args:
+        kind: what is done.
+        sizes: rows and columns; those that round to the same powers of two count as alike.
+        share: of spikes among the numbers.
+        ways: gives for sizes and a share what each way does, by its name; called once for each choice.
+
+    Example:
+        >>> fastest("example", (100,), 1.0, lambda sizes, share: {"rest": lambda: None, "sleep": lambda: time.sleep(0.01)})
+        'rest'
+    """
+    rounded = tuple(min(LARGEST, 1 << round(math.log2(size))) for size in sizes)
+    band = next(i for i, most in enumerate(SHARES) if share <= most or most == SHARES[-1])
+    key = f"{kind}, {'x'.join(map(str, rounded))}, up to {SHARES[band]:g}, {torch.get_num_threads()} threads"
+    found = _chosen.get(key)
+    if found is None:
+        with _lock, _kept() as kept:
+            if key not in kept:
+                middle = SHARES[band] - (SHARES[band] - (0, *SHARES)[band]) / 2
+                kept[key] = _measured(ways(rounded, middle))
+            found = _chosen[key] = kept[key]
+    return found
+
+
+def chosen() -> dict[str, str]:
+    """The choices of this process, for a checkpoint."""
+    return dict(_chosen)
+
+
+def adopt(choices: Mapping[str, str], known: Sequence[str]) -> None:
+    """Take the choices of a run that is gone on with, but those for ways that are not ``known`` here."""
+    _chosen.update({key: way for key, way in choices.items() if way in known})
+
+
+def _measured(ways: Mapping[str, Callable[[], Any]]) -> str:
+    """The way with the shortest time of a few, after one that compiles it."""
+    times = dict.fromkeys(ways, math.inf)
+    for turn in range(1 + ROUNDS) if len(ways) > 1 else ():
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if turn:
+                times[name] = min(times[name], time.perf_counter() - start)
+    return min(times, key=times.__getitem__)
+
+
+@contextlib.contextmanager
+def _kept() -> Any:
+    """The choices on disk, which are written again if there are new ones; one process at a time."""
+    file = _file()
+    if file is None:
+        yield {}
+        return
+    with FileLock(file.with_suffix(".lock")):
+        try:
+            kept = {str(key): str(way) for key, way in json.loads(file.read_text()).items()}
+        except (OSError, ValueError, AttributeError):  # none yet, or damaged
+            kept = {}
+        before = len(kept)
+        yield kept
+        if len(kept) > before:
+            with contextlib.suppress(OSError), atomic_write(file) as draft:
+                draft.write_text(json.dumps(kept, indent=1))
+
+
+def _file() -> Path | None:
+    place = folder()
+    return place and place / f"fastest-{llvmlite.binding.get_host_cpu_name()}-torch-{torch.__version__}.json"

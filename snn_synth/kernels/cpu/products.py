@@ -1,0 +1,140 @@
+"""Products with spikes on the CPU, in the way that is fastest here for their size and the share of spikes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from snn_synth.kernels.cpu import choice, sparse, tiles
+from snn_synth.kernels.cpu.amx import has_amx
+from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.rows import WIDTH
+
+WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
+_MOST = 0.2  # share of spikes above which a list of them has never paid on any machine
+_SAMPLED = 64  # rows of which the spikes are counted
+
+Kept = tuple[Tensor, ...]
+
+
+class Way(NamedTuple):
+    """How the product of spikes and weights, and later its gradient by the weights, are computed."""
+
+    forward: Callable[[Tensor, Tensor, str], tuple[Tensor, Kept]]
+    """Of spikes ``[M, in]``, weights ``[out, in]`` and the precision: currents, and what the gradient needs."""
+    by_weight: Callable[[Tensor, Kept, Tensor, str], Tensor]
+    """Of the error ``[M, out]``, what was kept, the weights and the precision."""
+
+
+def _float32(a: Tensor, b: Tensor) -> Tensor:
+    return torch.mm(a, b, out=empty(len(a), b.shape[1]))
+
+
+def _rounded(a: Tensor, b: Tensor) -> Tensor:
+    return (a.bfloat16() @ b.bfloat16()).float()
+
+
+def _dense_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
+    return (_rounded if precision == "bfloat16" else _float32)(spikes, weight.T), (spikes,)
+
+
+def _dense_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
+    return (_float32 if precision == "float32" else _rounded)(delta.T, kept[0])
+
+
+def _listed_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
+    listed = sparse.sparse(spikes.contiguous())
+    return sparse.product(listed, weight.contiguous().T, empty(len(spikes), len(weight))), listed
+
+
+def _listed_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
+    turned = sparse.transpose(sparse.Sparse(*kept), weight.shape[1])
+    gradient = torch.empty_like(weight, memory_format=torch.contiguous_format)
+    sparse.product(turned, delta.contiguous(), gradient.T)
+    return gradient
+
+
+def _parts(exact: bool) -> int:
+    return tiles.EXACT if exact else 1
+
+
+def _tiles_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
+    exact = precision != "bfloat16"
+    spikes, weight = spikes.contiguous(), weight.contiguous()
+    return tiles.product(spikes, weight.T, 1, _parts(exact), "left" if exact else None), (spikes,)
+
+
+def _tiles_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
+    exact = precision == "float32"
+    return tiles.product(delta.contiguous().T, kept[0], _parts(exact), 1, "right" if exact else None)
+
+
+WAYS = {
+    "float32": Way(_dense_forward, _dense_by_weight),
+    "listed": Way(_listed_forward, _listed_by_weight),
+    "tiles": Way(_tiles_forward, _tiles_by_weight),
+}
+
+
+def available() -> list[str]:
+    """The ways that this machine has."""
+    return [name for name in WAYS if name != "tiles" or has_amx()]
+
+
+def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: str | None) -> str:
+    """The name of the fastest way: forward alone or, with ``learns``, together with the gradient."""
+    sizes = len(spikes), *weight.shape
+    share = _share(spikes)
+    names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
+    if forced is not None:
+        return forced if forced in names else "float32"
+    if len(spikes) * weight.numel() < WORTH or len(names) == 1:
+        return "float32"
+
+    def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
+        rows, outputs, inputs = sizes
+        generator = torch.Generator().manual_seed(0)
+        x = (torch.rand(rows, inputs, generator=generator) < share).float()
+        w = torch.randn(outputs, inputs, generator=generator)
+
+        def run(one: Way) -> None:
+            currents, kept = one.forward(x, w, precision)
+            if learns:
+                one.by_weight(currents, kept, w, precision)
+
+        return {name: lambda name=name: run(WAYS[name]) for name in names}  # type: ignore[misc]
+
+    kind = f"{precision} product of spikes" + (" and gradient" if learns else "")
+    return choice.fastest(kind, sizes, share, ways)
+
+
+def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None) -> Tensor:
+    """The gradient by the spikes, ``delta @ weight``."""
+    exact = precision == "float32"
+    dense = _float32 if exact else _rounded
+    if not has_amx() or forced not in (None, "tiles") or len(delta) * weight.numel() < WORTH:
+        return dense(delta, weight)
+
+    def on_tiles(a: Tensor, b: Tensor) -> Tensor:
+        return tiles.product(a.contiguous(), b.contiguous(), _parts(exact), _parts(exact))
+
+    def ways(sizes: tuple[int, ...], _: float) -> Mapping[str, Callable[[], Any]]:
+        rows, outputs, inputs = sizes
+        generator = torch.Generator().manual_seed(0)
+        a, b = torch.randn(rows, outputs, generator=generator), torch.randn(outputs, inputs, generator=generator)
+        return {"float32": lambda: dense(a, b), "tiles": lambda: on_tiles(a, b)}
+
+    kind = f"{precision} product of errors"
+    found = forced or choice.fastest(kind, (len(delta), *weight.shape), 1.0, ways)
+    return (on_tiles if found == "tiles" else dense)(delta, weight)
+
+
+def _share(spikes: Tensor) -> float:
+    """Share of the spikes that are not zero, of a few rows."""
+    some = spikes[:: max(1, len(spikes) // _SAMPLED)]
+    return int(some.count_nonzero()) / some.numel()
+
+
+def _may_list(weight: Tensor, share: float, precision: str) -> bool:
+    return precision != "bfloat16" and share <= _MOST and len(weight) >= WIDTH
