@@ -40,7 +40,12 @@ def write(folder: Path, train: int = 4000, test: int = 500) -> None:
 def _digit(label: int, noise: np.random.Generator) -> np.ndarray:
     """A digit of seven segments, ``[28, 28]``: slanted, shifted, thick and bright by chance, with soft edges."""
     y, x = np.mgrid[:28, :28]
-    top, left, slant, width = 5 + noise.uniform(-2, 2), 9 + noise.uniform(-3, 3), noise.uniform(0, 0.25), noise.uniform(1, 2)
+    top, left, slant, width = (
+        5 + noise.uniform(-2, 2),
+        9 + noise.uniform(-3, 3),
+        noise.uniform(0, 0.25),
+        noise.uniform(1, 2),
+    )
     image = np.zeros((28, 28))
     for name in SEGMENTS[label]:
         r0, c0, r1, c1 = LINES[name]

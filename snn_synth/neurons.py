@@ -79,9 +79,9 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         numbers = {"beta": 1 - leak, "threshold": height}
         if "graded_spikes_factor" in leaky:
             numbers["graded_spikes_factor"] = as_constant("graded_spikes_factor", leaky.pop("graded_spikes_factor"))
-        for name, number in numbers.items():
+        for name, value in numbers.items():
             if leaky.get(f"learn_{name}"):
-                numbers[name] = number.to(torch.get_default_dtype())
+                numbers[name] = value.to(torch.get_default_dtype())
         device = torch.get_default_device()
         try:
             with torch.device("cpu"):  # snnTorch reads values, which there are none of on `meta`

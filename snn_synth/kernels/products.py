@@ -112,10 +112,7 @@ def _float32_product(a: Tensor, b: Tensor) -> Tensor:
 
 def _listed(spikes: Tensor, weight: Tensor) -> Any:
     """The spikes as a list, where that pays."""
-    if (
-        len(spikes) * weight.numel() < _WORTH
-        or len(weight) < kernel("numba", "rows").WIDTH
-    ):
+    if len(spikes) * weight.numel() < _WORTH or len(weight) < kernel("numba", "rows").WIDTH:
         return None
     return kernel("numba", "sparse").sparse(spikes.contiguous(), _FEW)
 
