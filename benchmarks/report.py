@@ -7,7 +7,7 @@ from typing import Any
 
 from snn_synth import plot
 from snn_synth.errors import InputError
-from snn_synth.experiments.bench import growth, report
+from snn_synth.experiments.bench import gpu_report, growth, report
 from snn_synth.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +66,9 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
     sections = [HEAD]
     for name, metrics in results.items():
         sections.append(f"## {name}\n\n{report.machine(metrics)}\n")
-        if bounds := report.bounds(metrics):
+        if "gpu" in metrics:
+            sections.append(gpu_report.section(metrics) + "\n")
+        elif bounds := report.bounds(metrics):
             sections.append(f"### What was asked for\n\n{bounds}\n")
         sections.append(report.measurements(metrics) + "\n")
         if "growth" in metrics and name == _drawn(results):

@@ -81,8 +81,12 @@ def unpack(packed: PackedSpikes, dtype: torch.dtype = torch.float32) -> Tensor:
             f"Expected uint8 data of shape [B, {-(-size // 8)}] for maps of {num_steps} x {neurons} bits, "
             f"got {data.dtype} {list(data.shape)}"
         )
-    bits = np.unpackbits(data.cpu().numpy(), axis=1, count=size)
-    return torch.from_numpy(bits).to(dtype).reshape(len(data), num_steps, neurons).transpose(0, 1)
+    if data.is_cpu:
+        bits = torch.from_numpy(np.unpackbits(data.numpy(), axis=1, count=size))
+    else:
+        places = torch.arange(7, -1, -1, dtype=torch.uint8, device=data.device)
+        bits = ((data[:, :, None] >> places) & 1).flatten(1)[:, :size]
+    return bits.to(dtype).reshape(len(data), num_steps, neurons).transpose(0, 1)
 
 
 def quantize(values: Tensor, bits: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snn_synth import functional
 from snn_synth.errors import InputError
-from snn_synth.functional.inputs import as_constant, as_values
+from snn_synth.functional.inputs import as_constant, as_values, number
 from snn_synth.functional.lif import check_scan, of_dtype
 from snn_synth.kernels import lif_scan, lif_scan_loss
 from snn_synth.kernels.dispatch import constant, has_hooks, path
@@ -79,9 +79,9 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         numbers = {"beta": 1 - leak, "threshold": height}
         if "graded_spikes_factor" in leaky:
             numbers["graded_spikes_factor"] = as_constant("graded_spikes_factor", leaky.pop("graded_spikes_factor"))
-        for name, number in numbers.items():
+        for name, value in numbers.items():
             if leaky.get(f"learn_{name}"):
-                numbers[name] = number.to(torch.get_default_dtype())
+                numbers[name] = value.to(torch.get_default_dtype())
         device = torch.get_default_device()
         try:
             with torch.device("cpu"):  # snnTorch reads values, which there are none of on `meta`
@@ -203,7 +203,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def _graded(self, spikes: Tensor) -> Tensor:
         factor = self.graded_spikes_factor
-        if path(spikes) != "reference" and constant(factor) and factor == 1:
+        if path(spikes) != "reference" and constant(factor) and number(factor) == 1:
             return spikes
         return spikes * of_dtype(factor, spikes)
 

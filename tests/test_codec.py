@@ -45,3 +45,16 @@ def test_bad_input_is_named():
 def test_sizes_from_a_file_are_checked(sizes):
     with pytest.raises(InputError, match="Expected time steps and neurons of at least 1"):
         unpack(PackedSpikes(torch.zeros(1, 1, dtype=torch.uint8), *sizes))
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that says it is not on the CPU."""
+
+    is_cpu = False
+
+
+def test_maps_are_unpacked_where_they_lie():
+    spikes = (torch.rand(5, 4, 13, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    packed = pack(spikes)
+    there = packed._replace(data=packed.data.as_subclass(Elsewhere))
+    assert torch.equal(unpack(there).as_subclass(torch.Tensor), spikes)

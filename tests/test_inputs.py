@@ -9,7 +9,7 @@ from snn_synth.codec import pack, quantize, repeat_map, unpack
 from snn_synth.encoding import latency_encode, poisson_encode, spike_times, step_times, times_to_values
 from snn_synth.errors import InputError
 from snn_synth.functional import gallery_mse, lif_scan, rate_loss, standardized_mse
-from snn_synth.functional.inputs import as_values
+from snn_synth.functional.inputs import as_values, number
 from snn_synth.learning import bptt_loss, bptt_step, online_step
 from snn_synth.losses import masked_membrane_loss
 from snn_synth.metrics import Mean, SpikeMSE, StandardizedMSE, firing_rate, synaptic_operations
@@ -215,3 +215,20 @@ def test_no_samples_and_no_steps_of_metrics_encoders_and_maps():
         repeat_map(X[:0], 3)
     with pytest.raises(InputError, match="T >= 1"):
         rate_loss(X[:0], X[:0])
+
+
+def test_a_constant_on_a_gpu_is_read_once_and_again_when_it_has_changed():
+    reads = []
+
+    class OnGPU(torch.Tensor):
+        is_cpu = False
+
+        def __float__(self):
+            reads.append(1)
+            return super().__float__()
+
+    leak = torch.tensor(0.5).as_subclass(OnGPU)
+    assert [number(leak), number(leak), len(reads)] == [0.5, 0.5, 1]
+    leak.fill_(0.25)
+    assert [number(leak), number(leak), len(reads)] == [0.25, 0.25, 2]
+    assert number(torch.tensor(0.75).as_subclass(OnGPU)) == 0.75

@@ -48,14 +48,14 @@ def sample_keys(*parts: int | Tensor) -> Tensor:
         >>> bool((a[2:] == b).all()), len(set(a.tolist()))
         (True, 4)
     """
-    low = high = torch.zeros(1, dtype=torch.int32)
+    low = high = torch.zeros((), dtype=torch.int32)  # of no axis: it meets a tensor on a GPU without being sent there
     for part in parts:
         value = torch.as_tensor(part, dtype=torch.int64)
-        low, high = low.to(value.device), high.to(value.device)
         words = (value & 0xFFFFFFFF).to(torch.int32), (value >> 32).to(torch.int32)
         low = _hash32(_hash32(low * 3 + words[0]) + words[1] + GOLDEN)
         high = _hash32(_hash32(high * 5 + words[0] + GOLDEN) ^ words[1])
-    return ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
+    keys = ((high.to(torch.int64) & 0x7FFFFFFF) << 32) | (low.to(torch.int64) & 0xFFFFFFFF)
+    return keys if keys.dim() else keys[None]
 
 
 def keyed_uniform(keys: Tensor, count: int) -> Tensor:
@@ -107,9 +107,9 @@ def unit_interval(x: Tensor, num_steps: int = 1) -> Tensor:
         raise InputError(f"Expected values in [0, 1] of a floating dtype, got {x.dtype}")
     if num_steps < 1:
         raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
-    if not x.numel():
+    if not x.numel() or (x.is_cuda and torch.cuda.is_current_stream_capturing()):  # a graph's inputs are not there yet
         return x
-    low, high = x.min().item(), x.max().item()
+    low, high = torch.stack(torch.aminmax(x)).tolist()
     if low >= 0 and high <= 1:
         return x
     slack = max(2**-10, torch.finfo(x.dtype).eps)

@@ -5,8 +5,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from snn_synth.errors import InputError
+
+# By the tensor: its version, and what number it held then.
+_numbers: Any = WeakTensorKeyDictionary()
 
 
 def as_tensor(x: Any, name: str = "values") -> Tensor:
@@ -69,6 +73,23 @@ def as_constant(name: str, value: Any) -> Tensor:
         shown = " ".join(repr(value).split())[:100]  # a tensor has many lines
         raise InputError(f"Expected `{name}` to be a finite number, or one for each neuron, got {shown}")
     return constant
+
+
+def number(x: float | Tensor) -> float:
+    """The value of a constant; one on a GPU is read once, for each reading waits for all work before it.
+
+    Example:
+        >>> leak = torch.tensor(0.5)
+        >>> number(leak), number(leak.fill_(0.25)), number(0.1)
+        (0.5, 0.25, 0.1)
+    """
+    if not isinstance(x, Tensor) or x.is_cpu or x.is_inference() or torch.compiler.is_compiling():
+        return float(x)
+    version, value = _numbers.get(x, (None, 0.0))
+    if version != x._version:
+        value = float(x)
+        _numbers[x] = x._version, value
+    return float(value)
 
 
 def positive(name: str, value: Any) -> float:

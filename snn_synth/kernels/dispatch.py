@@ -16,6 +16,7 @@ from snn_synth.errors import InputError
 Path = Literal["reference", "numba", "triton"]
 
 _ROOMS = {"numba": "cpu", "triton": "cuda"}
+_FAST: dict[str, Path] = {"cpu": "numba", "cuda": "triton"}  # by the device
 _forced: ContextVar[Path | None] = ContextVar("path", default=None)
 
 
@@ -56,10 +57,9 @@ def path(*tensors: Tensor | None) -> Path:
         return "reference"
     given = [x for x in tensors if x is not None]
     device = given[0].device
-    fast: Path = "numba" if device.type == "cpu" else "triton"
+    fast = _FAST.get(device.type, "reference")
     if (
         _forced.get() not in (None, fast)
-        or device.type not in ("cpu", "cuda")
         or (fast == "triton" and not _triton_installed())
         or not all(_plain(x, device) for x in given)
     ):

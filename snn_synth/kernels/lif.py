@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from snn_synth import functional
+from snn_synth.functional.inputs import number
 from snn_synth.functional.lif import Scalar, check_scan
 from snn_synth.kernels.dispatch import check_once, constant, kernel, path
 
@@ -68,7 +69,7 @@ def lif_scan(  # noqa: D103
         return functional.lif_scan(currents, membrane, decay, threshold, slope)
     flat, start = _flat(currents), None if membrane is None else membrane.reshape(len(membrane), -1).contiguous()
     spikes, membranes = _Scan.apply(  # type: ignore[no-untyped-call]
-        kernel(which, "lif"), flat, start, float(decay), float(threshold), slope
+        kernel(which, "lif"), flat, start, number(decay), number(threshold), slope
     )
     return spikes.view(currents.shape), membranes.view(currents.shape)
 
@@ -117,7 +118,7 @@ def lif_scan_loss(
         membranes = functional.lif_scan(currents, None, decay, threshold)[1]
         return functional.membrane_loss(membranes, targets, threshold, mask)
     loss: Tensor = _ScanLoss.apply(  # type: ignore[no-untyped-call]
-        kernel(which, "lif"), _flat(currents), _flat(targets), float(decay), float(threshold), mask
+        kernel(which, "lif"), _flat(currents), _flat(targets), number(decay), number(threshold), mask
     )
     return loss
 

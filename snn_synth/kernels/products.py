@@ -75,8 +75,6 @@ def split_product(a: Tensor, b: Tensor) -> Tensor:
 
 def _bfloat16_product(a: Tensor, part: Tensor) -> Tensor:
     """Product of a bfloat16 ``part``, summed and returned in float32."""
-    if a.device.type == "cuda":
-        return torch.mm(a.bfloat16(), part, out_dtype=torch.float32)
     matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
     matmul.fp32_precision = "bf16"  # lets oneDNN round the operands, which changes neither of these two
@@ -93,9 +91,7 @@ def _rounded_product(a: Tensor, b: Tensor) -> Tensor:
 
 @functools.cache
 def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether three bfloat16 products take less time than one in float32: AMX, or tensor cores."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
+    """Whether three bfloat16 products take less time than one in float32: AMX."""
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
@@ -111,18 +107,12 @@ def _exact_product(spikes: Tensor, dense: Tensor) -> Tensor:
 
 
 def _float32_product(a: Tensor, b: Tensor) -> Tensor:
-    if a.device.type != "cpu":
-        return a @ b
     return torch.mm(a, b, out=kernel("numba", "memory").empty(len(a), b.shape[1]))
 
 
 def _listed(spikes: Tensor, weight: Tensor) -> Any:
     """The spikes as a list, where that pays."""
-    if (
-        spikes.device.type != "cpu"
-        or len(spikes) * weight.numel() < _WORTH
-        or len(weight) < kernel("numba", "rows").WIDTH
-    ):
+    if len(spikes) * weight.numel() < _WORTH or len(weight) < kernel("numba", "rows").WIDTH:
         return None
     return kernel("numba", "sparse").sparse(spikes.contiguous(), _FEW)
 
@@ -159,6 +149,26 @@ class _SpikeLinear(torch.autograd.Function):
         return by_spikes, by_weight, None
 
 
+class _SpikeLinearOnGPU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: Any, spikes: Tensor, weight: Tensor, precision: Precision) -> Tensor:
+        ctx.save_for_backward(spikes, weight)
+        ctx.kernels, ctx.rounded = kernels, precision != "float32"
+        return kernels.currents(spikes, weight, precision == "bfloat16")  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
+        check_once()
+        spikes, weight = ctx.saved_tensors
+        _, by_spikes, by_weight, _ = ctx.needs_input_grad
+        return (
+            None,
+            ctx.kernels.spikes_gradient(delta, weight, ctx.rounded) if by_spikes else None,
+            ctx.kernels.weight_gradient(delta, spikes, ctx.rounded) if by_weight else None,
+            None,
+        )
+
+
 def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
     r"""Currents of a layer without bias, ``spikes @ weight.T``, in the precision of the :func:`precision` block.
 
@@ -173,8 +183,14 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
         >>> spike_linear(torch.ones(4, 1, 3), torch.full((2, 3), 0.5)).shape
         torch.Size([4, 1, 2])
     """
-    if path(spikes, weight) == "reference" or torch.is_autocast_enabled(spikes.device.type) or spikes.numel() == 0:
+    which = path(spikes, weight)
+    if which == "reference" or torch.is_autocast_enabled(spikes.device.type) or spikes.numel() == 0:
         return torch.nn.functional.linear(spikes, weight)
     flat = spikes.reshape(-1, spikes.shape[-1])
-    currents: Tensor = _SpikeLinear.apply(flat, weight, _precision.get())  # type: ignore[no-untyped-call]
+    currents: Tensor
+    if which == "triton":
+        kernels = kernel(which, "products")
+        currents = _SpikeLinearOnGPU.apply(kernels, flat, weight, _precision.get())  # type: ignore[no-untyped-call]
+    else:
+        currents = _SpikeLinear.apply(flat, weight, _precision.get())  # type: ignore[no-untyped-call]
     return currents.view(*spikes.shape[:-1], len(weight))

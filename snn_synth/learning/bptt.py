@@ -1,5 +1,6 @@
 r"""Backpropagation through time of the masked membrane loss."""
 
+import contextvars
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,10 +134,12 @@ def _chunked_loss(
             last.append(membrane[-1].clone())  # a view would keep the whole chunk
         return neuron.membrane_loss(membrane, target, mask) * len(target), *last
 
+    # On a GPU the backward pass, which computes chunks again, has a thread of its own, that knows no `with` block.
+    context = contextvars.copy_context()
     total: Any = 0
     membranes: Sequence[Tensor | None] = [None] * len(layers)
     for part, target in zip(spikes.split(chunk), targets.split(chunk), strict=True):  # type: ignore[no-untyped-call]
-        loss, *membranes = checkpoint(run, part, target, *membranes, use_reentrant=False)
+        loss, *membranes = checkpoint(context.run, run, part, target, *membranes, use_reentrant=False)
         total = total + loss
         if truncate:
             membranes = [membrane.detach() for membrane in membranes if membrane is not None]

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import Trace, traced_current
+from snn_synth.functional.inputs import number
 from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of
@@ -127,7 +128,7 @@ class _ReferenceStep:
 
     def __init__(self, layers: Layers, num_steps: int, mask: bool) -> None:
         self.layers, self.mask = layers, mask
-        self.traces = [Trace(float(neuron.decay), num_steps) for _, neuron in layers]
+        self.traces = [Trace(number(neuron.decay), num_steps) for _, neuron in layers]
         self.membranes: list[Tensor] = []
 
     def __call__(self, fired: Tensor, target: Tensor) -> Tensor:
@@ -145,7 +146,7 @@ def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) ->
     if not all(_plain_weights(operator) and _plain_neuron(neuron) for operator, neuron in layers):
         return None
     plain = [
-        kernels.Layer(cast(Tensor, operator.weight), float(neuron.decay), float(neuron.threshold), neuron.slope)
+        kernels.Layer(cast(Tensor, operator.weight), number(neuron.decay), number(neuron.threshold), neuron.slope)
         for operator, neuron in layers
     ]
     return kernels.online_rule(plain, spikes, targets, mask)
@@ -157,7 +158,7 @@ def _plain_weights(operator: nn.Module) -> bool:
 
 def _plain_neuron(neuron: SigmoidLeaky) -> bool:
     one_each = neuron.threshold.numel() == neuron.graded_spikes_factor.numel() == 1
-    return neuron.plain and one_each and float(neuron.graded_spikes_factor) == 1
+    return neuron.plain and one_each and number(neuron.graded_spikes_factor) == 1
 
 
 def _reduced(model: DistributedDataParallel, backward: Backward) -> Backward:

@@ -172,13 +172,14 @@ class LitAudiocoder(LitSpiking):
             self.adopt(self._find_autoencoder(self.data))
         assert self.autoencoder is not None
         self.network.train()  # one that was loaded is in evaluation mode, where batch norm learns nothing
-        self.hidden_maps = encode_gallery(self.autoencoder, self.data.gallery, self.hidden_steps, self.seed)
+        maps = encode_gallery(self.autoencoder, self.data.gallery, self.hidden_steps, self.seed)
+        self.hidden_maps = maps._replace(data=maps.data.to(self.device))
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
         shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
-        maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image.cpu()])
-        targets = self._targets(unpack(maps, shown.dtype).to(shown.device))
+        maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image])
+        targets = self._targets(unpack(maps, shown.dtype))
         if self.direct:
             return self.learn((self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1), targets)
         return self.learn(self.encode(shown, batch.index, self.current_epoch, self.train_steps), targets)

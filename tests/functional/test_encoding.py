@@ -88,6 +88,15 @@ def test_sample_keys_do_not_collide_and_their_order_matters():
     assert sample_keys(2**40) != sample_keys(0)
 
 
+KEYS = [8182232590395065690, 563906929066988532]  # of the seed 0, epoch 3, samples 0 and 1
+
+
+def test_sample_keys_stay_what_they_were():
+    """Else a run would not go on with the spikes that it began with."""
+    assert sample_keys(0, 3, torch.arange(2)).tolist() == KEYS
+    assert sample_keys(0, 3, 1).tolist() == KEYS[1:]
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_dtype_is_preserved(dtype):
     x = torch.full((3,), 0.5, dtype=dtype)

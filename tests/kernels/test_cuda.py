@@ -67,7 +67,7 @@ def compiled(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("shape", [(15, 2, 784), (1, 1, 1)])
 def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
-    from snn_synth.kernels.cuda import encoding, lif, traces
+    from snn_synth.kernels.cuda import encoding, lif, products, traces
 
     num_steps, batch, neurons = shape
     x = torch.zeros(shape)
@@ -85,8 +85,16 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     encoding.poisson(x[0], keys, num_steps, 1.0)
     traces.weight_gradient(x[0], last_spike, sums, 1, 0.9)
 
-    assert len(compiled) == 9
-    for program in compiled:
+    exact = len(compiled)
+    products.narrow(x[0])
+    products.split(x[0])
+    products._with_rest(last_spike, x[0], x[0].T, x[0, :, :batch])
+
+    assert exact == 9
+    assert len(compiled) == 12
+    for program in compiled[exact:]:
+        assert len(program.asm["cubin"]) > 0
+    for program in compiled[:exact]:
         assert len(program.asm["cubin"]) > 0
         assert "fma." not in program.asm["ptx"], program.name  # a fused multiply-add would flip spikes
         assert "mul.rn.f32" in program.asm["ptx"], program.name  # .rn: the assembler must not fuse either

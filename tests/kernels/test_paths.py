@@ -95,6 +95,20 @@ def test_chunks_keep_fewer_activations():
     assert kept(chunk=8) < kept() / 4
 
 
+@pytest.mark.parametrize("block", [lambda: kernels.precision("bfloat16"), lambda: kernels.use("reference")])
+def test_chunks_are_computed_again_as_they_were_also_in_another_thread(block):
+    """The backward pass on a GPU has a thread of its own, which knows no `with` block."""
+    net = network([20, 30, 9])
+    spikes, targets = (rand(12, 7, 20) < 0.4).float(), (rand(12, 7, 9, seed=1) < 0.3).float()
+    with block():
+        wanted = gradients(bptt_loss(net, spikes, targets, chunk=5), net.parameters())
+        loss = bptt_loss(net, spikes, targets, chunk=5)
+    thread = threading.Thread(target=loss.backward)
+    thread.start()
+    thread.join()
+    assert all(torch.equal(weight.grad, grad) for weight, grad in zip(net.parameters(), wanted, strict=True))
+
+
 @pytest.mark.parametrize(("chunk", "truncate"), [(0, False), (None, True)])
 def test_chunks_that_cannot_be(chunk, truncate):
     net, spikes = network([3, 3]), torch.zeros(2, 1, 3)

@@ -19,7 +19,7 @@ ADAM_BYTES = 28
 STATE_BYTES = 16  # weight, gradient, two moments
 SQUARE = 2048
 TRIES = 5
-PATIENCE = 50e9  # flops of the largest product that is tried
+PATIENCE = {"cpu": 50e9, "cuda": 5e12}  # flops of the largest product that is tried
 
 
 def flops(workload: Workload) -> int:
@@ -81,7 +81,7 @@ def measure_peak(workload: Workload, device: str = "cpu") -> float:
     ]
     best = 0.0
     for n, k, m in shapes:
-        n = min(n, max(1, int(PATIENCE / (2 * k * m))))
+        n = min(n, max(1, int(PATIENCE[device] / (2 * k * m))))
         a, b, out = (torch.randn(size, device=device) for size in ((n, k), (k, m), (n, m)))
         best = max(best, 2 * n * k * m / _fastest(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), device))  # type: ignore[misc]
     return best

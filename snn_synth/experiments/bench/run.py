@@ -79,7 +79,7 @@ def run(
             "workloads": {},
         }
         for workload in workloads:
-            metrics["workloads"][workload.name] = _workload(workload, device, quick, repeats)
+            metrics["workloads"][workload.name] = measure_workload(workload, device, quick, repeats)
             _write(out, metrics)
         if "precision" in chosen:
             metrics["precision"] = _precision(device, quick, repeats)
@@ -114,9 +114,12 @@ def choose(only: Sequence[str], quick: bool, with_growth: bool) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _workload(workload: Workload, device: str, quick: bool, repeats: int | None) -> dict[str, Any]:
+def measure_workload(
+    workload: Workload, device: str, quick: bool, repeats: int | None, with_memory: bool = True
+) -> dict[str, Any]:
+    """One workload: all its contenders that are there, checked and timed in turns, the floor, and peaks of memory."""
     repeats = repeats or workload.repeats
-    present = [name for name in workload.contenders if CONTENDERS[name].installed]
+    present = [name for name in workload.contenders if CONTENDERS[name].takes_part(device)]
     if quick:
         present = [name for name in present if name != "compile"]
     training = workload.rule != "inference"
@@ -135,7 +138,7 @@ def _workload(workload: Workload, device: str, quick: bool, repeats: int | None)
         for name, entry in runs.items():
             rows[name] |= summary(seconds[name], entry.scale) | ({"scaled_by": entry.scale} if entry.scale != 1 else {})
         encoding = summary(seconds[ENCODING]) if training else None
-        peaks = memory.alone(case, list(runs)) if training and not quick else {}
+        peaks = memory.alone(case, list(runs)) if training and with_memory and not quick else {}
     for name, found in peaks.items():
         rows[name] |= {key: found[key] for key in ("peak_bytes", "grown_bytes") if key in found}
     return {

@@ -11,7 +11,7 @@ Sizes = tuple[int, int, int]
 DECAY, THRESHOLD = 0.9, 1.0
 PEERS = ("snntorch", "spikingjelly", "norse", "sinabs")
 BY_HAND = ("loop", "compile")
-OURS = ("reference", "ours")
+OURS = ("reference", "ours", "graph")
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ TRACES = ("naive", *OURS)
 WORKLOADS = (
     Workload("bptt", SMALL, 15, 100, EVERYONE, repeats=30, quick=True),
     Workload("bptt", MEDIUM, 60, 100, EVERYONE, repeats=7, pretraining=30),
-    Workload("bptt", LARGE, 30, 50, ("snntorch", "spikingjelly", "loop", "ours"), repeats=3, pretraining=6),
+    Workload("bptt", LARGE, 30, 50, ("snntorch", "spikingjelly", "loop", "ours", "graph"), repeats=3, pretraining=6),
     Workload("inference", SMALL, 15, 100, EVERYONE, repeats=30, quick=True),
     Workload("online", SMALL, 15, 100, TRACES, repeats=7, quick=True),
     Workload("online", MEDIUM, 60, 100, TRACES, repeats=3, naive_steps=3, pretraining=30),
-    Workload("online", LARGE, 30, 50, ("ours",), repeats=2, naive_steps=2, pretraining=6),
+    Workload("online", LARGE, 30, 50, ("ours", "graph"), repeats=2, naive_steps=2, pretraining=6),
 )
 EXTRAS = {
     "precision": "ours in float32, mixed and bfloat16: time, and the error of the gradient",

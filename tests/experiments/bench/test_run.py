@@ -75,8 +75,8 @@ def test_memory_and_repeats(tmp_path):
 @pytest.mark.usefixtures("tiny")
 def test_threads_are_those_asked_for_and_then_as_before(tmp_path, monkeypatch):
     before, seen = torch.get_num_threads(), []
-    measured = bench._workload
-    monkeypatch.setattr(bench, "_workload", lambda *a: seen.append(torch.get_num_threads()) or measured(*a))
+    measured = bench.measure_workload
+    monkeypatch.setattr(bench, "measure_workload", lambda *a: seen.append(torch.get_num_threads()) or measured(*a))
     bench.run(tmp_path, only=["online-30-8-30"], repeats=1, threads=before + 1)
     assert seen == [before + 1]
     assert torch.get_num_threads() == before

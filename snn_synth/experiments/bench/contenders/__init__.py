@@ -19,16 +19,22 @@ class Contender:
         title: what the tables call it.
         build: makes it from a case.
         package: what it needs beyond our own dependencies.
+        device: on which alone it runs.
     """
 
     title: str
     build: Callable[[Case], Run]
     package: str | None = None
+    device: str | None = None
 
     @property
     def installed(self) -> bool:
         """Whether its package is there."""
         return self.package is None or importlib.util.find_spec(self.package) is not None
+
+    def takes_part(self, device: str) -> bool:
+        """Whether it can run there."""
+        return self.installed and self.device in (None, device)
 
 
 CONTENDERS = {
@@ -41,4 +47,5 @@ CONTENDERS = {
     "naive": Contender("naive stored traces", naive.build),
     "reference": Contender("snn_synth, reference path", ours.build_reference),
     "ours": Contender("snn_synth", ours.build),
+    "graph": Contender("snn_synth, one CUDA graph", ours.build_captured, device="cuda"),
 }

@@ -1,4 +1,4 @@
-"""snn_synth itself, by its public functions: its reference path, and the path it takes by default."""
+"""snn_synth itself, by its public functions: its reference path, the path it takes by default, and a CUDA graph."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +14,7 @@ from snn_synth.learning import bptt_loss, bptt_step, online_step
 from snn_synth.models import SpikingStack
 
 Path = Callable[[], AbstractContextManager[Any]]
+WARM_UP = 3  # steps before a graph is captured: they compile kernels and make what is kept
 
 
 class GradientSum:
@@ -50,10 +51,10 @@ def gradients(case: Case, dtype: torch.dtype = torch.float32) -> tuple[float, li
     return loss.item(), [weight.grad for weight in model.parameters() if weight.grad is not None]
 
 
-def build(case: Case, path: Path = nullcontext, fused: bool = True) -> Run:
+def build(case: Case, path: Path = nullcontext, fused: bool = True, capturable: bool = False) -> Run:
     """Make the contender, everything of it inside ``path()``, with Adam in one pass or as it comes."""
     model, spikes, targets = case.model(), case.spikes, case.targets
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused or None)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused or None, capturable=capturable)
 
     def train() -> Tensor:
         with path():
@@ -88,3 +89,31 @@ def build(case: Case, path: Path = nullcontext, fused: bool = True) -> Run:
 def build_reference(case: Case) -> Run:
     """Make the contender that runs PyTorch operations alone."""
     return build(case, lambda: kernels.use("reference"))
+
+
+def build_captured(case: Case) -> Run:
+    """Make the contender whose step is one CUDA graph."""
+    run = build(case, capturable=True)
+    return run._replace(step=captured(run.step))
+
+
+def captured(step: Callable[[], object]) -> Callable[[], object]:
+    """The same step on the same tensors, launched as one CUDA graph instead of kernel by kernel.
+
+    Every call gives the tensors of the first, with new values. The graph looks for no NaN or infinity.
+    """
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UP):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = step()
+
+    def replay() -> object:
+        graph.replay()
+        return result
+
+    return replay
