@@ -6,13 +6,15 @@ from snn_synth.kernels.encoding import poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss
 from snn_synth.kernels.online import Layer, OnlineRule, online_rule
-from snn_synth.kernels.products import Precision, precision, spike_linear
+from snn_synth.kernels.products import Precision, adopt_choices, choices, precision, spike_linear
 
 __all__ = [
     "Layer",
     "OnlineRule",
     "Precision",
+    "adopt_choices",
     "alpha_spike_times",
+    "choices",
     "if_spike_times",
     "lif_scan",
     "lif_scan_loss",

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -14,19 +14,24 @@ from torch import Tensor
 from snn_synth.errors import InputError
 
 Path = Literal["reference", "numba", "triton"]
+Product = Literal["float32", "listed", "tiles"]
 
 _ROOMS = {"numba": "cpu", "triton": "cuda"}
 _FAST: dict[str, Path] = {"cpu": "numba", "cuda": "triton"}  # by the device
 _forced: ContextVar[Path | None] = ContextVar("path", default=None)
+_product: ContextVar[Product | None] = ContextVar("product", default=None)
 
 
 @contextlib.contextmanager
-def use(path: Path) -> Iterator[None]:
+def use(path: Path, product: Product | None = None) -> Iterator[None]:
     """Force one path inside a ``with`` block, for a comparison or to differentiate twice (which kernels do not do).
 
     Args:
         path: ``reference``, ``numba`` (float32 on the CPU) or ``triton`` (float32 on CUDA). Tensors that a kernel does
             not take still go to the reference.
+        product: with ``numba``, how products with spikes are computed: in ``float32`` as any, of ``listed`` spikes, or
+            on ``tiles`` of a processor with AMX. If not given, or if this machine or product has no such way, what
+            was measured to be the fastest here.
 
     Raises:
         InputError: for another name.
@@ -38,11 +43,19 @@ def use(path: Path) -> Iterator[None]:
     """
     if path not in ("reference", *_ROOMS):
         raise InputError(f"Expected a path of {['reference', *_ROOMS]}, got {path!r}")
-    token = _forced.set(path)
+    if product is not None and (path != "numba" or product not in get_args(Product)):
+        raise InputError(f"Expected a product of {list(get_args(Product))} on the path 'numba', got {product!r}")
+    tokens = _forced.set(path), _product.set(product)
     try:
         yield
     finally:
-        _forced.reset(token)
+        _forced.reset(tokens[0])
+        _product.reset(tokens[1])
+
+
+def forced_product() -> Product | None:
+    """What :func:`use` was given."""
+    return _product.get()
 
 
 def path(*tensors: Tensor | None) -> Path:

@@ -127,6 +127,7 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
         keep_to_own_files(self._trainer, checkpoint)
         if self._trainer.state.fn == TrainerFn.FITTING:
             self.changed = check_settings(self, checkpoint, self.fixed)
+            kernels.adopt_choices(checkpoint.get("fastest_products"))
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop before NaN or infinity spread; a gradient scaler skips updates that have them, and may."""
@@ -134,8 +135,9 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
             check_update(self, optimizer)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let no checkpoint take the place of a better one."""
+        """Let no checkpoint take the place of a better one, and note how products were computed."""
         check_weights(self)
+        checkpoint["fastest_products"] = kernels.choices()
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and its scheduler."""

@@ -4,18 +4,18 @@ from torch.testing import assert_close
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
-from snn_synth.kernels import products
-from snn_synth.kernels.products import spike_linear, split_product
+from snn_synth.kernels.cpu import choice, products
+from snn_synth.kernels.products import spike_linear
+
+WAYS = [
+    "float32",
+    "listed",
+    pytest.param("tiles", marks=pytest.mark.skipif("tiles" not in products.available(), reason="needs AMX")),
+]
 
 
 def draw(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture
-def fast(monkeypatch):
-    """As on a machine whose bfloat16 products are fast."""
-    monkeypatch.setattr(products, "_fast_bfloat16", lambda device: True)
 
 
 def relative(a, b):
@@ -37,44 +37,83 @@ def wanted(spikes, weight, delta):
 SPIKES, WEIGHT, DELTA = (draw(6, 20, 300) > 1).float(), draw(70, 300, seed=1), draw(6, 20, 70, seed=2)
 
 
-def test_three_parts_are_the_weight():
-    """What the split drops is below float32's own rounding: 8 bits of each part make 24."""
-    one_spike_each = torch.eye(300)
-    assert_close(split_product(one_spike_each, WEIGHT.T), WEIGHT.T, rtol=2**-23, atol=0)
-    assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"  # as it was
-
-
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
-def test_exact_forward(fast, precision):
-    with kernels.precision(precision):
+def test_exact_forward(way, precision):
+    with kernels.use("numba", way), kernels.precision(precision):
         ours = everything(SPIKES, WEIGHT, DELTA)
     theirs = wanted(SPIKES, WEIGHT, DELTA)
     assert relative(ours[0], theirs[0]) < 5e-7
     bound = 5e-7 if precision == "float32" else 5e-3
     assert all(relative(a, b) < bound for a, b in zip(ours[1:], theirs[1:], strict=True))
     if precision == "mixed":
-        assert relative(ours[2], theirs[2]) > 1e-4  # it was bfloat16
+        assert relative(ours[1], theirs[1]) > 1e-4  # it was bfloat16
 
 
-def test_bfloat16_both_ways():
-    with kernels.precision("bfloat16"):
+@pytest.mark.parametrize("way", ["float32", WAYS[-1]])
+def test_bfloat16_both_ways(way):
+    with kernels.use("numba", way), kernels.precision("bfloat16"):
         ours = everything(SPIKES, WEIGHT, DELTA)
     theirs = wanted(SPIKES, WEIGHT, DELTA)
     assert all(1e-4 < relative(a, b) < 1e-2 for a, b in zip(ours, theirs, strict=True))
 
 
-def test_values_that_are_not_spikes_are_not_rounded(fast):
-    ours, theirs = everything(SPIKES * 0.3, WEIGHT, DELTA), wanted(SPIKES * 0.3, WEIGHT, DELTA)
+@pytest.mark.parametrize("way", WAYS)
+def test_values_that_are_not_spikes_are_not_rounded(way):
+    with kernels.use("numba", way):
+        ours = everything(SPIKES * 0.3, WEIGHT, DELTA)
+    theirs = wanted(SPIKES * 0.3, WEIGHT, DELTA)
     assert all(relative(a, b) < 5e-7 for a, b in zip(ours, theirs, strict=True))
 
 
-def test_float64_and_autocast_are_left_alone(fast):
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_noticed(way, value):
+    weight = WEIGHT.clone()
+    weight[3, 5] = value
+    with kernels.use("numba", way):
+        currents = spike_linear(torch.ones_like(SPIKES), weight)
+    assert not currents[..., 3].isfinite().any()
+    assert currents[..., :3].isfinite().all()
+
+
+def test_float64_and_autocast_are_left_alone():
     with kernels.precision("bfloat16"):
         assert relative(spike_linear(SPIKES.double(), WEIGHT.double()), wanted(SPIKES, WEIGHT, DELTA)[0]) < 1e-14
         with torch.autocast("cpu", torch.bfloat16):
             assert spike_linear(SPIKES, WEIGHT).dtype == torch.bfloat16
 
 
-def test_unknown_precision():
+@pytest.mark.parametrize("shape", [(6, 20, 300), (1, 1, 3), (40, 1, 64)])
+def test_strided_spikes_and_weights(shape):
+    spikes, weight = (draw(*shape) > 1).float().transpose(0, 1), draw(shape[-1], 70, seed=1).T
+    assert_close(spike_linear(spikes, weight).double(), spikes.double() @ weight.double().T, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_fastest_is_asked_for_once_and_adopted(monkeypatch):
+    monkeypatch.setattr(products, "WORTH", 0)
+    monkeypatch.setattr(choice, "_chosen", {})
+    spike_linear(SPIKES, WEIGHT)
+    found = kernels.choices()
+    assert set(found.values()) <= set(products.available())
+    (key,) = found
+    assert key == "float32 product of spikes, 128x64x256, up to 0.2, " + key.rsplit(", ", 1)[1]
+    kernels.adopt_choices({key: "listed"})
+    used = []
+    listed = products.WAYS["listed"]
+    forward = lambda *inputs: used.append(1) or listed.forward(*inputs)  # noqa: E731
+    monkeypatch.setitem(products.WAYS, "listed", listed._replace(forward=forward))
+    spike_linear(SPIKES, WEIGHT)
+    assert used == [1]
+    kernels.adopt_choices({key: "of another machine"})
+    kernels.adopt_choices(["no choices"])
+    assert kernels.choices() == {key: "listed"}
+
+
+def test_unknown_names():
     with pytest.raises(InputError, match="precision"):
         kernels.precision("float16").__enter__()
+    with pytest.raises(InputError, match="Expected a product of"):
+        kernels.use("numba", "fastest").__enter__()
+    with pytest.raises(InputError, match="on the path 'numba'"):
+        kernels.use("reference", "tiles").__enter__()

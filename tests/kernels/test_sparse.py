@@ -2,8 +2,6 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from snn_synth import kernels
-from snn_synth.kernels import products
 from snn_synth.kernels.cpu import sparse
 
 
@@ -32,7 +30,7 @@ SHAPES = [(30, 40, 64, 0.2), (7, 5000, 100, 0.05), (1, 3, 193, 0.5), (50, 20, 70
 def test_products_and_their_transposes_equal_dense_ones_in_float64(rows, depth, width, share):
     x, dense, delta = matrix(rows, depth, share), draw(width, depth, seed=1), draw(rows, width, seed=2)
     x[0, 0] = 0
-    listed = sparse.sparse(x, 1.0)
+    listed = sparse.sparse(x)
     out = sparse.product(listed, dense.T, torch.empty(rows, width))
     assert_close(out.double(), x.double() @ dense.double().T, rtol=1e-5, atol=1e-4)
     turned = sparse.transpose(listed, depth)
@@ -44,42 +42,13 @@ def test_products_and_their_transposes_equal_dense_ones_in_float64(rows, depth, 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
 def test_the_list_is_the_matrix():
     x = matrix(13, 300, 0.3)
-    first, columns, values = sparse.sparse(x, 1.0)
+    first, columns, values = sparse.sparse(x)
     coordinates = x.to_sparse_csr()
     assert torch.equal(first, coordinates.crow_indices())
     assert torch.equal(columns.long(), coordinates.col_indices())
     assert torch.equal(values, coordinates.values())
     turned = x.T.contiguous().to_sparse_csr()
-    first, columns, values = sparse.transpose(sparse.sparse(x, 1.0), 300)
+    first, columns, values = sparse.transpose(sparse.sparse(x), 300)
     assert torch.equal(first, turned.crow_indices())
     assert torch.equal(columns.long(), turned.col_indices())
     assert torch.equal(values, turned.values())
-
-
-def test_a_matrix_that_is_too_full_is_not_listed():
-    x = torch.zeros(10, 10)
-    x.view(-1)[:20] = 1
-    assert sparse.sparse(x, 0.2) is not None
-    assert sparse.sparse(x, 0.19) is None
-
-
-@pytest.mark.parametrize("precision", ["float32", "mixed"])
-@pytest.mark.parametrize("share", [0.1, 0.5])  # listed, and dense
-def test_spike_linear_either_way(share, precision, monkeypatch):
-    used = []
-    product = sparse.product
-    monkeypatch.setattr(sparse, "product", lambda *a: used.append(1) or product(*a))
-    spikes = (torch.rand(5, 40, 300, generator=torch.Generator().manual_seed(0)) < share).float().requires_grad_()
-    weight, delta = draw(100, 300, seed=1).requires_grad_(), draw(5, 40, 100, seed=2)
-    assert spikes.shape[:2].numel() * weight.numel() > products._WORTH
-    with kernels.precision(precision):
-        currents = kernels.spike_linear(spikes, weight)
-    by_spikes, by_weight = torch.autograd.grad((currents * delta).sum(), [spikes, weight])
-    assert len(used) == (2 if share == 0.1 else 0)
-    tolerance = {"rtol": 1e-5, "atol": 1e-4}
-    assert_close(currents.double(), spikes.double() @ weight.double().T, **tolerance)
-    if precision == "mixed":
-        tolerance = {"rtol": 0, "atol": 0.5}
-    assert_close(by_spikes.double(), delta.double() @ weight.double(), **tolerance)
-    exact = {"rtol": 1e-5, "atol": 1e-4} if share == 0.1 else tolerance
-    assert_close(by_weight.double(), torch.einsum("tbo,tbi->oi", delta.double(), spikes.double()), **exact)

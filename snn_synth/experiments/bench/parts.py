@@ -33,10 +33,6 @@ def _reference(*_: Tensor | None) -> str:
     return "reference"
 
 
-def _no_list(*_: Tensor) -> None:
-    return None
-
-
 def _new_memory(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype)
 
@@ -44,7 +40,7 @@ def _new_memory(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 @contextlib.contextmanager
 def _without_memory() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for room in ("memory", "lif", "sparse", "encoding"):
+        for room in ("memory", "lif", "products", "sparse", "tiles", "encoding"):
             stack.enter_context(patch(f"snn_synth.kernels.cpu.{room}.empty", _new_memory))
         yield
 
@@ -66,7 +62,7 @@ _INPUT: dict[str, Off] = {"Poisson spikes hashed and compared in one pass": _swa
 PARTS: dict[Rule, dict[str, Off]] = {
     "bptt": {
         "scan, loss and their gradients in one pass": _swap("lif.path", _reference),
-        "products of listed spikes": _swap("products._listed", _no_list),
+        "products with spikes in the fastest way": partial(kernels.use, "numba", "float32"),
         "memory used again": _without_memory,
         **_INPUT,
     },

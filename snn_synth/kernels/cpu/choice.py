@@ -21,7 +21,7 @@ from snn_synth.files import atomic_write
 from snn_synth.kernels.cpu.cache import folder
 
 LARGEST = 2048  # rows or columns that are measured: more take more time in the same proportion
-ROUNDS = 3
+SECONDS = 0.1  # of a measurement
 SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)  # of spikes: the upper bounds of what counts as alike
 
 _chosen: dict[str, str] = {}
@@ -38,7 +38,9 @@ def fastest(kind: str, sizes: Sequence[int], share: float, ways: Callable[..., M
         ways: gives for sizes and a share what each way does, by its name; called once for each choice.
 
     Example:
-        >>> fastest("example", (100,), 1.0, lambda sizes, share: {"rest": lambda: None, "sleep": lambda: time.sleep(0.01)})
+        >>> fastest(
+        ...     "example", (100,), 1.0, lambda sizes, share: {"rest": lambda: None, "sleep": lambda: time.sleep(0.01)}
+        ... )
         'rest'
     """
     rounded = tuple(min(LARGEST, 1 << round(math.log2(size))) for size in sizes)
@@ -65,13 +67,16 @@ def adopt(choices: Mapping[str, str], known: Sequence[str]) -> None:
 
 
 def _measured(ways: Mapping[str, Callable[[], Any]]) -> str:
-    """The way with the shortest time of a few, after one that compiles it."""
+    """The way with the shortest time of many, taken in turns, after one that compiles it."""
     times = dict.fromkeys(ways, math.inf)
-    for turn in range(1 + ROUNDS) if len(ways) > 1 else ():
-        for name, way in ways.items():
-            start = time.perf_counter()
+    if len(ways) > 1:
+        for way in ways.values():
             way()
-            if turn:
+        end = time.perf_counter() + SECONDS
+        while time.perf_counter() < end:
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way()
                 times[name] = min(times[name], time.perf_counter() - start)
     return min(times, key=times.__getitem__)
 

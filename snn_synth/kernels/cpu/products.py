@@ -87,8 +87,8 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
     sizes = len(spikes), *weight.shape
     share = _share(spikes)
     names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
-    if forced is not None:
-        return forced if forced in names else "float32"
+    if forced in names:
+        return forced
     if len(spikes) * weight.numel() < WORTH or len(names) == 1:
         return "float32"
 

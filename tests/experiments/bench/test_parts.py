@@ -23,7 +23,7 @@ def test_every_variant_is_checked_and_timed(rule, make):
 
 CALLS = {
     "scan, loss and their gradients in one pass": ("bptt", "cpu.lif.loss"),
-    "products of listed spikes": ("bptt", "cpu.sparse.sparse"),
+    "products with spikes in the fastest way": ("bptt", "cpu.choice.fastest"),
     "memory used again": ("bptt", "cpu.memory._take"),
     "Poisson spikes hashed and compared in one pass": ("bptt", "cpu.encoding.poisson"),
     "traces made where they are used": ("online", "cpu.traces.weight_gradient"),
@@ -34,7 +34,7 @@ CALLS = {
 def test_a_part_that_is_off_is_not_called(name, make, monkeypatch):
     rule, target = CALLS[name]
     case = make(rule, (64, 64, 64))  # no fewer neurons than a list of spikes is made for
-    monkeypatch.setattr("snn_synth.kernels.products._WORTH", 0)
+    monkeypatch.setattr("snn_synth.kernels.cpu.products.WORTH", 0)
     path = f"snn_synth.kernels.{target}"
     for off, called in ((nullcontext, True), (parts.PARTS[rule][name], False)):
         with patch(path, wraps=pkgutil.resolve_name(path)) as spy:
