@@ -97,7 +97,7 @@ def test_what_is_fastest_is_asked_for_once_and_adopted(monkeypatch):
     found = kernels.choices()
     assert set(found.values()) <= set(products.available())
     (key,) = found
-    assert key == "float32 product of spikes, 128x64x256, up to 0.2, " + key.rsplit(", ", 1)[1]
+    assert key == "float32 product of spikes, 112x64x256, up to 0.2, " + key.rsplit(", ", 1)[1]
     kernels.adopt_choices({key: "listed"})
     used = []
     listed = products.WAYS["listed"]

@@ -33,7 +33,7 @@ def fastest(kind: str, sizes: Sequence[int], share: float, ways: Callable[..., M
 
     Args:
         kind: what is done.
-        sizes: rows and columns; those that round to the same powers of two count as alike.
+        sizes: rows and columns; those with the same first three bits count as alike.
         share: of spikes among the numbers.
         ways: gives for sizes and a share what each way does, by its name; called once for each choice.
 
@@ -43,7 +43,7 @@ def fastest(kind: str, sizes: Sequence[int], share: float, ways: Callable[..., M
         ... )
         'rest'
     """
-    rounded = tuple(min(LARGEST, 1 << round(math.log2(size))) for size in sizes)
+    rounded = tuple(min(LARGEST, _rounded(size)) for size in sizes)
     band = next(i for i, most in enumerate(SHARES) if share <= most or most == SHARES[-1])
     key = f"{kind}, {'x'.join(map(str, rounded))}, up to {SHARES[band]:g}, {torch.get_num_threads()} threads"
     found = _chosen.get(key)
@@ -64,6 +64,11 @@ def chosen() -> dict[str, str]:
 def adopt(choices: Mapping[str, str], known: Sequence[str]) -> None:
     """Take the choices of a run that is gone on with, but those for ways that are not ``known`` here."""
     _chosen.update({key: way for key, way in choices.items() if way in known})
+
+
+def _rounded(size: int) -> int:
+    last = max(0, size.bit_length() - 3)
+    return size >> last << last
 
 
 def _measured(ways: Mapping[str, Callable[[], Any]]) -> str:

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snn_synth.kernels.cpu import products
 from snn_synth.kernels.cpu.rows import WIDTH, count_nonzero, sum_rows
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.dispatch import forced_product
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -66,6 +68,12 @@ def _surrogate(product: Any, membranes: Any, threshold: Any, slope: Any) -> None
     for b in numba.prange(batch):
         for n in range(neurons):
             product[b, n] *= sigmoid_derivative(membranes[b, n] - threshold, slope)
+
+
+def currents(spikes: Tensor, weight: Tensor, way: str | None) -> tuple[Tensor, str]:
+    """``spikes @ weight.T``, and the way in which it goes: the fastest for these, unless one is given."""
+    way = way or products.way(spikes, weight, "float32", False, forced_product())
+    return products.WAYS[way].forward(spikes, weight, "float32")[0], way
 
 
 def advance(
