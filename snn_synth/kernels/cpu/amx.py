@@ -101,6 +101,7 @@ def multiply_block(
     """``out = left @ right`` of SIDE x SIDE, ``depth`` tiles deep, summed over pairs of parts.
 
     Args:
+        typing: numba's context.
         left: tiles, along the sum, of each the parts; as bytes.
         left_at: where the first 16 rows begin.
         left_row: bytes from there to the next 16.
@@ -155,6 +156,7 @@ def split_pairs(
     """16 pairs of float32 numbers as pairs of bfloat16 ones, whose ``parts`` add up to them.
 
     Args:
+        typing: numba's context.
         source: float32, one axis.
         first: where the first numbers of the pairs are.
         second: where the second ones are; with ``adjacent`` the other half of 32 numbers, which are pairs as they lie.

@@ -20,7 +20,7 @@ from filelock import FileLock
 from snn_synth.files import atomic_write
 from snn_synth.kernels.cpu.cache import folder
 
-LARGEST = 2048  # rows or columns that are measured: more take more time in the same proportion
+LARGEST = 1024  # rows or columns that are measured: more take more time in the same proportion
 SECONDS = 0.1  # of a measurement
 SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)  # of spikes: the upper bounds of what counts as alike
 

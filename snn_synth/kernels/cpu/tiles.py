@@ -159,11 +159,11 @@ def _multiply(
                         _pack_strips(left, 2 * r, 2 * r + 2, low, high, lefts, 0, row, of_left)
                     for c in range(begin, end):
                         there = 2 * (c - begin) * column
-                        multiply_block(  # type: ignore[call-arg]
+                        multiply_block(
                             lefts, at, row, left.parts, rights, there, column, right.parts, high - low, EXACT, block
                         )
                         _put(block, out, r * SIDE, c * SIDE, low > 0)
-        tiles_off()  # type: ignore[call-arg]
+        tiles_off()
         lost[share, 0], lost[share, 1] = of_left.lost.any(), of_right.lost.any()
 
 
