@@ -34,6 +34,7 @@ def fresh_process():
     context.set_forkserver_preload(["snn_synth.cli.trainer", "tests.experiments.sweep.sweep_child", *children])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the server
+        patch.setenv("OMP_NUM_THREADS", "1")  # a process that has started OpenMP's threads must not be forked
         forkserver.ensure_running()
 
     def start(function, *arguments, streams=None, **keywords):
