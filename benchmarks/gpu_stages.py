@@ -352,7 +352,7 @@ def products(scale: Scale) -> Iterator[Record]:
 
 def full_size(scale: Scale) -> Iterator[Record]:
     """The paper's audiocoder: peaks of memory, and an epoch with its data sent to the GPU and encoded there."""
-    record: Record = {"peaks": {}, "checks": []}
+    record: Record = {"peaks": {}}
     case = scale.case(f"bptt-{LARGE}")
     for title, of, name in (
         ("snnTorch", case, "snntorch"),
@@ -371,8 +371,7 @@ def full_size(scale: Scale) -> Iterator[Record]:
             record["peaks"][title] = {"error": str(error)[:200]}
         yield record
     _free()
-    record["epoch_seconds"] = seconds = _epoch(case, scale)
-    record["checks"].append(check("seconds of an epoch at full size", seconds, 20))
+    record["epoch_seconds"] = _epoch(case, scale)
     yield record
 
 
