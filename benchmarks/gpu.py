@@ -89,9 +89,7 @@ def missing() -> list[str]:
 def refusal(dry: bool) -> str | None:
     """Why nothing can be measured here, in one sentence; None if it can."""
     if names := missing():
-        return (
-            f"Expected the packages that this file's head lists, got none of {', '.join(names)}: install their wheels"
-        )
+        return f"Expected the packages that {Path(__file__).name} begins with, got all but {', '.join(names)}"
     import torch
 
     if not dry and not torch.cuda.is_available():

@@ -17,7 +17,7 @@ LINES = {  # row and column of both ends, in a box of 16 x 9 pixels
     "f": (0, 0, 8, 0),
     "g": (8, 0, 8, 8),
 }
-SPEAKERS, TAKES = ("george", "jackson"), 8  # two of FSDD's names; takes 0 to 4 are its test set
+SPEAKERS, TAKES = ("george", "jackson"), 20  # two of FSDD's names; takes 0 to 4 are its test set
 RATE = 8000
 
 

@@ -78,6 +78,8 @@ def as_constant(name: str, value: Any) -> Tensor:
 def number(x: float | Tensor) -> float:
     """The value of a constant; one on a GPU is read once, for each reading waits for all work before it.
 
+    It is read again when the tensor has changed, unless that was done through its ``.data``.
+
     Example:
         >>> leak = torch.tensor(0.5)
         >>> number(leak), number(leak.fill_(0.25)), number(0.1)

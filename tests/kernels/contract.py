@@ -127,7 +127,8 @@ def test_poisson_at_the_limit(kernels):
 
 @pytest.mark.parametrize("decay", [0.9, 0.0, 1.0])
 @pytest.mark.parametrize(
-    ("num_steps", "batch", "outputs", "inputs"), [(1, 1, 1, 1), (17, 3, 5, 1), (4, 2, 33, 65), (3, 2, 4, 257)]
+    ("num_steps", "batch", "outputs", "inputs"),
+    [(1, 1, 1, 1), (17, 3, 5, 1), (4, 2, 33, 65), (3, 2, 4, 257), (2, 21, 3, 5)],
 )
 def test_weight_gradient(kernels, num_steps, batch, outputs, inputs, decay):
     generator = torch.Generator().manual_seed(6)

@@ -5,7 +5,10 @@ import torch
 from torch.testing import assert_close
 
 from tests.kernels.contract import *  # noqa: F403
-from tests.kernels.contract import normal, send
+from tests.kernels.contract import DEVICE, normal, send
+
+EXACT = 5e-7 if DEVICE == "cpu" else 2e-6  # tensor cores cut off what they add up
+SUMMED = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @pytest.fixture
@@ -33,12 +36,12 @@ def test_products_are_exact(kernels, rows, inputs, outputs, scale):
     weight, delta = normal((outputs, inputs), 8), normal((rows, outputs), 9)
     found = kernels.products.currents(*send(spikes, weight), rounded=False)
     assert found.dtype == torch.float32
-    assert relative(found, spikes.double() @ weight.double().T) < 5e-7
+    assert relative(found, spikes.double() @ weight.double().T) < EXACT
     found = kernels.products.weight_gradient(*send(delta, spikes), rounded=False)
     assert found.is_contiguous()  # as the weight is: else its gradient would be copied
-    assert relative(found, delta.double().T @ spikes.double()) < 5e-7
+    assert relative(found, delta.double().T @ spikes.double()) < EXACT
     found = kernels.products.spikes_gradient(*send(delta, weight), rounded=False)
-    assert relative(found, delta.double() @ weight.double()) < 5e-7
+    assert relative(found, delta.double() @ weight.double()) < EXACT
 
 
 @pytest.mark.usefixtures("on_tensor_cores")
@@ -53,11 +56,13 @@ def test_rounded_products_are_those_of_bfloat16(kernels):
     spikes, weight, delta = (normal((9, 40), 7) > 0).float(), normal((8, 40), 8), normal((9, 8), 9)
     rounded = weight.bfloat16().double(), delta.bfloat16().double()
     products = kernels.products
-    assert_close(products.currents(*send(spikes, weight), rounded=True).cpu().double(), spikes.double() @ rounded[0].T)
+    assert_close(
+        products.currents(*send(spikes, weight), rounded=True).cpu().double(), spikes.double() @ rounded[0].T, **SUMMED
+    )
     found = products.weight_gradient(*send(delta, spikes), rounded=True)
-    assert_close(found.cpu().double(), rounded[1].T @ spikes.double())
+    assert_close(found.cpu().double(), rounded[1].T @ spikes.double(), **SUMMED)
     found = products.spikes_gradient(*send(delta, weight), rounded=True)
-    assert_close(found.cpu().double(), rounded[1] @ rounded[0])
+    assert_close(found.cpu().double(), rounded[1] @ rounded[0], **SUMMED)
 
 
 def test_three_parts_are_the_number(kernels):

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from snn_synth.experiments.bench import floor
 from snn_synth.experiments.bench.contenders import CONTENDERS
 from snn_synth.experiments.bench.report import GB, milliseconds, speed, table
-from snn_synth.experiments.bench.workloads import find
 
 Metrics = Mapping[str, Any]
 
@@ -88,7 +86,7 @@ def shares(metrics: Metrics) -> str:
     for name, record in metrics["workloads"].items():
         times = [row["median"] for key in ("ours", "graph") if "median" in (row := record["contenders"].get(key, {}))]
         if times and limits:
-            done = floor.flops(find(name)) / min(times)
+            done = record["floor"]["flops"] / min(times)
             share = [f"{done / limits[kind]:.1%}" for kind in ("float32_flops", "bfloat16_flops")]
             rows.append([name, milliseconds(min(times)), f"{done / 1e12:.2f}", *share])
     header = ["workload", "ms", "TF/s", "of measured float32", "of measured bfloat16"]

@@ -16,7 +16,7 @@ PACKAGES = ("snn_synth", "torch", "numba", "triton", "numpy", "snntorch", "spiki
 
 def machine(device: str = "cpu") -> dict[str, Any]:
     """Processor, what it can do, threads, memory, load."""
-    able = torch.cpu.get_capabilities()
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch has told it for a short time only
     facts = {
         "cpu": able.get("cpu_name", platform.processor()),
         "flags": {flag: bool(able.get(flag, False)) for flag in FLAGS},

@@ -61,13 +61,13 @@ def in_turns(
 def timed(step: Callable[[], object], device: str = "cpu") -> float:
     """Seconds of one step; on a GPU by its own clock."""
     if device.startswith("cuda"):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
-        begin.record()  # type: ignore[no-untyped-call]
+        begin.record()
         step()
-        end.record()  # type: ignore[no-untyped-call]
+        end.record()
         torch.cuda.synchronize()
-        return float(begin.elapsed_time(end)) / 1e3  # type: ignore[no-untyped-call]
+        return float(begin.elapsed_time(end)) / 1e3
     start = time.perf_counter()
     step()
     return time.perf_counter() - start

@@ -10,6 +10,9 @@ from snn_synth.kernels.cuda.launch import jit, launch
 
 # A tile of 16 neurons shares the sums of its 64 inputs through the cache, in registers that leave room for many tiles.
 ROWS, COLUMNS = 16, 64
+# The tiles of a small layer leave multiprocessors without work, so several programs share the samples of a tile: as
+# many programs as fill a large GPU, with at least so many samples each.
+PROGRAMS, SAMPLES = 512, 8
 
 
 @jit
@@ -20,6 +23,7 @@ def _weight_gradient(
     gradient: tl.tensor,
     step: tl.int32,
     batch: tl.int32,
+    samples: tl.int32,
     outputs: tl.int64,
     inputs: tl.int64,
     log2_decay: tl.tensor,
@@ -28,8 +32,10 @@ def _weight_gradient(
 ) -> None:
     m = tl.program_id(0) * rows + tl.arange(0, rows)
     n = tl.program_id(1) * columns + tl.arange(0, columns)
+    share = tl.program_id(2)
     total = tl.zeros([rows, columns], tl.float32)
-    for b in tl.range(0, batch, loop_unroll_factor=4):  # no sample waits for another's memory
+    last_sample = tl.minimum((share + 1) * samples, batch)
+    for b in tl.range(share * samples, last_sample, loop_unroll_factor=4):  # no sample waits for another's memory
         error = tl.load(delta + b * outputs + m, m < outputs, 0.0)
         last = tl.load(last_spike + b * outputs + m, m < outputs, 0)
         decayed = error * tl.exp2((step - last).to(tl.float32) * log2_decay)
@@ -41,15 +47,17 @@ def _weight_gradient(
         )
         total += error[:, None] * now[None, :] - decayed[:, None] * then
     inside = (m < outputs)[:, None] & (n < inputs)[None, :]
-    tl.store(gradient + m[:, None] * inputs + n[None, :], total, inside)
+    tl.store(gradient + (share * outputs + m)[:, None] * inputs + n[None, :], total, inside)
 
 
 def weight_gradient(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
     (batch, outputs), inputs = delta.shape, sums.shape[2]
-    gradient = delta.new_empty((outputs, inputs))
-    grid = (triton.cdiv(outputs, ROWS), triton.cdiv(inputs, COLUMNS))
+    tiles = triton.cdiv(outputs, ROWS), triton.cdiv(inputs, COLUMNS)
+    samples = triton.cdiv(batch, max(1, min(batch // SAMPLES, PROGRAMS // (tiles[0] * tiles[1]))))
+    shares = triton.cdiv(batch, samples)
+    gradient = delta.new_empty((shares, outputs, inputs))
     log2_decay = math.log2(decay) if decay > 0 else -math.inf
-    arguments = (delta, last_spike, sums, gradient, step, batch, outputs, inputs, log2_decay, ROWS, COLUMNS)
-    launch(_weight_gradient, grid, *arguments)
-    return gradient
+    arguments = (delta, last_spike, sums, gradient, step, batch, samples, outputs, inputs, log2_decay, ROWS, COLUMNS)
+    launch(_weight_gradient, (*tiles, shares), *arguments)
+    return gradient.sum(0) if shares > 1 else gradient[0]

@@ -137,3 +137,9 @@ def test_the_check_changes_nothing(rule, make):
     name = "ours" if rule == "bptt" else "naive"
     run = CONTENDERS[name].build(make(rule))
     assert run.check() == run.check()
+
+
+def test_a_cuda_graph_takes_part_on_a_gpu_alone():
+    assert CONTENDERS["ours"].takes_part("cpu")
+    assert not CONTENDERS["graph"].takes_part("cpu")
+    assert CONTENDERS["graph"].takes_part("cuda")

@@ -102,7 +102,7 @@ def captured(step: Callable[[], object]) -> Callable[[], object]:
 
     Every call gives the tensors of the first, with new values. The graph looks for no NaN or infinity.
     """
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UP):
