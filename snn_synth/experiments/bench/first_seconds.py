@@ -20,6 +20,13 @@ STEP = "first training step, 784-196-784"
 AT_MOST = {STEP: {"cold": 10.0, "warm": 3.0}}  # seconds, from the start of the process
 REPEATS = 3
 
+_LINEAR = """
+import torch
+layer = torch.nn.Linear(784, 784)
+optimizer = torch.optim.Adam(layer.parameters(), fused=True)
+layer(torch.rand(100, 784)).square().mean().backward()
+optimizer.step()
+"""
 _STEP = """
 import torch
 from snn_synth.encoding import poisson_encode
@@ -47,6 +54,7 @@ def commands(word: Path) -> dict[str, list[str]]:
         "snn-synth --help": [*ours, "--help"],
         "import snn_synth.models": [*python, "import snn_synth.models"],
         "snn-synth synthesize, one word": [*ours, "synthesize", "--out", str(word.parent / "pictures"), str(word)],
+        "training step of torch's own Linear": [*python, _LINEAR],
         STEP: [*python, _STEP],
         "snn-synth fit --config ae_mnist, a batch of each kind": [*ours, *batch],
     }
