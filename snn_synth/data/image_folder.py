@@ -97,7 +97,7 @@ class ImageFolder(ImageDataset):
 
 def _decoded(
     found: Sequence[ClassFile], size: tuple[int, int] | None, color: bool, pad: bool, skip_unreadable: bool
-) -> tuple[Tensor, Sequence[ClassFile]]:
+) -> tuple[Tensor, list[ClassFile]]:
     """The images of all files that can be read, and those files."""
     images: list[Tensor] = []
     kept: list[ClassFile] = []

@@ -13,7 +13,7 @@ KEPT = "Compiling kernels for this machine, once: about 10 seconds"
 NOT_KEPT = "Compiling kernels, which there is no folder to keep in: about 10 seconds each time"
 
 
-class CompilingNotice(event.Listener):  # type: ignore[misc]
+class CompilingNotice(event.Listener):
     """Writes one line to stderr when the kernels of this package have been compiling for a notable time.
 
     Nothing is written in a worker, nor by any but the first of the processes that train together.
