@@ -5,7 +5,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import snn_synth
 
@@ -56,3 +58,15 @@ def test_the_torch_pin_takes_any_build():
     pins = (ROOT / "constraints.txt").read_text().splitlines()
     assert "torch==2.13.0" in pins
     assert not [pin for pin in pins if "+" in pin or "//" in pin or "@" in pin]
+
+
+@pytest.mark.slow
+def test_a_word_is_drawn_by_a_shipped_model_without_lightning(tmp_path):
+    soundfile.write(tmp_path / "tone.wav", 0.5 * np.sin(0.3 * np.arange(4000)), 8000)
+    code = (
+        "import sys; from snn_synth.cli import main\n"
+        f"assert main(['synthesize', '--out', {str(tmp_path / 'out')!r}, {str(tmp_path / 'tone.wav')!r}]) == 0\n"
+        "print(sorted({'lightning', 'wandb', 'torchmetrics', 'scipy.signal'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"

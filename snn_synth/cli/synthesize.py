@@ -19,7 +19,6 @@ from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 from snn_synth.models import AudioToImage, Synthesis
 from snn_synth.models.pretrained import Pretrained, shipped_models
-from snn_synth.training import LitAudiocoder, load_checkpoint
 
 SHIPPED = "fsdd"  # of the models that come with the package
 # A checkpoint says how many time steps there are: together the bounds keep a drawing below a gigabyte.
@@ -128,6 +127,8 @@ def _loaded(name: str) -> Source:
                 "save AudioToImage(audiocoder, autoencoder, front_end=...)"
             )
         return Source(model)
+    from snn_synth.training import LitAudiocoder, load_checkpoint  # a checkpoint costs Lightning, a folder does not
+
     module = load_checkpoint(LitAudiocoder, name)
     return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed)
 

@@ -26,6 +26,7 @@ from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write, write_failure
+from snn_synth.processes import is_first
 from snn_synth.training import (  # all of its classes are known to YAML by their short names then
     AtomicCheckpointIO,
     WandbLogger,
@@ -150,7 +151,7 @@ class SynthCLI(LightningCLI):
         folder = Path(self.config[self.config.subcommand].trainer.default_root_dir)
         self.undo.watch(folder)
         make_folder(folder)
-        if self.config.subcommand == "fit" and starts_the_run():
+        if self.config.subcommand == "fit" and is_first():
             self.undo.lock(folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -259,11 +260,6 @@ def check_test(trainer: Trainer, data: LightningDataModule) -> None:
             if not isinstance(loader, DataLoader) or int(share * len(loader)) > 0:
                 continue
             raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
-
-
-def starts_the_run() -> bool:
-    """Whether this is the first of the processes that train together, by the numbers they were started with."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def folder_in_sweep(words: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one place that imports torchaudio.
+"""The one place that imports torchaudio, where a function first needs it: many sounds need none of it.
 
 Its wheel's compiled part is tied to one CUDA version, so `import torchaudio` fails beside a CPU build of
 torch. What is used here (Resample, MelSpectrogram) is pure Python: where the import fails, it is repeated
@@ -38,6 +38,3 @@ def _stub() -> ModuleType:
         fail_if_no_align=lambda function: function,
     )
     return stub
-
-
-torchaudio = load_torchaudio()

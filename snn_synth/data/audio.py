@@ -7,7 +7,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from snn_synth.data._torchaudio import torchaudio
+from snn_synth.data._torchaudio import load_torchaudio
 from snn_synth.errors import InputError
 
 MAX_TERM = 1000  # the kernel for a ratio a : b of sample rates holds about a * b numbers: a million at most
@@ -63,7 +63,7 @@ def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
     from_term, to_term = _terms(int(from_rate), int(to_rate))
     if from_term == to_term:
         return waveform
-    resampled: Tensor = torchaudio.transforms.Resample(from_term, to_term)(waveform)
+    resampled: Tensor = load_torchaudio().transforms.Resample(from_term, to_term)(waveform)
     return resampled
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 
 import torch
 from torch import Tensor
 
+from snn_synth.data import decoded
 from snn_synth.data.class_folders import PARTS, ClassFile, class_files
 from snn_synth.data.image_files import FOREIGN, SUFFIXES, check_memory, check_size, read_image
 from snn_synth.data.images import ImageDataset
@@ -16,10 +18,14 @@ from snn_synth.data.root import data_root
 from snn_synth.errors import InputError
 
 TEST = PARTS[1]
+WORTH_KEEPING = 1.0  # seconds of decoding, from which on the images are kept for the next start
 
 
 class ImageFolder(ImageDataset):
-    """Images from files, `<root>/<class>/**/<any name>.png`, in memory: the folders' names are those of the classes.
+    """Images from files, `<root>/<class>/**/<any name>.png`: the folders' names are those of the classes.
+
+    They are decoded once, up to 1 GB of pixels. Where that takes over a second they are kept in the cache until a file
+    changes, and every process maps them from there (but not where some of the files cannot be read).
 
     PNG, JPEG, TIFF, BMP, GIF (its first frame) and WebP, of any bit depth, as :func:`~snn_synth.data.read_image` reads
     them. Hidden files are let be, and so is every other file, with a warning. A root with the two folders `train` and
@@ -66,35 +72,20 @@ class ImageFolder(ImageDataset):
         if len(names) < 2:
             raise InputError(f"Expected at least two classes, each a folder in {root}, got {names}")
 
-        images: list[Tensor] = []
-        kept: list[ClassFile] = []
-        unreadable: list[InputError] = []
-        for file in found:
-            try:
-                image = read_image(file.path, height_width, color, pad)
-            except InputError as error:
-                if not skip_unreadable:
-                    raise
-                unreadable.append(error)
-                continue
-            if not images:
-                check_memory(len(found), image, own_size=height_width is None)
-            elif image.shape != images[0].shape:
-                raise InputError(
-                    f"Expected images of one size, or `size` to resize them, got {_size(images[0])} in {kept[0].path} "
-                    f"and {_size(image)} in {file.path}"
-                )
-            images.append(image)
-            kept.append(file)
-        if unreadable:
-            warnings.warn(f"{len(unreadable)} files were left out, the first: {unreadable[0]}", stacklevel=2)
+        where, now = decoded.place(root, height_width, color, pad), decoded.state(file.path for file in found)
+        images, kept = decoded.stored(where, now, len(found)), found
+        if images is None:
+            began = perf_counter()
+            images, kept = _decoded(found, height_width, color, pad, skip_unreadable)
+            if len(kept) == len(found) and perf_counter() - began > WORTH_KEEPING:
+                decoded.store(where, now, images)
         trained = {file.name for file in kept if file.part != TEST}
         for name in names:
             if name not in trained:
                 raise InputError(f"Expected images of {name!r} to train with, got none that can be read in {root}")
 
         places = {name: place for place, name in enumerate(names)}
-        super().__init__(torch.stack(images), torch.tensor([places[file.name] for file in kept]), names)
+        super().__init__(images, torch.tensor([places[file.name] for file in kept]), names)
         self.files = [file.path for file in kept]
         self._parts = [file.part for file in kept]
 
@@ -102,6 +93,35 @@ class ImageFolder(ImageDataset):
         """What lies in `train` and what lies in `test`; None where there are no such folders."""
         test = torch.tensor([part == TEST for part in self._parts])
         return (torch.nonzero(~test).flatten(), torch.nonzero(test).flatten()) if self._parts[0] else None
+
+
+def _decoded(
+    found: Sequence[ClassFile], size: tuple[int, int] | None, color: bool, pad: bool, skip_unreadable: bool
+) -> tuple[Tensor, list[ClassFile]]:
+    """The images of all files that can be read, and those files."""
+    images: list[Tensor] = []
+    kept: list[ClassFile] = []
+    unreadable: list[InputError] = []
+    for file in found:
+        try:
+            image = read_image(file.path, size, color, pad)
+        except InputError as error:
+            if not skip_unreadable:
+                raise
+            unreadable.append(error)
+            continue
+        if not images:
+            check_memory(len(found), image, own_size=size is None)
+        elif image.shape != images[0].shape:
+            raise InputError(
+                f"Expected images of one size, or `size` to resize them, got {_size(images[0])} in {kept[0].path} "
+                f"and {_size(image)} in {file.path}"
+            )
+        images.append(image)
+        kept.append(file)
+    if unreadable:
+        warnings.warn(f"{len(unreadable)} files were left out, the first: {unreadable[0]}", stacklevel=3)
+    return torch.stack(images), kept
 
 
 def _size(image: Tensor) -> str:

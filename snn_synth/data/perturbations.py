@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snn_synth.data._torchaudio import torchaudio
+from snn_synth.data._torchaudio import load_torchaudio
 from snn_synth.data.audio import resample
 from snn_synth.errors import InputError
 
@@ -129,7 +129,7 @@ def change_speed(waveform: Tensor, sample_rate: int, factor: float) -> Tensor:
     """
     if not 0.1 <= factor <= 10:
         raise InputError(f"Expected a factor of speed from 0.1 to 10, got {factor}")
-    changed: Tensor = torchaudio.functional.speed(waveform, sample_rate, factor)[0]
+    changed: Tensor = load_torchaudio().functional.speed(waveform, sample_rate, factor)[0]
     return changed
 
 

@@ -1,5 +1,6 @@
 """DataModules of images."""
 
+import functools
 from typing import Any
 
 import torch
@@ -86,13 +87,13 @@ class ImageData(DataModule):
 
     def prepare_data(self) -> None:
         """Download, in one process only."""
-        self._parts()
+        _ = self._parts
 
     def setup(self, stage: str) -> None:
         """Read the files and split."""
         if hasattr(self, "train_set"):
             return
-        self.train_set, self.test_set = self._parts()
+        self.train_set, self.test_set = self._parts
         everything = torch.arange(len(self.train_set))
         self.train_index, validation = hold_out(
             everything, self.train_set.labels, self.validation_fraction, self.seed, "validation_fraction"
@@ -100,8 +101,9 @@ class ImageData(DataModule):
         mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
         self.validation_index = validation[mixed]  # folders are sorted by class, and pictures show the first batch
 
+    @functools.cached_property
     def _parts(self) -> tuple[ImageDataset, ImageDataset]:
-        """Training set and test set."""
+        """Training set and test set, read once."""
         if isinstance(self.images, str):
             return load_images(self.images, True, self.root), load_images(self.images, False, self.root)
         split = self.images.official_split()

@@ -1,5 +1,6 @@
 """The DataModule of spoken words paired with images."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -85,6 +86,17 @@ class Parts(NamedTuple):
     """All those of the speakers that are not."""
 
 
+class Sources(NamedTuple):
+    """A corpus with its spectrograms, and the images that its words become."""
+
+    corpus: SpokenWords
+    images: ImageDataset
+    classes: list[int]
+    """The images' label of each word."""
+    parts: Parts
+    spectrograms: Tensor
+
+
 class SpokenWordsData(DataModule):
     """Utterances of words as spectrograms, each paired with an image of its word.
 
@@ -157,27 +169,30 @@ class SpokenWordsData(DataModule):
 
     def prepare_data(self) -> None:
         """Download or render, check that all fits, and compute the spectrograms, in one process only."""
-        corpus = load_corpus(self.corpus_source, self.root)
-        self._divide(corpus)
-        _classes(corpus, load_images(self.image_source, True, self.root))
-        spectrograms(corpus, self.front_end)
+        _ = self._sources
 
     def setup(self, stage: str) -> None:
         """Split the utterances and pair them with images."""
         if hasattr(self, "corpus"):
             return
-        corpus = load_corpus(self.corpus_source, self.root)
-        train, self.test_index, self.held_out_index = self._divide(corpus)
+        corpus, self.image_set, classes, parts, self.spectrograms = self._sources
+        train, self.test_index, self.held_out_index = parts
         labels = corpus.labels
         self.train_index, validation = hold_out(
             train, labels, self.validation_fraction, self.seed, "validation_fraction"
         )
         mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
         self.validation_index = validation[mixed]  # a corpus is sorted by label, and pictures show the first batch
-        self.image_set = load_images(self.image_source, True, self.root)
-        self._pair(labels, as_words(self.image_set.labels, _classes(corpus, self.image_set)), len(corpus.names))
-        self.spectrograms = spectrograms(corpus, self.front_end)
+        self._pair(labels, as_words(self.image_set.labels, classes), len(corpus.names))
         self.corpus = corpus
+
+    @functools.cached_property
+    def _sources(self) -> Sources:
+        """What all is made of, read once."""
+        corpus = load_corpus(self.corpus_source, self.root)
+        parts = self._divide(corpus)
+        images = load_images(self.image_source, True, self.root)
+        return Sources(corpus, images, _classes(corpus, images), parts, spectrograms(corpus, self.front_end))
 
     def _divide(self, corpus: SpokenWords) -> Parts:
         """Who trains and who tests."""

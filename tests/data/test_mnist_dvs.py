@@ -65,6 +65,18 @@ def test_recordings_are_found_and_split_by_digit(tmp_path):
     assert spikes.nonzero().tolist() == [[0, 0, 0, 25], [0, 1, 2, 12], [2, 0, 12, 12]]
 
 
+@pytest.mark.parametrize(("bound", "reads"), [(1 << 20, 3), (2 * 3 * 2 * 26 * 26 // 8, 4)])
+def test_recordings_are_read_once_as_far_as_memory_is_given(bound, reads, tmp_path, monkeypatch):
+    write_recordings(tmp_path, digits=(3,), each=4)
+    recordings, read = MNISTDVS(tmp_path, num_steps=3), []
+    monkeypatch.setattr("snn_synth.data.mnist_dvs.MAX_KEPT", bound)
+    monkeypatch.setattr("snn_synth.data.mnist_dvs.read_events", lambda path: (read.append(path), read_events(path))[1])
+    first, again = ([recordings[index][0] for index in range(3)] for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert first[0].sum() == 3
+    assert len(read) == reads
+
+
 def test_bad_input(tmp_path):
     with pytest.raises(InputError, match=r"found none: unpack grabbed_data0.zip to grabbed_data9.zip"):
         MNISTDVS(tmp_path)

@@ -56,6 +56,17 @@ def test_a_folder_is_split_by_class_and_seed(folder):
     assert torch.equal(batch.images, data.train_set.images[batch.index].float() / 255)
 
 
+def test_images_are_read_once_for_all_stages(monkeypatch, folder):
+    reads = []
+    images = ImageFolder(folder)
+    monkeypatch.setattr("snn_synth.training.images.load_images", lambda *what: (reads.append(what), images)[1])
+    data = ImageData("mnist")
+    for stage in ("fit", "test", "predict"):
+        data.prepare_data()
+        data.setup(stage)
+    assert reads == [("mnist", True, None), ("mnist", False, None)]
+
+
 def test_the_first_images_to_validate_are_of_several_classes(folder):
     data = ImageData(ImageFolder(folder), validation_fraction=0.5)
     data.setup("fit")

@@ -7,7 +7,7 @@ from snn_synth.data import ImageDataset, MelSpectrogram, SpokenWords, as_pixels
 from snn_synth.errors import InputError
 from snn_synth.metrics import StandardizedMSE
 from snn_synth.models import ACSNN
-from snn_synth.training import LitAudiocoder, SpokenDigitsData, SpokenWordsData
+from snn_synth.training import LitAudiocoder, SpokenDigitsData, SpokenWordsData, speech
 from snn_synth.training.speech import load_corpus
 from tests.training.test_modules import is_plain
 from tests.training.tiny import quiet_trainer
@@ -70,6 +70,19 @@ def test_words_are_paired_with_the_images_of_their_name():
     assert (255 * data.gallery[:, 0, 0, 0]).round().tolist() == [1, 0]  # the first cat, the first dog; no bird
     batch = data.batch(torch.tensor([0, 20]))
     assert batch.labels.tolist() == batch.image.tolist() == [0, 1]
+
+
+def test_sounds_and_images_are_read_once_for_all_stages(monkeypatch):
+    data, reads = words_data(), []
+    for name in ("load_corpus", "load_images", "spectrograms"):
+        original = getattr(speech, name)
+        monkeypatch.setattr(
+            speech, name, lambda *what, name=name, original=original: (reads.append(name), original(*what))[1]
+        )
+    for stage in ("fit", "test", "predict"):
+        data.prepare_data()
+        data.setup(stage)
+    assert sorted(reads) == ["load_corpus", "load_images", "spectrograms"]
 
 
 def test_pairing_by_the_class_mean_and_by_utterance():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snn_synth.data._torchaudio import torchaudio
+from snn_synth.data._torchaudio import load_torchaudio
 from snn_synth.data.frontends.base import Fit, FrontEnd, check_number, check_whole
 from snn_synth.errors import InputError
 
@@ -58,7 +58,7 @@ class MelSpectrogram(FrontEnd):
                 f"Expected a window whose samples times the channels are at most {MAX_WEIGHTS}, "
                 f"got {window} and {channels}"
             )
-        self._power = torchaudio.transforms.MelSpectrogram(
+        self._power = load_torchaudio().transforms.MelSpectrogram(
             sample_rate,
             n_fft=2 * window,  # zero-padded: narrow low bands must not fall between two frequencies
             win_length=window,

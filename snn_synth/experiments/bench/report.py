@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from snn_synth.experiments.bench import loading
 from snn_synth.experiments.bench.contenders import CONTENDERS
+from snn_synth.experiments.bench.first_seconds import AT_MOST, FLOOR
 from snn_synth.experiments.bench.growth import LAW
 from snn_synth.experiments.bench.parts import ALL
 from snn_synth.experiments.bench.workloads import PEERS
@@ -26,6 +28,10 @@ def measurements(metrics: Metrics) -> str:
         sections.append(f"### Precision\n\n{precision(metrics['precision'])}")
     if "parts" in metrics:
         sections.append(f"### What each part brings\n\n{parts(metrics['parts'])}")
+    if "first_seconds" in metrics:
+        sections.append(f"### First seconds\n\n{first_seconds(metrics['first_seconds'])}")
+    if "loading" in metrics:
+        sections.append(f"### Waiting for data\n\n{waiting(metrics['loading'])}")
     if "growth" in metrics:
         sections.append(f"### Growth\n\n{growth(metrics['growth'])}")
     return "\n\n".join(sections)
@@ -163,6 +169,33 @@ def parts(record: Metrics) -> str:
             for without, row in variants.items()
         ]
     return table(["workload", "without", "ms", "x the time with all parts"], rows)
+
+
+def first_seconds(record: Metrics) -> str:
+    """Seconds until something is there, beside what is asked for and the time that ``import torch`` takes."""
+    floor = record[FLOOR].get("warm", {}).get("median")
+    rows = []
+    for name, states in record.items():
+        if "error" in states:
+            rows.append([name, states["error"], "", "", "", ""])
+            continue
+        cells = [name]
+        for state in ("cold", "warm"):
+            bound = AT_MOST.get(name, {}).get(state)
+            cells += [f"{states[state]['median']:.2f}", "" if bound is None else f"{bound:g}"]
+        rows.append([*cells, f"{states['warm']['median'] / floor:.2f}" if floor else ""])
+    return table(["until it is done", "cold, s", "at most", "warm, s", "at most", f"x {FLOOR}"], rows)
+
+
+def waiting(record: Metrics) -> str:
+    """Share of the epochs in which training waited for its data."""
+    rows = [
+        [name, row["error"], "", ""]
+        if "error" in row
+        else [name, f"{row['share']:.2%}", f"{loading.AT_MOST:.0%}", f"{row['epoch']:.1f}, {row['batches']}"]
+        for name, row in record.items()
+    ]
+    return table(["config", "share of waiting", "at most", "seconds, batches"], rows)
 
 
 def growth(rows: Sequence[Metrics]) -> str:

@@ -15,7 +15,7 @@ from snn_synth.data.root import make_folder
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import case as cases
-from snn_synth.experiments.bench import floor, growth, memory, parts, precision
+from snn_synth.experiments.bench import first_seconds, floor, growth, loading, memory, parts, precision
 from snn_synth.experiments.bench.contenders import CONTENDERS, Run
 from snn_synth.experiments.bench.machine import load, machine, versions
 from snn_synth.experiments.bench.measure import assert_equal, in_turns, summary, timed
@@ -87,6 +87,15 @@ def run(
         if "parts" in chosen and device == "cpu":
             metrics["parts"] = _parts(quick, repeats)
             _write(out, metrics)
+        if "first-seconds" in chosen and device == "cpu":
+            rounds = repeats or first_seconds.REPEATS
+            with _bar("first-seconds", 2 * rounds * len(first_seconds.commands(out))) as tick:
+                metrics["first_seconds"] = first_seconds.measure(rounds, tick)
+            _write(out, metrics)
+        if "loading" in chosen and device == "cpu":
+            with _bar("loading", len(loading.CONFIGS)) as tick:
+                metrics["loading"] = loading.measure(tick=tick)
+            _write(out, metrics)
         if "growth" in chosen:
             with _bar("growth", growth.points(quick)) as tick:
                 metrics["growth"] = growth.measure(device, quick, repeats or 3, tick)
@@ -108,7 +117,8 @@ def choose(only: Sequence[str], quick: bool, with_growth: bool) -> list[str]:
     for name in only:
         if name not in names():
             raise InputError(f"Expected benchmarks of {names()}, got {name!r}")
-    chosen = list(only) or [*(w.name for w in WORKLOADS if w.quick or not quick), "precision", "parts"]
+    slow = () if quick else ("first-seconds", "loading")
+    chosen = list(only) or [*(w.name for w in WORKLOADS if w.quick or not quick), "precision", "parts", *slow]
     if with_growth and "growth" not in chosen:
         chosen.append("growth")
     return list(dict.fromkeys(chosen))

@@ -71,6 +71,8 @@ WORKLOADS = (
 EXTRAS = {
     "precision": "ours in float32, mixed and bfloat16: time, and the error of the gradient",
     "parts": "what each part of the fast path on a CPU brings: the time of a step without it",
+    "first-seconds": "until a command or the first training step is done, with and without compiled kernels",
+    "loading": "share of an epoch in which training waits for its data, by the shipped configs",
     "growth": "time and memory against T, B, hidden neurons and inputs (only with --growth)",
 }
 

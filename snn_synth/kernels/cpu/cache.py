@@ -14,8 +14,11 @@ from typing import Any
 
 import numba
 from filelock import FileLock
+from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
 from numba.misc.appdirs import AppDirs
+
+from snn_synth.kernels.cpu.notice import CompilingNotice
 
 _PACKAGE = Path(__file__).parents[2]
 _SOURCES = ("functional", "kernels")
@@ -26,7 +29,13 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     dispatcher = numba.njit(function, **options)
     with contextlib.suppress(RuntimeError):  # numba's word for no place: then each process compiles for itself
         dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    _give_notice()
     return dispatcher
+
+
+@functools.cache
+def _give_notice() -> None:
+    event.register("numba:compile", CompilingNotice(kept=folder() is not None))  # type: ignore[no-untyped-call]
 
 
 @functools.cache

@@ -69,7 +69,9 @@ def _transpose(first: Any, columns: Any, values: Any, parts: int, begins: Any, r
 @numba.njit(nogil=True)
 def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, width: int, tile: Any) -> None:
     for k in range(high - low if by_rows else 0):
-        tile[k] = dense[(low + k) * width + start : (low + k) * width + start + WIDTH]
+        row = dense[(low + k) * width + start : (low + k) * width + start + WIDTH]
+        for j in range(WIDTH):  # an assignment of slices would take a second more to compile, with its error messages
+            tile[k, j] = row[j]
     for j in range(0 if by_rows else WIDTH):
         column = dense[(start + j) * depth + low : (start + j) * depth + high]
         for k in range(len(column)):
@@ -79,7 +81,9 @@ def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int
 @numba.njit(nogil=True)
 def _write(sums: Any, out: Any, by_rows: bool, top: int, height: int, start: int, width: int) -> None:
     for i in range(len(sums) if by_rows else 0):
-        out[(top + i) * width + start : (top + i) * width + start + WIDTH] = sums[i]
+        row = out[(top + i) * width + start : (top + i) * width + start + WIDTH]
+        for j in range(WIDTH):
+            row[j] = sums[i, j]
     for j in range(0 if by_rows else WIDTH):
         column = out[(start + j) * height + top : (start + j) * height + top + len(sums)]
         for i in range(len(column)):

@@ -127,6 +127,23 @@ def test_precision_growth_and_poisson(metrics):
     assert "not installed, so not measured: norse" in text
 
 
+def test_first_seconds_and_waiting(metrics):
+    metrics["first_seconds"] = {
+        "import torch": {"cold": timing(1.5), "warm": timing(1.25)},
+        "first training step, 784-196-784": {"cold": timing(8.0), "warm": timing(2.5)},
+        "snn-synth synthesize, one word": {"error": "no sound"},
+    }
+    metrics["loading"] = {
+        "ae_mnist": {"share": 0.0123, "epoch": 10.04, "batches": 539},
+        "a2i_fsdd": {"error": "no data"},
+    }
+    text = report.tables(metrics)
+    assert cells(text, "first training step, 784-196-784")[1:] == ["8.00", "10", "2.50", "3", "2.00"]
+    assert cells(text, "snn-synth synthesize, one word")[1] == "no sound"
+    assert cells(text, "ae_mnist")[1:] == ["1.23%", "5%", "10.0, 539"]
+    assert cells(text, "a2i_fsdd")[1] == "no data"
+
+
 def test_the_page_names_each_machine_with_its_command(metrics, page):
     text = page.page({"epyc": metrics, "laptop": metrics | {"command": "snn-synth bench --threads 1"}})
     assert text.index("## epyc") < text.index("`snn-synth bench`") < text.index("## laptop")
