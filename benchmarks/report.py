@@ -7,7 +7,7 @@ from typing import Any
 
 from snn_synth import plot
 from snn_synth.errors import InputError
-from snn_synth.experiments.bench import gpu_report, growth, report
+from snn_synth.experiments.bench import gpu_report, growth, picture, rates, report
 from snn_synth.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,9 +16,18 @@ RESULTS, PAGE, PICTURE = ROOT / "benchmarks" / "results", ROOT / "docs" / "perfo
 HEAD = """\
 # How fast it is
 
-Written by `python benchmarks/report.py` from `benchmarks/results/`; do not edit it. The runs were made by the
-command that stands with each machine; [benchmarks/README.md](../benchmarks/README.md) says how to repeat them.
+The time of a training step and of inference, beside snnTorch, other libraries and a loop written by hand, on the same
+network, weights and data. Ratios are of medians within one run. To measure your machine:
 
+```bash
+snn-synth bench
+```
+
+Written by `python benchmarks/report.py` from `benchmarks/results/`; do not edit it.
+[benchmarks/README.md](../benchmarks/README.md) says how to install the others, and how to run on a GPU.
+"""
+
+READ = """\
 ## How to read it
 
 - **Names** are the rule and the sizes: `bptt-784-196-784` is one training step of backpropagation through time,
@@ -53,8 +62,12 @@ command that stands with each machine; [benchmarks/README.md](../benchmarks/READ
   layer; spikes changed is the share of hidden and output spikes that float64 does not have.
 - **Parts**: a training step together with its Poisson input; one part of numba's path at a time is replaced by what
   the reference path does (Adam: by `torch.optim.Adam` as it comes). The parts take time from one another, so their
-  shares do not add up. With AVX-512 and AMX a product with spikes can also be three bfloat16 products
-  (`kernels/products.py`), which a machine without AMX does not use.
+  shares do not add up.
+- **Hidden neurons that fire**: the first layer's weights are scaled until so many do. Products with spikes are computed
+  in one of three ways: in float32; of a list of the spikes; or, with AMX, of tiles of bfloat16 parts, three of which
+  make a float32. Which is fastest is measured once for each size and share of spikes, and kept with the compiled
+  kernels and in a run's checkpoint (`kernels/cpu/choice.py`).
+- **Mixed precision**: spikes are exact, and gradients are products in bfloat16 (`model.precision: mixed` in a config).
 - **Growth**: N^p is fitted to all points of a curve. The law for large N is p = 1 everywhere; what does not depend
   on N (weights and Adam against T and B, the data against hidden neurons) makes p smaller, caches that overflow
   make it larger.
@@ -62,18 +75,26 @@ command that stands with each machine; [benchmarks/README.md](../benchmarks/READ
 
 
 def page(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """The whole page, a section for each machine by the name of its file."""
-    sections = [HEAD]
+    """The whole page: a picture and a table for each machine, by the name of its file; then all that was measured."""
+    lead, details = [HEAD], [READ]
     for name, metrics in results.items():
-        sections.append(f"## {name}\n\n{report.machine(metrics)}\n")
+        lead.append(f"## {name}\n\n{report.machine(metrics)}\n")
         if "gpu" in metrics:
-            sections.append(gpu_report.section(metrics) + "\n")
-        elif bounds := report.bounds(metrics):
-            sections.append(f"### What was asked for\n\n{bounds}\n")
-        sections.append(report.measurements(metrics) + "\n")
+            lead.append(gpu_report.section(metrics) + "\n")
+        else:
+            lead.append(f"![How many times as fast as the first]({_picture(name)})\n")
+        if "gpu" not in metrics and (bounds := report.bounds(metrics)):
+            lead.append(f"{bounds}\n")
+        details.append(f"## All of {name}\n\n{report.measurements(metrics)}\n")
+        if "rates" in metrics:
+            details.append(f"![Time against the share of hidden neurons that fire]({_picture(name, 'rates')})\n")
         if "growth" in metrics and name == _drawn(results):
-            sections.append(f"![Time and memory against T, B, hidden neurons and inputs]({PICTURE})\n")
-    return "\n".join(sections)
+            details.append(f"![Time and memory against T, B, hidden neurons and inputs]({PICTURE})\n")
+    return "\n".join([*lead, *details])
+
+
+def _picture(name: str, what: str = "speed") -> str:
+    return f"images/{what}-{name}.png"
 
 
 def _drawn(results: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -97,6 +118,11 @@ def main() -> None:
         draft.write_text(page(results))
     if name := _drawn(results):
         plot.save_figure(growth.draw(results[name]["growth"]), PAGE.parent / PICTURE)
+    for name, metrics in results.items():
+        if "gpu" not in metrics:
+            plot.save_figure(picture.draw(metrics["workloads"]), PAGE.parent / _picture(name))
+        if "rates" in metrics:
+            plot.save_figure(rates.draw(metrics["rates"]), PAGE.parent / _picture(name, "rates"))
     print(f"Wrote {PAGE}")
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth import kernels
+from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import membrane_loss
 from snn_synth.learning import bptt_loss, bptt_step, online_step

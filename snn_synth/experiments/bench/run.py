@@ -15,7 +15,7 @@ from snn_synth.data.root import make_folder
 from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import case as cases
-from snn_synth.experiments.bench import first_seconds, floor, growth, loading, memory, parts, precision
+from snn_synth.experiments.bench import first_seconds, floor, growth, loading, memory, parts, precision, rates
 from snn_synth.experiments.bench.contenders import CONTENDERS, Run
 from snn_synth.experiments.bench.machine import load, machine, versions
 from snn_synth.experiments.bench.measure import assert_equal, in_turns, summary, timed
@@ -87,6 +87,10 @@ def run(
         if "parts" in chosen and device == "cpu":
             metrics["parts"] = _parts(quick, repeats)
             _write(out, metrics)
+        if "rates" in chosen and device == "cpu":
+            metrics["rates"] = _rates(repeats)
+            plot.save_figure(rates.draw(metrics["rates"]), out / "rates.png")
+            _write(out, metrics)
         if "first-seconds" in chosen and device == "cpu":
             rounds = repeats or first_seconds.REPEATS
             with _bar("first-seconds", 2 * rounds * len(first_seconds.commands(out))) as tick:
@@ -117,7 +121,7 @@ def choose(only: Sequence[str], quick: bool, with_growth: bool) -> list[str]:
     for name in only:
         if name not in names():
             raise InputError(f"Expected benchmarks of {names()}, got {name!r}")
-    slow = () if quick else ("first-seconds", "loading")
+    slow = () if quick else ("rates", "first-seconds", "loading")
     chosen = list(only) or [*(w.name for w in WORKLOADS if w.quick or not quick), "precision", "parts", *slow]
     if with_growth and "growth" not in chosen:
         chosen.append("growth")
@@ -202,6 +206,13 @@ def _parts(quick: bool, repeats: int | None) -> dict[str, Any]:
     chosen = [find(name) for name in PARTS if find(name).quick or not quick]
     with _bar("parts", sum(parts.number_of_steps(w.rule, repeats or w.repeats) for w in chosen)) as tick:
         return {w.name: parts.measure(cases.prepare(w), repeats or w.repeats, tick) for w in chosen}
+
+
+def _rates(repeats: int | None) -> list[dict[str, Any]]:
+    workload = find("bptt-784-196-784")
+    repeats = repeats or workload.repeats
+    with _bar("rates", len(rates.RATES) * len(rates.TITLES) * repeats) as tick:
+        return rates.measure(cases.prepare(workload), repeats, tick=tick)
 
 
 def _write(out: Path, metrics: dict[str, Any]) -> None:

@@ -57,12 +57,13 @@ class Workload:
 
 SMALL, MEDIUM, LARGE = (784, 196, 784), (784, 1024, 784), (58500, 2048, 196)
 EVERYONE = (*PEERS, *BY_HAND, *OURS)
+SOME = ("snntorch", "spikingjelly", "loop")
 TRACES = ("naive", *OURS)
 
 WORKLOADS = (
-    Workload("bptt", SMALL, 15, 100, EVERYONE, repeats=30, quick=True),
-    Workload("bptt", MEDIUM, 60, 100, EVERYONE, repeats=7, pretraining=30),
-    Workload("bptt", LARGE, 30, 50, ("snntorch", "spikingjelly", "loop", "ours", "graph"), repeats=3, pretraining=6),
+    Workload("bptt", SMALL, 15, 100, (*EVERYONE, "mixed"), repeats=30, quick=True),
+    Workload("bptt", MEDIUM, 60, 100, (*EVERYONE, "mixed"), repeats=7, pretraining=30),
+    Workload("bptt", LARGE, 30, 50, (*SOME, "ours", "mixed", "graph"), repeats=3, pretraining=6),
     Workload("inference", SMALL, 15, 100, EVERYONE, repeats=30, quick=True),
     Workload("online", SMALL, 15, 100, TRACES, repeats=7, quick=True),
     Workload("online", MEDIUM, 60, 100, TRACES, repeats=3, naive_steps=3, pretraining=30),
@@ -71,6 +72,7 @@ WORKLOADS = (
 EXTRAS = {
     "precision": "ours in float32, mixed and bfloat16: time, and the error of the gradient",
     "parts": "what each part of the fast path on a CPU brings: the time of a step without it",
+    "rates": "a training step while few to most of the hidden neurons fire",
     "first-seconds": "until a command or the first training step is done, with and without compiled kernels",
     "loading": "share of an epoch in which training waits for its data, by the shipped configs",
     "growth": "time and memory against T, B, hidden neurons and inputs (only with --growth)",

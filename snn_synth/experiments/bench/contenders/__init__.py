@@ -47,5 +47,6 @@ CONTENDERS = {
     "naive": Contender("naive stored traces", naive.build),
     "reference": Contender("snn_synth, reference path", ours.build_reference),
     "ours": Contender("snn_synth", ours.build),
+    "mixed": Contender("snn_synth, mixed precision", ours.build_mixed),
     "graph": Contender("snn_synth, one CUDA graph", ours.build_captured, device="cuda"),
 }

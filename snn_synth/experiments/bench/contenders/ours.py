@@ -86,6 +86,11 @@ def build(case: Case, path: Path = nullcontext, fused: bool = True, capturable: 
     return Run(loss_and_gradients, online) if rule == "online" else Run(loss, train)
 
 
+def build_mixed(case: Case) -> Run:
+    """Make the contender whose gradients are products in bfloat16; the spikes stay exact."""
+    return build(case, lambda: kernels.precision("mixed"))
+
+
 def build_reference(case: Case) -> Run:
     """Make the contender that runs PyTorch operations alone."""
     return build(case, lambda: kernels.use("reference"))
