@@ -22,7 +22,8 @@ from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.training.base import HELD_OUT
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "snn_synth" / "models" / "weights"
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS, UNSEEN = ROOT / "snn_synth" / "models" / "weights", ROOT / "docs" / "results" / "unseen-speakers"
 SEED = 0
 DIGITS = "MNIST (Y. LeCun, C. Cortes; CC BY-SA 3.0)"
 CLOTHES = "Fashion-MNIST (Zalando SE; MIT)"
@@ -156,6 +157,20 @@ def measured(trial: Trial, trials: Path, model: Pretrained) -> dict[str, float]:
     return found
 
 
+def of_people() -> str:
+    """What the same network does for people whom it never heard."""
+    found = json.loads((UNSEEN / "metrics.json").read_text())
+    (group,) = found["groups"].values()
+    people = {speaker: found["arms"][arm]["unheard/nearest_class"]["mean"] for speaker, arm in group["arms"].items()}
+    unheard, heard = (group[f"{words}/nearest_class"]["mean"] for words in ("unheard", "test"))
+    each = ", ".join(f"{speaker} {share:.1%}" for speaker, share in people.items())
+    return (
+        f"\nFor people whom it never heard: trained without one of FSDD's six speakers, each in turn\n"
+        f"({len(found['seeds'])} seeds, fewer epochs), it draws {unheard:.1%} of all words of that one right\n"
+        f"({each}), and {heard:.1%} of the others' test words.\n"
+    )
+
+
 def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, float], made: Any) -> str:
     """The model card."""
     by_rule = isinstance(trial, AutoencoderTrial | AudiocoderTrial)  # else the recipe's rule and loss mean nothing
@@ -170,9 +185,9 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     if "unheard_voices" in found:
         words += (
             "`nearest_class` is the share of words whose image is nearest to that of their digit, `unheard_voices`\n"
-            "the same for 640 words by 16 voices of espeak-ng that were not trained on. For people who were never\n"
-            "heard, noise and other conditions see docs/results.md, unseen-speakers and robustness.\n"
-        )
+            "the same for 640 words by 16 voices of espeak-ng that were not trained on. Noise and other conditions:\n"
+            "docs/results.md, robustness.\n"
+        ) + of_people()
     return f"""# {shipped.title}
 
 `{kind}.from_pretrained("{name}")`; float16 on disk, float32 in memory. From {shipped.source}.
