@@ -1,5 +1,6 @@
 """Numbers: bars, curves of training, curves of growth."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -215,7 +216,7 @@ def grouped_bars(
         raise InputError(f"Expected the same measures of each member, at least one, got {sorted(measures)}")
     (names,) = measures
     width = 0.8 / len(names)
-    figure = new_figure(5, 1.9 * len(panels) + 0.5)
+    figure = new_figure(5, 1.9 * len(panels) + 0.6)
     axes = figure.subplots(len(panels), 1, sharey=True, squeeze=False)[:, 0]
     for ax, (title, members) in zip(axes, panels.items(), strict=True):
         for place, measure in enumerate(names):
@@ -228,7 +229,7 @@ def grouped_bars(
         ax.set_title(title, fontsize=9, color=INK)
         ax.margins(y=0.15)
         label_axes(ax, "", "")
-    figure.supylabel(ylabel, fontsize=8, color=INK)
+    figure.supylabel(textwrap.fill(ylabel, 24), fontsize=8, color=INK)
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         loc="outside lower center",

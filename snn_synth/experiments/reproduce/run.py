@@ -159,7 +159,13 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
         }
     ylabel = NAMES.get(first, first)
     if groups := metrics.get("groups"):
-        panels = {name: {within: finals[arm] for within, arm in one["arms"].items()} for name, one in groups.items()}
+        panels = {
+            name: {
+                within: {key.split("/")[0]: (arms[arm][key]["mean"], arms[arm][key]["std"] or 0, None) for key in measures}
+                for within, arm in one["arms"].items()
+            }
+            for name, one in groups.items()
+        }
         plot.save_figure(plot.grouped_bars(panels, ylabel), folder / "groups.png")
     else:
         plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
