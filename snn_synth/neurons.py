@@ -11,7 +11,7 @@ from snn_synth import functional
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_constant, as_values, number
 from snn_synth.functional.lif import check_scan, of_dtype
-from snn_synth.kernels import lif_scan, lif_scan_loss
+from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes
 from snn_synth.kernels.dispatch import constant, has_hooks, path
 from snn_synth.surrogate import SigmoidCentered
 
@@ -167,6 +167,12 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         self.reset_mem()
         spikes, membranes = (torch.stack(every) for every in zip(*steps, strict=True))
         return spikes, membranes
+
+    def fire(self, currents: Tensor) -> Tensor:
+        """The spikes of a :meth:`scan` from rest; where no gradient is wanted, its membranes are not even written."""
+        if torch.is_grad_enabled() or not self.plain:
+            return self.scan(currents)[0]
+        return self._graded(lif_spikes(as_values(currents, name="currents"), self.decay, self.threshold))
 
     def scan_loss(self, currents: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
         """Masked membrane loss of a :meth:`scan` from rest against target spikes, both ``[T, B, ...]``, in one pass."""

@@ -4,7 +4,7 @@ from snn_synth.kernels.alpha import alpha_spike_times
 from snn_synth.kernels.dispatch import path, use
 from snn_synth.kernels.encoding import poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
-from snn_synth.kernels.lif import lif_scan, lif_scan_loss
+from snn_synth.kernels.lif import lif_scan, lif_scan_loss, lif_spikes
 from snn_synth.kernels.online import Layer, OnlineRule, online_rule
 from snn_synth.kernels.products import Precision, adopt_choices, choices, precision, spike_linear
 
@@ -18,6 +18,7 @@ __all__ = [
     "if_spike_times",
     "lif_scan",
     "lif_scan_loss",
+    "lif_spikes",
     "online_rule",
     "path",
     "poisson_encode",

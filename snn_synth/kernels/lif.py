@@ -74,6 +74,32 @@ def lif_scan(  # noqa: D103
     return spikes.view(currents.shape), membranes.view(currents.shape)
 
 
+def lif_spikes(currents: Tensor, decay: Scalar = 0.9, threshold: Scalar = 1.0) -> Tensor:
+    r"""The spikes of :func:`lif_scan` from rest, without a gradient: its membranes are not even written.
+
+    Args:
+        currents: inputs Z.
+        decay: :math:`1-\alpha`.
+        threshold: :math:`V_{th}`.
+
+    Shape:
+        ``[T, B, ...]``, as the result.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 1-2.
+
+    Example:
+        >>> lif_spikes(torch.full((4, 1, 1), 0.75), decay=0.5).flatten().tolist()
+        [0.0, 1.0, 0.0, 1.0]
+    """
+    check_scan(currents, None)
+    which = path(currents)
+    if which == "reference" or not _kernels_take(currents, decay, threshold):
+        return functional.lif_scan(currents.detach(), None, decay, threshold)[0]
+    spikes: Tensor = kernel(which, "lif").spikes(_flat(currents.detach()), number(decay), number(threshold))
+    return spikes.view(currents.shape)
+
+
 def lif_scan_loss(
     currents: Tensor,
     targets: Tensor,

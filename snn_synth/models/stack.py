@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self, cast
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import register_pytree_node
 
@@ -36,6 +37,8 @@ class StackOutput:
     """Its spikes and membrane, once it has run."""
     hidden_membranes: tuple[Tensor, ...] = ()
     """Membranes of every layer but the last, which the backward pass needs; none without one."""
+    fired: Tensor | None = None
+    """Spikes of the last layer, where they were asked for and its membrane was not."""
 
     @property
     def _scan(self) -> tuple[Tensor, Tensor]:
@@ -46,7 +49,11 @@ class StackOutput:
     @property
     def spikes(self) -> Tensor:
         """Spikes of the last layer."""
-        return self._scan[0]
+        if self.ran is not None or torch.is_grad_enabled():
+            return self._scan[0]
+        if self.fired is None:
+            self.fired = cast(SigmoidLeaky, self.neuron).fire(self.currents)
+        return self.fired
 
     @property
     def membrane(self) -> Tensor:
@@ -100,10 +107,14 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
         raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)} (T >= 1)")
     hidden_spikes, hidden_membranes = [], []
     for hidden_operator, neuron in before:
-        spikes, membranes = neuron.scan(_currents(hidden_operator, spikes))
+        hidden_currents = _currents(hidden_operator, spikes)
+        if torch.is_grad_enabled():
+            spikes, membranes = neuron.scan(hidden_currents)
+            if membranes.requires_grad:
+                hidden_membranes.append(membranes)
+        else:
+            spikes = neuron.fire(hidden_currents)
         hidden_spikes.append(spikes)
-        if membranes.requires_grad:
-            hidden_membranes.append(membranes)
     currents = _currents(operator, spikes)
     fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
     ran = None if fused else output_neuron.scan(currents)

@@ -50,6 +50,8 @@ def test_forward(kernels, shape, neuron, initial):
     assert spikes.dtype == membranes.dtype == torch.float32
     assert torch.equal(spikes.cpu(), wanted_spikes)
     assert torch.equal(membranes.cpu(), wanted_membranes)
+    if not initial:
+        assert torch.equal(kernels.lif.spikes(*send(currents), *neuron).cpu(), wanted_spikes)
 
 
 @pytest.mark.parametrize(

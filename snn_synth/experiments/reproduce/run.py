@@ -161,7 +161,9 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
     if groups := metrics.get("groups"):
         panels = {
             name: {
-                within: {key.split("/")[0]: (arms[arm][key]["mean"], arms[arm][key]["std"] or 0, None) for key in measures}
+                within: {
+                    key.split("/")[0]: (arms[arm][key]["mean"], arms[arm][key]["std"] or 0, None) for key in measures
+                }
                 for within, arm in one["arms"].items()
             }
             for name, one in groups.items()

@@ -34,6 +34,15 @@ def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, spikes: An
 
 
 @jit
+def _spikes(currents: Any, decay: Any, threshold: Any, spikes: Any) -> None:
+    num_steps, batch, neurons = currents.shape
+    for b in numba.prange(batch):
+        membranes = np.zeros((2, neurons), np.float32)  # before and after a step, in turns
+        for t in range(num_steps):
+            _step(membranes[t % 2], currents[t, b], decay, threshold, spikes[t, b], membranes[(t + 1) % 2])
+
+
+@jit
 def _backward(
     by_spikes: bool,
     grad_spikes: Any,
@@ -93,6 +102,13 @@ def forward(currents: Tensor, initial: Tensor | None, decay: float, threshold: f
         currents.numpy(), start.numpy(), np.float32(decay), np.float32(threshold), spikes.numpy(), membranes.numpy()
     )
     return spikes, membranes
+
+
+def spikes(currents: Tensor, decay: float, threshold: float) -> Tensor:
+    """Spikes of all time steps from rest, whose membranes are not kept."""
+    fired = empty(*currents.shape)
+    _spikes(currents.numpy(), np.float32(decay), np.float32(threshold), fired.numpy())
+    return fired
 
 
 def backward(

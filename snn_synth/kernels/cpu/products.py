@@ -13,7 +13,7 @@ from snn_synth.kernels.cpu.rows import WIDTH
 
 WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _MOST = 0.2  # share of spikes above which a list of them has never paid on any machine
-_SAMPLED = 64  # rows of which the spikes are counted
+_SAMPLED = 16  # rows of which the spikes are counted
 
 Kept = tuple[Tensor, ...]
 

@@ -124,6 +124,11 @@ def forward(currents: Tensor, initial: Tensor | None, decay: float, threshold: f
     return spikes, membranes
 
 
+def spikes(currents: Tensor, decay: float, threshold: float) -> Tensor:
+    """Spikes of all time steps from rest."""
+    return forward(currents, None, decay, threshold)[0]
+
+
 def backward(
     grad_spikes: Tensor | None,
     grad_membranes: Tensor | None,
