@@ -9,10 +9,11 @@ import functools
 import platform
 from typing import Any
 
-import torch
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from snn_synth.kernels.cpu.cache import compiled_for
 
 TILE = 1024  # bytes
 ROWS = 16  # of a left tile; columns of a right one
@@ -28,8 +29,8 @@ _vector, _floats = ir.VectorType(_i32, _LANES), ir.VectorType(ir.FloatType(), _L
 
 @functools.cache
 def has_amx() -> bool:
-    """Whether this process may use AMX: the processor has it, and the system grants it when asked."""
-    if platform.system() != "Linux" or not torch.cpu.get_capabilities().get("amx_bf16", False):
+    """Whether this process may use AMX: numba compiles for a processor with it, and the system grants it when asked."""
+    if platform.system() != "Linux" or not {"+amx-tile", "+amx-bf16"} <= set(compiled_for()[1].split(",")):
         return False
     syscall = ctypes.CDLL(None, use_errno=True).syscall
     return bool(syscall(158, 0x1023, 18) == 0)  # arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)
