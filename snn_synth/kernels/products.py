@@ -127,6 +127,8 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
     if which == "reference" or torch.is_autocast_enabled(spikes.device.type) or spikes.numel() == 0:
         return torch.nn.functional.linear(spikes, weight)
     flat = spikes.reshape(-1, spikes.shape[-1])
+    if not torch.is_grad_enabled():  # of which `needs_input_grad` knows nothing
+        flat, weight = flat.detach(), weight.detach()
     function = _SpikeLinear if which == "numba" else _SpikeLinearOnGPU
     kernels = kernel(which, "products")
     currents: Tensor = function.apply(kernels, flat, weight, _precision.get())  # type: ignore[no-untyped-call]

@@ -54,6 +54,29 @@ def test_loss_and_gradients_of_a_network_equal_the_references(sizes, neuron, mas
             assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * theirs.abs().max().item())
 
 
+def test_float32_stays_float32_whatever_is_the_default():
+    currents, targets = rand(6, 4, 3).requires_grad_(), (rand(6, 4, 3, seed=1) < 0.5).float()
+    times, weight = (9 * rand(4, 3)).round(), rand(2, 3, seed=1).requires_grad_()
+    layer = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+    def results():
+        loss = lif_scan_loss(currents, targets)
+        late = kernels.if_spike_times(times, weight, 1.0, 9)
+        step = kernels.online_rule([kernels.Layer(layer, 0.9, 1.0, 1.0)], targets, targets, True)(
+            targets[0], targets[0]
+        )
+        return *gradients(loss, [currents]), late, *gradients(late.sum(), [weight]), *gradients(step, [layer])
+
+    wanted, before = results(), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        ours = results()
+    finally:
+        torch.set_default_dtype(before)
+    for x, y in zip(ours, wanted, strict=True):
+        assert_close(x, y, rtol=0, atol=0)
+
+
 def test_truncated_gradients_are_those_of_chunks_that_start_from_a_given_state():
     net = network([6, 5, 4])
     spikes, targets = (rand(8, 3, 6) < 0.5).float(), (rand(8, 3, 4, seed=1) < 0.4).float()

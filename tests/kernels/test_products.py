@@ -110,6 +110,66 @@ def test_what_is_fastest_is_asked_for_once_and_adopted(monkeypatch):
     assert kernels.choices() == {key: "listed"}
 
 
+@pytest.fixture
+def measured(monkeypatch):
+    """Choices are made even of small products, anew, and nothing of them stays."""
+    monkeypatch.setattr(products, "WORTH", 0)
+    monkeypatch.setattr(choice, "_chosen", {})
+    monkeypatch.setattr(choice, "_file", lambda: None)
+    monkeypatch.setattr(choice, "SECONDS", 0)
+
+
+def test_without_gradients_the_product_alone_is_measured(measured):
+    weight = WEIGHT.clone().requires_grad_()
+    with torch.no_grad():
+        spike_linear(SPIKES, weight)
+    assert [key.split(",")[0] for key in kernels.choices()] == ["float32 product of spikes"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_whatever_is_the_default(measured, dtype, device):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            ours = everything(SPIKES, WEIGHT, DELTA)
+    finally:
+        torch.set_default_dtype(before)
+    theirs = wanted(SPIKES, WEIGHT, DELTA)
+    assert all(x.dtype == torch.float32 and relative(x, y) < 5e-7 for x, y in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_choice_for_other_sizes_is_not_taken(measured, way):
+    """Of a checkpoint from outside: lists need wide layers, and would write beside a narrow one's results."""
+    weight = WEIGHT[:3]
+    spike_linear(SPIKES, weight)
+    kernels.adopt_choices(dict.fromkeys(kernels.choices(), way))
+    assert relative(spike_linear(SPIKES, weight), wanted(SPIKES, weight, DELTA[..., :3])[0]) < 5e-7
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_layers_of_no_neurons(way):
+    weight, spikes = WEIGHT[:0].clone().requires_grad_(), SPIKES.clone().requires_grad_()
+    with kernels.use("numba", way):
+        currents = spike_linear(spikes, weight)
+        currents.sum().backward()
+    assert currents.shape == (6, 20, 0)
+    assert not spikes.grad.any()
+
+
+def test_a_machine_without_amx(monkeypatch, measured):
+    monkeypatch.setattr(products, "has_amx", lambda: False)
+    assert products.available() == ["float32", "listed"]
+    theirs = wanted(SPIKES, WEIGHT, DELTA)
+    for way in (None, "tiles"):
+        with kernels.use("numba", way):
+            ours = everything(SPIKES, WEIGHT, DELTA)
+        assert all(relative(a, b) < 5e-7 for a, b in zip(ours, theirs, strict=True))
+    assert set(kernels.choices().values()) <= {"float32", "listed"}
+
+
 def test_unknown_names():
     with pytest.raises(InputError, match="precision"):
         kernels.precision("float16").__enter__()

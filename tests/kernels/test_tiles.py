@@ -61,6 +61,26 @@ def test_what_one_part_does_not_hold_gets_three(height, depth, width):
     assert error(product(a, b, 3, 1, "right"), a, b) < 1e-6
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("bits", [0x7FFFFFFF, -1, 0x7F800001, 0x7F800000], ids=["of a GPU", "negative", "least", "inf"])
+def test_what_is_no_number_stays_none(bits, parts):
+    """Every NaN, also one whose bits would be rounded up to those of zero."""
+    from snn_synth.kernels.cpu.tiles import product
+
+    a, b = torch.ones(3, 40), torch.zeros(40, 5)
+    b.view(torch.int32)[7, 2] = bits
+    found = product(a, b, 1, parts)
+    assert not found[:, 2].isfinite().any()
+    assert not found[:, [0, 1, 3, 4]].any()
+
+
+def test_large_numbers_do_not_overflow():
+    from snn_synth.kernels.cpu.tiles import product
+
+    b = torch.tensor([[3.4e38, -3.4e38, 3.39e38]])
+    assert torch.equal(product(torch.ones(1, 1), b, 1, 3), b)
+
+
 def test_the_same_bits_with_any_number_of_threads():
     from snn_synth.kernels.cpu.tiles import product
 

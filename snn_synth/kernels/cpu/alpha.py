@@ -105,8 +105,8 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Place of the last input, time and slope A(1 + W) of each neuron; place -1 where it stays silent."""
     shape = len(t), weight.shape[1]
-    first = torch.full(shape, -1, dtype=torch.int32)
-    out, slope = torch.zeros(shape, dtype=torch.float64), torch.ones(shape, dtype=torch.float64)
+    first = t.new_full(shape, -1, dtype=torch.int32)
+    out, slope = t.new_zeros(shape, dtype=torch.float64), t.new_ones(shape, dtype=torch.float64)
     arrays = (x.numpy() for x in (first, out, slope))
     _forward(order.numpy(), t.numpy(), counts.numpy(), weight.numpy(), rate, threshold, *arrays)
     return first, out, slope
@@ -126,7 +126,7 @@ def backward(
     """Gradients of the ordered input times and of the weights."""
     parts = torch.get_num_threads()
     by_weight = torch.zeros_like(weight)
-    by_time = torch.zeros(parts, *t.shape, dtype=torch.float64)
+    by_time = t.new_zeros((parts, *t.shape), dtype=torch.float64)
     arrays = (x.numpy() for x in (first, out, slope, grad))
     _backward(order.numpy(), t.numpy(), weight.numpy(), rate, clip, *arrays, parts, by_weight.numpy(), by_time.numpy())
     return by_time.sum(0), by_weight

@@ -9,10 +9,11 @@ import functools
 import platform
 from typing import Any
 
-import torch
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from snn_synth.kernels.cpu.cache import compiled_for
 
 TILE = 1024  # bytes
 ROWS = 16  # of a left tile; columns of a right one
@@ -20,6 +21,8 @@ DEPTH = 32  # terms of a sum that a tile holds
 SIDE = 32  # rows and columns of a block: two tiles each way, whose four products share what was loaded
 _LANES, _ROW = 16, 64
 _UPPER, _HALF = 0xFFFF0000, 0x8000  # a bfloat16 is the upper half of a float32
+# From the largest number on that is not rounded up to infinity nothing is rounded up: NaN would become zero.
+_MAGNITUDE, _MOST = 0x7FFFFFFF, 0x7F7F8000
 
 _i8, _i32, _i64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _bytes = _i8.as_pointer()
@@ -28,8 +31,8 @@ _vector, _floats = ir.VectorType(_i32, _LANES), ir.VectorType(ir.FloatType(), _L
 
 @functools.cache
 def has_amx() -> bool:
-    """Whether this process may use AMX: the processor has it, and the system grants it when asked."""
-    if platform.system() != "Linux" or not torch.cpu.get_capabilities().get("amx_bf16", False):
+    """Whether this process may use AMX: numba compiles for a processor with it, and the system grants it when asked."""
+    if platform.system() != "Linux" or not {"+amx-tile", "+amx-bf16"} <= set(compiled_for()[1].split(",")):
         return False
     syscall = ctypes.CDLL(None, use_errno=True).syscall
     return bool(syscall(158, 0x1023, 18) == 0)  # arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)
@@ -183,12 +186,16 @@ def split_pairs(
             cgutils.alloca_once_value(builder, builder.select(adjacent, a, b))  # type: ignore[no-untyped-call]
             for a, b in zip((even, odd), numbers, strict=True)
         ]
-        upper, half, shift = (ir.Constant(_vector, [value] * _LANES) for value in (_UPPER, _HALF, 16))
+        upper, half, shift, magnitude, most, none = (
+            ir.Constant(_vector, [value] * _LANES) for value in (_UPPER, _HALF, 16, _MAGNITUDE, _MOST, 0)
+        )
         with cgutils.for_range(builder, parts) as part:
             rounded = []
             for rest in rests:
                 value = builder.load(rest)
-                bits = builder.and_(builder.add(builder.bitcast(value, _vector), half), upper)
+                bits = builder.bitcast(value, _vector)
+                fits = builder.icmp_unsigned("<", builder.and_(bits, magnitude), most)
+                bits = builder.and_(builder.add(bits, builder.select(fits, half, none)), upper)
                 builder.store(builder.fsub(value, builder.bitcast(bits, _floats)), rest)
                 rounded.append(bits)
             place = builder.add(at, builder.mul(part.index, _wide(TILE)))

@@ -16,6 +16,7 @@ import numba
 from filelock import FileLock
 from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
+from numba.core.registry import cpu_target
 from numba.misc.appdirs import AppDirs
 
 from snn_synth.kernels.cpu.notice import CompilingNotice
@@ -53,6 +54,13 @@ def folder() -> Path | None:
             shutil.rmtree(path, ignore_errors=True)
         return place / version
     return None
+
+
+@functools.cache
+def compiled_for() -> tuple[str, str]:
+    """The processor that is compiled for, and a list of what it has (``+avx512f``) and lacks (``-avx512f``)."""
+    _, processor, features = cpu_target.target_context.codegen().magic_tuple()
+    return processor, features
 
 
 def _version() -> str:

@@ -5,6 +5,7 @@ file beside the compiled kernels), and a run's checkpoint has those that were ma
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import threading
@@ -13,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import torch
 from filelock import FileLock
 
+from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
-from snn_synth.kernels.cpu.cache import folder
+from snn_synth.kernels.cpu.cache import compiled_for, folder
 
 LARGEST = 1024  # rows or columns that are measured: more take more time in the same proportion
 SECONDS = 0.15  # of a measurement
@@ -29,32 +30,43 @@ _chosen: dict[str, str] = {}
 _lock = threading.RLock()
 
 
-def fastest(kind: str, sizes: Sequence[int], share: float, ways: Callable[..., Mapping[str, Callable[[], Any]]]) -> str:
+def fastest(
+    kind: str,
+    sizes: Sequence[int],
+    share: float,
+    names: Sequence[str],
+    ways: Callable[..., Mapping[str, Callable[[], Any]]],
+) -> str:
     """The name of the fastest way.
 
     Args:
         kind: what is done.
         sizes: rows and columns; those with the same first three bits count as alike.
         share: of spikes among the numbers.
-        ways: gives for sizes and a share what each way does, by its name; called once for each choice.
+        names: of the ways that there are; a choice that was kept is taken if it is one of them.
+        ways: gives for sizes and a share what each of them does, by its name; called once for each choice.
 
     Example:
         >>> fastest(
-        ...     "example", (100,), 1.0, lambda sizes, share: {"rest": lambda: None, "sleep": lambda: time.sleep(0.01)}
+        ...     "example",
+        ...     (100,),
+        ...     1.0,
+        ...     ["rest", "sleep"],
+        ...     lambda sizes, share: {"rest": lambda: None, "sleep": lambda: time.sleep(0.01)},
         ... )
         'rest'
     """
     rounded = tuple(min(LARGEST, _rounded(size)) for size in sizes)
     band = next(i for i, most in enumerate(SHARES) if share <= most or most == SHARES[-1])
     key = f"{kind}, {'x'.join(map(str, rounded))}, up to {SHARES[band]:g}, {torch.get_num_threads()} threads"
-    found = _chosen.get(key)
-    if found is None:
+    if _chosen.get(key) not in names:
         with _lock, _kept() as kept:
-            if key not in kept:
-                middle = SHARES[band] - (SHARES[band] - (0, *SHARES)[band]) / 2
-                kept[key] = _measured(ways(rounded, middle))
-            found = _chosen[key] = kept[key]
-    return found
+            if _chosen.get(key) not in names:  # no other thread has come first
+                if kept.get(key) not in names:
+                    middle = SHARES[band] - (SHARES[band] - (0, *SHARES)[band]) / 2
+                    kept[key] = _measured(ways(rounded, middle))
+                _chosen[key] = kept[key]
+    return _chosen[key]
 
 
 def chosen() -> dict[str, str]:
@@ -62,9 +74,11 @@ def chosen() -> dict[str, str]:
     return dict(_chosen)
 
 
-def adopt(choices: Mapping[str, str], known: Sequence[str]) -> None:
+def adopt(choices: Mapping[Any, Any], known: Sequence[str]) -> None:
     """Take the choices of a run that is gone on with, but those for ways that are not ``known`` here."""
-    _chosen.update({key: way for key, way in choices.items() if way in known})
+    for key, way in choices.items():
+        if isinstance(key, str) and isinstance(way, str) and way in known:
+            _chosen[key] = way
 
 
 def _rounded(size: int) -> int:
@@ -78,7 +92,7 @@ def _measured(ways: Mapping[str, Callable[[], Any]]) -> str:
     if len(ways) > 1:
         for way in ways.values():
             way()
-        end, other = time.perf_counter() + SECONDS, torch.zeros(OTHER)
+        end, other = time.perf_counter() + SECONDS, torch.zeros(OTHER, dtype=torch.float32, device="cpu")
         while time.perf_counter() < end:
             for name, way in ways.items():
                 other += 1  # a step does other things in between, which leave little of this in a core's cache
@@ -91,22 +105,23 @@ def _measured(ways: Mapping[str, Callable[[], Any]]) -> str:
 @contextlib.contextmanager
 def _kept() -> Any:
     """The choices on disk, which are written again if there are new ones; one process at a time."""
-    file = _file()
-    if file is None:
-        yield {}
-        return
-    with FileLock(file.with_suffix(".lock")):
-        try:
-            kept = {str(key): str(way) for key, way in json.loads(file.read_text()).items()}
-        except (OSError, ValueError, AttributeError):  # none yet, or damaged
-            kept = {}
-        before = len(kept)
+    file, before = _file(), {}
+    with contextlib.ExitStack() as stack:
+        # No place any more or no locks there, no file yet or a damaged one: then this process measures for itself.
+        with contextlib.suppress(OSError, NotImplementedError, ValueError, AttributeError):
+            if file is not None:
+                stack.enter_context(FileLock(file.with_suffix(".lock")))
+                before = {str(key): str(way) for key, way in json.loads(file.read_text()).items()}
+        kept = dict(before)
         yield kept
-        if len(kept) > before:
-            with contextlib.suppress(OSError), atomic_write(file) as draft:
+        if file is not None and kept != before:
+            with contextlib.suppress(InputError, OSError), atomic_write(file) as draft:
                 draft.write_text(json.dumps(kept, indent=1))
 
 
 def _file() -> Path | None:
+    """Of this processor, whose name alone does not say what it has: hypervisors hide some of it."""
+    processor, features = compiled_for()
+    name = f"fastest-{processor}-{hashlib.sha256(features.encode()).hexdigest()[:8]}-torch-{torch.__version__}.json"
     place = folder()
-    return place and place / f"fastest-{llvmlite.binding.get_host_cpu_name()}-torch-{torch.__version__}.json"
+    return place and place / name

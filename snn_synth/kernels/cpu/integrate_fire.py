@@ -63,7 +63,7 @@ def _backward(
 
 def forward(order: Tensor, times: Tensor, counts: Tensor, weight: Tensor, threshold: float, num_steps: int) -> Tensor:
     """Spike times of neurons whose inputs come in order, ``counts`` of them before ``num_steps``."""
-    out = torch.full((len(times), weight.shape[1]), float(num_steps))
+    out = weight.new_full((len(times), weight.shape[1]), float(num_steps))
     arrays = (x.numpy() for x in (order, times, counts, weight))
     _forward(*arrays, threshold, num_steps, out.numpy())
     return out

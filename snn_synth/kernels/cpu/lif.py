@@ -140,7 +140,7 @@ def loss(
 ) -> tuple[Tensor, Tensor]:
     """Half the sum of the squared errors, in float64, and ``scale`` times its gradient by the currents."""
     gradient = empty(*currents.shape)
-    totals = torch.empty(currents.shape[1], dtype=torch.float64)
+    totals = currents.new_empty(currents.shape[1], dtype=torch.float64)
     _loss(
         currents.numpy(),
         targets.numpy(),

@@ -14,6 +14,7 @@ from snn_synth.kernels.cpu.rows import WIDTH
 WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _MOST = 0.2  # share of spikes above which a list of them has never paid on any machine
 _SAMPLED = 16  # rows of which the spikes are counted
+_PLAIN: Any = {"dtype": torch.float32, "device": "cpu"}  # whatever is the default where this is called
 
 Kept = tuple[Tensor, ...]
 
@@ -87,7 +88,7 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
     sizes = len(spikes), *weight.shape
     share = _share(spikes)
     names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
-    if forced in names:
+    if forced in names and weight.numel():
         return forced
     if len(spikes) * weight.numel() < WORTH or len(names) == 1:
         return "float32"
@@ -95,8 +96,8 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
     def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
         rows, outputs, inputs = sizes
         generator = torch.Generator().manual_seed(0)
-        x = (torch.rand(rows, inputs, generator=generator) < share).float()
-        w = torch.randn(outputs, inputs, generator=generator)
+        x = (torch.rand(rows, inputs, generator=generator, **_PLAIN) < share).float()
+        w = torch.randn(outputs, inputs, generator=generator, **_PLAIN)
 
         def run(one: Way) -> None:
             currents, kept = one.forward(x, w, precision)
@@ -106,7 +107,7 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
         return {name: lambda name=name: run(WAYS[name]) for name in names}  # type: ignore[misc]
 
     kind = f"{precision} product of spikes" + (" and gradient" if learns else "")
-    return choice.fastest(kind, sizes, share, ways)
+    return choice.fastest(kind, sizes, share, names, ways)
 
 
 def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None) -> Tensor:
@@ -122,11 +123,12 @@ def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None)
     def ways(sizes: tuple[int, ...], _: float) -> Mapping[str, Callable[[], Any]]:
         rows, outputs, inputs = sizes
         generator = torch.Generator().manual_seed(0)
-        a, b = torch.randn(rows, outputs, generator=generator), torch.randn(outputs, inputs, generator=generator)
+        a = torch.randn(rows, outputs, generator=generator, **_PLAIN)
+        b = torch.randn(outputs, inputs, generator=generator, **_PLAIN)
         return {"float32": lambda: dense(a, b), "tiles": lambda: on_tiles(a, b)}
 
     kind = f"{precision} product of errors"
-    found = forced or choice.fastest(kind, (len(delta), *weight.shape), 1.0, ways)
+    found = forced or choice.fastest(kind, (len(delta), *weight.shape), 1.0, ["float32", "tiles"], ways)
     return (on_tiles if found == "tiles" else dense)(delta, weight)
 
 

@@ -129,7 +129,7 @@ def _product(
 
 def sparse(x: Tensor) -> Sparse:
     """The entries of a matrix that are not zero."""
-    first = torch.zeros(len(x) + 1, dtype=torch.int64)
+    first = x.new_zeros(len(x) + 1, dtype=torch.int64)
     _count(x.numpy(), first[1:].numpy())
     torch.cumsum(first, 0, out=first)
     count = int(first[-1])
@@ -140,7 +140,7 @@ def sparse(x: Tensor) -> Sparse:
 
 def transpose(x: Sparse, width: int) -> Sparse:
     """The transpose of a matrix of that many columns."""
-    first = torch.zeros(width + 1, dtype=torch.int64)
+    first = x.first.new_zeros(width + 1)
     turned = Sparse(first, empty(len(x.columns), dtype=torch.int32), empty(len(x.values)))
     _transpose(*(part.numpy() for part in x), torch.get_num_threads(), *(part.numpy() for part in turned))
     return turned

@@ -115,7 +115,7 @@ def weight_gradient(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, 
     (batch, neurons), inputs = delta.shape, sums.shape[2]
     shape = neurons, inputs
     # NumPy asks for huge pages where that matters: a column block of a large gradient touches a page per row.
-    gradient = torch.empty(shape) if math.prod(shape) < 2**20 else torch.from_numpy(np.empty(shape, np.float32))
+    gradient = delta.new_empty(shape) if math.prod(shape) < 2**20 else torch.from_numpy(np.empty(shape, np.float32))
     # Samples are taken in groups with 16 errors per neuron: more would push their traces out of the cache.
     group = min(batch, 16 * delta.numel() // max(count_nonzero(delta.numpy()), 1))
     groups = -(-batch // group)
