@@ -13,7 +13,7 @@ from snn_synth.experiments.bench import case as cases
 from snn_synth.experiments.bench.case import Case
 from snn_synth.experiments.bench.contenders import CONTENDERS, Run, ours
 from snn_synth.experiments.bench.measure import in_turns, summary
-from snn_synth.plot.figure import label_axes, new_figure
+from snn_synth.plot.figure import INK, label_axes, new_figure
 
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 PLAIN = "products in float32"
@@ -60,7 +60,7 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for name, title in TITLES.items():
         axes.plot([row["hidden"] for row in rows], [1e3 * row[name]["median"] for row in rows], "o-", label=title)
     axes.set_ylim(bottom=0)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
     label_axes(axes, "share of hidden neurons that fire", "milliseconds a training step")
     return figure
 
