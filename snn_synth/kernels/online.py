@@ -71,7 +71,7 @@ def online_rule(layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: 
 
 
 class _State:
-    """Of a layer: sums of its input Y[0] to Y[T], membranes V[t], last spikes before step t, and how products go."""
+    """Of a layer: sums of its input Y[0] to Y[T], membranes V[t], and last spikes before step t."""
 
     def __init__(self, weight: Tensor, num_steps: int, batch: int) -> None:
         neurons, inputs = weight.shape
@@ -79,7 +79,6 @@ class _State:
         self.sums[0] = 0
         self.membranes = weight.new_zeros((batch, neurons))
         self.last_spike = weight.new_zeros((batch, neurons), dtype=torch.int32)
-        self.way: str | None = None
 
 
 class OnlineRule:
@@ -110,7 +109,7 @@ class OnlineRule:
         t = self.step
         for layer, state in zip(self.layers, self.states, strict=True):
             torch.add(spikes, state.sums[t - 1], alpha=layer.decay, out=state.sums[t])  # eq. 10, eq. 16
-            currents, state.way = self.dynamics.currents(spikes, layer.weight, state.way)
+            currents = self.dynamics.currents(spikes, layer.weight)
             spikes = self.dynamics.advance(currents, state.membranes, state.last_spike, t, layer.decay, layer.threshold)
         self.error = self.dynamics.output_error(state.membranes, targets.contiguous(), layer.threshold, self.mask)
         errors = self.error.view(-1)

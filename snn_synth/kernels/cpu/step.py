@@ -70,10 +70,10 @@ def _surrogate(product: Any, membranes: Any, threshold: Any, slope: Any) -> None
             product[b, n] *= sigmoid_derivative(membranes[b, n] - threshold, slope)
 
 
-def currents(spikes: Tensor, weight: Tensor, way: str | None) -> tuple[Tensor, str]:
-    """``spikes @ weight.T``, and the way in which it goes: the fastest for these, unless one is given."""
-    way = way or products.way(spikes, weight, "float32", False, forced_product())
-    return products.WAYS[way].forward(spikes, weight, "float32")[0], way
+def currents(spikes: Tensor, weight: Tensor) -> Tensor:
+    """``spikes @ weight.T``, in the fastest way for as many spikes as there are at this step."""
+    way = products.way(spikes, weight, "float32", False, forced_product())
+    return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
 
 def advance(

@@ -176,7 +176,8 @@ def product(
 ) -> Tensor:
     """``left @ right``, each the sum of that many parts; either may be a contiguous matrix's transpose.
 
-    ``spikes`` names the operand that should be exact in its one part. If it is not, it gets all three.
+    ``spikes`` names the operand that should be exact in its one part. If it is not, it gets all three. The processor
+    must have shown that it has AMX (``amx.has_amx``), which counts numbers below 1.2e-38 as 0.
     """
     (height, depth), width, threads = left.shape, right.shape[1], torch.get_num_threads()
     row_shares = min(threads, -(-height // SIDE)) if height > width else 1

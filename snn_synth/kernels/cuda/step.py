@@ -7,9 +7,9 @@ from torch.nn.functional import linear
 from snn_synth.functional import membrane_error, sigmoid_derivative
 
 
-def currents(spikes: Tensor, weight: Tensor, way: str | None) -> tuple[Tensor, str | None]:
-    """``spikes @ weight.T``, for which there is one way."""
-    return linear(spikes, weight), way
+def currents(spikes: Tensor, weight: Tensor) -> Tensor:
+    """``spikes @ weight.T``."""
+    return linear(spikes, weight)
 
 
 def advance(
