@@ -168,11 +168,11 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         spikes, membranes = (torch.stack(every) for every in zip(*steps, strict=True))
         return spikes, membranes
 
-    def fire(self, currents: Tensor) -> Tensor:
-        """The spikes of a :meth:`scan` from rest; where no gradient is wanted, its membranes are not even written."""
-        if torch.is_grad_enabled() or not self.plain:
-            return self.scan(currents)[0]
-        return self._graded(lif_spikes(as_values(currents, name="currents"), self.decay, self.threshold))
+    def spikes_alone(self, currents: Tensor) -> Tensor | None:
+        """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where none will do."""
+        if torch.is_grad_enabled() or not self.plain or path(currents) == "reference":
+            return None
+        return self._graded(lif_spikes(currents, self.decay, self.threshold))
 
     def scan_loss(self, currents: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
         """Masked membrane loss of a :meth:`scan` from rest against target spikes, both ``[T, B, ...]``, in one pass."""

@@ -43,7 +43,7 @@ def listing() -> str:
 
     Example:
         >>> print(listing().splitlines()[0])
-        bptt-784-196-784       T=15 B=100: snntorch, spikingjelly, norse, sinabs, loop, compile, reference, ours
+        bptt-784-196-784       T=15 B=100: snntorch, spikingjelly, norse, sinabs, loop, compile, reference, ours, graph, mixed
     """
     lines = [f"{w.name:<22} T={w.num_steps} B={w.batch}: {', '.join(w.contenders)}" for w in WORKLOADS]
     lines += [f"{name:<22} {what}" for name, what in EXTRAS.items()]

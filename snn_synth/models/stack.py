@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self, cast
 
-import torch
 from torch import Tensor, nn
 from torch.utils._pytree import register_pytree_node
 
@@ -49,11 +48,9 @@ class StackOutput:
     @property
     def spikes(self) -> Tensor:
         """Spikes of the last layer."""
-        if self.ran is not None or torch.is_grad_enabled():
-            return self._scan[0]
-        if self.fired is None:
-            self.fired = cast(SigmoidLeaky, self.neuron).fire(self.currents)
-        return self.fired
+        if self.ran is None and self.fired is None:
+            self.fired = cast(SigmoidLeaky, self.neuron).spikes_alone(self.currents)
+        return self._scan[0] if self.fired is None else self.fired
 
     @property
     def membrane(self) -> Tensor:
@@ -108,12 +105,12 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
     hidden_spikes, hidden_membranes = [], []
     for hidden_operator, neuron in before:
         hidden_currents = _currents(hidden_operator, spikes)
-        if torch.is_grad_enabled():
-            spikes, membranes = neuron.scan(hidden_currents)
+        fired = neuron.spikes_alone(hidden_currents)
+        if fired is None:
+            fired, membranes = neuron.scan(hidden_currents)
             if membranes.requires_grad:
                 hidden_membranes.append(membranes)
-        else:
-            spikes = neuron.fire(hidden_currents)
+        spikes = fired
         hidden_spikes.append(spikes)
     currents = _currents(operator, spikes)
     fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
