@@ -42,8 +42,8 @@ def listing() -> str:
     """What there is to measure, and who takes part.
 
     Example:
-        >>> print(listing().splitlines()[0])
-        bptt-784-196-784       T=15 B=100: snntorch, spikingjelly, norse, sinabs, loop, compile, reference, ours, graph, mixed
+        >>> print(listing().splitlines()[0][:44])
+        bptt-784-196-784       T=15 B=100: snntorch,
     """
     lines = [f"{w.name:<22} T={w.num_steps} B={w.batch}: {', '.join(w.contenders)}" for w in WORKLOADS]
     lines += [f"{name:<22} {what}" for name, what in EXTRAS.items()]
