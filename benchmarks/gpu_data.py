@@ -38,7 +38,7 @@ def write(folder: Path, train: int = 4000, test: int = 500) -> None:
 
 
 def _digit(label: int, noise: np.random.Generator) -> np.ndarray:
-    """A digit of seven segments, ``[28, 28]``: slanted, shifted, thick and bright by chance, with soft edges."""
+    """A digit of seven segments, ``[28, 28]``: slanted, shifted, thick and bright at random, with soft edges."""
     y, x = np.mgrid[:28, :28]
     top, left, slant, width = (
         5 + noise.uniform(-2, 2),

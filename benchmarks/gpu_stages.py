@@ -126,9 +126,9 @@ def contract(scale: Scale) -> Iterator[Record]:
 def _whole_scans(scale: Scale) -> list[Record]:
     lif = dispatch.kernel("triton", "lif")
     shape = scale.shape(60, 100, 1024)
-    chance = torch.Generator().manual_seed(0)
-    currents = (1.5 * torch.rand(shape, generator=chance) - 0.3).to(scale.device)
-    targets = (torch.rand(shape, generator=chance) < 0.2).float().to(scale.device)
+    random = torch.Generator().manual_seed(0)
+    currents = (1.5 * torch.rand(shape, generator=random) - 0.3).to(scale.device)
+    targets = (torch.rand(shape, generator=random) < 0.2).float().to(scale.device)
     spikes, membranes = lif.forward(currents, None, DECAY, THRESHOLD)
     wanted = lif_scan(currents, None, DECAY, THRESHOLD)
     checks = [
@@ -408,29 +408,29 @@ def models(scale: Scale) -> Iterator[Record]:
     count = 2 if scale.dry else 100
     images = pictures(torch.arange(count), 784).reshape(-1, 1, 28, 28)
     keys = sample_keys(0, torch.arange(count))
-    a2i, judge = AudioToImage.from_pretrained("fsdd"), ImageClassifier.from_pretrained("mnist-classifier")
+    a2i, classifier = AudioToImage.from_pretrained("fsdd"), ImageClassifier.from_pretrained("mnist-classifier")
     sounds = pictures(torch.arange(count), a2i.audiocoder.inputs)
     ae, tc = AESNN.from_pretrained("mnist"), TemporalCodingAE.from_pretrained("mnist-temporal")
     same: dict[str, tuple[Any, Callable[[Any, str], Tensor]]] = {
         "AESNN": (ae, lambda net, where: net.reconstruct(images.to(where), 15, keys=keys.to(where))),
         "AudioToImage": (a2i, lambda net, where: net.synthesize(sounds.to(where), 30, keys=keys.to(where))),
         "TemporalCodingAE": (tc, lambda net, where: net.reconstruct(images.to(where))),
-        "ImageClassifier": (judge, lambda net, where: net.probabilities(images.to(where))),
+        "ImageClassifier": (classifier, lambda net, where: net.probabilities(images.to(where))),
     }
     record: Record = {"rows": {}, "checks": []}
     for name, (network, draw) in same.items():
         _tried(record, f"{name}: images beside the CPU's", lambda n=network, d=draw: _apart(n, d, scale), 1e-3)
         yield record
-    chance = torch.Generator(scale.device).manual_seed(0)
+    random = torch.Generator(scale.device).manual_seed(0)
     for name, kind, folder in (("ESVAE", ESVAE, "mnist-esvae"), ("SpikingGAN", SpikingGAN, "mnist-gan")):
         network = kind.from_pretrained(folder).to(scale.device)
-        wrong = lambda n=network: (~n.sample(count, chance).isfinite()).sum().item()  # noqa: E731
+        wrong = lambda n=network: (~n.sample(count, random).isfinite()).sum().item()  # noqa: E731
         _tried(record, f"{name}: new images that are not finite", wrong, 0)
         yield record
     vae = HybridVAE.from_pretrained("mnist-hybrid").to(scale.device)
-    wrong = lambda: (~vae.reconstruct(images.to(scale.device), chance).isfinite()).sum().item()  # noqa: E731
+    wrong = lambda: (~vae.reconstruct(images.to(scale.device), random).isfinite()).sum().item()  # noqa: E731
     _tried(record, "HybridVAE: images that are not finite", wrong, 0)
-    here, there = images.to(scale.device), judge.to(scale.device)
+    here, there = images.to(scale.device), classifier.to(scale.device)
     _tried(record, "Frechet distance of images to themselves", lambda: abs(classifier_frechet(here, here, there)), 1e-2)
     yield record
 

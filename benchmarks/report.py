@@ -82,9 +82,7 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
         if "gpu" in metrics:
             lead.append(gpu_report.section(metrics) + "\n")
         else:
-            lead.append(f"![How many times as fast as the first]({_picture(name)})\n")
-        if "gpu" not in metrics and (bounds := report.bounds(metrics)):
-            lead.append(f"{bounds}\n")
+            lead += [f"![How many times as fast as the first]({_picture(name)})\n", f"{report.bounds(metrics)}\n"]
         details.append(f"## All of {name}\n\n{report.measurements(metrics)}\n")
         if "rates" in metrics:
             details.append(f"![Time against the share of hidden neurons that fire]({_picture(name, 'rates')})\n")

@@ -170,7 +170,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def spikes_alone(self, currents: Tensor) -> Tensor | None:
         """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where none will do."""
-        if torch.is_grad_enabled() or not self.plain or path(currents) == "reference":
+        fixed = self.plain and constant(self.decay) and constant(self.threshold)
+        if torch.is_grad_enabled() or not fixed or path(currents) == "reference":
             return None
         return self._graded(lif_spikes(currents, self.decay, self.threshold))
 

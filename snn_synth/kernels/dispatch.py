@@ -16,7 +16,7 @@ from snn_synth.errors import InputError
 Path = Literal["reference", "numba", "triton"]
 Product = Literal["float32", "listed", "tiles"]
 
-_ROOMS = {"numba": "cpu", "triton": "cuda"}
+_FOLDERS = {"numba": "cpu", "triton": "cuda"}
 _FAST: dict[str, Path] = {"cpu": "numba", "cuda": "triton"}  # by the device
 _forced: ContextVar[Path | None] = ContextVar("path", default=None)
 _product: ContextVar[Product | None] = ContextVar("product", default=None)
@@ -41,8 +41,8 @@ def use(path: Path, product: Product | None = None) -> Iterator[None]:
         ...     path(torch.zeros(3))
         'reference'
     """
-    if path not in ("reference", *_ROOMS):
-        raise InputError(f"Expected a path of {['reference', *_ROOMS]}, got {path!r}")
+    if path not in ("reference", *_FOLDERS):
+        raise InputError(f"Expected a path of {['reference', *_FOLDERS]}, got {path!r}")
     if product is not None and (path != "numba" or product not in get_args(Product)):
         raise InputError(f"Expected a product of {list(get_args(Product))} on the path 'numba', got {product!r}")
     tokens = _forced.set(path), _product.set(product)
@@ -102,7 +102,7 @@ def kernel(path: Path, module: str) -> Any:
         >>> kernel("numba", "lif").__name__
         'snn_synth.kernels.cpu.lif'
     """
-    return importlib.import_module(f"snn_synth.kernels.{_ROOMS[path]}.{module}")
+    return importlib.import_module(f"snn_synth.kernels.{_FOLDERS[path]}.{module}")
 
 
 def constant(x: float | Tensor) -> bool:

@@ -10,6 +10,7 @@ is measured (:mod:`snn_synth.kernels.cpu.choice`).
 """
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, get_args
@@ -95,8 +96,8 @@ class _SpikeLinearOnGPU(torch.autograd.Function):
 
 def choices() -> dict[str, str]:
     """The ways of products that this process has found to be the fastest on the CPU, for a run's checkpoint."""
-    found: dict[str, str] = kernel("numba", "choice").chosen()
-    return found
+    module: Any = sys.modules.get("snn_synth.kernels.cpu.choice")  # a run on a GPU makes none, and needs no numba
+    return {} if module is None else module.chosen()
 
 
 def adopt_choices(choices: Any) -> None:
@@ -105,7 +106,7 @@ def adopt_choices(choices: Any) -> None:
     Args:
         choices: what :func:`choices` gave, from a checkpoint; anything else is left alone.
     """
-    if isinstance(choices, dict):
+    if isinstance(choices, dict) and choices:
         kernel("numba", "choice").adopt(choices, kernel("numba", "products").available())
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
+from snn_synth.kernels.cpu import choice
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import (
     AtomicCheckpointIO,
@@ -214,3 +215,17 @@ def test_of_another_network(checkpoint, tmp_path):
 def test_an_audiocoder_before_its_first_fit_says_so():
     with pytest.raises(InputError, match="got one before its first `fit`"):
         LitAudiocoder(ACSNN(80, 12, 16)).audio_to_image()
+
+
+def test_a_run_that_goes_on_computes_products_as_before(tmp_path, monkeypatch):
+    """Ways round differently: those of the checkpoint come before what this machine would measure."""
+    monkeypatch.setattr(choice, "_chosen", {"measured here": "float32"})
+    path = tmp_path / "resume.ckpt"
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages())
+    trainer.save_checkpoint(path)
+    checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint["fastest_products"] == {"measured here": "float32"}
+    torch.save(checkpoint | {"fastest_products": {"measured here": "listed", "elsewhere": "unknown"}}, path)
+    quiet_trainer(tmp_path, max_epochs=2).fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages(), ckpt_path=path)
+    assert choice.chosen() == {"measured here": "listed"}

@@ -85,12 +85,14 @@ def available() -> list[str]:
 
 def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: str | None) -> str:
     """The name of the fastest way: forward alone or, with ``learns``, together with the gradient."""
-    sizes = len(spikes), *weight.shape
+    small = len(spikes) * weight.numel() < WORTH
+    if small and forced is None:
+        return "float32"
     share = _share(spikes)
     names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
     if forced in names and weight.numel():
         return forced
-    if len(spikes) * weight.numel() < WORTH or len(names) == 1:
+    if small or len(names) == 1:
         return "float32"
 
     def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
@@ -107,7 +109,7 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
         return {name: lambda name=name: run(WAYS[name]) for name in names}  # type: ignore[misc]
 
     kind = f"{precision} product of spikes" + (" and gradient" if learns else "")
-    return choice.fastest(kind, sizes, share, names, ways)
+    return choice.fastest(kind, (len(spikes), *weight.shape), share, names, ways)
 
 
 def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None) -> Tensor:
