@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from snn_synth.kernels.dispatch import Path, check_once, kernel, path
 
@@ -73,12 +74,10 @@ def online_rule(layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: 
 class _State:
     """Of a layer: sums of its input Y[0] to Y[T], membranes V[t], and last spikes before step t."""
 
-    def __init__(self, weight: Tensor, num_steps: int, batch: int) -> None:
-        neurons, inputs = weight.shape
-        self.sums = weight.new_empty((num_steps + 1, batch, inputs))
-        self.sums[0] = 0
-        self.membranes = weight.new_zeros((batch, neurons))
-        self.last_spike = weight.new_zeros((batch, neurons), dtype=torch.int32)
+    def __init__(self, weight: Tensor, sums: Tensor) -> None:
+        self.sums = sums
+        self.membranes = weight.new_zeros((sums.shape[1], len(weight)))
+        self.last_spike = weight.new_zeros((sums.shape[1], len(weight)), dtype=torch.int32)
 
 
 class OnlineRule:
@@ -88,10 +87,13 @@ class OnlineRule:
         self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")
         self.layers = layers
         self.weights = [layer.weight for layer in layers]
-        self.states = [_State(weight.detach(), *spikes.shape[:2]) for weight in self.weights]
+        self.values = [weight.detach() for weight in self.weights]  # the same memory, without a graph
+        self.states = [_State(weight, self.traces.leaky_sums(*spikes.shape[:2], weight)) for weight in self.values]
         self.mask = mask
         self.step = 0
-        self.error = torch.empty(0)
+        self.delta: Any = None  # of the output layer, in the form of the path
+        self.in_place = which == "numba"
+        """Whether :meth:`update` can be used instead of the backward pass and an optimizer's step."""
 
     def __call__(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """The loss of the next time step."""
@@ -107,27 +109,41 @@ class OnlineRule:
         """Move on to step t; its loss."""
         self.step += 1
         t = self.step
-        for layer, state in zip(self.layers, self.states, strict=True):
-            torch.add(spikes, state.sums[t - 1], alpha=layer.decay, out=state.sums[t])  # eq. 10, eq. 16
-            currents = self.dynamics.currents(spikes, layer.weight)
-            spikes = self.dynamics.advance(currents, state.membranes, state.last_spike, t, layer.decay, layer.threshold)
-        self.error = self.dynamics.output_error(state.membranes, targets.contiguous(), layer.threshold, self.mask)
-        errors = self.error.view(-1)
-        return torch.dot(errors, errors) * (0.5 / len(targets))  # eq. 8
+        for layer, state, weight in zip(self.layers, self.states, self.values, strict=True):
+            currents = self.dynamics.currents(spikes, weight)
+            spikes = self.dynamics.advance(state, spikes, currents, t, layer.decay, layer.threshold)
+        output, batch = self.states[-1].membranes, len(targets)
+        self.delta = self.dynamics.output_error(output, targets, layer.threshold, self.mask, -1 / batch)  # eq. 9, eq. 13
+        delta = self.dynamics.values(self.delta).view(-1)
+        return torch.dot(delta, delta) * (0.5 * batch)  # eq. 8
 
     def gradients(self, grad_loss: Tensor, weights: Sequence[Tensor], wanted: Sequence[bool]) -> list[Tensor | None]:
         """Gradient of each weight by the loss of step t."""
-        delta = self.error * (grad_loss * (-1 / len(self.error)))  # eq. 9, eq. 13
         gradients: list[Tensor | None] = [None] * len(weights)
+        scaled = grad_loss.device.type != "cpu" or grad_loss != 1  # on the CPU, a pass over memory to save
+        delta = self.dynamics.scaled(self.delta, grad_loss) if scaled else self.delta
         for i in reversed(range(wanted.index(True), len(weights))):
-            state = self.states[i]
+            state, decay = self.states[i], self.layers[i].decay
             if wanted[i]:
-                decay = self.layers[i].decay
                 gradients[i] = self.traces.weight_gradient(delta, state.last_spike, state.sums, self.step, decay)
             if any(wanted[:i]):
-                below, membranes = self.layers[i - 1], self.states[i - 1].membranes
-                delta = self.dynamics.hidden_error(delta, weights[i], membranes, below.threshold, below.slope)
+                delta = self._below(delta, weights[i], i)
         return gradients
+
+    def update(self, moments: Sequence[Any]) -> None:
+        """Adam's step of each weight by its gradient, which is nowhere written."""
+        delta = self.delta
+        for i in reversed(range(len(self.values))):
+            state, weight, decay = self.states[i], self.values[i], self.layers[i].decay
+            below = self._below(delta, weight, i) if i else delta  # by the weight before its update
+            self.traces.update_weight(delta, state.last_spike, state.sums, self.step, decay, weight, moments[i])
+            delta = below
+        increment_version(self.weights)
+
+    def _below(self, delta: Any, weight: Tensor, i: int) -> Any:
+        """The error of the layer below layer i."""
+        below, membranes = self.layers[i - 1], self.states[i - 1].membranes
+        return self.dynamics.hidden_error(delta, weight, membranes, below.threshold, below.slope)
 
 
 class _Step(torch.autograd.Function):

@@ -12,6 +12,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import Trace, traced_current
 from snn_synth.functional.inputs import number
 from snn_synth.kernels.dispatch import has_hooks
+from snn_synth.learning.adam import plain_moments
 from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of
 from snn_synth.neurons import SigmoidLeaky
@@ -83,16 +84,21 @@ def online_step(
     if fresh_moments:
         getattr(optimizer, "optimizer", optimizer).state.clear()
     step = _kernel_step(layers, spikes, targets, mask) or _ReferenceStep(layers, len(spikes), mask)
-    total, watched = spikes.new_zeros((), dtype=torch.float32), readable(spikes)
+    plain = backward is torch.Tensor.backward and isinstance(step, kernels.OnlineRule) and step.in_place
+    moments = plain_moments(optimizer, step.weights) if plain else None
+    losses, watched = [], readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
-        loss = step(step_spikes, target)
+        loss = step(step_spikes, target) if moments is None else step.forward(step_spikes, target)
         if watched:
             check_forward(model, spikes, targets, step.membranes[:-1], loss)
-        optimizer.zero_grad()
-        backward(loss)
-        optimizer.step()
-        total += loss.detach()
-    return total / len(spikes)
+        if moments is not None:
+            step.update(moments)
+        else:
+            optimizer.zero_grad()
+            backward(loss)
+            optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses).mean()
 
 
 def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:

@@ -145,6 +145,6 @@ def test_weight_gradient(kernels, num_steps, batch, outputs, inputs, decay):
             (wanted,) = trace.weight_gradients(operator, delta)
             last = torch.zeros(batch, outputs) if trace.last_spike is None else trace.last_spike
             tensors = send(delta, last.to(torch.int32), trace.sums.float())
-            gradient = kernels.traces.weight_gradient(*tensors, t, decay)
+            gradient = kernels.traces.weight_gradient(kernels.step.errors(tensors[0]), *tensors[1:], t, decay)
             assert_close(gradient.cpu().double(), wanted, rtol=1e-5, atol=1e-5)
         trace.reset((torch.rand(batch, outputs, generator=generator) < 0.3).double())

@@ -9,7 +9,7 @@ from snn_synth import kernels
 from snn_synth.kernels.cpu import step as cpu_step
 from snn_synth.kernels.cpu.traces import weight_gradient
 from snn_synth.kernels.cuda import step as cuda_step
-from snn_synth.kernels.online import Layer, online_rule
+from snn_synth.kernels.online import Layer, _State, online_rule
 from snn_synth.learning import online_step
 from snn_synth.models import SpikingStack
 from snn_synth.neurons import SigmoidLeaky
@@ -93,7 +93,8 @@ def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, de
         for m in range(neurons):
             r = last[b, m]
             expected[m] += float(delta[b, m]) * (sums[step, b] - decay ** float(step - r) * sums[r, b].astype(float))
-    ours = weight_gradient(*map(torch.from_numpy, (delta, last, sums)), step, decay)
+    errors = cpu_step.errors(torch.from_numpy(delta))
+    ours = weight_gradient(errors, torch.from_numpy(last), torch.from_numpy(sums), step, decay)
     _assert_close(ours, expected, 1e-6)
 
 
@@ -105,9 +106,10 @@ def test_hidden_error_passes_the_weights_and_the_surrogate(dynamics, inputs, den
     error = (rng.standard_normal((9, 50)) * (rng.random((9, 50)) < density)).astype(np.float32)
     weight = rng.standard_normal((50, inputs)).astype(np.float32)
     membranes = (3 * rng.standard_normal((9, inputs))).astype(np.float32)
-    ours = dynamics.hidden_error(*map(torch.from_numpy, (error, weight, membranes)), threshold=0.5, slope=1.0)
+    errors = dynamics.errors(torch.from_numpy(error))
+    ours = dynamics.hidden_error(errors, *map(torch.from_numpy, (weight, membranes)), threshold=0.5, slope=1.0)
     expected = (error.astype(float) @ weight) * surrogate(membranes.astype(float), 0.5)
-    _assert_close(ours, expected, 1e-6)
+    _assert_close(dynamics.values(ours), expected, 1e-6)
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -116,25 +118,29 @@ def test_output_error_is_that_of_the_neurons_that_fired_wrongly(dynamics, mask, 
     rng = np.random.default_rng(0)
     membranes = rng.choice([0.25, 0.5, 0.75], (7, 30)).astype(np.float32)  # the threshold itself fires
     targets = rng.integers(0, 2, (7, 30)).astype(np.float32)
-    ours = dynamics.output_error(torch.from_numpy(membranes), torch.from_numpy(targets), 0.5, mask)
+    ours = dynamics.output_error(torch.from_numpy(membranes), torch.from_numpy(targets), 0.5, mask, 0.25)
     wrong = (membranes >= 0.5) != (targets > 0) if mask else 1
-    np.testing.assert_array_equal(ours, wrong * (0.5 * targets - membranes))
+    np.testing.assert_array_equal(dynamics.values(ours), 0.25 * wrong * (0.5 * targets - membranes))
 
 
 @pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
 def test_neurons_advance_like_the_equations(dynamics, threads):
     rng = np.random.default_rng(0)
     currents = rng.random((12, 7, 30)).astype(np.float32)
-    membranes, last_spike = torch.zeros(7, 30), torch.zeros(7, 30, dtype=torch.int32)
+    inputs = (rng.random((12, 7, 9)) < 0.4).astype(np.float32)
+    layer = _State(torch.zeros(30, 9), torch.zeros(13, 7, 9))
     v, r, fired = np.zeros((7, 30), np.float32), np.zeros((7, 30)), np.zeros((7, 30), bool)
+    sums = np.zeros((7, 9), np.float32)
     for t in range(1, 13):
         r[fired] = t - 1
         v = np.float32(0.75) * np.where(fired, np.float32(0), v) + currents[t - 1]
         fired = v >= 1.25
-        spikes = dynamics.advance(torch.from_numpy(currents[t - 1]), membranes, last_spike, t, 0.75, 1.25)
+        sums = np.float32(0.75) * sums + inputs[t - 1]
+        spikes = dynamics.advance(layer, *map(torch.from_numpy, (inputs[t - 1], currents[t - 1])), t, 0.75, 1.25)
         np.testing.assert_array_equal(spikes, fired)
-        np.testing.assert_allclose(membranes, v, rtol=1e-6)
-        np.testing.assert_array_equal(last_spike, r)
+        np.testing.assert_allclose(layer.membranes, v, rtol=1e-6)
+        np.testing.assert_array_equal(layer.last_spike, r)
+        np.testing.assert_allclose(layer.sums[t], sums, rtol=1e-6)
     assert len(np.unique(r)) > 3
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-KEEP = 2**28  # bytes of free memory that are kept
+KEEP = 2**30  # bytes of free memory that are kept
 _LINE = 64  # bytes of a cache line, at which vectors load fastest
 
 _free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)

@@ -12,8 +12,8 @@ _LOG2_E = np.float32(1.4426950408889634)
 _LN_2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: the first has so few bits that n times it is exact
 _LN_2_LOW = np.float32(-2.12194440e-4)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it leaves no bits after the point: the sum is rounded to an integer
-_SMALLEST = np.float32(-87.0)  # exp of less is subnormal
-_ONE = np.float32(1)
+_SMALLEST = np.float32(-69.0)  # exp of less is 0: with an error it would give subnormals, which cost 100 cycles each
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @intrinsic
@@ -31,7 +31,8 @@ def _times_power_of_two(typing: Any, p: Any, shifted: Any) -> Any:  # numba pass
 @numba.njit(inline="always", error_model="numpy")
 def _exp_of_negative(x: Any) -> Any:
     """e^x for x <= 0: 2^n times a polynomial (Cephes' expf) on half an octave."""
-    x = x if x > _SMALLEST else _SMALLEST
+    inside = x > _SMALLEST
+    x = x if inside else _SMALLEST
     shifted = x * _LOG2_E + _ROUNDER
     n = shifted - _ROUNDER
     rest = (x - n * _LN_2_HIGH) - n * _LN_2_LOW
@@ -42,7 +43,7 @@ def _exp_of_negative(x: Any) -> Any:
     p = p * rest + np.float32(1.6666665459e-1)
     p = p * rest + np.float32(5.0000001201e-1)
     p = p * (rest * rest) + rest + _ONE
-    return _times_power_of_two(p, shifted)  # type: ignore[call-arg]
+    return _times_power_of_two(p, shifted) if inside else _ZERO  # type: ignore[call-arg]
 
 
 @numba.njit(inline="always", error_model="numpy")

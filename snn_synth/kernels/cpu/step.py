@@ -1,90 +1,185 @@
 """What the online rule does at one time step beside its weight gradient (eq. 1-9, eq. 13-15): numba, float32."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from snn_synth.kernels.cpu import products
-from snn_synth.kernels.cpu.rows import WIDTH, count_nonzero, sum_rows
+from snn_synth.kernels.cpu.rows import WIDTH, sum_rows
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import jit
 from snn_synth.kernels.dispatch import forced_product
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_WORTH = 2**25  # multiplications of a step; with fewer, to count its spikes takes as long as the product
+
+
+class Errors(NamedTuple):
+    """Errors of a layer, most of them masked, and where they are not zero."""
+
+    values: Tensor
+    """``[B, N]``."""
+    neurons: Tensor
+    """Of each sample, the neurons with an error, and then any numbers."""
+    counts: Tensor
+    """How many there are of those."""
+
+
+# Rows as arrays of their own become vector instructions.
+
+
+@numba.njit(error_model="numpy")
+def _integrate(inputs: Any, decay: Any, before: Any, sums: Any) -> None:
+    for n in range(len(inputs)):
+        sums[n] = inputs[n] + decay * before[n]  # eq. 10, eq. 16
+
+
+@numba.njit(error_model="numpy")
+def _fire(currents: Any, decay: Any, threshold: Any, before: Any, membranes: Any, last_spike: Any, spikes: Any) -> None:
+    for n in range(len(currents)):
+        kept = membranes[n]
+        fired = kept >= threshold  # the spike of the step before resets membrane and trace
+        last_spike[n] = before if fired else last_spike[n]
+        v = decay * (_ZERO if fired else kept) + currents[n]  # eq. 1
+        membranes[n] = v
+        spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
 
 
 @jit
 def _advance(
-    currents: Any, membranes: Any, last_spike: Any, step: int, decay: Any, threshold: Any, spikes: Any
+    inputs: Any,
+    before: Any,
+    sums: Any,
+    currents: Any,
+    membranes: Any,
+    last_spike: Any,
+    step: int,
+    decay: Any,
+    threshold: Any,
+    spikes: Any,
 ) -> None:
-    batch, neurons = currents.shape
-    for b in numba.prange(batch):
-        for n in range(neurons):
-            kept = membranes[b, n]
-            if kept >= threshold:  # the spike of the step before resets membrane and trace
-                kept, last_spike[b, n] = _ZERO, step - 1
-            v = decay * kept + currents[b, n]  # eq. 1
-            membranes[b, n] = v
-            spikes[b, n] = _ONE if v >= threshold else _ZERO  # eq. 2
-
-
-@jit
-def _output_error(membranes: Any, targets: Any, threshold: Any, mask: bool, error: Any) -> None:
-    batch, neurons = membranes.shape
-    for b in numba.prange(batch):
-        for n in range(neurons):
-            v, target = membranes[b, n], targets[b, n]
-            e = threshold * target - v  # eq. 5, eq. 7
-            if mask and (v >= threshold) == (target > _ZERO):  # eq. 6
-                e *= _ZERO  # not 0 itself: NaN stays NaN, and is noticed
-            error[b, n] = e
+    for b in numba.prange(len(currents)):
+        _integrate(inputs[b], decay, before[b], sums[b])
+        _fire(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b], spikes[b])
 
 
 @numba.njit(error_model="numpy")
-def _weigh(error: Any, weight: Any, product: Any) -> None:
-    """``error @ weight`` of one sample."""
-    rows, weights, count = np.empty(len(error), np.int32), np.empty(len(error), np.float32), 0
-    for m in range(len(error)):
-        if error[m] != _ZERO:
-            rows[count], weights[count] = m, error[m]
-            count += 1
+def _list(error: Any, neurons: Any) -> int:
+    count = 0
+    for n in range(len(error)):  # without a branch, which would be guessed wrong at many errors
+        neurons[count] = n
+        count += error[n] != _ZERO
+    return count
+
+
+@numba.njit(error_model="numpy")
+def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, error: Any) -> None:
+    for n in range(len(membranes)):
+        v, target = membranes[n], targets[n]
+        e = scale * (threshold * target - v)  # eq. 5, eq. 7
+        kept = (not mask) | ((v >= threshold) != (target > _ZERO))  # eq. 6
+        error[n] = e * (_ONE if kept else _ZERO)  # not 0 itself: NaN stays NaN, and is noticed
+
+
+@jit
+def _output_error(
+    membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, error: Any, neurons: Any, counts: Any
+) -> None:
+    for b in numba.prange(len(membranes)):
+        _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
+        counts[b] = _list(error[b], neurons[b])
+
+
+@numba.njit(error_model="numpy")
+def _weigh(error: Any, neurons: Any, weight: Any, product: Any) -> None:
+    """``error @ weight`` of one sample and the neurons that have an error."""
+    values = np.empty(len(neurons), np.float32)
+    for i in range(len(neurons)):
+        values[i] = error[neurons[i]]
     for block in range(0, len(product), WIDTH):
         start = min(block, len(product) - WIDTH)  # the last block may do some columns again
-        sum_rows(weight, start, rows, weights, 0, count, False, product, start)  # type: ignore[call-arg]
+        sum_rows(weight, start, neurons, values, 0, len(neurons), False, product, start)  # type: ignore[call-arg]
+
+
+@numba.njit(error_model="numpy")
+def _weaken(product: Any, membranes: Any, threshold: Any, slope: Any) -> None:
+    for n in range(len(product)):
+        product[n] *= sigmoid_derivative(membranes[n] - threshold, slope)  # eq. 15
 
 
 @jit
-def _sparse_product(error: Any, weight: Any, product: Any) -> None:
-    for b in numba.prange(len(error)):
-        _weigh(error[b], weight, product[b])
+def _hidden_error(
+    error: Any,
+    neurons: Any,
+    counts: Any,
+    weight: Any,
+    sparse: bool,
+    membranes: Any,
+    threshold: Any,
+    slope: Any,
+    product: Any,
+    found: Any,
+    sizes: Any,
+) -> None:
+    for b in numba.prange(len(membranes)):
+        if sparse:
+            _weigh(error[b], neurons[b, : counts[b]], weight, product[b])  # eq. 14
+        _weaken(product[b], membranes[b], threshold, slope)
+        sizes[b] = _list(product[b], found[b])
 
 
 @jit
-def _surrogate(product: Any, membranes: Any, threshold: Any, slope: Any) -> None:
-    batch, neurons = membranes.shape
-    for b in numba.prange(batch):
-        for n in range(neurons):
-            product[b, n] *= sigmoid_derivative(membranes[b, n] - threshold, slope)
+def _errors(values: Any, neurons: Any, counts: Any) -> None:
+    for b in numba.prange(len(values)):
+        counts[b] = _list(values[b], neurons[b])
+
+
+def errors(values: Tensor) -> Errors:
+    """Errors of a layer, as the other functions here take them."""
+    listed = _unlisted(values)
+    _errors(*(part.numpy() for part in listed))
+    return listed
+
+
+def values(errors: Errors) -> Tensor:
+    """The numbers alone."""
+    return errors.values
+
+
+def scaled(errors: Errors, factor: Tensor) -> Errors:
+    """All of them times a number."""
+    return errors._replace(values=errors.values * factor)
+
+
+def _unlisted(values: Tensor) -> Errors:
+    batch, size = values.shape
+    return Errors(
+        values, torch.empty((batch, size + 1), dtype=torch.int32), torch.empty(batch, dtype=torch.int64)
+    )
 
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """``spikes @ weight.T``, in the fastest way for as many spikes as there are at this step."""
+    if forced_product() is None and spikes.numel() * len(weight) < _WORTH:
+        return linear(spikes, weight)
     way = products.way(spikes, weight, "float32", False, forced_product())
     return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
 
-def advance(
-    currents: Tensor, membranes: Tensor, last_spike: Tensor, step: int, decay: float, threshold: float
-) -> Tensor:
-    """Spikes of step t; membranes and last spikes, of the steps before, move on in place."""
+def advance(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+    """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place."""
     spikes = torch.empty_like(currents)
     _advance(
+        inputs.contiguous().numpy(),
+        layer.sums[step - 1].numpy(),
+        layer.sums[step].numpy(),
         currents.numpy(),
-        membranes.numpy(),
-        last_spike.numpy(),
+        layer.membranes.numpy(),
+        layer.last_spike.numpy(),
         step,
         np.float32(decay),
         np.float32(threshold),
@@ -93,19 +188,32 @@ def advance(
     return spikes
 
 
-def output_error(membranes: Tensor, targets: Tensor, threshold: float, mask: bool) -> Tensor:
-    """E of the output layer."""
-    error = torch.empty_like(membranes)
-    _output_error(membranes.numpy(), targets.numpy(), np.float32(threshold), mask, error.numpy())
+def output_error(membranes: Tensor, targets: Tensor, threshold: float, mask: bool, scale: float) -> Errors:
+    """``scale`` times E of the output layer."""
+    error = _unlisted(torch.empty_like(membranes))
+    _output_error(
+        membranes.numpy(),
+        targets.contiguous().numpy(),
+        np.float32(threshold),
+        mask,
+        np.float32(scale),
+        *(part.numpy() for part in error),
+    )
     return error
 
 
-def hidden_error(error: Tensor, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Tensor:
+def hidden_error(error: Errors, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Errors:
     """The error of the layer below."""
-    if weight.shape[1] >= WIDTH and 6 * count_nonzero(error.numpy()) < error.numel():  # masked
-        product = torch.empty_like(membranes)
-        _sparse_product(error.numpy(), weight.contiguous().numpy(), product.numpy())
-    else:
-        product = torch.mm(error, weight)  # eq. 14
-    _surrogate(product.numpy(), membranes.numpy(), np.float32(threshold), np.float32(slope))  # eq. 15
+    sparse = weight.shape[1] >= WIDTH and 6 * int(error.counts.sum()) < error.values.numel()  # most are masked
+    weight = weight.contiguous()
+    product = _unlisted(torch.empty_like(membranes) if sparse else torch.mm(error.values, weight))  # eq. 14
+    _hidden_error(
+        *(part.numpy() for part in error),
+        weight.numpy(),
+        sparse,
+        membranes.numpy(),
+        np.float32(threshold),
+        np.float32(slope),
+        *(part.numpy() for part in product),
+    )
     return product

@@ -1,7 +1,6 @@
 """The online rule's weight gradient (eq. 10-17), its traces made where they are used: numba, float32."""
 
 import functools
-import math
 from typing import Any
 
 import numba
@@ -9,100 +8,152 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snn_synth.kernels.cpu.rows import WIDTH, count_nonzero, sum_rows, table
+from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.rows import WIDTH, sum_rows, table
+from snn_synth.kernels.cpu.step import Errors
 from snn_synth.kernels.cpu.threads import jit
 
-_ZERO = np.float32(0)
+_ZERO, _ONE = np.float32(0), np.float32(1)
+_ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
+_TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its square would be subnormal, which takes long
+_LARGE = 2**22  # weights, from which on they are taken several blocks of columns at a time
+_WIDE = 8  # blocks
+_SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
 
 # A neuron's trace is Y[t] - decay^(t-r) Y[r], so in one sample all neurons that last fired at r share it. Each of these
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
 
 
 @numba.njit(error_model="numpy")
-def _sort(delta: Any, last_spike: Any, shared: Any, counts: Any, rows: Any, weights: Any) -> int:
-    """Of a group of samples: the traces that occur (sample, last spike), and for each neuron which it needs."""
-    batch, neurons = delta.shape
+def _number(last_spike: Any, wrong: Any, row_of: Any) -> int:
+    """Of one sample: number the last spikes of the neurons that have an error; how many they are."""
+    row_of[:] = 0
+    for i in range(len(wrong)):
+        row_of[last_spike[wrong[i]]] = 1
     size = 0
-    row_of = np.empty(len(shared) // batch, np.int32)  # by last spike
-    for b in range(batch):
-        row_of[:] = -1
-        for m in range(neurons):
-            if delta[b, m] != _ZERO:
-                r = last_spike[b, m]
-                if row_of[r] < 0:
-                    row_of[r] = size
-                    shared[size, 0], shared[size, 1] = b, r
-                    size += 1
-                rows[m, counts[m]], weights[m, counts[m]] = row_of[r], delta[b, m]
-                counts[m] += 1
+    for r in range(len(row_of)):
+        occurs = row_of[r]
+        row_of[r] = size
+        size += occurs
     return size
 
 
 @numba.njit(error_model="numpy")
-def _make_traces(sums: Any, step: int, powers: Any, shared: Any, first: int, start: int, traces: Any) -> None:
-    """The shared traces of a group, whose first sample is ``first``: columns from ``start`` on."""
-    width = min(WIDTH, sums.shape[2] - start)
-    for i in range(len(shared)):
-        b, r = first + shared[i, 0], shared[i, 1]
-        now, then = sums[step, b, start : start + width], sums[r, b, start : start + width]
-        trace, share = traces[i], powers[step - r]
-        for j in range(width):
-            trace[j] = now[j] - share * then[j]  # eq. 10, eq. 16
+def _list(delta: Any, last_spike: Any, wrong: Any, row_of: Any, top: int, lists: Any) -> None:
+    """Of one sample: put its errors, and the rows of their traces from ``top`` on, in the lists of their neurons."""
+    counts, rows, weights = lists
+    for i in range(len(wrong)):
+        m = wrong[i]
+        at = counts[m]
+        rows[m, at], weights[m, at] = top + row_of[last_spike[m]], delta[m]
+        counts[m] = at + 1
 
 
 @numba.njit(error_model="numpy")
-def _add_traces(
-    traces: Any,
-    counts: Any,
-    rows: Any,
-    weights: Any,
-    first: int,
-    end: int,
-    keep: bool,
-    start: int,
-    gradient: Any,
+def _make_trace(now: Any, share: Any, then: Any, trace: Any) -> None:
+    for j in range(len(now)):
+        trace[j] = now[j] - share * then[j]  # eq. 10, eq. 16
+
+
+@numba.njit(error_model="numpy")
+def _make_traces(
+    sums: Any, step: int, b: int, powers: Any, row_of: Any, size: int, start: int, traces: Any, top: int
 ) -> None:
-    """Columns from ``start`` on of the gradient of the neurons ``first`` to ``end`` (eq. 11, eq. 17)."""
-    inputs = gradient.shape[1]
-    rows, weights, flat, group = rows.reshape(-1), weights.reshape(-1), gradient.reshape(-1), rows.shape[1]
-    ragged = np.empty(WIDTH, np.float32)
-    for m in range(first, end):
-        at = m * inputs + start
-        if start + WIDTH <= inputs:
-            sum_rows(traces, 0, rows, weights, m * group, counts[m], keep, flat, at)  # type: ignore[call-arg]
-        else:
-            sum_rows(traces, 0, rows, weights, m * group, counts[m], False, ragged, 0)  # type: ignore[call-arg]
-            for j in range(inputs - start):
-                flat[at + j] = ragged[j] + (flat[at + j] if keep else _ZERO)
+    """The traces of a sample in rows from ``top`` on: columns from ``start`` on."""
+    end = min(start + WIDTH, sums.shape[2])
+    for r in range(step - 1, -1, -1):
+        if row_of[r] < size:  # it occurs, for the next one has another number
+            size = row_of[r]
+            _make_trace(sums[step, b, start:end], powers[step - r], sums[r, b, start:end], traces[top + size])
+
+
+@numba.njit(error_model="numpy")
+def _add_traces(traces: Any, lists: Any, first: int, more: bool, sums: Any) -> None:
+    """Of the neurons from ``first`` on: the sums over their lists (eq. 11, eq. 17)."""
+    counts, rows, weights = lists
+    group = rows.shape[1]
+    rows, weights, flat = rows.reshape(-1), weights.reshape(-1), sums.reshape(-1)
+    for m in range(len(sums)):
+        at = (first + m) * group
+        sum_rows(traces, 0, rows, weights, at, counts[first + m], more, flat, m * WIDTH)  # type: ignore[call-arg]
+
+
+@numba.njit(error_model="numpy")
+def _write(found: Any, row: Any) -> None:
+    for j in range(len(row)):
+        row[j] = found[j]
+
+
+@numba.njit(error_model="numpy")
+def _update(found: Any, weight: Any, mean: Any, square: Any, rates: Any, m: int, start: int) -> None:
+    """Adam's step of a block of a neuron's weights."""
+    keep_mean, keep_square, step_size, root, eps, shrink, l2 = rates
+    new_mean, new_square, end = _ONE - keep_mean, _ONE - keep_square, min(start + WIDTH, weight.shape[1])
+    row, means, squares = weight[m, start:end], mean[m, start:end], square[m, start:end]
+    for j in range(len(row)):
+        w = row[j]
+        g = found[j] + l2 * w
+        g = _ZERO if abs(g) < _TINY else g
+        mu = keep_mean * means[j] + new_mean * g
+        nu = keep_square * squares[j] + new_square * (g * g)
+        means[j], squares[j] = mu, nu
+        row[j] = shrink * w - step_size * (mu / (np.sqrt(nu) * root + eps))
 
 
 @jit
 def _weight_gradient(
     delta: Any,
+    wrong: Any,
+    errors: Any,
     last_spike: Any,
     sums: Any,
     step: int,
     powers: Any,
-    sizes: Any,
-    shared: Any,
-    counts: Any,
-    rows: Any,
-    weights: Any,
-    parts: int,
-    gradient: Any,
+    threads: int,
+    updates: bool,
+    target: Any,
+    mean: Any,
+    square: Any,
+    rates: Any,
 ) -> None:
-    groups, neurons, group = rows.shape
+    (batch, neurons), inputs = delta.shape, sums.shape[2]
+    row_of, sizes = np.empty((batch, step), np.int32), np.empty(batch, np.int64)
+    for b in numba.prange(batch):
+        sizes[b] = _number(last_spike[b], wrong[b, : errors[b]], row_of[b])
+    group = min(batch, _ERRORS * batch * neurons // max(errors.sum(), 1))
+    groups = -(-batch // group)
+    tops, height = np.empty(batch, np.int64), 0
+    for b in range(batch):
+        tops[b] = 0 if b % group == 0 else tops[b - 1] + sizes[b - 1]
+        height = max(height, tops[b] + sizes[b])
+    counts = np.zeros((groups, neurons), np.int32)
+    rows, weights = np.empty((groups, neurons, group), np.int32), np.empty((groups, neurons, group), np.float32)
     for g in numba.prange(groups):
-        first, end = g * group, min(len(delta), (g + 1) * group)
-        sizes[g] = _sort(delta[first:end], last_spike[first:end], shared[g], counts[g], rows[g], weights[g])
-    height = -(-neurons // parts)
-    for block in numba.prange(-(-sums.shape[2] // WIDTH) * parts):
-        start, first = block // parts * WIDTH, block % parts * height
-        end = min(neurons, first + height)
-        traces = table(group * step)
+        for b in range(g * group, min(batch, (g + 1) * group)):
+            lists = counts[g], rows[g], weights[g]
+            _list(delta[b], last_spike[b], wrong[b, : errors[b]], row_of[b], tops[b], lists)
+    # A thread has blocks of columns or, where rows are short and more of them, of neurons: then no line of the cache is
+    # written by two. Of long rows several blocks at a time: of many rows a block each, every one in a page of its own.
+    wide = _WIDE if neurons * inputs > _LARGE else 1
+    parts = threads if neurons > inputs else max(1, threads * WIDTH // max(inputs, WIDTH))
+    parts, blocks = max(parts, -(-neurons * wide // _SUMS)), -(-inputs // (WIDTH * wide))
+    for task in numba.prange(parts * blocks):
+        part, start = task // blocks, task % blocks * WIDTH * wide
+        first, end = neurons * part // parts, neurons * (part + 1) // parts
+        size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
+        traces, found = table(height), table(size * several)
         for g in range(groups):
-            _make_traces(sums, step, powers, shared[g, : sizes[g]], g * group, start, traces)
-            _add_traces(traces, counts[g], rows[g], weights[g], first, end, g > 0, start, gradient)
+            for i in range(several):
+                for b in range(g * group, min(batch, (g + 1) * group)):
+                    _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
+                _add_traces(traces, (counts[g], rows[g], weights[g]), first, g > 0, found[i * size : (i + 1) * size])
+        for m in range(size):
+            for i in range(several):
+                at = start + i * WIDTH
+                if updates:
+                    _update(found[i * size + m], target, mean, square, rates, first + m, at)
+                else:
+                    _write(found[i * size + m], target[first + m, at : at + WIDTH])
 
 
 @functools.lru_cache(maxsize=64)
@@ -110,27 +161,49 @@ def _powers(decay: float, count: int) -> Any:
     return (decay ** np.arange(count)).astype(np.float32)
 
 
-def weight_gradient(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
+def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
+    """Memory for the sums of the input of a layer, after 0 to T steps; those after none are 0."""
+    sums = empty(num_steps + 1, batch, weight.shape[1])
+    sums[0] = 0
+    return sums
+
+
+def weight_gradient(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
-    (batch, neurons), inputs = delta.shape, sums.shape[2]
-    shape = neurons, inputs
-    # NumPy asks for huge pages where that matters: a column block of a large gradient touches a page per row.
-    gradient = delta.new_empty(shape) if math.prod(shape) < 2**20 else torch.from_numpy(np.empty(shape, np.float32))
-    # Samples are taken in groups with 16 errors per neuron: more would push their traces out of the cache.
-    group = min(batch, 16 * delta.numel() // max(count_nonzero(delta.numpy()), 1))
-    groups = -(-batch // group)
+    gradient = empty(last_spike.shape[1], sums.shape[2])
+    _run(errors, last_spike, sums, step, decay, False, gradient, gradient, gradient, (0.0,) * 7)
+    return gradient
+
+
+def update_weight(
+    errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float, weight: Tensor, moments: Any
+) -> None:
+    """Adam's step by that gradient, which is not written anywhere."""
+    _run(errors, last_spike, sums, step, decay, True, weight, moments.mean, moments.square, moments.rates())
+
+
+def _run(
+    errors: Errors,
+    last_spike: Tensor,
+    sums: Tensor,
+    step: int,
+    decay: float,
+    updates: bool,
+    target: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    rates: tuple[float, ...],
+) -> None:
     _weight_gradient(
-        delta.numpy(),
+        *(part.numpy() for part in errors),
         last_spike.numpy(),
         sums.numpy(),
         step,
         _powers(decay, len(sums)),
-        np.empty(groups, np.int32),
-        np.empty((groups, group * step, 2), np.int32),
-        np.zeros((groups, neurons), np.int32),
-        np.empty((groups, neurons, group), np.int32),
-        np.empty((groups, neurons, group), np.float32),
-        max(1, torch.get_num_threads() * WIDTH // max(inputs, WIDTH)),  # few inputs: share out the neurons too
-        gradient.numpy(),
+        torch.get_num_threads(),
+        updates,
+        target.numpy(),
+        mean.numpy(),
+        square.numpy(),
+        tuple(map(np.float32, rates)),
     )
-    return gradient

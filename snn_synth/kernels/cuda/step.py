@@ -1,5 +1,7 @@
 """What the online rule does at one time step beside its weight gradient (eq. 1-9, eq. 13-15), on a GPU."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
@@ -12,19 +14,33 @@ def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return linear(spikes, weight)
 
 
-def advance(
-    currents: Tensor, membranes: Tensor, last_spike: Tensor, step: int, decay: float, threshold: float
-) -> Tensor:
-    """Spikes of step t; membranes and last spikes, of the steps before, move on in place."""
-    fired = membranes >= threshold
-    last_spike.masked_fill_(fired, step - 1)
-    membranes.masked_fill_(fired, 0).mul_(decay).add_(currents)  # eq. 1
-    return (membranes >= threshold).to(currents.dtype)  # eq. 2
+def advance(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+    """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place."""
+    torch.add(inputs, layer.sums[step - 1], alpha=decay, out=layer.sums[step])  # eq. 10, eq. 16
+    fired = layer.membranes >= threshold
+    layer.last_spike.masked_fill_(fired, step - 1)
+    layer.membranes.masked_fill_(fired, 0).mul_(decay).add_(currents)  # eq. 1
+    return (layer.membranes >= threshold).to(currents.dtype)  # eq. 2
 
 
-def output_error(membranes: Tensor, targets: Tensor, threshold: float, mask: bool) -> Tensor:
-    """E of the output layer."""
-    return membrane_error(membranes, targets, threshold, mask)
+def errors(values: Tensor) -> Tensor:
+    """Errors of a layer, as the other functions here take them."""
+    return values
+
+
+def values(errors: Tensor) -> Tensor:
+    """The numbers alone."""
+    return errors
+
+
+def scaled(errors: Tensor, factor: Tensor) -> Tensor:
+    """All of them times a number."""
+    return errors * factor
+
+
+def output_error(membranes: Tensor, targets: Tensor, threshold: float, mask: bool, scale: float) -> Tensor:
+    """``scale`` times E of the output layer."""
+    return membrane_error(membranes, targets, threshold, mask).mul_(scale)
 
 
 def hidden_error(error: Tensor, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Tensor:

@@ -50,6 +50,13 @@ def _weight_gradient(
     tl.store(gradient + (share * outputs + m)[:, None] * inputs + n[None, :], total, inside)
 
 
+def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
+    """Memory for the sums of the input of a layer, after 0 to T steps; those after none are 0."""
+    sums = weight.new_empty((num_steps + 1, batch, weight.shape[1]))
+    sums[0] = 0
+    return sums
+
+
 def weight_gradient(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
     (batch, outputs), inputs = delta.shape, sums.shape[2]

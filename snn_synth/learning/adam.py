@@ -1,0 +1,85 @@
+"""Adam of ``torch.optim`` in numbers, for an update that is made together with its gradient."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+from snn_synth.kernels.cpu.memory import empty
+
+_PLAIN = torch.optim.Adam, torch.optim.AdamW
+_EPS = 1e-10  # with less, gradients that the kernel takes for 0 would move a weight
+
+
+class Moments:
+    """What an optimizer keeps of one weight, and the numbers of its next step."""
+
+    def __init__(self, weight: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = (empty(*weight.shape).zero_() for _ in range(2))
+        self.mean, self.square, self.step, self.group = state["exp_avg"], state["exp_avg_sq"], state["step"], group
+        self.count = int(self.step)
+
+    def rates(self) -> tuple[float, ...]:
+        """Count one step: what is kept of both moments, step size, scale of the root, eps, and the weight's decay."""
+        self.count += 1
+        self.step.fill_(self.count)
+        (keep_mean, keep_square), lr, decay = self.group["betas"], self.group["lr"], self.group["weight_decay"]
+        step_size = lr / (1 - keep_mean**self.count)
+        root = 1 / math.sqrt(1 - keep_square**self.count)
+        decoupled = self.group["decoupled_weight_decay"]
+        shrink, l2 = (1 - lr * decay, 0.0) if decoupled else (1.0, decay)
+        return keep_mean, keep_square, step_size, root, self.group["eps"], shrink, l2
+
+
+def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | None:
+    """Of each weight; None for another optimizer than Adam as it comes, or where something looks at its gradients.
+
+    Args:
+        optimizer: of ``torch.optim``.
+        weights: all of which learn.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(1, 1))
+        >>> plain_moments(torch.optim.SGD([weight]), [weight]) is None
+        True
+        >>> plain_moments(torch.optim.Adam([weight]), [weight])[0].rates()[:2]
+        (0.9, 0.999)
+    """
+    groups = {id(weight): group for group in getattr(optimizer, "param_groups", []) for weight in group["params"]}
+    if (
+        type(optimizer) not in _PLAIN
+        or optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+        or _global_optimizer_pre_hooks
+        or _global_optimizer_post_hooks
+        or not all(id(weight) in groups and _plain(weight, groups[id(weight)]) for weight in weights)
+    ):
+        return None
+    if "step" in vars(optimizer):  # a scheduler wants to know of the first step; what else may stand there has to run
+        if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
+            return None
+        optimizer._opt_called = True
+    optimizer.zero_grad()
+    moments = [Moments(weight, groups[id(weight)], optimizer.state[weight]) for weight in weights]
+    fits = all(x.is_contiguous() and x.dtype == torch.float32 for m in moments for x in (m.mean, m.square))
+    return moments if fits else None
+
+
+def _plain(weight: Tensor, group: dict[str, Any]) -> bool:
+    """Whether its update is Adam's own, and no hook waits for its gradient."""
+    special = "amsgrad", "maximize", "capturable", "differentiable"
+    numbers = group["lr"], *group["betas"]
+    return (
+        not any(group[name] for name in special)
+        and group["eps"] >= _EPS
+        and not any(isinstance(number, Tensor) for number in numbers)
+        and weight.requires_grad
+        and weight.is_contiguous()
+        and not weight._backward_hooks
+        and not getattr(weight, "_post_accumulate_grad_hooks", None)
+    )
