@@ -66,6 +66,24 @@ def sum_rows(
     return signature, code
 
 
+@intrinsic
+def prefetch(typing: Any, array: Any, at: Any) -> Any:
+    """Fetch WIDTH numbers of an array with one axis, from ``at`` on, which need not lie in it, into the second cache."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        fetch = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, number, number, number]), "llvm.prefetch.p0i8"
+        )
+        for i in range(0, WIDTH, _LANES):
+            place = builder.gep(data, [builder.add(arguments[1], ir.Constant(arguments[1].type, i))])
+            builder.call(fetch, [builder.bitcast(place, byte), *(ir.Constant(number, x) for x in (0, 2, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), code
+
+
 @numba.njit
 def table(rows: int) -> Any:
     """An empty table, WIDTH wide, that begins with a cache line: no vector of it then lies in two."""

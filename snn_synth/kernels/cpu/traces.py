@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu.memory import empty
-from snn_synth.kernels.cpu.rows import WIDTH, sum_rows, table
+from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows, table
 from snn_synth.kernels.cpu.step import Errors
 from snn_synth.kernels.cpu.threads import jit
 
@@ -53,6 +53,7 @@ def _list(delta: Any, last_spike: Any, wrong: Any, row_of: Any, top: int, lists:
 def _make_trace(now: Any, share: Any, then: Any, trace: Any) -> None:
     for j in range(len(now)):
         trace[j] = now[j] - share * then[j]  # eq. 10, eq. 16
+    prefetch(then, WIDTH)  # type: ignore[call-arg]
 
 
 @numba.njit(error_model="numpy")
@@ -98,6 +99,8 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, rates: Any, m: int,
         nu = keep_square * squares[j] + new_square * (g * g)
         means[j], squares[j] = mu, nu
         row[j] = shrink * w - step_size * (mu / (np.sqrt(nu) * root + eps))
+    for x in (row, means, squares):
+        prefetch(x, WIDTH)  # type: ignore[call-arg]
 
 
 @jit
@@ -132,28 +135,30 @@ def _weight_gradient(
         for b in range(g * group, min(batch, (g + 1) * group)):
             lists = counts[g], rows[g], weights[g]
             _list(delta[b], last_spike[b], wrong[b, : errors[b]], row_of[b], tops[b], lists)
-    # A thread has blocks of columns or, where rows are short and more of them, of neurons: then no line of the cache is
-    # written by two. Of long rows several blocks at a time: of many rows a block each, every one in a page of its own.
-    wide = _WIDE if neurons * inputs > _LARGE else 1
-    parts = threads if neurons > inputs else max(1, threads * WIDTH // max(inputs, WIDTH))
-    parts, blocks = max(parts, -(-neurons * wide // _SUMS)), -(-inputs // (WIDTH * wide))
-    for task in numba.prange(parts * blocks):
-        part, start = task // blocks, task % blocks * WIDTH * wide
-        first, end = neurons * part // parts, neurons * (part + 1) // parts
-        size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
-        traces, found = table(height), table(size * several)
-        for g in range(groups):
-            for i in range(several):
-                for b in range(g * group, min(batch, (g + 1) * group)):
-                    _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
-                _add_traces(traces, (counts[g], rows[g], weights[g]), first, g > 0, found[i * size : (i + 1) * size])
-        for m in range(size):
-            for i in range(several):
-                at = start + i * WIDTH
-                if updates:
-                    _update(found[i * size + m], target, mean, square, rates, first + m, at)
-                else:
-                    _write(found[i * size + m], target[first + m, at : at + WIDTH])
+    # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
+    # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
+    wide = _WIDE if neurons > inputs or neurons * inputs > _LARGE else 1
+    work, most = -(-inputs // (WIDTH * wide)) * neurons, _SUMS // wide
+    for share in numba.prange(threads):
+        at, last = work * share // threads, work * (share + 1) // threads
+        while at < last:
+            start, first = at // neurons * WIDTH * wide, at % neurons
+            end = min(neurons, first + min(most, last - at))
+            at += end - first
+            size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
+            traces, found = table(height), table(size * several)
+            for g in range(groups):
+                for i in range(several):
+                    for b in range(g * group, min(batch, (g + 1) * group)):
+                        _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
+                    _add_traces(traces, (counts[g], rows[g], weights[g]), first, g > 0, found[i * size : (i + 1) * size])
+            for m in range(size):
+                for i in range(several):
+                    column = start + i * WIDTH
+                    if updates:
+                        _update(found[i * size + m], target, mean, square, rates, first + m, column)
+                    else:
+                        _write(found[i * size + m], target[first + m, column : column + WIDTH])
 
 
 @functools.lru_cache(maxsize=64)
