@@ -14,7 +14,7 @@ SUMMED = {"rtol": 1e-5, "atol": 1e-5}
 @pytest.fixture
 def kernels():
     from snn_synth.kernels import cuda
-    from snn_synth.kernels.cuda import encoding, lif, products, traces  # noqa: F401
+    from snn_synth.kernels.cuda import encoding, lif, products, step, traces  # noqa: F401
 
     return cuda
 

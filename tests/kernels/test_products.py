@@ -39,7 +39,8 @@ SPIKES, WEIGHT, DELTA = (draw(6, 20, 300) > 1).float(), draw(70, 300, seed=1), d
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
-def test_exact_forward(way, precision):
+def test_exact_forward(way, precision, monkeypatch):
+    monkeypatch.setattr(products, "has_bfloat16", lambda: True)
     with kernels.use("numba", way), kernels.precision(precision):
         ours = everything(SPIKES, WEIGHT, DELTA)
     theirs = wanted(SPIKES, WEIGHT, DELTA)
@@ -48,6 +49,13 @@ def test_exact_forward(way, precision):
     assert all(relative(a, b) < bound for a, b in zip(ours[1:], theirs[1:], strict=True))
     if precision == "mixed":
         assert relative(ours[1], theirs[1]) > 1e-4  # it was bfloat16
+
+
+def test_mixed_precision_rounds_nothing_without_hardware_for_it(monkeypatch):
+    monkeypatch.setattr(products, "has_bfloat16", lambda: False)
+    with kernels.use("numba", "float32"), kernels.precision("mixed"):
+        ours = everything(SPIKES, WEIGHT, DELTA)
+    assert all(relative(a, b) < 5e-7 for a, b in zip(ours, wanted(SPIKES, WEIGHT, DELTA), strict=True))
 
 
 @pytest.mark.parametrize("way", ["float32", WAYS[-1]])

@@ -1,5 +1,6 @@
 """Products with spikes on the CPU, in the way that is fastest here for their size and the share of spikes."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from snn_synth.kernels.cpu import choice, sparse, tiles
 from snn_synth.kernels.cpu.amx import has_amx
+from snn_synth.kernels.cpu.cache import compiled_for
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
 
@@ -41,7 +43,18 @@ def _dense_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tens
 
 
 def _dense_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
-    return (_float32 if precision == "float32" else _rounded)(delta.T, kept[0])
+    return _of_errors(precision)(delta.T, kept[0])
+
+
+def _of_errors(precision: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The dense product of a backward pass: ``mixed`` may round, which is faster where the processor has bfloat16."""
+    return _rounded if precision == "bfloat16" or (precision == "mixed" and has_bfloat16()) else _float32
+
+
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies in bfloat16; without, PyTorch's own product takes many times as long."""
+    return not {"+avx512bf16", "+amx-bf16", "+bf16"}.isdisjoint(compiled_for()[1].split(","))
 
 
 def _listed_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
@@ -115,7 +128,7 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
 def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None) -> Tensor:
     """The gradient by the spikes, ``delta @ weight``."""
     exact = precision == "float32"
-    dense = _float32 if exact else _rounded
+    dense = _of_errors(precision)
     if not has_amx() or forced not in (None, "tiles") or len(delta) * weight.numel() < WORTH:
         return dense(delta, weight)
 

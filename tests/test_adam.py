@@ -1,0 +1,207 @@
+"""Adam's step made together with its gradient, beside ``torch.optim``'s own after a backward pass."""
+
+import functools
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from snn_synth.kernels.cpu import step, traces
+from snn_synth.learning import online_step
+from snn_synth.learning.adam import plain_moments
+from snn_synth.models import SpikingStack
+
+LR = 1e-3
+ADAM = functools.partial(torch.optim.Adam, lr=LR)
+ADAMW = functools.partial(torch.optim.AdamW, lr=LR)
+
+
+def spikes_of(*shape, seed):
+    return (torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.4).float()
+
+
+def by_autograd(loss):
+    """A backward pass that is not PyTorch's plain one, for which gradients are written."""
+    loss.backward()
+
+
+def stack(sizes=(70, 130, 65)):
+    torch.manual_seed(0)
+    net = SpikingStack(list(sizes))
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(4)
+    return net
+
+
+def train(make, batches=3, sizes=(70, 130, 65), **settings):
+    net = stack(sizes)
+    optimizer = make(net.parameters())
+    losses = [
+        online_step(
+            net,
+            spikes_of(6, 20, sizes[0], seed=10 + i),
+            spikes_of(6, 20, sizes[-1], seed=i),
+            optimizer,
+            **settings,
+        )
+        for i in range(batches)
+    ]
+    return net, optimizer, torch.stack(losses)
+
+
+KINDS = [
+    ADAM,
+    functools.partial(ADAM, weight_decay=0.1, betas=(0.8, 0.9), eps=1e-6),
+    ADAMW,
+    functools.partial(ADAMW, weight_decay=0.1, fused=True),
+]
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_many_steps_move_a_weight_as_pytorch_does(make):
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.randn(33, 70, generator=generator.manual_seed(1))) for _ in range(2))
+    mine, its = make([ours]), make([theirs])
+    (moments,) = plain_moments(mine, [ours])
+    sums = torch.rand(4, 9, 70, generator=generator)
+    for _ in range(50):
+        errors = step.errors(torch.randn(9, 33, generator=generator) * (torch.rand(9, 33, generator=generator) < 0.4))
+        last = torch.randint(0, 3, (9, 33), generator=generator, dtype=torch.int32)
+        theirs.grad = traces.weight_gradient(errors, last, sums, 3, 0.9)
+        its.step()
+        traces.update_weight(errors, last, sums, 3, 0.9, ours.detach(), moments)
+    assert_close(ours, theirs, rtol=1e-5, atol=1e-3 * LR)
+    assert mine.state[ours].keys() == its.state[theirs].keys()
+    for name, value in mine.state[ours].items():
+        assert_close(value, its.state[theirs][name], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_a_batch_ends_with_the_same_weights_and_state(make):
+    ours, optimizer, losses = train(make, 1)
+    theirs, other, expected = train(make, 1, backward=by_autograd)
+    assert all(weight.grad is None for weight in ours.parameters())  # so it was the other way
+    assert all(weight.grad is not None for weight in theirs.parameters())
+    assert_close(losses, expected, rtol=1e-6, atol=0.0)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert_close(a, b, rtol=1e-5, atol=0.02 * LR)
+        assert optimizer.state[a]["step"] == other.state[b]["step"] == 6
+
+
+@pytest.mark.parametrize("sizes", [(9, 5), (2300, 2000, 66), (64, 4200, 70)])
+def test_matrices_of_every_form(sizes):
+    """Narrow, so large that several blocks are taken at a time, and with more neurons than inputs."""
+    ours, _, _ = train(ADAM, 1, sizes)
+    theirs, _, _ = train(ADAM, 1, sizes, backward=by_autograd)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert_close(a, b, rtol=1e-5, atol=0.02 * LR)
+
+
+def test_the_same_with_one_thread_and_two():
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(list(train(ADAMW)[0].parameters()))
+    torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_a_state_is_gone_on_with_either_way():
+    _, optimizer, _ = train(ADAM, fresh_moments=False)
+    net, kept = stack(), optimizer.state_dict()
+    other = ADAM(net.parameters())
+    other.load_state_dict(kept)
+    spikes, targets = spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6)
+    online_step(net, spikes, targets, other, fresh_moments=False)
+    assert all(state["step"] == 24 for state in other.state.values())
+    sum(weight.sum() for weight in net.parameters()).backward()
+    other.step()
+    assert all(state["step"] == 25 for state in other.state.values())
+
+
+def test_a_scheduler_learns_of_the_steps(recwarn):
+    net = stack()
+    optimizer = ADAM(net.parameters())
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    spikes = spikes_of(6, 20, 70, seed=5)
+    online_step(net, spikes, spikes_of(6, 20, 65, seed=6), optimizer)
+    scheduler.step()
+    assert not [w for w in recwarn if "lr_scheduler.step" in str(w.message)]
+    assert all(weight.grad is None for weight in net.parameters())
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * LR)
+
+
+def test_a_graph_through_the_weights_of_before_is_refused():
+    net = stack()
+    optimizer = ADAM(net.parameters())
+    weight = next(net.parameters())
+    graph = (weight * weight).sum()
+    online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6), optimizer)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        graph.backward()
+
+
+def _step_hook(optimizer, seen):
+    optimizer.register_step_post_hook(lambda *_: seen.append("step"))
+
+
+def _gradient_hook(optimizer, seen):
+    optimizer.param_groups[0]["params"][0].register_hook(lambda _: seen.append("gradient"))
+
+
+def _accumulated_hook(optimizer, seen):
+    optimizer.param_groups[0]["params"][0].register_post_accumulate_grad_hook(lambda _: seen.append("accumulated"))
+
+
+def _patched_step(optimizer, seen):
+    step = optimizer.step
+    optimizer.step = lambda: (seen.append("patched"), step())
+
+
+@pytest.mark.parametrize("hook", [_step_hook, _gradient_hook, _accumulated_hook, _patched_step])
+def test_what_waits_for_a_step_or_a_gradient_is_called(hook):
+    net, seen = stack(), []
+    optimizer = ADAM(net.parameters())
+    hook(optimizer, seen)
+    online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6), optimizer)
+    assert len(seen) == 6
+    assert all(weight.grad is not None for weight in net.parameters())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.optim.NAdam,
+        functools.partial(ADAM, amsgrad=True),
+        functools.partial(ADAM, maximize=True),
+        functools.partial(ADAM, eps=0.0),
+        functools.partial(torch.optim.Adam, lr=torch.tensor(LR)),
+        functools.partial(ADAM, differentiable=True),
+    ],
+)
+def test_another_update_than_plain_adam_is_the_optimizers_own(make):
+    net = stack()
+    assert plain_moments(make(net.parameters()), list(net.parameters())) is None
+
+
+def test_a_weight_that_the_optimizer_does_not_have_is_left_alone():
+    net = stack()
+    first, last = net.parameters()
+    before = first.detach().clone()
+    online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6), ADAM([last]))
+    assert torch.equal(first, before)
+    assert not torch.equal(last, stack().layers[1][0].weight)
+
+
+def test_gradients_too_small_to_matter_leave_no_subnormal_numbers():
+    weight = torch.nn.Parameter(torch.zeros(1, 1))
+    (moments,) = plain_moments(ADAM([weight]), [weight])
+    errors = step.errors(torch.full((1, 1), 1e-20))
+    sums = torch.ones(2, 1, 1)
+    traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, weight.detach(), moments)
+    assert moments.square.item() == 0
+    errors = step.errors(torch.full((1, 1), math.nan))
+    traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, weight.detach(), moments)
+    assert weight.isnan().all()  # which is noticed at the next step
