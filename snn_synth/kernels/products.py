@@ -127,10 +127,13 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
     which = path(spikes, weight)
     if which == "reference" or torch.is_autocast_enabled(spikes.device.type) or spikes.numel() == 0:
         return torch.nn.functional.linear(spikes, weight)
-    flat = spikes.reshape(-1, spikes.shape[-1])
-    if not torch.is_grad_enabled():  # of which `needs_input_grad` knows nothing
+    flat, kernels, precision = spikes.reshape(-1, spikes.shape[-1]), kernel(which, "products"), _precision.get()
+    currents: Tensor
+    if torch.is_grad_enabled() or which == "triton":
+        function = _SpikeLinear if which == "numba" else _SpikeLinearOnGPU
+        currents = function.apply(kernels, flat, weight, precision)  # type: ignore[no-untyped-call]
+    else:
         flat, weight = flat.detach(), weight.detach()
-    function = _SpikeLinear if which == "numba" else _SpikeLinearOnGPU
-    kernels = kernel(which, "products")
-    currents: Tensor = function.apply(kernels, flat, weight, _precision.get())  # type: ignore[no-untyped-call]
+        way = kernels.way(flat, weight, precision, False, forced_product())
+        currents, _ = kernels.WAYS[way].forward(flat, weight, precision)
     return currents.view(*spikes.shape[:-1], len(weight))

@@ -16,8 +16,10 @@ from torch import Tensor
 
 KEEP = 2**30  # bytes of free memory that are kept
 _LINE = 64  # bytes of a cache line, at which vectors load fastest
+_NUMPY = {torch.float32: np.float32, torch.int32: np.int32, torch.uint8: np.uint8}
 
 _free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+_kept = 0  # bytes in them
 _lock = threading.RLock()
 
 
@@ -32,9 +34,9 @@ def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     size = math.prod(shape) * dtype.itemsize
     block = _take(_rounded(size + _LINE))
     begin = -block.ctypes.data % _LINE
-    view = block[begin : begin + size]
+    view = block[begin : begin + size].view(_NUMPY[dtype]).reshape(shape)
     weakref.finalize(view, _give_back, block).atexit = False  # PyTorch holds the view as long as it holds the memory
-    return torch.from_numpy(view).view(dtype).view(shape)
+    return torch.from_numpy(view)
 
 
 def _rounded(size: int) -> int:
@@ -44,14 +46,19 @@ def _rounded(size: int) -> int:
 
 
 def _take(size: int) -> NDArray[np.uint8]:
+    global _kept
     with _lock:
         if blocks := _free.get(size):
+            _kept -= size
             return blocks.pop()
     return np.empty(size, np.uint8)
 
 
 def _give_back(block: NDArray[np.uint8]) -> None:
+    global _kept
     with _lock:
-        if sum(size * len(blocks) for size, blocks in _free.items()) + len(block) > KEEP:
+        if _kept + len(block) > KEEP:
             _free.clear()  # sizes that were in use once
+            _kept = 0
         _free[len(block)].append(block)
+        _kept += len(block)

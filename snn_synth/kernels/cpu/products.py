@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -149,8 +150,8 @@ def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None)
 
 def _share(spikes: Tensor) -> float:
     """Share of the spikes that are not zero, of a few rows."""
-    some = spikes[:: max(1, len(spikes) // _SAMPLED)]
-    return int(some.count_nonzero()) / some.numel()
+    fired = spikes.numpy()[:: max(1, len(spikes) // _SAMPLED)] != 0  # several times as fast as PyTorch's count
+    return int(np.count_nonzero(fired)) / fired.size
 
 
 def _may_list(weight: Tensor, share: float, precision: str) -> bool:

@@ -1,6 +1,5 @@
 """The weighted sum of rows of a table, which the compiler would not keep in registers by itself."""
 
-import functools
 from typing import Any
 
 import numba
@@ -8,8 +7,6 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-
-from snn_synth.kernels.cpu.cache import compiled
 
 WIDTH = 64  # columns of one sum: four vectors of AVX-512, eight of AVX2, which hide the wait for each other
 
@@ -90,13 +87,3 @@ def table(rows: int) -> Any:
     space = np.empty(rows * WIDTH + 16, np.float32)
     first = (-space.ctypes.data % 64) // 4
     return space[first : first + rows * WIDTH].reshape(rows, WIDTH)
-
-
-@functools.partial(compiled, nogil=True)
-def count_nonzero(x: Any) -> int:
-    """How many entries of a matrix are not zero; PyTorch's own count takes ten times as long."""
-    count = 0
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            count += x[i, j] != _ZERO
-    return count
