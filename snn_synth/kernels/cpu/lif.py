@@ -13,10 +13,11 @@ from snn_synth.kernels.cpu.threads import jit
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
-# Each sample is one thread's; inner loops run along neurons, so that they become vector instructions.
+# Each sample is one thread's. Loops along neurons are functions of their own: rows without other axes become vector
+# instructions that need fewer checks.
 
 
-@numba.njit(inline="always")
+@numba.njit(error_model="numpy")
 def _step(before: Any, current: Any, decay: Any, threshold: Any, spikes: Any, membranes: Any) -> None:
     for n in range(len(current)):
         v = decay * (_ZERO if before[n] >= threshold else before[n]) + current[n]  # eq. 1
@@ -42,6 +43,24 @@ def _spikes(currents: Any, decay: Any, threshold: Any, spikes: Any) -> None:
             _step(membranes[t % 2], currents[t, b], decay, threshold, spikes[t, b], membranes[(t + 1) % 2])
 
 
+@numba.njit(error_model="numpy")
+def _weaken(grad_spikes: Any, membranes: Any, threshold: Any, slope: Any, gradient: Any) -> None:
+    for n in range(len(gradient)):
+        gradient[n] = grad_spikes[n] * sigmoid_derivative(membranes[n] - threshold, slope)  # eq. 3-4
+
+
+@numba.njit(error_model="numpy")
+def _add(more: Any, gradient: Any) -> None:
+    for n in range(len(gradient)):
+        gradient[n] += more[n]
+
+
+@numba.njit(error_model="numpy")
+def _pass_on(later: Any, membranes: Any, decay: Any, threshold: Any, gradient: Any) -> None:
+    for n in range(len(gradient)):
+        gradient[n] += decay * (_ZERO if membranes[n] >= threshold else later[n])
+
+
 @jit
 def _backward(
     by_spikes: bool,
@@ -54,19 +73,31 @@ def _backward(
     slope: Any,
     gradient: Any,
 ) -> None:
-    num_steps, batch, neurons = membranes.shape
+    num_steps, batch, _ = membranes.shape
     for b in numba.prange(batch):
         for t in range(num_steps - 1, -1, -1):
-            for n in range(neurons):
-                v = membranes[t, b, n]
-                g = _ZERO
-                if by_spikes:
-                    g = grad_spikes[t, b, n] * sigmoid_derivative(v - threshold, slope)  # eq. 3-4
-                if by_membranes:
-                    g += grad_membranes[t, b, n]
-                if t + 1 < num_steps:
-                    g += decay * (_ZERO if v >= threshold else gradient[t + 1, b, n])
-                gradient[t, b, n] = g
+            now = gradient[t, b]
+            if by_spikes:
+                _weaken(grad_spikes[t, b], membranes[t, b], threshold, slope, now)
+            else:
+                now[:] = _ZERO
+            if by_membranes:
+                _add(grad_membranes[t, b], now)
+            if t + 1 < num_steps:
+                _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, now)
+
+
+@numba.njit(error_model="numpy")
+def _differ(
+    membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, squares: Any, gradient: Any
+) -> None:
+    for n in range(len(membranes)):
+        v, target = membranes[n], targets[n]
+        error = threshold * target - v  # eq. 5
+        kept = (not mask) | ((v >= threshold) != (target > _ZERO))  # eq. 6
+        error *= _ONE if kept else _ZERO  # eq. 7; NaN stays NaN, and is noticed
+        squares[n] += error * error  # eq. 8
+        gradient[n] = -scale * error  # eq. 9
 
 
 @jit
@@ -79,15 +110,9 @@ def _loss(
         spikes, squares = np.empty(neurons, np.float32), np.zeros(neurons, np.float32)
         for t in range(num_steps):
             _step(membranes[t], currents[t, b], decay, threshold, spikes, membranes[t + 1])
-            for n in range(neurons):
-                error = threshold * targets[t, b, n] - membranes[t + 1, n]  # eq. 5
-                right = (spikes[n] > _ZERO) == (targets[t, b, n] > _ZERO)  # eq. 6
-                error *= _ZERO if mask and right else _ONE  # eq. 7; NaN stays NaN, and is noticed
-                squares[n] += error * error  # eq. 8
-                gradient[t, b, n] = -scale * error  # eq. 9
+            _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
         for t in range(num_steps - 2, -1, -1):
-            for n in range(neurons):
-                gradient[t, b, n] += decay * (_ZERO if membranes[t + 1, n] >= threshold else gradient[t + 1, b, n])
+            _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, gradient[t, b])
         total = 0.0
         for n in range(neurons):
             total += squares[n]
