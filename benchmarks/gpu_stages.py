@@ -301,7 +301,7 @@ def scans(scale: Scale) -> Iterator[Record]:
         "backward, by spikes": (lambda: lif.backward(b, None, a, DECAY, THRESHOLD, 1.0), 3),
         "backward, by spikes and membranes": (lambda: lif.backward(b, c, a, DECAY, THRESHOLD, 1.0), 4),
         "loss and its gradient": (lambda: lif.loss(a, targets, DECAY, THRESHOLD, True, 1.0), 3),
-        "Poisson input": (lambda: encoding.poisson(a[0], keys, steps_, 1.0), 1),
+        "Poisson input": (lambda: encoding.rate_spikes(a[0], keys, steps_, 1.0, "poisson"), 1),
     }
     record: Record = {"shape": list(shape), "rows": {}, "blocks": {}, "traces": {}}
     for name, (call, arrays) in calls.items():

@@ -1,6 +1,15 @@
 """Spike encoders, by their public name."""
 
 from snn_synth.functional import latency_encode, sample_keys, spike_times, step_times, times_to_values
-from snn_synth.kernels import poisson_encode
+from snn_synth.kernels import even_encode, low_discrepancy_encode, poisson_encode
 
-__all__ = ["latency_encode", "poisson_encode", "sample_keys", "spike_times", "step_times", "times_to_values"]
+__all__ = [
+    "even_encode",
+    "latency_encode",
+    "low_discrepancy_encode",
+    "poisson_encode",
+    "sample_keys",
+    "spike_times",
+    "step_times",
+    "times_to_values",
+]

@@ -11,7 +11,7 @@ from snn_synth import functional
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_constant, as_values, number
 from snn_synth.functional.lif import check_scan, of_dtype
-from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes
+from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes, neuron_spikes
 from snn_synth.kernels.dispatch import constant, has_hooks, path
 from snn_synth.surrogate import SigmoidCentered
 
@@ -174,6 +174,13 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         if torch.is_grad_enabled() or not fixed or path(currents) == "reference":
             return None
         return self._graded(lif_spikes(currents, self.decay, self.threshold))
+
+    def spikes_through(self, spikes: Tensor, weight: Tensor) -> Tensor | None:
+        """The spikes of a :meth:`scan` of ``spikes @ weight.T``, whose currents are not written; None as above."""
+        fixed = self.plain and constant(self.decay) and constant(self.threshold)
+        if torch.is_grad_enabled() or not fixed or number(self.graded_spikes_factor) != 1:
+            return None
+        return neuron_spikes(spikes, weight, number(self.decay), number(self.threshold))
 
     def scan_loss(self, currents: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
         """Masked membrane loss of a :meth:`scan` from rest against target spikes, both ``[T, B, ...]``, in one pass."""

@@ -41,7 +41,15 @@ def run(words: list[str]) -> None:
 
     start = perf_counter()
     found = robustness.measure(
-        source.model, gallery, heard, unheard, source.num_steps, source.max_rate, source.seed, progress=None
+        source.model,
+        gallery,
+        heard,
+        unheard,
+        source.num_steps,
+        source.max_rate,
+        source.seed,
+        progress=None,
+        code=source.code,
     )
     figure = plot.share_bars({name: one["right"] for name, one in found.items()}, "words drawn right")
     plot.save_figure(figure, arguments.out / "robustness.png")

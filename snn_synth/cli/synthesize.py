@@ -17,6 +17,7 @@ from snn_synth.data import build_front_end, find_words, read_audio
 from snn_synth.data.recording import recording_faults
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
+from snn_synth.functional.encoding import RateCode
 from snn_synth.models import AudioToImage, Synthesis
 from snn_synth.models.pretrained import Pretrained, shipped_models
 
@@ -76,6 +77,7 @@ class Source(NamedTuple):
     num_steps: int = 30
     max_rate: float = 1.0
     seed: int = 0
+    code: RateCode = "poisson"
 
 
 class Recording(NamedTuple):
@@ -130,7 +132,7 @@ def _loaded(name: str) -> Source:
     from snn_synth.training import LitAudiocoder, load_checkpoint  # a checkpoint costs Lightning, a folder does not
 
     module = load_checkpoint(LitAudiocoder, name)
-    return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed)
+    return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed, module.code)
 
 
 def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
@@ -226,7 +228,7 @@ def draw(source: Source, spectrogram: Tensor) -> Synthesis:
     """Every stage from a word's spectrogram to its image."""
     generator = torch.Generator().manual_seed(source.seed)
     shown = spectrogram[None].to(next(source.model.parameters()).device)
-    stages: Synthesis = source.model(shown, source.num_steps, generator, max_rate=source.max_rate)
+    stages: Synthesis = source.model(shown, source.num_steps, generator, max_rate=source.max_rate, code=source.code)
     return stages
 
 

@@ -24,6 +24,7 @@ from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.data.perturbations import Colour, add_noise, at_rate, change_speed, gain, surround, twice
 from snn_synth.errors import InputError
 from snn_synth.functional import gallery_mse
+from snn_synth.functional.encoding import RateCode
 from snn_synth.models import AudioToImage
 
 TAKES = 2  # of each digit by each of espeak's voices
@@ -96,6 +97,7 @@ def measure(
     max_rate: float = 1.0,
     seed: int = 0,
     progress: bool | None = True,
+    code: RateCode = "poisson",
 ) -> dict[str, dict[str, float]]:
     """The share of words whose image is nearest to that of their own label, and the mean MSE, in each condition.
 
@@ -108,6 +110,7 @@ def measure(
         max_rate: that of the training.
         seed: of the perturbations and of the input's spikes.
         progress: show a bar; None shows it on a terminal.
+        code: that of the training.
 
     Returns:
         For each condition ``right`` (share), ``mse`` (:func:`~snn_synth.functional.standardized_mse`, mean), ``words``.
@@ -115,7 +118,7 @@ def measure(
     """
     assert model.front_end is not None  # `check` has refused it
     front_end = build_front_end(model.front_end)
-    draw = _Drawing(model, gallery, front_end, num_steps, max_rate, seed)
+    draw = _Drawing(model, gallery, front_end, num_steps, max_rate, seed, code)
     base = unheard if heard is None else heard
     assert base is not None
     work = [(one.name, base, one) for one in CONDITIONS]
@@ -136,6 +139,7 @@ class _Drawing(NamedTuple):
     num_steps: int
     max_rate: float
     seed: int
+    code: RateCode
 
     def measure(self, words: Words, condition: Condition, bar: Any) -> dict[str, float]:
         spectrograms: list[Tensor] = []
@@ -168,7 +172,7 @@ class _Drawing(NamedTuple):
         generator = torch.Generator().manual_seed(self.seed)
         size = min(BATCH, MOST // (neurons(self.model) * self.num_steps))
         drawn = [
-            self.model.synthesize(batch, self.num_steps, generator, max_rate=self.max_rate)
+            self.model.synthesize(batch, self.num_steps, generator, max_rate=self.max_rate, code=self.code)
             for batch in spectrograms.split(size)  # type: ignore[no-untyped-call]
         ]
         return gallery_mse(torch.cat(drawn), self.gallery)

@@ -3,8 +3,10 @@
 from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import (
+    even_encode,
     keyed_uniform,
     latency_encode,
+    low_discrepancy_encode,
     poisson_encode,
     sample_keys,
     spike_times,
@@ -53,6 +55,7 @@ __all__ = [
     "bernoulli_log_prob",
     "best_of_class",
     "causal_filter",
+    "even_encode",
     "firing_rate",
     "fit_temperature",
     "frechet_distance",
@@ -65,6 +68,7 @@ __all__ = [
     "latency_encode",
     "lif_scan",
     "lif_step",
+    "low_discrepancy_encode",
     "matching_loss",
     "membrane_error",
     "membrane_loss",

@@ -1,6 +1,7 @@
-r"""From values in [0, 1] to spike trains: Poisson (counter-based) and latency."""
+r"""From values in [0, 1] to spike trains: rate codes (counter-based), and codes by time."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,15 +14,13 @@ MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
 GOLDEN = 0x9E3779B9 - (1 << 32)
 UNIFORM_BITS = 24  # what a float32 holds exactly
 
+RateCode = Literal["poisson", "low-discrepancy", "even"]
+"""How a rate becomes spikes: at random, at thresholds that cover [0, 1] evenly, or at equal distances."""
+
 
 def _shift(x: Tensor, bits: int) -> Tensor:
     """Logical right shift of int32."""
     return (x >> bits) & ((1 << (32 - bits)) - 1)
-
-
-def _wrap(number: int) -> int:
-    """Reduce a Python integer to the int32 that has its lowest 32 bits."""
-    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def _hash32(x: Tensor) -> Tensor:
@@ -156,12 +155,101 @@ def poisson_encode(
         >>> poisson_encode(x, 1000, generator=torch.Generator().manual_seed(0)).mean(0)
         tensor([0.0000, 0.2340, 1.0000])
     """
+    return _encode(x, num_steps, max_rate, generator, keys, "poisson")
+
+
+def low_discrepancy_encode(
+    x: Tensor,
+    num_steps: int,
+    max_rate: float = 1.0,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
+) -> Tensor:
+    r"""Rate code whose random thresholds cover [0, 1] evenly: at any step, the rate so far is near the value.
+
+    .. math:: A[t, i] = \bigl[u_i + t\varphi \bmod 1 < r_{max}\,x_i\bigr], \qquad \varphi = (\sqrt5 - 1)/2
+
+    where u is one uniform number for each value, a hash of (key, position): a Kronecker sequence with a random start.
+    On average a value fires as often as under :func:`poisson_encode`; the number of its spikes varies by about one.
+
+    Args:
+        x: values in [0, 1].
+        num_steps: T.
+        max_rate: share of the steps at which a value of 1 fires.
+        generator: as in :func:`poisson_encode`.
+        keys: as in :func:`poisson_encode`.
+
+    Shape:
+        ``x``: ``[*]``; ``keys``: ``[B]``; the result ``[T, *]``, of the dtype of ``x``.
+
+    Returns:
+        Spikes, zeros and ones.
+
+    Raises:
+        InputError: for what :func:`poisson_encode` refuses.
+
+    Source:
+        Niederreiter 1992, Random Number Generation and Quasi-Monte Carlo Methods, chapter 3.
+
+    Example:
+        >>> x = torch.tensor([0.0, 0.25, 1.0])
+        >>> low_discrepancy_encode(x, 1000, generator=torch.Generator().manual_seed(0)).mean(0)
+        tensor([0.0000, 0.2500, 1.0000])
+    """
+    return _encode(x, num_steps, max_rate, generator, keys, "low-discrepancy")
+
+
+def even_encode(
+    x: Tensor,
+    num_steps: int,
+    max_rate: float = 1.0,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
+) -> Tensor:
+    r"""Rate code with spikes at equal distances, to a step: what an integrator without a leak fires.
+
+    .. math:: A[t, i] = \lfloor u_i + (t+1)\, r_{max}\,x_i \rfloor - \lfloor u_i + t\, r_{max}\,x_i \rfloor
+
+    where u is one uniform number for each value, a hash of (key, position). On average a value fires as often as under
+    :func:`poisson_encode`; the number of its spikes is T times its rate, rounded up or down.
+
+    Args:
+        x: values in [0, 1].
+        num_steps: T.
+        max_rate: share of the steps at which a value of 1 fires.
+        generator: as in :func:`poisson_encode`.
+        keys: as in :func:`poisson_encode`.
+
+    Shape:
+        ``x``: ``[*]``; ``keys``: ``[B]``; the result ``[T, *]``, of the dtype of ``x``.
+
+    Returns:
+        Spikes, zeros and ones.
+
+    Raises:
+        InputError: for what :func:`poisson_encode` refuses.
+
+    Example:
+        >>> even_encode(torch.tensor([0.0, 0.5, 1.0]), 4, generator=torch.Generator().manual_seed(0)).T.tolist()
+        [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    return _encode(x, num_steps, max_rate, generator, keys, "even")
+
+
+def _encode(
+    x: Tensor,
+    num_steps: int,
+    max_rate: float,
+    generator: torch.Generator | None,
+    keys: Tensor | None,
+    code: RateCode,
+) -> Tensor:
     x = as_tensor(x)
-    values, keys = poisson_inputs(x, num_steps, max_rate, generator, keys)
-    return poisson_spikes(values, keys, num_steps, max_rate).reshape(num_steps, *x.shape)
+    values, keys = rate_inputs(x, num_steps, max_rate, generator, keys)
+    return rate_spikes(values, keys, num_steps, max_rate, code).reshape(num_steps, *x.shape)
 
 
-def poisson_inputs(
+def rate_inputs(
     x: Tensor, num_steps: int, max_rate: float, generator: torch.Generator | None, keys: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Check what :func:`poisson_encode` was given: values ``[B, P]`` and one key for each of the B."""
@@ -179,15 +267,25 @@ def poisson_inputs(
     return samples.reshape(len(samples), math.prod(samples.shape[1:])), keys.to(x.device)
 
 
-def poisson_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float) -> Tensor:
-    """Spikes ``[T, B, P]`` of values ``[B, P]``: one where the upper 24 bits of a hash are below the value's share."""
-    stream = _stream(keys, values.shape[1])
+def rate_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float, code: RateCode = "poisson") -> Tensor:
+    """Spikes ``[T, B, P]`` of values ``[B, P]``: one where 24 bits of a counter, or of its hash, are below the value.
+
+    The counter is a hash of (key, position) at first. It moves by the golden ratio at each step, or by the value
+    itself: then it overflows, and is below the value, once in so many steps.
+    """
+    counter = _stream(keys, values.shape[1])
     wide = torch.promote_types(values.dtype, torch.float32)
     limit = values.to(wide) * max_rate * (1 << UNIFORM_BITS)
+    pace: int | Tensor = GOLDEN
+    if code == "even":
+        share = limit.to(torch.int64)
+        limit, pace = share.to(wide), (share << (32 - UNIFORM_BITS)).to(torch.int32)
+        counter = counter + pace
     spikes = torch.empty((num_steps, *values.shape), dtype=values.dtype, device=values.device)
     for t in range(num_steps):
-        uniform = _shift(_hash32(stream + _wrap(t * GOLDEN)), 32 - UNIFORM_BITS)
+        uniform = _shift(_hash32(counter) if code == "poisson" else counter, 32 - UNIFORM_BITS)
         spikes[t] = uniform < limit
+        counter = counter + pace
     return spikes
 
 

@@ -2,11 +2,18 @@
 
 from snn_synth.kernels.alpha import alpha_spike_times
 from snn_synth.kernels.dispatch import path, use
-from snn_synth.kernels.encoding import poisson_encode
+from snn_synth.kernels.encoding import encode, even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss, lif_spikes
 from snn_synth.kernels.online import Layer, OnlineRule, online_rule
-from snn_synth.kernels.products import Precision, adopt_choices, choices, precision, spike_linear
+from snn_synth.kernels.products import (
+    Precision,
+    adopt_choices,
+    choices,
+    neuron_spikes,
+    precision,
+    spike_linear,
+)
 
 __all__ = [
     "Layer",
@@ -15,10 +22,14 @@ __all__ = [
     "adopt_choices",
     "alpha_spike_times",
     "choices",
+    "encode",
+    "even_encode",
     "if_spike_times",
     "lif_scan",
     "lif_scan_loss",
     "lif_spikes",
+    "low_discrepancy_encode",
+    "neuron_spikes",
     "online_rule",
     "path",
     "poisson_encode",

@@ -1,4 +1,4 @@
-"""Poisson spikes on the path for their values."""
+"""Rate codes on the path for their values."""
 
 import functools
 
@@ -6,9 +6,26 @@ import torch
 from torch import Tensor
 
 from snn_synth import functional
-from snn_synth.functional.encoding import poisson_inputs, poisson_spikes
+from snn_synth.functional.encoding import RateCode, rate_inputs, rate_spikes
 from snn_synth.functional.inputs import as_tensor
 from snn_synth.kernels.dispatch import kernel, path
+
+
+def encode(
+    x: Tensor,
+    num_steps: int,
+    max_rate: float = 1.0,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
+    code: RateCode = "poisson",
+) -> Tensor:
+    """Spikes ``[T, *]`` of values ``[*]`` by a code of that name: see :func:`poisson_encode` and the others."""
+    x = as_tensor(x)
+    values, keys = rate_inputs(x, num_steps, max_rate, generator, keys)
+    which = path(values)
+    draw = rate_spikes if which == "reference" else kernel(which, "encoding").rate_spikes
+    spikes: Tensor = draw(values.contiguous(), keys.contiguous(), num_steps, max_rate, code)
+    return spikes.reshape(num_steps, *x.shape)
 
 
 @functools.wraps(functional.poisson_encode)  # its docstring too
@@ -19,9 +36,26 @@ def poisson_encode(  # noqa: D103
     generator: torch.Generator | None = None,
     keys: Tensor | None = None,
 ) -> Tensor:
-    x = as_tensor(x)
-    values, keys = poisson_inputs(x, num_steps, max_rate, generator, keys)
-    which = path(values)
-    draw = poisson_spikes if which == "reference" else kernel(which, "encoding").poisson
-    spikes: Tensor = draw(values.contiguous(), keys.contiguous(), num_steps, max_rate)
-    return spikes.reshape(num_steps, *x.shape)
+    return encode(x, num_steps, max_rate, generator, keys, "poisson")
+
+
+@functools.wraps(functional.low_discrepancy_encode)
+def low_discrepancy_encode(  # noqa: D103
+    x: Tensor,
+    num_steps: int,
+    max_rate: float = 1.0,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
+) -> Tensor:
+    return encode(x, num_steps, max_rate, generator, keys, "low-discrepancy")
+
+
+@functools.wraps(functional.even_encode)
+def even_encode(  # noqa: D103
+    x: Tensor,
+    num_steps: int,
+    max_rate: float = 1.0,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
+) -> Tensor:
+    return encode(x, num_steps, max_rate, generator, keys, "even")

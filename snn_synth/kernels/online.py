@@ -108,14 +108,19 @@ class OnlineRule:
     def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """Move on to step t; its loss."""
         self.step += 1
-        t = self.step
-        for layer, state, weight in zip(self.layers, self.states, self.values, strict=True):
-            currents = self.dynamics.currents(spikes, weight)
-            spikes = self.dynamics.advance(state, spikes, currents, t, layer.decay, layer.threshold)
-        output, batch = self.states[-1].membranes, len(targets)
-        self.delta = self.dynamics.output_error(output, targets, layer.threshold, self.mask, -1 / batch)  # eq. 9, eq. 13
+        *before, last = range(len(self.layers))
+        for i in before:
+            spikes = self.dynamics.hidden(*self._now(i, spikes))
+        batch = len(targets)
+        scale = -1 / batch  # eq. 9, eq. 13
+        self.delta = self.dynamics.output(*self._now(last, spikes), targets, self.mask, scale)
         delta = self.dynamics.values(self.delta).view(-1)
         return torch.dot(delta, delta) * (0.5 * batch)  # eq. 8
+
+    def _now(self, i: int, spikes: Tensor) -> tuple[Any, ...]:
+        """What layer i moves on by."""
+        currents = self.dynamics.currents(spikes, self.values[i])
+        return self.states[i], spikes, currents, self.step, self.layers[i].decay, self.layers[i].threshold
 
     def gradients(self, grad_loss: Tensor, weights: Sequence[Tensor], wanted: Sequence[bool]) -> list[Tensor | None]:
         """Gradient of each weight by the loss of step t."""

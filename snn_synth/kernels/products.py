@@ -110,6 +110,38 @@ def adopt_choices(choices: Any) -> None:
         kernel("numba", "choice").adopt(choices, kernel("numba", "products").available())
 
 
+def neuron_spikes(spikes: Tensor, weight: Tensor, decay: float, threshold: float) -> Tensor | None:
+    r"""Spikes of a layer from rest, without a gradient, in one pass: neither currents nor membranes are written.
+
+    .. math:: V[t] = (1-\alpha)\,V[t-1]\,(1-A[t-1]) + W X[t], \qquad A[t] = [V[t] \ge V_{th}]
+
+    Args:
+        spikes: X, zeros and ones.
+        weight: W.
+        decay: :math:`1-\alpha`.
+        threshold: :math:`V_{th}`.
+
+    Shape:
+        ``spikes``: ``[T, B, in]``; ``weight``: ``[out, in]``; the result ``[T, B, out]``.
+
+    Returns:
+        None where no kernel does it, or where another way is faster.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 1-2.
+
+    Example:
+        >>> neuron_spikes(torch.ones(4, 1, 1), torch.ones(1, 1), 0.5, 1.0) is None  # so little is done otherwise
+        True
+    """
+    if path(spikes, weight) != "numba" or torch.is_autocast_enabled("cpu") or spikes.numel() == 0:
+        return None
+    found: Tensor | None = kernel("numba", "products").neuron_spikes(
+        spikes.detach(), weight.detach(), _precision.get(), decay, threshold
+    )
+    return found
+
+
 def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
     r"""Currents of a layer without bias, ``spikes @ weight.T``, in the precision of the :func:`precision` block.
 

@@ -5,8 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
+from snn_synth.functional.encoding import RateCode
+from snn_synth.kernels import encode
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.stack import SpikingStack
@@ -66,14 +67,16 @@ class AESNN(SpikingStack):
         num_steps: int = 15,
         generator: torch.Generator | None = None,
         keys: Tensor | None = None,
+        code: RateCode = "poisson",
     ) -> Tensor:
-        """Encode images as Poisson spikes and read the output's firing rates as images.
+        """Encode images as spikes and read the output's firing rates as images.
 
         Args:
             images: values in [0, 1], ``[B, ...]`` with ``inputs`` each.
             num_steps: T.
             generator: draws the spikes.
             keys: one per image instead, as in :func:`~snn_synth.encoding.poisson_encode`.
+            code: how values become spikes; that of the training.
 
         Returns:
             Images of the same shape, in [0, 1].
@@ -82,7 +85,7 @@ class AESNN(SpikingStack):
             InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
         """
         flat = flatten_images(images, self.sizes[0])
-        spikes = poisson_encode(flat, num_steps, generator=generator, keys=keys)
+        spikes = encode(flat, num_steps, generator=generator, keys=keys, code=code)
         rates: Tensor = self(spikes).spikes.mean(0)
         return rates.reshape(images.shape)
 

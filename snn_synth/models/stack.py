@@ -6,15 +6,41 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self, cast
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import register_pytree_node
 
 from snn_synth.construction import construct
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_values
+from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import BatchNormed, SpikeConv2d, SpikeLinear
+
+
+class Product:
+    """Currents that nobody has asked for yet.
+
+    Args:
+        operator: with weights that must stay as they are until then.
+        spikes: that pass through it.
+    """
+
+    def __init__(self, operator: SpikeLinear, spikes: Tensor) -> None:
+        """Note which weights these are."""
+        self.operator, self.spikes, self.version = operator, spikes, operator.weight._version
+
+    @torch.no_grad()
+    def __call__(self) -> Tensor:
+        """The currents."""
+        if self.operator.weight._version != self.version:
+            raise InputError(
+                "Expected the weights of the forward pass for its currents or membranes, got changed ones: ask for "
+                "them before an update"
+            )
+        currents: Tensor = self.operator(self.spikes)
+        return currents
 
 
 @dataclass(eq=False)
@@ -22,14 +48,15 @@ class StackOutput:
     """What a spiking stack did over time: each entry ``[T, B, neurons]``.
 
     The last layer's neurons run when their spikes or membrane are first asked for: a loss may take ``currents`` instead
-    and run them in the same pass as its gradient. Those that no kernel runs have run already. PyTorch sees the tensors
-    inside (``torch.export``, ``torch.func.vmap``, ...).
+    and run them in the same pass as its gradient. Those that no kernel runs have run already. Without gradients it is
+    the other way round where that is faster: the spikes are there, and currents are computed if they are asked for.
+    PyTorch sees the tensors inside (``torch.export``, ``torch.func.vmap``, ...).
     """
 
     hidden_spikes: tuple[Tensor, ...]
     """Spikes of every layer but the last."""
-    currents: Tensor
-    """Input currents of the last layer."""
+    given: "Tensor | Product"
+    """Input currents of the last layer, or what they are the product of."""
     neuron: SigmoidLeaky | None
     """The last layer's."""
     ran: tuple[Tensor, Tensor] | None = None
@@ -38,6 +65,17 @@ class StackOutput:
     """Membranes of every layer but the last, which the backward pass needs; none without one."""
     fired: Tensor | None = None
     """Spikes of the last layer, where they were asked for and its membrane was not."""
+
+    @property
+    def currents(self) -> Tensor:
+        """Input currents of the last layer.
+
+        Raises:
+            InputError: if they were not computed in the forward pass, and the weights have changed since.
+        """
+        if isinstance(self.given, Product):
+            self.given = self.given()
+        return self.given
 
     @property
     def _scan(self) -> tuple[Tensor, Tensor]:
@@ -104,18 +142,31 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
         raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)} (T >= 1)")
     hidden_spikes, hidden_membranes = [], []
     for hidden_operator, neuron in before:
-        hidden_currents = _currents(hidden_operator, spikes)
-        fired = neuron.spikes_alone(hidden_currents)
+        fired = _fired(hidden_operator, neuron, spikes)
+        if fired is None:
+            hidden_currents = _currents(hidden_operator, spikes)
+            fired = neuron.spikes_alone(hidden_currents)
         if fired is None:
             fired, membranes = neuron.scan(hidden_currents)
             if membranes.requires_grad:
                 hidden_membranes.append(membranes)
         spikes = fired
         hidden_spikes.append(spikes)
+    fired = _fired(operator, output_neuron, spikes)
+    if fired is not None:
+        return StackOutput(tuple(hidden_spikes), Product(operator, spikes), output_neuron, fired=fired)
     currents = _currents(operator, spikes)
     fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
     ran = None if fused else output_neuron.scan(currents)
     return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))
+
+
+def _fired(operator: nn.Module, neuron: SigmoidLeaky, spikes: Tensor) -> Tensor | None:
+    """Spikes of a layer in one pass; None if a gradient, a hook or another operator wants more, or it is no faster."""
+    plain = type(operator) is SpikeLinear and operator.bias is None and not has_hooks(operator)
+    if not plain or (len(spikes) > 1 and spikes.stride(0) == 0):
+        return None
+    return neuron.spikes_through(spikes, cast(SpikeLinear, operator).weight)
 
 
 def _currents(operator: nn.Module, spikes: Tensor) -> Tensor:

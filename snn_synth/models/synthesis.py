@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.functional import fit_temperature, gallery_mse, label_probabilities
+from snn_synth.functional.encoding import RateCode
 from snn_synth.functional.inputs import as_tensor
+from snn_synth.kernels import encode
 from snn_synth.models.audiocoder import Audiocoder
 from snn_synth.models.autoencoder import AESNN
 from snn_synth.models.pretrained import Pretrained
@@ -97,6 +98,7 @@ class AudioToImage(Pretrained):
         generator: torch.Generator | None = None,
         keys: Tensor | None = None,
         max_rate: float = 1.0,
+        code: RateCode = "poisson",
     ) -> Tensor:
         """Draw an image for each spectrogram.
 
@@ -106,6 +108,7 @@ class AudioToImage(Pretrained):
             generator: draws the input spikes.
             keys: one per spectrogram instead, as in :func:`~snn_synth.encoding.poisson_encode`.
             max_rate: probability of an input spike per step for a value of 1; that of the training.
+            code: how rates become input spikes; that of the training.
 
         Returns:
             Images ``[B, *image_shape]`` in [0, 1].
@@ -113,7 +116,7 @@ class AudioToImage(Pretrained):
         Raises:
             InputError: for a wrong shape, values outside [0, 1] or ``num_steps < 1``.
         """
-        stages: Synthesis = self(spectrograms, num_steps, generator, keys, max_rate)
+        stages: Synthesis = self(spectrograms, num_steps, generator, keys, max_rate, code)
         return stages.images
 
     @torch.no_grad()
@@ -175,6 +178,7 @@ class AudioToImage(Pretrained):
         generator: torch.Generator | None = None,
         keys: Tensor | None = None,
         max_rate: float = 1.0,
+        code: RateCode = "poisson",
     ) -> Synthesis:
         """As :meth:`synthesize`, with the spikes of every stage.
 
@@ -187,7 +191,7 @@ class AudioToImage(Pretrained):
             raise InputError(
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
             )
-        input_spikes = poisson_encode(flat, num_steps, max_rate, generator, keys)
+        input_spikes = encode(flat, num_steps, max_rate, generator, keys, code)
         with _evaluating(self.audiocoder):
             hidden = self.audiocoder(input_spikes).spikes
         output_spikes = self.autoencoder.decode(hidden)

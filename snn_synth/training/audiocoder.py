@@ -211,7 +211,9 @@ class LitAudiocoder(LitSpiking):
     def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
         """Drawn images, ``[B, 1, 28, 28]`` in [0, 1]."""
         keys = sample_keys(self.seed, HELD_OUT, batch.index)
-        return self.audio_to_image().synthesize(batch.spectrograms, self.num_steps, keys=keys, max_rate=self.max_rate)
+        return self.audio_to_image().synthesize(
+            batch.spectrograms, self.num_steps, keys=keys, max_rate=self.max_rate, code=self.code
+        )
 
     def _measure(self, stage: str, batch: SpeechBatch) -> dict[str, Any]:
         data, autoencoder = self.data, self.autoencoder

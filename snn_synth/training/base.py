@@ -11,9 +11,10 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from snn_synth import kernels
-from snn_synth.encoding import poisson_encode, sample_keys
+from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
+from snn_synth.functional.encoding import RateCode
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
@@ -182,6 +183,8 @@ class LitSpiking(LitModule):
         rule: ``bptt`` or ``online`` (the paper's).
         num_steps: T.
         max_rate: probability of an input spike per step for a value of 1.
+        code: how rates become input spikes: ``poisson``, ``low-discrepancy`` or ``even``
+            (:mod:`snn_synth.encoding`).
         loss: ``membrane``, the paper's; or, under ``bptt``, ``rate``, which fires at the targets' mean rates where
             they are uncertain (:func:`snn_synth.functional.rate_loss`).
         mask: False trains on the error of every output neuron (the paper's figure 4A).
@@ -197,9 +200,9 @@ class LitSpiking(LitModule):
         lr_interval: when other schedulers step: after each batch (``step``), or at the end of each ``epoch``.
 
     Raises:
-        InputError: for an unknown rule, loss, precision or interval, ``num_steps`` or ``chunk`` below 1, ``max_rate``
-            outside (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate`` with ``online``,
-            a chunk or without the mask.
+        InputError: for an unknown rule, code, loss, precision or interval, ``num_steps`` or ``chunk`` below 1,
+            ``max_rate`` outside (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate``
+            with ``online``, a chunk or without the mask.
     """
 
     fixed: ClassVar[set[str]] = {"network", "rule"}
@@ -209,6 +212,7 @@ class LitSpiking(LitModule):
         rule: Rule = "bptt",
         num_steps: int = 15,
         max_rate: float = 1.0,
+        code: RateCode = "poisson",
         loss: Loss = "membrane",
         mask: bool = True,
         chunk: int | None = None,
@@ -227,6 +231,8 @@ class LitSpiking(LitModule):
             raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
         if not 0 < max_rate <= 1:
             raise InputError(f"Expected `max_rate` in (0, 1], got {max_rate}")
+        if code not in get_args(RateCode):
+            raise InputError(f"Expected `code` of {list(get_args(RateCode))}, got {code!r}")
         if precision not in get_args(Precision):
             raise InputError(f"Expected `precision` of {list(get_args(Precision))}, got {precision!r}")
         if (chunk is not None and chunk < 1) or (truncate and chunk is None):
@@ -246,7 +252,7 @@ class LitSpiking(LitModule):
             raise InputError(f"Expected `lr_interval` of {list(get_args(Interval))}, got {lr_interval!r}")
         super().__init__(optimizer, lr_scheduler)
         self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
-        self.chunk, self.truncate, self.precision = chunk, truncate, precision
+        self.chunk, self.truncate, self.precision, self.code = chunk, truncate, precision, code
         self.fresh_moments, self.seed, self.lr_interval = fresh_moments, seed, lr_interval
         self.automatic_optimization = rule == "bptt"
 
@@ -254,9 +260,10 @@ class LitSpiking(LitModule):
         """Each forward pass has been looked at, which takes less time."""
 
     def encode(self, values: Tensor, index: Tensor, epoch: int, num_steps: int | None = None) -> Tensor:
-        """Poisson spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""
+        """Spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""
         keys = sample_keys(self.seed, epoch, index)
-        return poisson_encode(values.flatten(1), num_steps or self.num_steps, self.max_rate, keys=keys)
+        steps = num_steps or self.num_steps
+        return kernels.encode(values.flatten(1), steps, self.max_rate, keys=keys, code=self.code)
 
     def learn(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""

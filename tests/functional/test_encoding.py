@@ -3,33 +3,91 @@ import pytest
 import torch
 
 from snn_synth import encoding
-from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
+from snn_synth.encoding import even_encode, latency_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
 
+RATE_CODES = [poisson_encode, low_discrepancy_encode, even_encode]
 
-def _numpy_poisson(x, num_steps, max_rate, key):
-    """The counter-based hash in plain Python integers, one value at a time."""
 
-    def mix(h):
-        h = ((h ^ (h >> 16)) * 0x7FEB352D) % 2**32
-        h = ((h ^ (h >> 15)) * 0x846CA68B) % 2**32
-        return h ^ (h >> 16)
+def _mix(h):
+    h = ((h ^ (h >> 16)) * 0x7FEB352D) % 2**32
+    h = ((h ^ (h >> 15)) * 0x846CA68B) % 2**32
+    return h ^ (h >> 16)
 
+
+def _plain_spikes(encode, x, num_steps, max_rate, key):
+    """The counters in plain Python integers, one value at a time."""
     spikes = np.zeros((num_steps, len(x)))
     for i, value in enumerate(x):
-        stream = mix(mix((i + key % 2**32) % 2**32) ^ (key >> 32))
+        counter = _mix(_mix((i + key % 2**32) % 2**32) ^ (key >> 32))
+        limit = float(np.float32(value) * np.float32(max_rate)) * 2**24
         for t in range(num_steps):
-            uniform = mix((stream + t * 0x9E3779B9 % 2**32) % 2**32) >> 8
-            spikes[t, i] = uniform < np.float64(np.float32(value) * np.float32(max_rate)) * 2**24
+            if encode is even_encode:  # how often it overflows
+                start, step = counter >> 8, int(limit)
+                spikes[t, i] = (start + (t + 1) * step) // 2**24 - (start + t * step) // 2**24
+            else:
+                moved = (counter + t * 0x9E3779B9) % 2**32
+                spikes[t, i] = (_mix(moved) if encode is poisson_encode else moved) >> 8 < limit
     return spikes
 
 
-def test_bits_equal_a_plain_integer_loop():
+@pytest.mark.parametrize("encode", RATE_CODES)
+def test_bits_equal_a_plain_integer_loop(encode):
     x = torch.linspace(0, 1, 50)
     keys = sample_keys(7, 1, torch.arange(3))
-    spikes = poisson_encode(x.expand(3, 50), 70, max_rate=0.8, keys=keys)
-    for b in range(3):
-        np.testing.assert_array_equal(spikes[:, b].numpy(), _numpy_poisson(x.tolist(), 70, 0.8, keys[b].item()))
+    for max_rate in (0.8, 1.0):
+        spikes = encode(x.expand(3, 50), 70, max_rate=max_rate, keys=keys)
+        for b in range(3):
+            expected = _plain_spikes(encode, x.tolist(), 70, max_rate, keys[b].item())
+            np.testing.assert_array_equal(spikes[:, b].numpy(), expected)
+
+
+def test_even_spikes_lie_at_equal_distances():
+    x = torch.rand(20, 300, generator=torch.Generator().manual_seed(0))
+    spikes = even_encode(x, 97, keys=sample_keys(1, torch.arange(20)))
+    counts, rates = spikes.sum(0), 97 * x
+    assert ((counts - rates).abs() < 1 + 1e-4).all()
+    for b, i in np.ndindex(20, 300):
+        gaps = spikes[:, b, i].nonzero().flatten().diff()
+        assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_at_any_step_the_rate_so_far_is_near_the_value():
+    x = torch.rand(20, 300, generator=torch.Generator().manual_seed(0))
+    keys = sample_keys(1, torch.arange(20))
+    steps = torch.arange(1, 201)[:, None, None]
+    off = {encode: (encode(x, 200, keys=keys).cumsum(0) - steps * x).abs() for encode in RATE_CODES}
+    assert off[low_discrepancy_encode].max() < 4  # grows by the logarithm
+    assert off[even_encode].max() < 1 + 1e-3
+    assert off[poisson_encode].max() > 15  # grows by the root
+
+
+@pytest.mark.parametrize("encode", [low_discrepancy_encode, even_encode])
+def test_on_average_a_value_fires_at_its_rate(encode):
+    x = torch.linspace(0, 1, 21)
+    spikes = encode(x.expand(40_000, 21), 7, 0.7, keys=sample_keys(2, torch.arange(40_000)))
+    rates = spikes.mean(1)  # of each step: no step is better than another
+    sigma = (0.7 * x * (1 - 0.7 * x) / 40_000).sqrt()
+    assert ((rates - 0.7 * x).abs() <= 4.5 * sigma).all()
+
+
+@pytest.mark.parametrize("encode", [low_discrepancy_encode, even_encode])
+def test_what_every_rate_code_promises(encode):
+    images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    keys = sample_keys(0, 5, torch.arange(8))
+    together = encode(images, 15, keys=keys)
+    assert together.shape == (15, 8, 1, 28, 28)
+    order = torch.tensor([6, 1, 3])
+    assert torch.equal(encode(images[order], 15, keys=keys[order]), together[:, order])
+    assert torch.equal(encode(images, 4, keys=keys), together[:4])
+    assert torch.equal(encode(images.double(), 15, keys=keys).float(), together)
+    for wrong, name in ((images + 1, "values"), (images.mul(torch.nan), "values")):
+        with pytest.raises(InputError, match=name):
+            encode(wrong, 15)
+    with pytest.raises(InputError, match="max_rate"):
+        encode(images, 15, 1.5)
+    with pytest.raises(InputError, match="keys of shape"):
+        encode(images, 15, keys=keys[:3])
 
 
 def test_spikes_of_a_sample_depend_on_its_key_alone():

@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from snn_synth.functional.eligibility import Trace
-from snn_synth.functional.encoding import poisson_encode
+from snn_synth.functional.encoding import even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.functional.lif import lif_scan
 from snn_synth.functional.loss import membrane_error
 
@@ -101,30 +101,35 @@ def test_loss(kernels, shape, neuron, mask):
     assert torch.equal(total, again)
 
 
+CODES = {"poisson": poisson_encode, "low-discrepancy": low_discrepancy_encode, "even": even_encode}
+
+
+@pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("max_rate", [1.0, 0.3])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (17, 1, 3), (3, 2, 257)])
-def test_poisson(kernels, shape, max_rate):
+def test_rate_codes(kernels, shape, max_rate, code):
     num_steps, batch, neurons = shape
     generator = torch.Generator().manual_seed(5)
     values = torch.rand(batch, neurons, generator=generator)
     values[:, 1::5], values[:, 2::5] = 1, 0
     keys = torch.randint(-(1 << 63), (1 << 63) - 1, (batch,), generator=generator)
-    spikes = kernels.encoding.poisson(*send(values, keys), num_steps, max_rate)
+    spikes = kernels.encoding.rate_spikes(*send(values, keys), num_steps, max_rate, code)
     assert spikes.dtype == torch.float32
-    assert torch.equal(spikes.cpu(), poisson_encode(values, num_steps, max_rate, keys=keys))
+    assert torch.equal(spikes.cpu(), CODES[code](values, num_steps, max_rate, keys=keys))
 
 
-def test_poisson_at_the_limit(kernels):
+@pytest.mark.parametrize("code", ["poisson", "low-discrepancy"])
+def test_a_code_at_the_limit(kernels, code):
     """A value of u / 2^24 stays silent at the uniform number u, the next larger one fires."""
     keys = torch.tensor([7])
     silent, fires = torch.zeros(1, 300), torch.ones(1, 300)
     for _ in range(24):  # bisection by the reference
         middle = (silent + fires) / 2
-        spikes = poisson_encode(middle, 1, keys=keys)[0] > 0
+        spikes = CODES[code](middle, 1, keys=keys)[0] > 0
         silent, fires = torch.where(spikes, silent, middle), torch.where(spikes, middle, fires)
     assert torch.equal(fires - silent, torch.full((1, 300), 2.0**-24))
-    assert not kernels.encoding.poisson(*send(silent, keys), 1, 1.0).any()
-    assert kernels.encoding.poisson(*send(fires, keys), 1, 1.0).all()
+    assert not kernels.encoding.rate_spikes(*send(silent, keys), 1, 1.0, code).any()
+    assert kernels.encoding.rate_spikes(*send(fires, keys), 1, 1.0, code).all()
 
 
 @pytest.mark.parametrize("decay", [0.9, 0.0, 1.0])

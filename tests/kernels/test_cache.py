@@ -17,7 +17,8 @@ RUN = """
 import torch
 torch.set_num_threads(1)
 from snn_synth.kernels.cpu import step
-print("result", step.hidden_error(step.errors(torch.ones(1, 1)), torch.ones(1, 1), torch.ones(1, 1), 1.0, 1.0).values.item())
+one = torch.ones(1, 1)
+print("result", step.hidden_error(step.errors(one), one, one, 1.0, 1.0).values.item())
 """
 
 

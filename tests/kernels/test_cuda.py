@@ -82,7 +82,8 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     lif.backward(x, x, x, 0.9, 1.0, 1.0)
     lif.loss(x, x, 0.9, 1.0, True, 1.0)
     lif.loss(x, x, 0.9, 1.0, False, 1.0)
-    encoding.poisson(x[0], keys, num_steps, 1.0)
+    for code in ("poisson", "low-discrepancy", "even"):
+        encoding.rate_spikes(x[0], keys, num_steps, 1.0, code)
     traces.weight_gradient(x[0], last_spike, sums, 1, 0.9)
 
     exact = len(compiled)
@@ -90,8 +91,8 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     products.split(x[0])
     products._with_rest(last_spike, x[0], x[0].T, x[0, :, :batch])
 
-    assert exact == 9
-    assert len(compiled) == 12
+    assert exact == 11
+    assert len(compiled) == 14
     for program in compiled[exact:]:
         assert len(program.asm["cubin"]) > 0
     for program in compiled[:exact]:

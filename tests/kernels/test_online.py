@@ -114,21 +114,12 @@ def test_hidden_error_passes_the_weights_and_the_surrogate(dynamics, inputs, den
 
 @pytest.mark.parametrize("mask", [True, False])
 @pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
-def test_output_error_is_that_of_the_neurons_that_fired_wrongly(dynamics, mask, threads):
+def test_neurons_move_on_like_the_equations(dynamics, mask, threads):
+    """A hidden layer and an output layer of the same neurons."""
     rng = np.random.default_rng(0)
-    membranes = rng.choice([0.25, 0.5, 0.75], (7, 30)).astype(np.float32)  # the threshold itself fires
-    targets = rng.integers(0, 2, (7, 30)).astype(np.float32)
-    ours = dynamics.output_error(torch.from_numpy(membranes), torch.from_numpy(targets), 0.5, mask, 0.25)
-    wrong = (membranes >= 0.5) != (targets > 0) if mask else 1
-    np.testing.assert_array_equal(dynamics.values(ours), 0.25 * wrong * (0.5 * targets - membranes))
-
-
-@pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
-def test_neurons_advance_like_the_equations(dynamics, threads):
-    rng = np.random.default_rng(0)
-    currents = rng.random((12, 7, 30)).astype(np.float32)
-    inputs = (rng.random((12, 7, 9)) < 0.4).astype(np.float32)
-    layer = _State(torch.zeros(30, 9), torch.zeros(13, 7, 9))
+    currents = rng.choice(np.linspace(0, 1, 9), (12, 7, 30)).astype(np.float32)  # the threshold itself fires
+    inputs, targets = ((rng.random((12, 7, n)) < 0.4).astype(np.float32) for n in (9, 30))
+    hidden, output = (_State(torch.zeros(30, 9), torch.zeros(13, 7, 9)) for _ in range(2))
     v, r, fired = np.zeros((7, 30), np.float32), np.zeros((7, 30)), np.zeros((7, 30), bool)
     sums = np.zeros((7, 9), np.float32)
     for t in range(1, 13):
@@ -136,11 +127,15 @@ def test_neurons_advance_like_the_equations(dynamics, threads):
         v = np.float32(0.75) * np.where(fired, np.float32(0), v) + currents[t - 1]
         fired = v >= 1.25
         sums = np.float32(0.75) * sums + inputs[t - 1]
-        spikes = dynamics.advance(layer, *map(torch.from_numpy, (inputs[t - 1], currents[t - 1])), t, 0.75, 1.25)
-        np.testing.assert_array_equal(spikes, fired)
-        np.testing.assert_allclose(layer.membranes, v, rtol=1e-6)
-        np.testing.assert_array_equal(layer.last_spike, r)
-        np.testing.assert_allclose(layer.sums[t], sums, rtol=1e-6)
+        now = *map(torch.from_numpy, (inputs[t - 1], currents[t - 1])), t, 0.75, 1.25
+        np.testing.assert_array_equal(dynamics.hidden(hidden, *now), fired)
+        errors = dynamics.output(output, *now, torch.from_numpy(targets[t - 1]), mask, 0.25)
+        wrong = fired != (targets[t - 1] > 0) if mask else 1
+        np.testing.assert_allclose(dynamics.values(errors), 0.25 * wrong * (1.25 * targets[t - 1] - v), rtol=1e-6)
+        for layer in (hidden, output):
+            np.testing.assert_allclose(layer.membranes, v, rtol=1e-6)
+            np.testing.assert_array_equal(layer.last_spike, r)
+            np.testing.assert_allclose(layer.sums[t], sums, rtol=1e-6)
     assert len(np.unique(r)) > 3
 
 

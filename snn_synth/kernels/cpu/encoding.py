@@ -1,4 +1,4 @@
-"""Counter-based Poisson spikes: the hash of ``functional/encoding.py`` and its comparison in one pass; numba."""
+"""Counter-based rate codes: the counters of ``functional/encoding.py`` and their comparison in one pass; numba."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ import numba
 import numpy as np
 from torch import Tensor
 
-from snn_synth.functional.encoding import GOLDEN, MULTIPLIERS, UNIFORM_BITS
+from snn_synth.functional.encoding import GOLDEN, MULTIPLIERS, UNIFORM_BITS, RateCode
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.threads import jit
 
 _MULTIPLY_1, _MULTIPLY_2 = (np.uint32(m % (1 << 32)) for m in MULTIPLIERS)
 _GOLDEN = np.uint32(GOLDEN % (1 << 32))
 _DROP = np.uint32(32 - UNIFORM_BITS)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @numba.njit(inline="always")
@@ -22,31 +23,58 @@ def _hash32(x: Any) -> Any:
     return np.uint32(x ^ (x >> np.uint32(16)))
 
 
+@numba.njit(error_model="numpy")
+def _start(values: Any, low: Any, high: Any, scale: Any, even: bool, counter: Any, pace: Any, limit: Any) -> None:
+    for p in range(len(values)):
+        start = _hash32(np.uint32(_hash32(np.uint32(np.uint32(p) + low)) ^ high))
+        share = values[p] * scale[0] * scale[1]
+        if even:
+            step = np.uint32(np.uint32(np.int32(share)) << _DROP)
+            counter[p], pace[p], limit[p] = np.uint32(start + step), step, np.float32(np.int32(share))
+        else:
+            counter[p], pace[p], limit[p] = start, _GOLDEN, share
+
+
+@numba.njit(error_model="numpy")
+def _hashed(counter: Any, limit: Any, t: Any, spikes: Any) -> None:
+    moved = np.uint32(t * _GOLDEN)
+    for p in range(len(counter)):
+        uniform = np.float32(np.int32(_hash32(np.uint32(counter[p] + moved)) >> _DROP))
+        spikes[p] = _ONE if uniform < limit[p] else _ZERO
+
+
+@numba.njit(error_model="numpy")
+def _counted(counter: Any, pace: Any, limit: Any, spikes: Any) -> None:
+    for p in range(len(counter)):
+        spikes[p] = _ONE if np.float32(np.int32(counter[p] >> _DROP)) < limit[p] else _ZERO
+        counter[p] = np.uint32(counter[p] + pace[p])
+
+
 @jit
-def _poisson(values: Any, low: Any, high: Any, scale: Any, spikes: Any) -> None:
+def _rate_spikes(values: Any, low: Any, high: Any, scale: Any, poisson: bool, even: bool, spikes: Any) -> None:
     num_steps, batch, positions = spikes.shape
     for b in numba.prange(batch):
-        stream = np.empty(positions, np.uint32)
+        counter, pace = np.empty(positions, np.uint32), np.empty(positions, np.uint32)
         limit = np.empty(positions, np.float32)
-        for p in range(positions):
-            stream[p] = _hash32(np.uint32(_hash32(np.uint32(np.uint32(p) + low[b])) ^ high[b]))
-            limit[p] = values[b, p] * scale[0] * scale[1]
+        _start(values[b], low[b], high[b], scale, even, counter, pace, limit)
         for t in range(num_steps):
-            counter = np.uint32(np.uint32(t) * _GOLDEN)
-            for p in range(positions):
-                uniform = np.float32(np.int32(_hash32(np.uint32(stream[p] + counter)) >> _DROP))
-                spikes[t, b, p] = np.float32(1) if uniform < limit[p] else np.float32(0)
+            if poisson:
+                _hashed(counter, limit, np.uint32(t), spikes[t, b])
+            else:
+                _counted(counter, pace, limit, spikes[t, b])
 
 
-def poisson(values: Tensor, keys: Tensor, num_steps: int, max_rate: float) -> Tensor:
+def rate_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float, code: RateCode) -> Tensor:
     """Spikes ``[T, B, P]`` of values ``[B, P]``."""
     spikes = empty(num_steps, *values.shape)
     words = keys.numpy().view(np.uint64)
-    _poisson(
+    _rate_spikes(
         values.numpy(),
         (words & np.uint64(0xFFFFFFFF)).astype(np.uint32),
         (words >> np.uint64(32)).astype(np.uint32),
         np.array([max_rate, 1 << UNIFORM_BITS], np.float32),
+        code == "poisson",
+        code == "even",
         spikes.numpy(),
     )
     return spikes

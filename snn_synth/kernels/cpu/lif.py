@@ -88,9 +88,7 @@ def _backward(
 
 
 @numba.njit(error_model="numpy")
-def _differ(
-    membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, squares: Any, gradient: Any
-) -> None:
+def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, squares: Any, gradient: Any) -> None:
     for n in range(len(membranes)):
         v, target = membranes[n], targets[n]
         error = threshold * target - v  # eq. 5

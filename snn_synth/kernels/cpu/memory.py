@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-KEEP = 2**30  # bytes of free memory that are kept
+KEEP = 2**31  # bytes of free memory that are kept
 _LINE = 64  # bytes of a cache line, at which vectors load fastest
 _NUMPY = {torch.float32: np.float32, torch.int32: np.int32, torch.uint8: np.uint8}
 

@@ -13,6 +13,7 @@ from snn_synth.kernels.cpu.amx import has_amx
 from snn_synth.kernels.cpu.cache import compiled_for
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
+from snn_synth.kernels.dispatch import forced_product
 
 WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _MOST = 0.2  # share of spikes above which a list of them has never paid on any machine
@@ -124,6 +125,14 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
 
     kind = f"{precision} product of spikes" + (" and gradient" if learns else "")
     return choice.fastest(kind, (len(spikes), *weight.shape), share, names, ways)
+
+
+def neuron_spikes(spikes: Tensor, weight: Tensor, precision: str, decay: float, threshold: float) -> Tensor | None:
+    """Spikes of neurons from rest whose currents are nowhere written; None where products are not on tiles here."""
+    flat = spikes.flatten(0, 1)
+    if precision == "bfloat16" or way(flat, weight, precision, False, forced_product()) != "tiles":
+        return None
+    return tiles.spikes(spikes.contiguous(), weight.contiguous(), decay, threshold) if tiles.fits(weight) else None
 
 
 def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None) -> Tensor:

@@ -65,7 +65,7 @@ def sum_rows(
 
 @intrinsic
 def prefetch(typing: Any, array: Any, at: Any) -> Any:
-    """Fetch WIDTH numbers of an array with one axis, from ``at`` on, which need not lie in it, into the second cache."""
+    """Fetch WIDTH numbers of an array with one axis into the second cache, from ``at`` on, which may lie outside."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

@@ -38,18 +38,22 @@ def _integrate(inputs: Any, decay: Any, before: Any, sums: Any) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _fire(currents: Any, decay: Any, threshold: Any, before: Any, membranes: Any, last_spike: Any, spikes: Any) -> None:
+def _move(currents: Any, decay: Any, threshold: Any, before: Any, membranes: Any, last_spike: Any) -> None:
     for n in range(len(currents)):
         kept = membranes[n]
         fired = kept >= threshold  # the spike of the step before resets membrane and trace
         last_spike[n] = before if fired else last_spike[n]
-        v = decay * (_ZERO if fired else kept) + currents[n]  # eq. 1
-        membranes[n] = v
-        spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
+        membranes[n] = decay * (_ZERO if fired else kept) + currents[n]  # eq. 1
+
+
+@numba.njit(error_model="numpy")
+def _fire(membranes: Any, threshold: Any, spikes: Any) -> None:
+    for n in range(len(membranes)):
+        spikes[n] = _ONE if membranes[n] >= threshold else _ZERO  # eq. 2
 
 
 @jit
-def _advance(
+def _hidden(
     inputs: Any,
     before: Any,
     sums: Any,
@@ -63,7 +67,8 @@ def _advance(
 ) -> None:
     for b in numba.prange(len(currents)):
         _integrate(inputs[b], decay, before[b], sums[b])
-        _fire(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b], spikes[b])
+        _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
+        _fire(membranes[b], threshold, spikes[b])
 
 
 @numba.njit(error_model="numpy")
@@ -85,10 +90,26 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
 
 
 @jit
-def _output_error(
-    membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, error: Any, neurons: Any, counts: Any
+def _output(
+    inputs: Any,
+    before: Any,
+    sums: Any,
+    currents: Any,
+    membranes: Any,
+    last_spike: Any,
+    step: int,
+    decay: Any,
+    threshold: Any,
+    targets: Any,
+    mask: bool,
+    scale: Any,
+    error: Any,
+    neurons: Any,
+    counts: Any,
 ) -> None:
-    for b in numba.prange(len(membranes)):
+    for b in numba.prange(len(currents)):
+        _integrate(inputs[b], decay, before[b], sums[b])
+        _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
         counts[b] = _list(error[b], neurons[b])
 
@@ -156,9 +177,7 @@ def scaled(errors: Errors, factor: Tensor) -> Errors:
 
 def _unlisted(values: Tensor) -> Errors:
     batch, size = values.shape
-    return Errors(
-        values, torch.empty((batch, size + 1), dtype=torch.int32), torch.empty(batch, dtype=torch.int64)
-    )
+    return Errors(values, torch.empty((batch, size + 1), dtype=torch.int32), torch.empty(batch, dtype=torch.int64))
 
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
@@ -169,10 +188,38 @@ def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
 
-def advance(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+def hidden(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
     """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place."""
     spikes = torch.empty_like(currents)
-    _advance(
+    _hidden(*_moving(layer, inputs, currents, step, decay, threshold), spikes.numpy())
+    return spikes
+
+
+def output(
+    layer: Any,
+    inputs: Tensor,
+    currents: Tensor,
+    step: int,
+    decay: float,
+    threshold: float,
+    targets: Tensor,
+    mask: bool,
+    scale: float,
+) -> Errors:
+    """As :func:`hidden`, of the last layer: ``scale`` times E."""
+    error = _unlisted(torch.empty_like(currents))
+    _output(
+        *_moving(layer, inputs, currents, step, decay, threshold),
+        targets.contiguous().numpy(),
+        mask,
+        np.float32(scale),
+        *(part.numpy() for part in error),
+    )
+    return error
+
+
+def _moving(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> tuple[Any, ...]:
+    return (
         inputs.contiguous().numpy(),
         layer.sums[step - 1].numpy(),
         layer.sums[step].numpy(),
@@ -182,23 +229,7 @@ def advance(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: floa
         step,
         np.float32(decay),
         np.float32(threshold),
-        spikes.numpy(),
     )
-    return spikes
-
-
-def output_error(membranes: Tensor, targets: Tensor, threshold: float, mask: bool, scale: float) -> Errors:
-    """``scale`` times E of the output layer."""
-    error = _unlisted(torch.empty_like(membranes))
-    _output_error(
-        membranes.numpy(),
-        targets.contiguous().numpy(),
-        np.float32(threshold),
-        mask,
-        np.float32(scale),
-        *(part.numpy() for part in error),
-    )
-    return error
 
 
 def hidden_error(error: Errors, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Errors:

@@ -25,7 +25,7 @@ EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
 _PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
 _CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
-_ZERO = np.float32(0)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 class Operand(NamedTuple):
@@ -165,6 +165,94 @@ def _multiply(
                         _put(block, out, r * SIDE, c * SIDE, low > 0)
         tiles_off()
         lost[share, 0], lost[share, 1] = of_left.lost.any(), of_right.lost.any()
+
+
+@numba.njit(nogil=True)
+def _pack_samples(
+    spikes: Any, shape: Any, first: int, samples: int, top: int, steps: int, tiles: Any, scratch: Any
+) -> None:
+    """16 rows of what one thread has, samples ``first`` to ``first + samples`` at one time step after the other."""
+    num_steps, batch, inputs = shape
+    starts = np.empty(ROWS, np.int64)
+    for i in range(ROWS):
+        row = top + i
+        starts[i] = ((row // samples) * batch + first + row % samples) * inputs if row < num_steps * samples else -1
+    for k in range(steps):
+        low, terms = k * DEPTH, min(DEPTH, inputs - k * DEPTH)
+        for i in range(ROWS):
+            source, start = spikes, starts[i] + low
+            if starts[i] < 0 or terms < DEPTH:
+                source, start = scratch.ragged[:DEPTH], 0
+                source[:] = _ZERO
+                for j in range(terms if starts[i] >= 0 else 0):
+                    source[j] = spikes[starts[i] + low + j]
+            split_pairs(source, start, start + 16, True, tiles, k * TILE + 64 * i, 1, scratch.lost)  # type: ignore[call-arg]
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _fire(current: Any, decay: Any, threshold: Any, membrane: Any, spikes: Any) -> None:
+    for n in range(len(membrane)):
+        kept = membrane[n]
+        v = decay * (_ZERO if kept >= threshold else kept) + current[n]  # eq. 1
+        membrane[n] = v
+        spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
+
+
+@jit
+def _multiply_and_fire(
+    spikes: Any, shape: Any, right: Any, decay: Any, threshold: Any, space: Any, lost: Any, out: Any
+) -> None:
+    num_steps, batch, _ = shape
+    steps, columns, shares = -(-right.depth // DEPTH), -(-right.height // SIDE), len(space)
+    column = steps * right.parts * TILE  # bytes of 16 columns
+    for share in numba.prange(shares):
+        first, samples = batch * share // shares, batch * (share + 1) // shares - batch * share // shares
+        rights, lefts = space[share, : 2 * columns * column], space[share, 2 * columns * column :]
+        scratch, of_right, block = _scratch(), _scratch(), np.empty(SIDE * SIDE, np.float32)
+        currents, membranes = np.empty((SIDE, right.height), np.float32), np.zeros((samples, right.height), np.float32)
+        tiles_on()  # type: ignore[call-arg]
+        _pack_strips(right, 0, 2 * columns, 0, steps, rights, 0, column, of_right)
+        for top in range(0, num_steps * samples, SIDE):
+            _pack_samples(spikes, shape, first, samples, top, steps, lefts, scratch)
+            _pack_samples(spikes, shape, first, samples, top + ROWS, steps, lefts[steps * TILE :], scratch)
+            for c in range(columns):
+                multiply_block(
+                    lefts, 0, steps * TILE, 1, rights, 2 * c * column, column, right.parts, steps, EXACT, block
+                )
+                _put(block, currents, 0, c * SIDE, False)
+            for row in range(top, min(top + SIDE, num_steps * samples)):
+                b = row % samples
+                _fire(currents[row - top], decay, threshold, membranes[b], out[row // samples, first + b])
+        tiles_off()
+        lost[share] = scratch.lost.any()
+
+
+def fits(weight: Tensor) -> bool:
+    """Whether a core's cache holds all of the weights' parts, as :func:`spikes` needs."""
+    return 2 * EXACT * -(-weight.shape[1] // DEPTH) * -(-weight.shape[0] // SIDE) * TILE <= _CACHED
+
+
+def spikes(inputs: Tensor, weight: Tensor, decay: float, threshold: float) -> Tensor | None:
+    """Spikes of neurons from rest, of which no current is written, given spikes ``[T, B, in]``; both are contiguous.
+
+    None for inputs that are not exact in one part, which the weights have three of.
+    """
+    num_steps, batch, depth = inputs.shape
+    right = Operand(_flat(weight), len(weight), depth, True, True, EXACT)
+    steps, columns, shares = -(-depth // DEPTH), -(-len(weight) // SIDE), min(torch.get_num_threads(), batch)
+    space = empty(shares, 2 * steps * TILE * (columns * EXACT + 1), dtype=torch.uint8)
+    out, lost = empty(num_steps, batch, len(weight)), np.zeros(shares, np.bool_)
+    _multiply_and_fire(
+        _flat(inputs.flatten()),
+        (num_steps, batch, depth),
+        right,
+        np.float32(decay),
+        np.float32(threshold),
+        space.numpy(),
+        lost,
+        out.numpy(),
+    )
+    return None if lost.any() else out
 
 
 def product(

@@ -151,7 +151,9 @@ def _weight_gradient(
                 for i in range(several):
                     for b in range(g * group, min(batch, (g + 1) * group)):
                         _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
-                    _add_traces(traces, (counts[g], rows[g], weights[g]), first, g > 0, found[i * size : (i + 1) * size])
+                    _add_traces(
+                        traces, (counts[g], rows[g], weights[g]), first, g > 0, found[i * size : (i + 1) * size]
+                    )
             for m in range(size):
                 for i in range(several):
                     column = start + i * WIDTH

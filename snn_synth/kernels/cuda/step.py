@@ -14,13 +14,29 @@ def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return linear(spikes, weight)
 
 
-def advance(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+def hidden(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
     """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place."""
     torch.add(inputs, layer.sums[step - 1], alpha=decay, out=layer.sums[step])  # eq. 10, eq. 16
     fired = layer.membranes >= threshold
     layer.last_spike.masked_fill_(fired, step - 1)
     layer.membranes.masked_fill_(fired, 0).mul_(decay).add_(currents)  # eq. 1
     return (layer.membranes >= threshold).to(currents.dtype)  # eq. 2
+
+
+def output(
+    layer: Any,
+    inputs: Tensor,
+    currents: Tensor,
+    step: int,
+    decay: float,
+    threshold: float,
+    targets: Tensor,
+    mask: bool,
+    scale: float,
+) -> Tensor:
+    """As :func:`hidden`, of the last layer: ``scale`` times E."""
+    hidden(layer, inputs, currents, step, decay, threshold)
+    return membrane_error(layer.membranes, targets, threshold, mask).mul_(scale)
 
 
 def errors(values: Tensor) -> Tensor:
@@ -36,11 +52,6 @@ def values(errors: Tensor) -> Tensor:
 def scaled(errors: Tensor, factor: Tensor) -> Tensor:
     """All of them times a number."""
     return errors * factor
-
-
-def output_error(membranes: Tensor, targets: Tensor, threshold: float, mask: bool, scale: float) -> Tensor:
-    """``scale`` times E of the output layer."""
-    return membrane_error(membranes, targets, threshold, mask).mul_(scale)
 
 
 def hidden_error(error: Tensor, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Tensor:

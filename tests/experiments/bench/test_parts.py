@@ -25,7 +25,7 @@ CALLS = {
     "scan, loss and their gradients in one pass": ("bptt", "cpu.lif.loss"),
     "products with spikes in the fastest way": ("bptt", "cpu.choice.fastest"),
     "memory used again": ("bptt", "cpu.memory._take"),
-    "Poisson spikes hashed and compared in one pass": ("bptt", "cpu.encoding.poisson"),
+    "Poisson spikes hashed and compared in one pass": ("bptt", "cpu.encoding.rate_spikes"),
     "traces made where they are used": ("online", "cpu.traces.weight_gradient"),
 }
 

@@ -1,0 +1,52 @@
+"""What mixed precision does to the final error: three configs, three seeds each, in float32 and in mixed precision.
+
+    SNN_SYNTH_DATA=... python benchmarks/mixed.py --runs runs/mixed
+
+takes an hour on two cores, and writes benchmarks/results/mixed/errors.json, of which benchmarks/report.py makes a
+table. Runs that are finished are not run again.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from snn_synth.files import atomic_write
+
+CONFIGS = "ae_mnist", "ae_fashion_mnist", "a2i_fsdd"
+PRECISIONS = "float32", "mixed"
+SEEDS = 0, 1, 2
+OUT = Path(__file__).resolve().parent / "results" / "mixed" / "errors.json"
+
+
+def main() -> None:
+    """Run what is missing, and collect the errors."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/mixed"), help="folder of the runs")
+    runs: Path = parser.parse_args().runs
+    errors = {
+        config: {precision: [_error(runs, config, seed, precision) for seed in SEEDS] for precision in PRECISIONS}
+        for config in CONFIGS
+    }
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(OUT) as draft:
+        draft.write_text(json.dumps(errors, indent=1) + "\n")
+    print(f"Wrote {OUT}; next: python benchmarks/report.py")
+
+
+def _error(runs: Path, config: str, seed: int, precision: str) -> float:
+    """The test error of one run."""
+    folder = runs / f"{config}-{seed}-{precision}"
+    if not (folder / "metrics.json").exists():
+        print(f"{config}, seed {seed}, {precision}", flush=True)
+        arguments = ["--seed_everything", "--model.seed", "--data.seed"]
+        command = [sys.executable, "-m", "snn_synth.cli", "fit", f"--config={config}", f"--model.precision={precision}"]
+        command += [f"{argument}={seed}" for argument in arguments] + [f"--trainer.default_root_dir={folder}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"WANDB_MODE": "offline"})
+    return float(json.loads((folder / "metrics.json").read_text())["test/mse"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What a stack gives without gradients, where its layers may write no currents, beside what it gives with them."""
+
+import pytest
+import torch
+from torch import nn
+
+from snn_synth.errors import InputError
+from snn_synth.kernels import use
+from snn_synth.kernels.cpu.products import available
+from snn_synth.models import SpikingStack
+
+ON_TILES = pytest.mark.skipif("tiles" not in available(), reason="needs AMX")
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    net = SpikingStack([100, 70, 90], alpha=0.5)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.copy_((64 * weight).round() / 16)  # sums of sixteenths are exact in any order
+    return net
+
+
+@pytest.fixture
+def spikes():
+    return (torch.rand(6, 37, 100, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+
+
+@pytest.mark.parametrize("way", ["float32", pytest.param("tiles", marks=ON_TILES)])
+def test_the_same_with_and_without_gradients(net, spikes, way):
+    with use("reference"):
+        wanted = net(spikes)
+    with torch.no_grad(), use("numba", way):
+        found = net(spikes)
+        for a, b in zip(found.layer_spikes, wanted.layer_spikes, strict=True):
+            assert 0.01 < b.mean() < 0.9
+            assert torch.equal(a, b)
+        assert torch.equal(found.currents, wanted.currents)
+        assert torch.equal(found.membrane, wanted.membrane)
+
+
+@ON_TILES
+def test_currents_of_changed_weights_are_refused(net, spikes):
+    with torch.no_grad(), use("numba", "tiles"):
+        out = net(spikes)
+        fired = out.spikes.clone()
+        net.layers[1][0].weight.mul_(2)
+        assert torch.equal(out.spikes, fired)
+        with pytest.raises(InputError, match="ask for them before an update"):
+            _ = out.currents
+
+
+@ON_TILES
+def test_what_waits_for_a_layer_is_called(net, spikes):
+    seen = []
+    for module in (net.layers[0][0], net.layers[1][1]):
+        module.register_forward_hook(lambda *_: seen.append(1))
+    with torch.no_grad(), use("numba", "tiles"):
+        net(spikes).spikes  # noqa: B018
+    assert len(seen) == 1 + 6  # the operator once, the neurons at each step
+
+
+@ON_TILES
+def test_another_operator_or_a_bias_has_its_own_currents(spikes):
+    torch.manual_seed(0)
+    biased = SpikingStack([100, 70, 90], bias=True)
+    nn.init.constant_(biased.layers[0][0].bias, 5.0)
+    with torch.no_grad(), use("numba", "tiles"):
+        assert biased(spikes).hidden.all()
+
+
+@ON_TILES
+def test_values_that_are_no_spikes(net):
+    x = torch.rand(6, 37, 100, generator=torch.Generator().manual_seed(1))
+    with use("reference"):
+        wanted = net(x).spikes
+    with torch.no_grad(), use("numba", "tiles"):
+        found = net(x).spikes
+    assert (found != wanted).float().mean() < 1e-3  # rounding near the threshold alone
