@@ -89,6 +89,7 @@ class OnlineRule:
         self.weights = [layer.weight for layer in layers]
         self.values = [weight.detach() for weight in self.weights]  # the same memory, without a graph
         self.states = [_State(weight, self.traces.leaky_sums(*spikes.shape[:2], weight)) for weight in self.values]
+        self.dynamics.integrate(spikes, layers[0].decay, self.states[0].sums)
         self.mask = mask
         self.step = 0
         self.delta: Any = None  # of the output layer, in the form of the path
@@ -120,7 +121,8 @@ class OnlineRule:
     def _now(self, i: int, spikes: Tensor) -> tuple[Any, ...]:
         """What layer i moves on by."""
         currents = self.dynamics.currents(spikes, self.values[i])
-        return self.states[i], spikes, currents, self.step, self.layers[i].decay, self.layers[i].threshold
+        inputs = spikes if i else None  # the sums of the network's own input are there
+        return self.states[i], inputs, currents, self.step, self.layers[i].decay, self.layers[i].threshold
 
     def gradients(self, grad_loss: Tensor, weights: Sequence[Tensor], wanted: Sequence[bool]) -> list[Tensor | None]:
         """Gradient of each weight by the loss of step t."""

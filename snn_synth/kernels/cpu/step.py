@@ -54,6 +54,7 @@ def _fire(membranes: Any, threshold: Any, spikes: Any) -> None:
 
 @jit
 def _hidden(
+    integrates: bool,
     inputs: Any,
     before: Any,
     sums: Any,
@@ -66,7 +67,8 @@ def _hidden(
     spikes: Any,
 ) -> None:
     for b in numba.prange(len(currents)):
-        _integrate(inputs[b], decay, before[b], sums[b])
+        if integrates:
+            _integrate(inputs[b], decay, before[b], sums[b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _fire(membranes[b], threshold, spikes[b])
 
@@ -91,6 +93,7 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
 
 @jit
 def _output(
+    integrates: bool,
     inputs: Any,
     before: Any,
     sums: Any,
@@ -108,7 +111,8 @@ def _output(
     counts: Any,
 ) -> None:
     for b in numba.prange(len(currents)):
-        _integrate(inputs[b], decay, before[b], sums[b])
+        if integrates:
+            _integrate(inputs[b], decay, before[b], sums[b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
         counts[b] = _list(error[b], neurons[b])
@@ -188,8 +192,24 @@ def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
 
-def hidden(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
-    """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place."""
+@jit
+def _integrate_all(inputs: Any, decay: Any, sums: Any) -> None:
+    num_steps, batch, _ = inputs.shape
+    for b in numba.prange(batch):
+        for t in range(num_steps):
+            _integrate(inputs[t, b], decay, sums[t, b], sums[t + 1, b])
+
+
+def integrate(inputs: Tensor, decay: float, sums: Tensor) -> None:
+    """The sums of all time steps, of inputs that are known."""
+    _integrate_all(inputs.contiguous().numpy(), np.float32(decay), sums.numpy())
+
+
+def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+    """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place.
+
+    Sums stay as they are without ``inputs``.
+    """
     spikes = torch.empty_like(currents)
     _hidden(*_moving(layer, inputs, currents, step, decay, threshold), spikes.numpy())
     return spikes
@@ -197,7 +217,7 @@ def hidden(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float
 
 def output(
     layer: Any,
-    inputs: Tensor,
+    inputs: Tensor | None,
     currents: Tensor,
     step: int,
     decay: float,
@@ -218,10 +238,14 @@ def output(
     return error
 
 
-def _moving(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> tuple[Any, ...]:
+def _moving(
+    layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float
+) -> tuple[Any, ...]:
+    before = layer.sums[step - 1].numpy()
     return (
-        inputs.contiguous().numpy(),
-        layer.sums[step - 1].numpy(),
+        inputs is not None,
+        before if inputs is None else inputs.contiguous().numpy(),
+        before,
         layer.sums[step].numpy(),
         currents.numpy(),
         layer.membranes.numpy(),

@@ -14,9 +14,19 @@ def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return linear(spikes, weight)
 
 
-def hidden(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
-    """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place."""
-    torch.add(inputs, layer.sums[step - 1], alpha=decay, out=layer.sums[step])  # eq. 10, eq. 16
+def integrate(inputs: Tensor, decay: float, sums: Tensor) -> None:
+    """The sums of all time steps, of inputs that are known."""
+    for t, spikes in enumerate(inputs):
+        torch.add(spikes, sums[t], alpha=decay, out=sums[t + 1])  # eq. 10, eq. 16
+
+
+def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+    """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place.
+
+    Sums stay as they are without ``inputs``.
+    """
+    if inputs is not None:
+        torch.add(inputs, layer.sums[step - 1], alpha=decay, out=layer.sums[step])  # eq. 10, eq. 16
     fired = layer.membranes >= threshold
     layer.last_spike.masked_fill_(fired, step - 1)
     layer.membranes.masked_fill_(fired, 0).mul_(decay).add_(currents)  # eq. 1
@@ -25,7 +35,7 @@ def hidden(layer: Any, inputs: Tensor, currents: Tensor, step: int, decay: float
 
 def output(
     layer: Any,
-    inputs: Tensor,
+    inputs: Tensor | None,
     currents: Tensor,
     step: int,
     decay: float,
