@@ -76,7 +76,7 @@ READ = """\
 """
 
 
-def page(results: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Mapping[str, list[float]]]) -> str:
+def page(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole page: a picture and a table for each machine, by the name of its file; then all that was measured."""
     lead, details = [HEAD], [READ]
     for name, metrics in results.items():
@@ -90,7 +90,7 @@ def page(results: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Mapping[
             details.append(f"![Time against the share of hidden neurons that fire]({_picture(name, 'rates')})\n")
         if "growth" in metrics and name == _drawn(results):
             details.append(f"![Time and memory against T, B, hidden neurons and inputs]({PICTURE})\n")
-    return "\n".join([*lead, mixed(errors), *details])
+    return "\n".join([*lead, mixed(json.loads(ERRORS.read_text())), *details])
 
 
 def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
@@ -132,7 +132,7 @@ def main() -> None:
             f"Expected results in {RESULTS}, got none: copy runs/bench/metrics.json there, named as the machine"
         )
     with atomic_write(PAGE) as draft:
-        draft.write_text(page(results, json.loads(ERRORS.read_text())))
+        draft.write_text(page(results))
     if name := _drawn(results):
         plot.save_figure(growth.draw(results[name]["growth"]), PAGE.parent / PICTURE)
     for name, metrics in results.items():

@@ -56,6 +56,7 @@ KINDS = [
     functools.partial(ADAM, weight_decay=0.1, betas=(0.8, 0.9), eps=1e-6),
     ADAMW,
     functools.partial(ADAMW, weight_decay=0.1, fused=True),
+    functools.partial(ADAM, weight_decay=0.1, decoupled_weight_decay=True),
 ]
 
 
@@ -184,6 +185,21 @@ def test_what_waits_for_a_step_or_a_gradient_is_called(hook):
 def test_another_update_than_plain_adam_is_the_optimizers_own(make):
     net = stack()
     assert plain_moments(make(net.parameters()), list(net.parameters())) is None
+
+
+def test_one_weight_in_two_layers_has_one_step():
+    net = stack((70, 70, 70))
+    net.layers[1][0].weight = net.layers[0][0].weight
+    optimizer = ADAM(net.parameters())
+    online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 70, seed=6), optimizer)
+    assert optimizer.state[net.layers[0][0].weight]["step"] == 6
+    assert net.layers[0][0].weight.grad is not None
+
+
+def test_without_gradients_there_is_nothing_to_learn_by():
+    net = stack()
+    with torch.no_grad(), pytest.raises(RuntimeError, match="does not require grad"):
+        online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6), ADAM(net.parameters()))
 
 
 def test_a_weight_that_the_optimizer_does_not_have_is_left_alone():

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, get_args
@@ -74,6 +75,7 @@ def path(*tensors: Tensor | None) -> Path:
     if (
         _forced.get() not in (None, fast)
         or (fast == "triton" and not _triton_installed())
+        or (fast == "numba" and not _numba_compiles())
         or not all(_plain(x, device) for x in given)
     ):
         return "reference"
@@ -83,6 +85,12 @@ def path(*tensors: Tensor | None) -> Path:
 @functools.cache
 def _triton_installed() -> bool:
     return importlib.util.find_spec("triton") is not None
+
+
+@functools.cache
+def _numba_compiles() -> bool:
+    """Not for who debugs by NUMBA_DISABLE_JIT: a kernel is no Python function."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
 def _plain(x: Tensor, device: torch.device) -> bool:

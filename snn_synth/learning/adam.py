@@ -17,12 +17,13 @@ _EPS = 1e-10  # with less, gradients that the kernel takes for 0 would move a we
 class Moments:
     """What an optimizer keeps of one weight, and the numbers of its next step."""
 
-    def __init__(self, weight: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+    def __init__(self, weight: Tensor, group: dict[str, Any], state: dict[str, Any], decoupled: bool) -> None:
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["exp_avg"], state["exp_avg_sq"] = (empty(*weight.shape).zero_() for _ in range(2))
         self.mean, self.square, self.step, self.group = state["exp_avg"], state["exp_avg_sq"], state["step"], group
         self.count = int(self.step)
+        self.decoupled = group.get("decoupled_weight_decay", decoupled)
 
     def rates(self) -> tuple[float, ...]:
         """Count one step: what is kept of both moments, step size, scale of the root, eps, and the weight's decay."""
@@ -31,8 +32,7 @@ class Moments:
         (keep_mean, keep_square), lr, decay = self.group["betas"], self.group["lr"], self.group["weight_decay"]
         step_size = lr / (1 - keep_mean**self.count)
         root = 1 / math.sqrt(1 - keep_square**self.count)
-        decoupled = self.group["decoupled_weight_decay"]
-        shrink, l2 = (1 - lr * decay, 0.0) if decoupled else (1.0, decay)
+        shrink, l2 = (1 - lr * decay, 0.0) if self.decoupled else (1.0, decay)
         return keep_mean, keep_square, step_size, root, self.group["eps"], shrink, l2
 
 
@@ -53,6 +53,9 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     groups = {id(weight): group for group in getattr(optimizer, "param_groups", []) for weight in group["params"]}
     if (
         type(optimizer) not in _PLAIN
+        or not torch.is_grad_enabled()
+        or torch.is_anomaly_enabled()
+        or len(set(map(id, weights))) < len(weights)  # one weight in two layers has one step
         or optimizer._optimizer_step_pre_hooks
         or optimizer._optimizer_step_post_hooks
         or _global_optimizer_pre_hooks
@@ -65,7 +68,8 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
             return None
         optimizer._opt_called = True
     optimizer.zero_grad()
-    moments = [Moments(weight, groups[id(weight)], optimizer.state[weight]) for weight in weights]
+    decoupled = isinstance(optimizer, torch.optim.AdamW)
+    moments = [Moments(weight, groups[id(weight)], optimizer.state[weight], decoupled) for weight in weights]
     fits = all(x.is_contiguous() and x.dtype == torch.float32 for m in moments for x in (m.mean, m.square))
     return moments if fits else None
 

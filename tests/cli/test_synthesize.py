@@ -54,10 +54,10 @@ def test_the_last_frame_is_the_image_that_the_model_draws(checkpoint, word, tmp_
 
 
 def test_a_checkpoint_says_how_its_model_is_run(tmp_path):
-    module = LitAudiocoder(ACSNN(80, 24, 12), num_steps=9, max_rate=0.5, seed=3)
+    module = LitAudiocoder(ACSNN(80, 24, 12), num_steps=9, max_rate=0.5, seed=3, code="even")
     module.adopt(AESNN(784, 12))
     source = load(save(module, tmp_path / "audiocoder.ckpt"))
-    assert (source.num_steps, source.max_rate, source.seed) == (9, 0.5, 3)
+    assert (source.num_steps, source.max_rate, source.seed, source.code) == (9, 0.5, 3, "even")
 
 
 def test_without_a_checkpoint_the_shipped_pair_draws(word, tmp_path):

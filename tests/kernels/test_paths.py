@@ -1,6 +1,9 @@
 """The dispatch, and what stands on it: the same losses and gradients on every path."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -13,6 +16,7 @@ from snn_synth import kernels
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.kernels import lif_scan, lif_scan_loss
+from snn_synth.kernels.cpu import choice, memory
 from snn_synth.learning import bptt_loss
 from snn_synth.models import SpikingStack
 from snn_synth.neurons import SigmoidLeaky
@@ -228,6 +232,45 @@ def test_forked_processes_compute_too():
         assert os.waitpid(child, 0)[1] == 0
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("module", ["memory", "choice"])
+def test_a_lock_that_is_held_at_a_fork_stops_no_child(module):
+    """By a thread of the parent that is not there in the child."""
+    lock = {"memory": memory, "choice": choice}[module]._lock
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            go_on.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        memory.empty(1000)
+        choice.fastest(f"after a fork, {module}", (3,), 1.0, ["one"], lambda *_: {"one": lambda: None})
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+    thread.join()
+
+
+def test_without_numba_s_compiler_the_reference_runs():
+    code = "import torch, snn_synth; from snn_synth.kernels import lif_scan, path; x = torch.ones(3, 1, 2); "
+    code += "print(path(x), lif_scan(x)[0].sum().item())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split() == ["reference", "6.0"], done.stderr
 
 
 def test_threads_of_one_program_do_not_disturb_each_other():

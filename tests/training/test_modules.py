@@ -12,14 +12,14 @@ from lightning.pytorch.cli import LightningCLI
 
 from snn_synth.cli.synthesize import Source, draw
 from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
-from snn_synth.encoding import poisson_encode, sample_keys
+from snn_synth.encoding import even_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAutoencoder, MNISTSubsetData, ResumeCheckpoint, SpokenDigitsData
 from snn_synth.training import speech as speech_module
 from snn_synth.training.images import image_batch
-from snn_synth.training.loaders import SpeechBatch
+from snn_synth.training.loaders import ImageBatch, SpeechBatch
 from tests.processes import exit_codes
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer, write_fsdd
 
@@ -272,6 +272,7 @@ def test_an_optimizer_that_no_checkpoint_can_hold_is_refused():
     [
         ({"rule": "hebb"}, "Expected `rule` to be 'bptt' or 'online', got 'hebb'"),
         ({"num_steps": 0}, "Expected `num_steps` to be at least 1, got 0"),
+        ({"code": "morse"}, r"Expected `code` of \['poisson', 'low-discrepancy', 'even'\], got 'morse'"),
         ({"max_rate": 1.5}, r"Expected `max_rate` in \(0, 1\], got 1.5"),
         ({"loss": "hinge"}, r"Expected `loss` of \['membrane', 'rate'\], got 'hinge'"),
         ({"loss": "rate", "rule": "online"}, "Expected the loss 'rate' with rule 'bptt', .*got rule='online'"),
@@ -687,6 +688,26 @@ def test_predict_goes_through_the_whole_test_set_in_order(tmp_path):
     assert drawn.shape == (500, 1, 28, 28)
     (alone,) = module.predict_step(image_batch(data.test_set, torch.tensor([321])))
     assert torch.equal(drawn[321], alone)
+
+
+@pytest.mark.parametrize(("code", "encode"), [("even", even_encode), ("low-discrepancy", low_discrepancy_encode)])
+def test_the_code_of_training_holds_when_drawing_too(code, encode):
+    module = LitAudiocoder(ACSNN(80, 24, 16), num_steps=40, max_rate=0.5, code=code)
+    module.adopt(AESNN(784, 16))
+    values = torch.rand(2, 8, 10, generator=torch.Generator().manual_seed(0))
+    batch = SpeechBatch(values, torch.zeros(2), torch.arange(2), torch.zeros(2))
+    seen = []
+    module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    module.predict_step(batch)
+    keys = sample_keys(module.seed, HELD_OUT, batch.index)
+    assert torch.equal(seen[0], encode(values.flatten(1), 40, 0.5, keys=keys))
+    draw(Source(module.audio_to_image(), 40, module.max_rate, code=module.code), batch.spectrograms[0])
+    assert ((seen[1].sum(0) - 20 * values[0].flatten()).abs() < 4).all()  # Poisson's counts would be off by 10
+    autoencoder = LitAutoencoder(AESNN(12, 5), num_steps=9, code=code)
+    images = torch.rand(3, 1, 3, 4, generator=torch.Generator().manual_seed(0))
+    keys = sample_keys(0, HELD_OUT, torch.arange(3))
+    drawn = autoencoder.network.reconstruct(images, 9, keys=keys, code=code)
+    assert torch.equal(autoencoder.predict_step(ImageBatch(images, torch.zeros(3), torch.arange(3))), drawn)
 
 
 def test_a_lower_rate_of_training_holds_when_drawing_too():

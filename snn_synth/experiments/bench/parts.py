@@ -33,6 +33,10 @@ def _reference(*_: Tensor | None) -> str:
     return "reference"
 
 
+def _none(*_: object) -> None:
+    return None
+
+
 def _new_memory(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype)
 
@@ -48,13 +52,14 @@ def _without_memory() -> Iterator[None]:
 @contextlib.contextmanager
 def _with_every_error() -> Iterator[None]:
     """Errors of zero, which the kernel leaves out, are made too small to change a float32 sum."""
-    traces = importlib.import_module("snn_synth.kernels.cpu.traces")
-    exact = traces.weight_gradient
+    step, traces = (importlib.import_module(f"snn_synth.kernels.cpu.{name}") for name in ("step", "traces"))
 
-    def weight_gradient(delta: Tensor, *rest: Any) -> Tensor:
-        return exact(torch.where(delta == 0, 1e-30, delta), *rest)  # type: ignore[no-any-return]
+    def all_of(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda errors, *rest: function(step.errors(torch.where(errors.values == 0, 1e-30, errors.values)), *rest)
 
-    with patch.object(traces, "weight_gradient", weight_gradient):
+    with contextlib.ExitStack() as stack:
+        for name in ("weight_gradient", "update_weight"):
+            stack.enter_context(patch.object(traces, name, all_of(getattr(traces, name))))
         yield
 
 
@@ -69,6 +74,7 @@ PARTS: dict[Rule, dict[str, Off]] = {
     "online": {
         "traces made where they are used": _swap("online.path", _reference),
         "masked errors skipped": _with_every_error,
+        "Adam's step made with its gradient": partial(patch, "snn_synth.learning.online.plain_moments", _none),
         **_INPUT,
     },
 }
@@ -89,7 +95,7 @@ def measure(case: Case, repeats: int, tick: Callable[[], object] = int) -> dict[
     variants: dict[str, tuple[Off, bool]] = {
         ALL: (contextlib.nullcontext, True),
         **{name: (off, True) for name, off in parts.items()},
-        FUSED_ADAM: (contextlib.nullcontext, False),
+        **({FUSED_ADAM: (contextlib.nullcontext, False)} if case.workload.rule == "bptt" else {}),
         NONE: (partial(kernels.use, "reference"), False),
     }
     runs = {name: ours.build(case, off, fused) for name, (off, fused) in variants.items()}
@@ -116,4 +122,4 @@ def number_of_steps(rule: Rule, repeats: int) -> int:
         >>> number_of_steps("online", 3)
         18
     """
-    return repeats * (len(PARTS[rule]) + 3)
+    return repeats * (len(PARTS[rule]) + (3 if rule == "bptt" else 2))

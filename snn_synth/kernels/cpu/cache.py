@@ -107,5 +107,5 @@ class _Cache(FunctionCache):
 
     def save_overload(self, *what: Any) -> None:
         # One process at a time: two that write one kernel's index could each name the other's file.
-        with contextlib.suppress(OSError), FileLock(Path(self.cache_path) / ".lock"):
+        with contextlib.suppress(OSError, NotImplementedError), FileLock(Path(self.cache_path) / ".lock"):
             super().save_overload(*what)  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,15 @@ SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 1.0)  # of spikes: the upper bounds of wha
 
 _chosen: dict[str, str] = {}
 _lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have been measuring, and no thread of the child would ever end that."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def fastest(

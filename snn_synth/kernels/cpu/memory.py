@@ -5,6 +5,7 @@ each page before it gives it out again: as much work as a scan over time.
 """
 
 import math
+import os
 import threading
 import weakref
 from collections import defaultdict
@@ -21,6 +22,15 @@ _NUMPY = {torch.float32: np.float32, torch.int32: np.int32, torch.uint8: np.uint
 _free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
 _kept = 0  # bytes in them
 _lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held the lock, which no thread of the child would ever release."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
