@@ -217,7 +217,7 @@ def test_gradients_too_small_to_matter_leave_no_subnormal_numbers():
     errors = step.errors(torch.full((1, 1), 1e-20))
     sums = torch.ones(2, 1, 1)
     traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, weight.detach(), moments)
-    assert moments.square.item() == 0
+    assert moments.state["exp_avg_sq"].item() == 0
     errors = step.errors(torch.full((1, 1), math.nan))
     traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, weight.detach(), moments)
     assert weight.isnan().all()  # which is noticed at the next step

@@ -111,7 +111,7 @@ def load(name: str, num_steps: int | None = None, seed: int | None = None) -> So
         InputError: if it is none of them, or of another model; or for a seed that is too large.
     """
     source = _loaded(name)
-    given = {"num_steps": num_steps, "seed": seed}
+    given: dict[str, Any] = {"num_steps": num_steps, "seed": seed}
     source = source._replace(
         model=source.model.eval(), **{key: value for key, value in given.items() if value is not None}
     )

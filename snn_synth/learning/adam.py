@@ -18,20 +18,29 @@ class Moments:
     """What an optimizer keeps of one weight, and the numbers of its next step."""
 
     def __init__(self, weight: Tensor, group: dict[str, Any], state: dict[str, Any], decoupled: bool) -> None:
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["exp_avg"], state["exp_avg_sq"] = (empty(*weight.shape).zero_() for _ in range(2))
-        self.mean, self.square, self.step, self.group = state["exp_avg"], state["exp_avg_sq"], state["step"], group
-        self.count = int(self.step)
+        self.shape, self.group, self.state = weight.shape, group, state
+        self.count = int(state["step"]) if state else 0
+        """Steps so far."""
         self.decoupled = group.get("decoupled_weight_decay", decoupled)
 
-    def rates(self) -> tuple[float, ...]:
-        """Count one step: what is kept of both moments, step size, scale of the root, eps, and the weight's decay."""
+    def both(self) -> tuple[Tensor, Tensor]:
+        """Mean and mean square of the gradients, or memory for them before the first step."""
+        if self.count == 0:
+            return empty(*self.shape), empty(*self.shape)
+        return self.state["exp_avg"], self.state["exp_avg_sq"]
+
+    def keep(self, mean: Tensor, square: Tensor) -> None:
+        """Note what a step has made of both: not before, for it may have been interrupted."""
+        if self.count == 0:
+            self.state.update(step=torch.zeros((), dtype=torch.float32), exp_avg=mean, exp_avg_sq=square)
         self.count += 1
-        self.step.fill_(self.count)
+        self.state["step"].fill_(self.count)
+
+    def rates(self) -> tuple[float, ...]:
+        """What the next step keeps of both, its size, the scale of the root, eps, and both kinds of weight decay."""
         (keep_mean, keep_square), lr, decay = self.group["betas"], self.group["lr"], self.group["weight_decay"]
-        step_size = lr / (1 - keep_mean**self.count)
-        root = 1 / math.sqrt(1 - keep_square**self.count)
+        step_size = lr / (1 - keep_mean ** (self.count + 1))
+        root = 1 / math.sqrt(1 - keep_square ** (self.count + 1))
         shrink, l2 = (1 - lr * decay, 0.0) if self.decoupled else (1.0, decay)
         return keep_mean, keep_square, step_size, root, self.group["eps"], shrink, l2
 
@@ -70,8 +79,8 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     optimizer.zero_grad()
     decoupled = isinstance(optimizer, torch.optim.AdamW)
     moments = [Moments(weight, groups[id(weight)], optimizer.state[weight], decoupled) for weight in weights]
-    fits = all(x.is_contiguous() and x.dtype == torch.float32 for m in moments for x in (m.mean, m.square))
-    return moments if fits else None
+    kept = [m.state[name] for m in moments if m.state for name in ("exp_avg", "exp_avg_sq")]
+    return moments if all(x.is_contiguous() and x.dtype == torch.float32 for x in kept) else None
 
 
 def _plain(weight: Tensor, group: dict[str, Any]) -> bool:

@@ -83,17 +83,18 @@ def online_step(
         backward = _reduced(model, backward)
     if fresh_moments:
         getattr(optimizer, "optimizer", optimizer).state.clear()
-    step = _kernel_step(layers, spikes, targets, mask) or _ReferenceStep(layers, len(spikes), mask)
-    moments = None
-    if backward is torch.Tensor.backward and isinstance(step, kernels.OnlineRule) and step.in_place:
-        moments = plain_moments(optimizer, step.weights)
+    rule = _kernel_step(layers, spikes, targets, mask)
+    step = rule or _ReferenceStep(layers, len(spikes), mask)
+    moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
+    if rule and rule.in_place and backward is torch.Tensor.backward:
+        moments = plain_moments(optimizer, rule.weights)
     losses, watched = [], readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
-        loss = step(step_spikes, target) if moments is None else step.forward(step_spikes, target)
+        loss = step(step_spikes, target) if rule is None or moments is None else rule.forward(step_spikes, target)
         if watched:
             check_forward(model, spikes, targets, step.membranes[:-1], loss)
-        if moments is not None:
-            step.update(moments)
+        if rule is not None and moments is not None:
+            rule.update(moments)
         else:
             optimizer.zero_grad()
             backward(loss)

@@ -54,7 +54,7 @@ def unwatched(module: LightningModule, kind: type[LightningModule]) -> bool:
         module: in a Trainer.
         kind: the class that it is, or inherits from; hooks of its own count as none.
     """
-    trainer = module.trainer
+    trainer: Any = module.trainer
     return (
         type(trainer.strategy) is SingleDeviceStrategy
         and type(trainer.precision_plugin) is Precision

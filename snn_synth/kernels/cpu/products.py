@@ -160,7 +160,7 @@ def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None)
 def _share(spikes: Tensor) -> float:
     """Share of the spikes that are not zero, of a few rows."""
     fired = spikes.numpy()[:: max(1, len(spikes) // _SAMPLED)] != 0  # several times as fast as PyTorch's count
-    return int(np.count_nonzero(fired)) / fired.size
+    return float(np.count_nonzero(fired) / fired.size)
 
 
 def _may_list(weight: Tensor, share: float, precision: str) -> bool:

@@ -86,8 +86,8 @@ def _write(found: Any, row: Any) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _update(found: Any, weight: Any, mean: Any, square: Any, rates: Any, m: int, start: int) -> None:
-    """Adam's step of a block of a neuron's weights."""
+def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rates: Any, m: int, start: int) -> None:
+    """Adam's step of a block of a neuron's weights; moments hold nothing before the first."""
     keep_mean, keep_square, step_size, root, eps, shrink, l2 = rates
     new_mean, new_square, end = _ONE - keep_mean, _ONE - keep_square, min(start + WIDTH, weight.shape[1])
     row, means, squares = weight[m, start:end], mean[m, start:end], square[m, start:end]
@@ -95,8 +95,8 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, rates: Any, m: int,
         w = row[j]
         g = found[j] + l2 * w
         g = _ZERO if abs(g) < _TINY else g
-        mu = keep_mean * means[j] + new_mean * g
-        nu = keep_square * squares[j] + new_square * (g * g)
+        mu = keep_mean * (means[j] if started else _ZERO) + new_mean * g
+        nu = keep_square * (squares[j] if started else _ZERO) + new_square * (g * g)
         means[j], squares[j] = mu, nu
         row[j] = shrink * w - step_size * (mu / (np.sqrt(nu) * root + eps))
     for x in (row, means, squares):
@@ -117,6 +117,7 @@ def _weight_gradient(
     target: Any,
     mean: Any,
     square: Any,
+    started: bool,
     rates: Any,
 ) -> None:
     (batch, neurons), inputs = delta.shape, sums.shape[2]
@@ -158,7 +159,7 @@ def _weight_gradient(
                 for i in range(several):
                     column = start + i * WIDTH
                     if updates:
-                        _update(found[i * size + m], target, mean, square, rates, first + m, column)
+                        _update(found[i * size + m], target, mean, square, started, rates, first + m, column)
                     else:
                         _write(found[i * size + m], target[first + m, column : column + WIDTH])
 
@@ -178,7 +179,7 @@ def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
 def weight_gradient(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
     gradient = empty(last_spike.shape[1], sums.shape[2])
-    _run(errors, last_spike, sums, step, decay, False, gradient, gradient, gradient, (0.0,) * 7)
+    _run(errors, last_spike, sums, step, decay, False, gradient, gradient, gradient, False, (0.0,) * 7)
     return gradient
 
 
@@ -186,7 +187,9 @@ def update_weight(
     errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float, weight: Tensor, moments: Any
 ) -> None:
     """Adam's step by that gradient, which is not written anywhere."""
-    _run(errors, last_spike, sums, step, decay, True, weight, moments.mean, moments.square, moments.rates())
+    mean, square = moments.both()
+    _run(errors, last_spike, sums, step, decay, True, weight, mean, square, moments.count > 0, moments.rates())
+    moments.keep(mean, square)
 
 
 def _run(
@@ -199,6 +202,7 @@ def _run(
     target: Tensor,
     mean: Tensor,
     square: Tensor,
+    started: bool,
     rates: tuple[float, ...],
 ) -> None:
     _weight_gradient(
@@ -212,5 +216,6 @@ def _run(
         target.numpy(),
         mean.numpy(),
         square.numpy(),
+        started,
         tuple(map(np.float32, rates)),
     )

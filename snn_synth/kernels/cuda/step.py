@@ -30,7 +30,8 @@ def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay
     fired = layer.membranes >= threshold
     layer.last_spike.masked_fill_(fired, step - 1)
     layer.membranes.masked_fill_(fired, 0).mul_(decay).add_(currents)  # eq. 1
-    return (layer.membranes >= threshold).to(currents.dtype)  # eq. 2
+    spikes: Tensor = (layer.membranes >= threshold).to(currents.dtype)  # eq. 2
+    return spikes
 
 
 def output(
