@@ -177,8 +177,10 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def spikes_through(self, spikes: Tensor, weight: Tensor) -> Tensor | None:
         """The spikes of a :meth:`scan` of ``spikes @ weight.T``, whose currents are not written; None as above."""
-        fixed = self.plain and constant(self.decay) and constant(self.threshold)
-        if torch.is_grad_enabled() or not fixed or number(self.graded_spikes_factor) != 1:
+        numbers = self.decay, self.threshold, self.graded_spikes_factor
+        if torch.is_grad_enabled() or path(spikes) == "reference" or not self.plain or not all(map(constant, numbers)):
+            return None
+        if number(self.graded_spikes_factor) != 1:
             return None
         return neuron_spikes(spikes, weight, number(self.decay), number(self.threshold))
 

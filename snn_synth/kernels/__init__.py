@@ -1,4 +1,4 @@
-"""Fast twins of ``functional/``: the same results to float32 rounding, by numba on the CPU and by Triton on CUDA."""
+"""Fast paths of ``functional/``: the same results to float32 rounding, by numba on the CPU and by Triton on CUDA."""
 
 from snn_synth.kernels.alpha import alpha_spike_times
 from snn_synth.kernels.dispatch import path, use

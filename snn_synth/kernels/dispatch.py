@@ -104,7 +104,7 @@ def _plain(x: Tensor, device: torch.device) -> bool:
 
 
 def kernel(path: Path, module: str) -> Any:
-    """The module of that name in the room of the path; numba and Triton are imported when first needed.
+    """The module of that name for the path; numba and Triton are imported when first needed.
 
     Example:
         >>> kernel("numba", "lif").__name__

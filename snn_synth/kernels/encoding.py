@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from snn_synth import functional
-from snn_synth.functional.encoding import RateCode, rate_inputs, rate_spikes
+from snn_synth.functional.encoding import RateCode, check_code, rate_inputs, rate_spikes
 from snn_synth.functional.inputs import as_tensor
 from snn_synth.kernels.dispatch import kernel, path
 
@@ -21,6 +21,7 @@ def encode(
 ) -> Tensor:
     """Spikes ``[T, *]`` of values ``[*]`` by a code of that name: see :func:`poisson_encode` and the others."""
     x = as_tensor(x)
+    check_code(code)
     values, keys = rate_inputs(x, num_steps, max_rate, generator, keys)
     which = path(values)
     draw = rate_spikes if which == "reference" else kernel(which, "encoding").rate_spikes

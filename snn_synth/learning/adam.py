@@ -37,12 +37,13 @@ class Moments:
         self.state["step"].fill_(self.count)
 
     def rates(self) -> tuple[float, ...]:
-        """What the next step keeps of both, its size, the scale of the root, eps, and both kinds of weight decay."""
+        """What the next step keeps and takes of both, its size, scale of the root, eps, both kinds of weight decay."""
         (keep_mean, keep_square), lr, decay = self.group["betas"], self.group["lr"], self.group["weight_decay"]
         step_size = lr / (1 - keep_mean ** (self.count + 1))
         root = 1 / math.sqrt(1 - keep_square ** (self.count + 1))
         shrink, l2 = (1 - lr * decay, 0.0) if self.decoupled else (1.0, decay)
-        return keep_mean, keep_square, step_size, root, self.group["eps"], shrink, l2
+        new = 1 - keep_mean, 1 - keep_square  # here, in float64: float32 would lose what is left beside 0.9999
+        return keep_mean, keep_square, *new, step_size, root, self.group["eps"], shrink, l2
 
 
 def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | None:
@@ -73,7 +74,9 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     ):
         return None
     if "step" in vars(optimizer):  # a scheduler wants to know of the first step; what else may stand there has to run
-        if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
+        step = optimizer.step
+        made_in = getattr(getattr(step, "__code__", None), "co_filename", None)
+        if made_in != torch.optim.lr_scheduler.__file__ or step.__wrapped__ is not type(optimizer).step:
             return None
         optimizer._opt_called = True
     optimizer.zero_grad()

@@ -38,7 +38,8 @@ def online_step(
         \delta_l = W_{l+1}^T \delta_{l+1} \odot A'_l[t]
 
     All gradients of a step use the weights before the update of that step. The traces are never stored
-    (:mod:`snn_synth.functional.eligibility`), for a stack of any depth.
+    (:mod:`snn_synth.functional.eligibility`), for a stack of any depth. Under Adam or AdamW as they come, with nothing
+    that waits for gradients or steps, no gradient is written either: ``weight.grad`` is None afterwards.
 
     Args:
         model: a network with ``.layers``, such as a ``SpikingStack``, bare or inside DistributedDataParallel.

@@ -13,6 +13,7 @@ from torch.utils._pytree import register_pytree_node
 from snn_synth.construction import construct
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_values
+from snn_synth.kernels import precision, spike_linear, use
 from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
@@ -20,27 +21,28 @@ from snn_synth.synapses import BatchNormed, SpikeConv2d, SpikeLinear
 
 
 class Product:
-    """Currents that nobody has asked for yet.
+    """Currents that nobody has asked for yet: of spikes that are not edited, and of the weights as they are now."""
 
-    Args:
-        operator: with weights that must stay as they are until then.
-        spikes: that pass through it.
-    """
-
-    def __init__(self, operator: SpikeLinear, spikes: Tensor) -> None:
-        """Note which weights these are."""
-        self.operator, self.spikes, self.version = operator, spikes, operator.weight._version
+    def __init__(self, spikes: Tensor, weight: Tensor) -> None:
+        """Copy the weights, which are few where this is of use."""
+        self.spikes, self.weight, self.version = spikes, weight.detach().clone(), _version(spikes)
 
     @torch.no_grad()
     def __call__(self) -> Tensor:
-        """The currents."""
-        if self.operator.weight._version != self.version:
-            raise InputError(
-                "Expected the weights of the forward pass for its currents or membranes, got changed ones: ask for "
-                "them before an update"
-            )
-        currents: Tensor = self.operator(self.spikes)
-        return currents
+        """The currents, by the product that the spikes came from.
+
+        Raises:
+            InputError: if the hidden spikes have been edited.
+        """
+        if _version(self.spikes) != self.version:
+            raise InputError("Expected hidden spikes as they were for the currents of the last layer, got edited ones")
+        with use("numba", "tiles"), precision("float32"):
+            return spike_linear(self.spikes, self.weight)
+
+
+def _version(x: Tensor) -> int | None:
+    """How often it was written to; PyTorch does not count in inference mode."""
+    return None if x.is_inference() else x._version
 
 
 @dataclass(eq=False)
@@ -68,14 +70,15 @@ class StackOutput:
 
     @property
     def currents(self) -> Tensor:
-        """Input currents of the last layer.
-
-        Raises:
-            InputError: if they were not computed in the forward pass, and the weights have changed since.
-        """
+        """Input currents of the last layer."""
         if isinstance(self.given, Product):
             self.given = self.given()
         return self.given
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs, computed."""
+        self.given = self.currents
+        return self.__dict__
 
     @property
     def _scan(self) -> tuple[Tensor, Tensor]:
@@ -152,9 +155,10 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
                 hidden_membranes.append(membranes)
         spikes = fired
         hidden_spikes.append(spikes)
-    fired = _fired(operator, output_neuron, spikes)
+    fired = _fired(operator, output_neuron, spikes) if before else None  # spikes of our own, which nobody refills
     if fired is not None:
-        return StackOutput(tuple(hidden_spikes), Product(operator, spikes), output_neuron, fired=fired)
+        given = Product(spikes, operator.weight)
+        return StackOutput(tuple(hidden_spikes), given, output_neuron, fired=fired)
     currents = _currents(operator, spikes)
     fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
     ran = None if fused else output_neuron.scan(currents)

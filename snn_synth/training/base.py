@@ -14,7 +14,7 @@ from snn_synth import kernels
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
-from snn_synth.functional.encoding import RateCode
+from snn_synth.functional.encoding import RateCode, check_code
 from snn_synth.kernels import Precision
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
@@ -183,8 +183,8 @@ class LitSpiking(LitModule):
         rule: ``bptt`` or ``online`` (the paper's).
         num_steps: T.
         max_rate: probability of an input spike per step for a value of 1.
-        code: how rates become input spikes: ``poisson``, ``low-discrepancy`` or ``even``
-            (:mod:`snn_synth.encoding`).
+        code: how rates become the network's input spikes: ``poisson``, ``low-discrepancy`` or ``even``
+            (:mod:`snn_synth.encoding`); hidden maps that an audiocoder learns are of Poisson spikes always.
         loss: ``membrane``, the paper's; or, under ``bptt``, ``rate``, which fires at the targets' mean rates where
             they are uncertain (:func:`snn_synth.functional.rate_loss`).
         mask: False trains on the error of every output neuron (the paper's figure 4A).
@@ -231,8 +231,7 @@ class LitSpiking(LitModule):
             raise InputError(f"Expected `num_steps` to be at least 1, got {num_steps}")
         if not 0 < max_rate <= 1:
             raise InputError(f"Expected `max_rate` in (0, 1], got {max_rate}")
-        if code not in get_args(RateCode):
-            raise InputError(f"Expected `code` of {list(get_args(RateCode))}, got {code!r}")
+        check_code(code)
         if precision not in get_args(Precision):
             raise InputError(f"Expected `precision` of {list(get_args(Precision))}, got {precision!r}")
         if (chunk is not None and chunk < 1) or (truncate and chunk is None):

@@ -5,6 +5,7 @@ import torch
 from snn_synth import encoding
 from snn_synth.encoding import even_encode, latency_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.kernels import encode as encode_by
 
 RATE_CODES = [poisson_encode, low_discrepancy_encode, even_encode]
 
@@ -69,6 +70,11 @@ def test_on_average_a_value_fires_at_its_rate(encode):
     rates = spikes.mean(1)  # of each step: no step is better than another
     sigma = (0.7 * x * (1 - 0.7 * x) / 40_000).sqrt()
     assert ((rates - 0.7 * x).abs() <= 4.5 * sigma).all()
+
+
+def test_an_unknown_code_is_refused():
+    with pytest.raises(InputError, match=r"Expected `code` of .*, got 'evn'"):
+        encode_by(torch.ones(3), 4, code="evn")
 
 
 @pytest.mark.parametrize("encode", [low_discrepancy_encode, even_encode])

@@ -1,5 +1,8 @@
 """What a stack gives without gradients, where its layers may write no currents, beside what it gives with them."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +11,7 @@ from snn_synth.errors import InputError
 from snn_synth.kernels import use
 from snn_synth.kernels.cpu.products import available
 from snn_synth.models import SpikingStack
+from snn_synth.neurons import SigmoidLeaky
 
 ON_TILES = pytest.mark.skipif("tiles" not in available(), reason="needs AMX")
 
@@ -41,14 +45,63 @@ def test_the_same_with_and_without_gradients(net, spikes, way):
 
 
 @ON_TILES
-def test_currents_of_changed_weights_are_refused(net, spikes):
+def test_late_currents_are_of_the_weights_of_then(net, spikes):
+    with use("reference"):
+        wanted = net(spikes)
+    changes = (
+        lambda weight: weight.mul_(2),
+        lambda weight: weight.data.mul_(2),
+        lambda weight: setattr(weight, "data", weight.data * 2),
+    )
+    for change in changes:
+        changed = copy.deepcopy(net)
+        with torch.no_grad(), use("numba", "tiles"):
+            out = changed(spikes)
+            change(changed.layers[1][0].weight)
+        with use("numba", "float32"):
+            assert torch.equal(out.membrane, wanted.membrane)
+        assert torch.equal(out.spikes, wanted.spikes)
+
+
+@ON_TILES
+def test_edited_hidden_spikes_are_refused(net, spikes):
     with torch.no_grad(), use("numba", "tiles"):
         out = net(spikes)
-        fired = out.spikes.clone()
-        net.layers[1][0].weight.mul_(2)
-        assert torch.equal(out.spikes, fired)
-        with pytest.raises(InputError, match="ask for them before an update"):
+        out.hidden.zero_()
+        with pytest.raises(InputError, match="Expected hidden spikes as they were"):
             _ = out.currents
+
+
+@ON_TILES
+def test_copies_pickles_and_inference_mode(net, spikes):
+    with use("reference"):
+        wanted = net(spikes)
+    with torch.inference_mode(), use("numba", "tiles"):
+        inside = SpikingStack([100, 70, 90], alpha=0.5)
+        inside.load_state_dict(net.state_dict())
+        outputs = [inside(spikes), copy.deepcopy(net(spikes)), pickle.loads(pickle.dumps(net(spikes)))]
+        for out in outputs:
+            assert torch.equal(out.spikes, wanted.spikes)
+            assert torch.equal(out.membrane, wanted.membrane)
+
+
+@ON_TILES
+def test_an_input_that_is_filled_again_changes_nothing(spikes):
+    torch.manual_seed(0)
+    net, buffer = SpikingStack([100, 90], alpha=0.5), spikes.clone()
+    with torch.no_grad(), use("numba", "tiles"):
+        wanted = net(spikes).membrane
+        out = net(buffer)
+        buffer.zero_()
+        assert torch.equal(out.membrane, wanted)
+
+
+def test_a_factor_for_each_neuron_and_an_export_without_gradients():
+    net = SpikingStack([4, 3])
+    net.layers[0][1] = SigmoidLeaky(graded_spikes_factor=torch.tensor([1.0, 2.0, 1.0]))
+    with torch.no_grad():
+        assert net(torch.full((2, 1, 4), 9.0)).spikes.max() <= 2
+        torch.export.export(SpikingStack([4, 3]), (torch.ones(2, 1, 4),))
 
 
 @ON_TILES

@@ -4,18 +4,30 @@ A training step needs the same megabytes every time. The C library hands large p
 each page before it gives it out again: as much work as a scan over time.
 """
 
+import contextlib
 import math
 import os
 import threading
 import weakref
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-KEEP = 2**31  # bytes of free memory that are kept
+
+def _limit() -> int:
+    """A tenth of the memory of the machine or the container, at most two gigabytes."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no such file, "max", another system
+        return min(2**31, int(Path("/sys/fs/cgroup/memory.max").read_text()) // 10)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return min(2**31, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 10)
+    return 2**28
+
+
+KEEP = _limit()  # bytes of free memory that are kept
 _LINE = 64  # bytes of a cache line, at which vectors load fastest
 _NUMPY = {torch.float32: np.float32, torch.int32: np.int32, torch.uint8: np.uint8}
 

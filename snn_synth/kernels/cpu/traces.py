@@ -13,7 +13,7 @@ from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows, table
 from snn_synth.kernels.cpu.step import Errors
 from snn_synth.kernels.cpu.threads import jit
 
-_ZERO, _ONE = np.float32(0), np.float32(1)
+_ZERO = np.float32(0)
 _ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
 _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its square would be subnormal, which takes long
 _LARGE = 2**22  # weights, from which on they are taken several blocks of columns at a time
@@ -88,8 +88,8 @@ def _write(found: Any, row: Any) -> None:
 @numba.njit(error_model="numpy")
 def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rates: Any, m: int, start: int) -> None:
     """Adam's step of a block of a neuron's weights; moments hold nothing before the first."""
-    keep_mean, keep_square, step_size, root, eps, shrink, l2 = rates
-    new_mean, new_square, end = _ONE - keep_mean, _ONE - keep_square, min(start + WIDTH, weight.shape[1])
+    keep_mean, keep_square, new_mean, new_square, step_size, root, eps, shrink, l2 = rates
+    end = min(start + WIDTH, weight.shape[1])
     row, means, squares = weight[m, start:end], mean[m, start:end], square[m, start:end]
     for j in range(len(row)):
         w = row[j]
@@ -179,7 +179,7 @@ def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
 def weight_gradient(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
     gradient = empty(last_spike.shape[1], sums.shape[2])
-    _run(errors, last_spike, sums, step, decay, False, gradient, gradient, gradient, False, (0.0,) * 7)
+    _run(errors, last_spike, sums, step, decay, False, gradient, gradient, gradient, False, (0.0,) * 9)
     return gradient
 
 
