@@ -60,7 +60,7 @@ def test_each_condition_is_measured_and_the_clean_one_is_what_the_model_draws(mo
 def test_a_recording_of_two_words_is_right_if_both_are_found_and_right(model, gallery, monkeypatch):
     words = robustness.Words(Tones(), [0])
     (condition,) = [one for one in robustness.CONDITIONS if one.split]
-    drawing = robustness._Drawing(model, gallery, FRONT_END, 5, 1.0, 0)
+    drawing = robustness._Drawing(model, gallery, FRONT_END, 5, 1.0, 0, "poisson")
     bar = type("Bar", (), {"update": lambda self: None})()
     right = torch.ones(2, 10)
     right[:, 0] = 0

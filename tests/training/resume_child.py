@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from snn_synth.data import MelSpectrogram, MNISTSubset, SpectrogramAugmentation
+from snn_synth.learning import online
 from snn_synth.models import ACSNN, AESNN, ESVAE, ConvACSNN, HybridPredictor, HybridVAE, SpikingGAN, TemporalCodingAE
 from snn_synth.training import (
     AtomicCheckpointIO,
@@ -70,16 +71,33 @@ class Diary(Callback):
 
 
 class DieInStep(Callback):
-    """Dies after some backward passes of a batch: under the online rule, with the weights of half a batch."""
+    """Dies after some backward passes of a batch."""
 
     def __init__(self, epoch, batch, passes):
         self.place, self.passes = (epoch, batch), passes
 
     def on_after_backward(self, trainer, pl_module):
         if (trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_idx) == self.place:
-            self.passes -= 1
-            if not self.passes:
-                die()
+            self.count()
+
+    def count(self, *_):
+        self.passes -= 1
+        if not self.passes:
+            die()
+
+
+class DieInTimeStep(Callback):
+    """Dies in a time step of a batch under the online rule, with the weights of half a batch.
+
+    Steps are counted where the rule looks for NaN: a hook that waits for gradients would change how it runs.
+    """
+
+    def __init__(self, epoch, batch, steps):
+        self.place, self.counter = (epoch, batch), DieInStep(epoch, batch, steps)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if (trainer.current_epoch, batch_idx) == self.place:
+            online.check_forward = self.counter.count
 
 
 class DieBetweenEpochs(Callback):
@@ -188,7 +206,8 @@ def run(job, folder, death=None, resume=False):
         if kind == "save":
             die_in_save(*place)
         else:
-            callbacks.append({"step": DieInStep, "epoch": DieBetweenEpochs}[kind](*place))
+            in_step = DieInTimeStep if getattr(module, "rule", None) == "online" else DieInStep
+            callbacks.append({"step": in_step, "epoch": DieBetweenEpochs}[kind](*place))
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=EPOCHS,
