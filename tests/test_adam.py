@@ -237,6 +237,7 @@ def test_what_waits_for_a_step_or_a_gradient_is_called(hook):
         functools.partial(ADAM, eps=0.0),
         functools.partial(torch.optim.Adam, lr=torch.tensor(LR)),
         functools.partial(ADAM, differentiable=True),
+        functools.partial(ADAM, capturable=True),
     ],
 )
 def test_another_update_than_plain_adam_is_the_optimizers_own(make):
@@ -257,6 +258,16 @@ def test_without_gradients_there_is_nothing_to_learn_by():
     net = stack()
     with torch.no_grad(), pytest.raises(RuntimeError, match="does not require grad"):
         online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6), ADAM(net.parameters()))
+
+
+def test_moments_of_another_dtype_are_the_optimizers_own():
+    net = stack()
+    optimizer = ADAM(net.parameters(), foreach=False)
+    spikes, targets = spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 65, seed=6)
+    online_step(net, spikes, targets, optimizer)
+    weight = next(net.parameters())
+    optimizer.state[weight]["exp_avg"] = optimizer.state[weight]["exp_avg"].double()
+    assert plain_moments(optimizer, list(net.parameters())) is None
 
 
 def test_a_weight_that_the_optimizer_does_not_have_is_left_alone():

@@ -5,13 +5,9 @@ from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import (
     even_encode,
     keyed_uniform,
-    latency_encode,
     low_discrepancy_encode,
     poisson_encode,
     sample_keys,
-    spike_times,
-    step_times,
-    times_to_values,
 )
 from snn_synth.functional.first_spike import (
     homeostatic_loss,
@@ -46,6 +42,7 @@ from snn_synth.functional.srm import (
     synaptic_traces,
 )
 from snn_synth.functional.surrogate import sigmoid_derivative, spike
+from snn_synth.functional.time_codes import latency_encode, spike_times, step_times, times_to_values
 from snn_synth.functional.timing import silent_penalty, timing_loss
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Rate codes on the path for their values."""
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -29,34 +30,22 @@ def encode(
     return spikes.reshape(num_steps, *x.shape)
 
 
-@functools.wraps(functional.poisson_encode)  # its docstring too
-def poisson_encode(  # noqa: D103
-    x: Tensor,
-    num_steps: int,
-    max_rate: float = 1.0,
-    generator: torch.Generator | None = None,
-    keys: Tensor | None = None,
-) -> Tensor:
-    return encode(x, num_steps, max_rate, generator, keys, "poisson")
+def _by_kernel(reference: Callable[..., Tensor], code: RateCode) -> Callable[..., Tensor]:
+    """An encoder of ``functional/`` with its signature and docstring, on the path for its values."""
+
+    @functools.wraps(reference)
+    def encoder(
+        x: Tensor,
+        num_steps: int,
+        max_rate: float = 1.0,
+        generator: torch.Generator | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        return encode(x, num_steps, max_rate, generator, keys, code)
+
+    return encoder
 
 
-@functools.wraps(functional.low_discrepancy_encode)
-def low_discrepancy_encode(  # noqa: D103
-    x: Tensor,
-    num_steps: int,
-    max_rate: float = 1.0,
-    generator: torch.Generator | None = None,
-    keys: Tensor | None = None,
-) -> Tensor:
-    return encode(x, num_steps, max_rate, generator, keys, "low-discrepancy")
-
-
-@functools.wraps(functional.even_encode)
-def even_encode(  # noqa: D103
-    x: Tensor,
-    num_steps: int,
-    max_rate: float = 1.0,
-    generator: torch.Generator | None = None,
-    keys: Tensor | None = None,
-) -> Tensor:
-    return encode(x, num_steps, max_rate, generator, keys, "even")
+poisson_encode = _by_kernel(functional.poisson_encode, "poisson")
+low_discrepancy_encode = _by_kernel(functional.low_discrepancy_encode, "low-discrepancy")
+even_encode = _by_kernel(functional.even_encode, "even")

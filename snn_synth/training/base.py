@@ -286,5 +286,5 @@ class LitSpiking(LitModule):
         settings = self.fresh_moments, self.mask
         if not unwatched(self, LitSpiking):
             return online_step(self.network, spikes, targets, optimizer, *settings, backward=self.manual_backward)
-        with optimizer.uncovered() as plain:
+        with optimizer.as_one_step() as plain:
             return online_step(self.network, spikes, targets, plain, *settings)

@@ -40,7 +40,7 @@ class Uncounted:
             self._strategy.optimizer_step(self._optimizer.optimizer, _nothing)
 
     @contextlib.contextmanager
-    def uncovered(self) -> Iterator[Any]:
+    def as_one_step(self) -> Iterator[Any]:
         """PyTorch's optimizer for all updates of a batch, which together are one step of the Trainer."""
         self._optimizer._on_before_step()
         yield self._optimizer.optimizer

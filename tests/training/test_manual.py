@@ -6,6 +6,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import LambdaCallback
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import traces
@@ -75,6 +76,22 @@ def test_a_hook_of_a_subclass_or_an_instance_is_called(tmp_path, name):
     callback = LambdaCallback(**{name: lambda *_: seen.append(name)})
     assert fit(tmp_path, limit_train_batches=1, callbacks=[callback])[2] == 0
     assert len(seen) == 8
+
+
+class OtherStrategy(SingleDeviceStrategy):
+    """What a strategy of somebody's own does in its step is not known."""
+
+
+def test_another_strategy_sees_every_step(tmp_path):
+    assert fit(tmp_path, limit_train_batches=1, strategy=OtherStrategy("cpu"))[2] == 0
+
+
+def test_a_backward_of_a_subclass_is_called(tmp_path):
+    class Scaled(LitAutoencoder):
+        def backward(self, loss, *args, **kwargs):
+            super().backward(loss, *args, **kwargs)
+
+    assert fit(tmp_path, Scaled, limit_train_batches=1)[2] == 0
 
 
 @pytest.mark.parametrize("flag", [{"precision": "bf16-mixed"}, {"profiler": "simple"}, {"detect_anomaly": True}])

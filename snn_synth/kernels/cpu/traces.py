@@ -104,7 +104,7 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rate
 
 
 @jit
-def _weight_gradient(
+def _gradient_or_step(
     delta: Any,
     wrong: Any,
     errors: Any,
@@ -205,7 +205,7 @@ def _run(
     started: bool,
     rates: tuple[float, ...],
 ) -> None:
-    _weight_gradient(
+    _gradient_or_step(
         *(part.numpy() for part in errors),
         last_spike.numpy(),
         sums.numpy(),
