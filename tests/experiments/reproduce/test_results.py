@@ -73,6 +73,23 @@ def test_the_table_says_which_bounds_are_met(builder):
     assert "not run" in builder.table_one({})
 
 
+def test_speech_of_other_data_is_shown_beside_the_papers_and_met_is_not_claimed(builder):
+    trial = {"corpus": "fsdd", "frames": 100, "hidden": 512, "autoencoder": {"hidden": 196}}
+    names = ("SNN paper", "SNN best", "ANN paper, SGD", "ANN paper, Adam", "ANN best")
+    row = metrics(**{name: arm(0.2, trial=trial) for name in names})
+    row["arms"]["SNN paper"]["paper"] = 0.254
+    line = next(line for line in builder.table_one({"table1-a2i-a": row}).splitlines() if "to image A" in line)
+    assert "the paper: TI-46, Lyon 39 x 1500, 58500-2048-196; ours: FSDD, mel 39 x 100, 3900-512-196" in line
+    assert "| 0.254 | 0.408 | 0.144 | 0.200 (not comparable: other data) | 0.200 (**not** 0.15) |" in line
+    assert "audio to image" not in builder.not_met(
+        {"table1-a2i-a": metrics(**{"SNN paper": arm(0.9), "SNN best": arm(0.1)})}
+    )
+    said = "ours of FSDD, mel 39 x 100, 3900-512-196: not comparable: other data."
+    assert said in builder.section("table1-a2i-a", row)
+    row["arms"]["SNN paper"]["paper"] = None
+    assert said not in builder.section("table1-a2i-a", row), "no number of the paper to compare with"
+
+
 def test_what_is_not_met_stands_with_what_was_tried(builder):
     row = metrics(**{"SNN paper": arm(0.28), "SNN best": arm(0.07)})
     tried = metrics(**{"as chosen": arm(0.28), "leak 0.5 instead of 0.1": arm(0.2)})
