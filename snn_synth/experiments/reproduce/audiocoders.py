@@ -11,15 +11,17 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
+from snn_synth.data import LyonCochleagram, MelSpectrogram, SpectrogramAugmentation
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, speech_errors
 from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.kernels import Precision
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
 from snn_synth.training.speech import Pairing
 
+FRONT_ENDS = {"mel": MelSpectrogram, "lyon": LyonCochleagram}
 WATCHED = 200  # test utterances
 DRAWN = 5  # utterances of each digit, as in figure 9B
 
@@ -47,6 +49,8 @@ class AudiocoderTrial(Trial):
         direct: train it on the spectrogram as a constant input.
         augmentation: strength of the training's; 0 for none.
         held_out: speakers who are left out whole, and are measured as ``unheard`` beside ``test``.
+        front_end: ``mel``, or ``lyon``, the paper's.
+        precision: of a spiking network's products in training, see :class:`~snn_synth.training.base.LitSpiking`.
     """
 
     autoencoder: AutoencoderTrial
@@ -66,6 +70,8 @@ class AudiocoderTrial(Trial):
     direct: bool = field(default=False, metadata=LATER)
     augmentation: float = field(default=0.0, metadata=LATER)
     held_out: tuple[str, ...] = field(default=(), metadata=LATER)
+    front_end: Literal["mel", "lyon"] = field(default="mel", metadata=LATER)
+    precision: Precision = field(default="float32", metadata=LATER)
 
     @property
     def every(self) -> int:  # type: ignore[override]
@@ -102,7 +108,7 @@ class AudiocoderTrial(Trial):
             self.corpus,
             self.autoencoder.images,
             self.pairing,
-            MelSpectrogram(frames=self.frames),
+            FRONT_ENDS[self.front_end](frames=self.frames),
             split="official" if "fsdd" in self.corpus else "random",
             held_out_speakers=list(self.held_out),
             validation_fraction=0.1 if self.search else 0,
@@ -130,6 +136,7 @@ class AudiocoderTrial(Trial):
                 num_steps=self.num_steps,
                 train_steps=self.train_steps,
                 direct=self.direct,
+                precision=self.precision,
                 **settings,
             )
             module.adopt(AESNN.from_pretrained(folder))

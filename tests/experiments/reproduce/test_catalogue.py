@@ -45,8 +45,14 @@ def test_the_networks_of_the_table_are_the_papers():
 
 def test_the_full_size_is_the_papers():
     for arm in find("full-size")["full-size"].arms.values():
-        assert (39 * arm.frames, arm.hidden, arm.autoencoder.hidden) == (58500, 2048, 196)
-        assert arm.limit >= 10
+        assert (arm.front_end, 39 * arm.frames, arm.hidden, arm.autoencoder.hidden) == ("lyon", 58500, 2048, 196)
+        assert arm.limit is None or arm.limit >= 10
+
+
+def test_figure_9_has_the_papers_hidden_map():
+    # The figure's caption says T_h = 10, the table's footnote 15 for data set A and 10 for B.
+    assert [arm.bits for arm in find("fig9")["fig9"].arms.values()] == [10, 10]
+    assert [find("table1")[f"table1-a2i-{one}"].arms["SNN paper"].bits for one in "ab"] == [None, 10]
 
 
 def test_the_papers_recipe_is_the_online_rule_with_its_settings():
