@@ -201,3 +201,19 @@ def spiking_cost(*layers: tuple[Tensor, Tensor | float]) -> dict[str, float]:
     spikes = sum(fired.flatten(1).sum(1).double().mean().item() for fired, _ in layers)
     operations = sum((fired * reached).flatten(1).sum(1).double().mean().item() for fired, reached in layers)
     return {"spikes": spikes, "operations": operations}
+
+
+def energy(additions: float = 0.0, products: float = 0.0) -> float:
+    r"""Energy of arithmetic on 32-bit floats in 45 nm, in nanojoules: 0.9 pJ an addition, 3.7 pJ a product.
+
+    A multiply-accumulate is one of each, 4.6 pJ. Reading weights and potentials from memory, which costs more than
+    either, is left out.
+
+    Source:
+        Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014, figure 1.1.9.
+
+    Example:
+        >>> energy(additions=1000, products=1000)
+        4.6
+    """
+    return (0.9 * additions + 3.7 * products) / 1000

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,13 @@ from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, speech_errors
 from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.experiments.reproduce.work import conventional_work, mean_work, spiking_work
 from snn_synth.kernels import Precision
+from snn_synth.learning.layers import layers_of
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
+from snn_synth.training.base import HELD_OUT
+from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.speech import Pairing
 
 FRONT_ENDS = {"mel": MelSpectrogram, "lyon": LyonCochleagram}
@@ -166,6 +170,29 @@ class AudiocoderTrial(Trial):
         elif self.batches is None:
             found["train"] = means(_parts(module, data, data.train_index, paired=True))
         return found
+
+    @property
+    def further_parts(self) -> tuple[str, ...]:
+        """The work of inference."""
+        return () if self.search else ("inference",)
+
+    @torch.no_grad()
+    def further(self, module: Any, data: SpokenDigitsData) -> dict[str, dict[str, float]]:
+        """From the spectrograms of the test utterances to their images."""
+        if self.search:
+            return {}
+        work = []
+        for places in data.test_index.split(AT_ONCE):  # type: ignore[no-untyped-call]
+            batch = SpeechBatch(*(part.to(module.device) for part in data.batch(places)))
+            if isinstance(module, LitAudiocoderANN):
+                work.append(conventional_work(module, batch))
+                continue
+            spikes = module.encode(batch.spectrograms, batch.index, HELD_OUT)
+            code = module.network(spikes)
+            operators = [operator for operator, _ in layers_of(module.network) + layers_of(module.autoencoder)[1:]]
+            drawn = module.autoencoder.decode(code.spikes)
+            work.append(spiking_work((spikes, *code.layer_spikes, drawn), operators))
+        return {"inference": mean_work(work)}
 
     def draw(self, module: LightningModule, data: SpokenDigitsData) -> npt.NDArray[np.float32]:
         """An image of each digit, and what is drawn of five utterances of it that were measured."""

@@ -12,11 +12,17 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from snn_synth.data import ImageDataset
-from snn_synth.experiments.reproduce.images import DATA, WATCHED, ImageTrial
+from snn_synth.experiments.reproduce.images import DATA, WATCHED, ImageTrial, first_images
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
+from snn_synth.experiments.reproduce.work import conventional_work, mean_work, spiking_work, stored_maps
+from snn_synth.learning.layers import layers_of
 from snn_synth.models import AEANN, AESNN
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN
+from snn_synth.training.base import HELD_OUT
 from snn_synth.training.images import ImageData, image_batch
+from snn_synth.training.loaders import ImageBatch
+
+WORKED = 1_000  # test images of which the work of inference is counted
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,29 @@ class AutoencoderTrial(ImageTrial):
             part: means(_parts(module, images, torch.arange(min(self.most, len(images)))))
             for part, images in parts.items()
         }
+
+    @property
+    def further_parts(self) -> tuple[str, ...]:
+        """The work of its inference; of a spiking network also its stored hidden maps."""
+        if self.search:
+            return ()
+        return ("inference",) if self.kind == "ann" else ("inference", "stored")
+
+    @torch.no_grad()
+    def further(self, module: LitAutoencoder | LitAutoencoderANN, data: ImageData) -> dict[str, dict[str, float]]:
+        """Of the first test images."""
+        work, stored = [], []
+        for batch in () if self.search else first_images(data.test_set, WORKED):
+            batch = ImageBatch(*(part.to(module.device) for part in batch))
+            if not isinstance(module, LitAutoencoder):
+                work.append(conventional_work(module, batch))
+                continue
+            spikes = module.encode(batch.images, batch.index, HELD_OUT)
+            operators = [operator for operator, _ in layers_of(module.network)]
+            work.append(spiking_work((spikes, *module.network(spikes).layer_spikes), operators))
+            stored.append(stored_maps(module.network, spikes, batch.images.flatten(1)))
+        found = {"inference": work, "stored": stored}
+        return {part: mean_work(found[part]) for part in self.further_parts}
 
     def draw(self, module: LightningModule, data: ImageData) -> npt.NDArray[np.float32]:
         """The first image of each class that was measured, and what is drawn of it."""

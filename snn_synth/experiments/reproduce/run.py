@@ -20,6 +20,7 @@ from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
+PARTS = ("val", "test", "unheard", "train", "inference", "stored")  # of what is measured
 ROWS = 12  # of drawn images in a picture, shared by the arms
 NAMES = {
     "mse": "standardized MSE",
@@ -120,7 +121,7 @@ def run(
 
 def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, Any]:
     """Mean, standard deviation and each seed's value of what was measured; the mean curve; the first seed's cost."""
-    parts = [(part, key) for part in ("val", "test", "unheard", "train") for key in results[0].get(part, ())]
+    parts = [(part, key) for part in PARTS for key in results[0].get(part, ())]
     measured = {f"{part}/{key}": [one[part][key] for one in results] for part, key in parts}
     curves = {key: np.mean([one["curve"][key] for one in results], 0).round(5).tolist() for key in results[0]["curve"]}
     summary = {key: _spread(values) for key, values in measured.items()}

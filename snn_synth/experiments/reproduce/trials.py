@@ -73,6 +73,15 @@ class Trial(ABC):
     """Batches between two points of the curve."""
 
     @property
+    def further_parts(self) -> tuple[str, ...]:
+        """What :meth:`further` returns."""
+        return ()
+
+    def further(self, module: Any, data: Any) -> dict[str, dict[str, float]]:
+        """What else is measured of a trained network, by the part: also of one whose result is older than this."""
+        return {}
+
+    @property
     def limit(self) -> int | None:
         """Batches of an epoch, if not all of them."""
         return None
@@ -109,8 +118,7 @@ class Trial(ABC):
             return None
         try:
             if (folder / RESULT).is_file():
-                kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
-                return kept
+                return self._kept(seed, trials, folder, root)
             return self._run(seed, trials, folder, root, name, group)
         finally:
             lock.release()
@@ -142,6 +150,7 @@ class Trial(ABC):
         module.eval()
         measured = self.measure(module, data)
         result = measured | {"curve": curve.points, "cost": cost.found(), "seconds": time.perf_counter() - start}
+        result |= self.further(module, data)
         result |= {"trial": asdict(self), "seed": seed}
         drawn = self.draw(module, data)
         if drawn is not None:
@@ -155,15 +164,33 @@ class Trial(ABC):
         for part, found in measured.items():
             logger.log_metrics({f"{part}/{key}": value for key, value in found.items()})
         logger.experiment.finish()
-        with atomic_write(folder / RESULT) as draft:
-            draft.write_text(json.dumps(result, indent=2) + "\n")
+        _write(folder, result)
         resume.unlink(missing_ok=True)
         return result
+
+    def _kept(self, seed: int, trials: Path, folder: Path, root: str | None) -> dict[str, Any]:
+        """The result of a finished run; what has come to be measured since is measured of the saved network."""
+        kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
+        if set(self.further_parts) <= set(kept):
+            return kept
+        data = self.data(root, seed)
+        data.prepare_data()
+        data.setup("fit")
+        module: Any = self.module(seed, data, trials).eval()
+        module.network = type(module.network).from_pretrained(folder / NETWORK)
+        kept |= self.further(module, data)
+        _write(folder, kept)
+        return kept
 
     def trained(self, seed: int, trials: Path, root: str | None) -> Path:
         """The folder of its network, trained first if need be."""
         self.run(seed, trials, root, name=self.title)
         return trials / self.key(seed) / NETWORK
+
+
+def _write(folder: Path, result: dict[str, Any]) -> None:
+    with atomic_write(folder / RESULT) as draft:
+        draft.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def _settings(one: Any) -> Any:
