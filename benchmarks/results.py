@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from snn_synth.errors import InputError
+from snn_synth.evaluation import energy
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 from snn_synth.experiments.reproduce.searches import SEARCHES
+from snn_synth.experiments.reproduce.work import STORED
 from snn_synth.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +31,20 @@ output scores 1), mean and standard deviation over seeds. **paper** means the pa
 **best** a recipe for the same network, the same number of epochs and the same T, chosen on a tenth of the training
 images with as many trials for the conventional network as for the spiking one (`reproduce search-mnist`, ...). The best
 spiking ones learn firing rates by backpropagation through time (`rate_loss`).
+"""
+
+INFERENCE = """\
+Of one sample, the mean over the first 1,000 test images or over all test words, from the spectrogram to the image. A
+spiking network adds a weight for each spike and synapse (synaptic operations), and updates each membrane at each time
+step by a product and a sum; a conventional one multiplies and adds each weight once (multiply-accumulates). Energy is
+that of the arithmetic alone, 0.9 pJ for an addition and 3.7 pJ for a product of 32-bit floats in 45 nm (Horowitz, ISSCC
+2014): reading weights and potentials from memory costs more, and depends on the chip.
+"""
+
+STORED_MAPS = """\
+What `snn_synth.codec` packs of the hidden maps of MNIST's first 1,000 test images, of 784 bytes each: a bit for each
+neuron and time step, padded to whole bytes; and the standardized MSE of what the decoder makes of the unpacked map,
+shown again and again for T steps.
 """
 
 PICTURES = {
@@ -53,7 +69,10 @@ PAPERS_SPEECH = "TI-46, Lyon 39 x 1500, 58500-2048-196"
 
 def value(found: Mapping[str, Any], measure: str = "test/mse") -> str:
     """Mean and deviation."""
-    one, form = found[measure], ".3f" if measure.split("/")[1] in ("mse", "spike_mse", "mse_whole_set") else ".4g"
+    return _spread(found[measure], ".3f" if measure.split("/")[1] in ("mse", "spike_mse", "mse_whole_set") else ".4g")
+
+
+def _spread(one: Mapping[str, Any], form: str = ".3f") -> str:
     return f"{one['mean']:{form}}" + ("" if one["std"] is None else f" ± {one['std']:{form}}")
 
 
@@ -118,6 +137,84 @@ def _aggressive(m: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
+def _fit(m: Mapping[str, Any], leak: str, holds: Callable[[float], bool]) -> tuple[str, str]:
+    """What the training images' error over the test images' says of a leak; beside it, of the others."""
+    ratios = {
+        arm: [one[f"train/{measure}"]["mean"] / one[f"test/{measure}"]["mean"] for measure in ("spike_mse", "mse")]
+        for arm, one in m["arms"].items()
+    }
+    told = ", ".join(f"{arm} {first:.3f} and {second:.3f}" for arm, (first, second) in ratios.items())
+    verdict = "holds" if all(map(holds, ratios[leak])) else "does not hold"
+    return verdict, f"train over test, Spike-MSE and MSE: {told} (one seed)"
+
+
+def _disagree(m: Mapping[str, Any]) -> tuple[str, str]:
+    errors = {
+        measure: {arm: one[f"test/{measure}"]["mean"] for arm, one in m["arms"].items()}
+        for measure in ("spike_mse", "mse")
+    }
+    best = {measure: min(each, key=each.__getitem__) for measure, each in errors.items()}
+    held = best["spike_mse"] == "leak 0.1" != best["mse"]
+    figures = "; ".join(
+        f"{arm} {spikes:.3f} and {errors['mse'][arm]:.3f}" for arm, spikes in errors["spike_mse"].items()
+    )
+    return (
+        "holds" if held else "does not hold",
+        f"Spike-MSE and MSE: {figures} (one seed); lowest at {best['spike_mse']} and {best['mse']}",
+    )
+
+
+def _less_gained(m: Mapping[str, Any]) -> tuple[str, str]:
+    few, some, many = (m["arms"][f"{hidden} hidden"]["test/mse"]["mean"] for hidden in (64, 196, 400))
+    gains = few - some, some - many
+    verdict = "holds" if gains[0] > gains[1] else "does not hold"
+    return verdict, f"the error falls by {gains[0]:.3f} from 64 to 196, by {gains[1]:.3f} from 196 to 400 (one seed)"
+
+
+def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
+    spans = {}
+    for images, prefix in (("MNIST", "fig4b, T"), ("Fashion-MNIST", "fig7c, SNN, T")):
+        errors = [m["arms"][f"{prefix} = {steps}"]["test/mse"]["mean"] for steps in (5, 10, 15, 30, 60)]
+        spans[images] = max(errors) - min(errors), max(errors), min(errors)
+    told = "; ".join(
+        f"{images} from {most:.3f} to {least:.3f}, by {span:.3f}" for images, (span, most, least) in spans.items()
+    )
+    verdict = "holds" if spans["Fashion-MNIST"][0] > spans["MNIST"][0] else "does not hold"
+    return verdict, f"over T of 5 to 60 the error falls on {told} (one seed)"
+
+
+FALLEN = 0.9  # share of the whole fall of an error after which it has converged
+
+
+def converged(found: Mapping[str, Any]) -> float:
+    """After how many batches the curve has fallen by nine tenths of what it falls in all."""
+    batches, errors = found["curve"]["batch"], found["curve"]["mse"]
+    aim = errors[0] - FALLEN * (errors[0] - min(errors))
+    return next(batch for batch, error in zip(batches, errors, strict=True) if error <= aim)
+
+
+def as_fast(m: Mapping[str, Any], pairs: Sequence[tuple[str, str]], most: float, least: float = 0.0) -> tuple[str, str]:
+    """Whether each first arm takes from `least` to `most` times as many batches as the second to converge."""
+    parts = []
+    for first, second in pairs:
+        batches = [converged(m["arms"][arm]) for arm in (first, second)]
+        held = least <= batches[0] / batches[1] <= most
+        parts.append(("holds" if held else "does not hold", f"{first} {batches[0]:.0f}, {second} {batches[1]:.0f}"))
+    verdict, figures = all_of(*parts)
+    return verdict, f"batches until nine tenths of the fall: {figures}"
+
+
+def _compresses(m: Mapping[str, Any]) -> tuple[str, str]:
+    said = {15: 2.1, 10: 3.2, 5: 6.4, 2: 16.0, 1: 32.0}
+    stored = m["arms"]["SNN paper"]
+    if "stored/bytes, T_h = 15" not in stored:
+        return "not measured", ""
+    ours = {steps: 784 / stored[f"stored/bytes, T_h = {steps}"]["mean"] for steps in said}
+    held = all(abs(ours[steps] / ratio - 1) < 0.03 for steps, ratio in said.items())
+    told = ", ".join(f"T_h = {steps} {ratio:.1f}" for steps, ratio in ours.items())
+    return "holds" if held else "does not hold", f"{told} times (bytes of the codec, each map padded to whole bytes)"
+
+
 def at_most(m: Mapping[str, Any], arm: str, bounds: Mapping[str, float]) -> tuple[str, str]:
     """Whether measures of an arm are at most so much; at least, where the bound is negative."""
     found = m["arms"][arm]
@@ -128,6 +225,10 @@ def at_most(m: Mapping[str, Any], arm: str, bounds: Mapping[str, float]) -> tupl
     return ("holds" if all(held) else "does not hold"), f"{arm}: " + ", ".join(told)
 
 
+# A spiking autoencoder and the conventional one of its size.
+CONVERGING = [("fig5, SNN", "fig5, ANN"), ("fig6, SNN-512", "fig6, ANN-512"), ("fig6, SNN-1024", "fig6, ANN-1024")]
+AS_FAST = 1.5  # times as many batches, or as few
+
 Claim = tuple[str, str, Callable[[Mapping[str, Any]], tuple[str, str]]]
 
 CLAIMS: list[Claim] = [
@@ -137,9 +238,21 @@ CLAIMS: list[Claim] = [
         "A leak of 0.1 regenerates the input spikes best (lowest Spike-MSE).",
         lambda m: all_of(*(below(m, "leak 0.1", arm, "test/spike_mse") for arm in m["arms"] if arm != "leak 0.1")),
     ),
+    (
+        "fig3",
+        "Without a leak the network underfits: the training images' error is above the test images'.",
+        lambda m: _fit(m, "leak 0", lambda ratio: ratio > 1),
+    ),
+    (
+        "fig3",
+        "A leak of 0.01 is a good fit: both errors are comparable.",
+        lambda m: _fit(m, "leak 0.01", lambda ratio: abs(ratio - 1) < 0.02),
+    ),
+    ("fig3", "Spike-MSE and MSE disagree: the former is lowest at a leak of 0.1, the latter is not.", _disagree),
     ("fig3", "Too high a leak degrades the network greatly.", lambda m: below(m, "leak 0.1", "leak 0.5")),
     ("fig4b", "Longer input spike trains lower the error.", lambda m: chain(m, [f"T = {T}" for T in (5, 15, 30, 60)])),
     ("fig7a", "More hidden neurons lower the error.", lambda m: chain(m, [f"{n} hidden" for n in (64, 196, 400)])),
+    ("fig7a", "From 64 to 196 hidden neurons the gain is larger than from 196 to 400.", _less_gained),
     (
         "fig5",
         "On MNIST the spiking autoencoder is better than the conventional one trained by SGD ...",
@@ -161,7 +274,41 @@ CLAIMS: list[Claim] = [
         "On Fashion-MNIST at T of 5 and 10 the conventional one is better.",
         lambda m: all_of(*(below(m, "ANN, Adam", f"SNN, T = {T}") for T in (5, 10))),
     ),
+    ("fig4b+fig7c", "The number of time steps matters more on Fashion-MNIST than on MNIST.", _steps_matter),
+    (
+        "fig5+fig6",
+        "The spiking autoencoders converge faster than the conventional ones trained by SGD ...",
+        lambda m: as_fast(m, [(f"{snn}", f"{ann}, SGD") for snn, ann in CONVERGING], most=1 / AS_FAST),
+    ),
+    (
+        "fig5+fig6",
+        "... and at almost the same time as those trained by Adam (1/1.5 to 1.5 times as many batches).",
+        lambda m: as_fast(m, [(f"{snn}", f"{ann}, Adam") for snn, ann in CONVERGING], AS_FAST, 1 / AS_FAST),
+    ),
+    (
+        "updates",
+        "Many updates a batch may be why the spiking autoencoder is better on Fashion-MNIST: the conventional one "
+        "gains by 60 instead of one, too.",
+        lambda m: all_of(
+            *(
+                below(m, f"Fashion-MNIST, {by}, updates: 60", f"Fashion-MNIST, {by}, updates: 1")
+                for by in ("SGD", "Adam")
+            )
+        ),
+    ),
+    (
+        "updates+fig6",
+        "With as many updates the conventional autoencoder is no worse than the spiking one.",
+        lambda m: all_of(
+            *(below(m, f"updates, Fashion-MNIST, {by}, updates: 60", "fig6, SNN-512") for by in ("SGD", "Adam"))
+        ),
+    ),
     ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),
+    (
+        "table1-mnist",
+        "A stored hidden map is 2.1 to 32 times smaller than its image (T_h = 15, 10, 5, 2, 1).",
+        _compresses,
+    ),
     ("fig10a", "Training with a shorter hidden map (small T_h) costs little.", _short_codes),
     (
         "fig10b",
@@ -419,6 +566,50 @@ def table_one(results: Results) -> str:
     return "\n".join(lines)
 
 
+def inference(results: Results) -> str:
+    """Of each row the arithmetic of one sample's inference and its energy, spiking beside conventional."""
+    head = ("row", "", "spikes", "synaptic operations", "membrane updates", "multiply-accumulates", "energy (nJ)")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, (title, *_) in BOUNDS.items():
+        arms = results.get(name, {}).get("arms", {})
+        work = {
+            arm: {key.split("/")[1]: one["mean"] for key, one in found.items() if "inference/" in key}
+            for arm, found in arms.items()
+        }
+        for arm, found in work.items():
+            if not found or (
+                arm.startswith("ANN") and arm != "ANN best"
+            ):  # a row's conventional networks are of one size
+                continue
+            added, updated, macs = (found.get(key, 0.0) for key in ("operations", "updates", "macs"))
+            told = [f"{found[key]:,.0f}" if key in found else "" for key in ("spikes", "operations", "updates", "macs")]
+            told.append(f"{energy(added + updated + macs, updated + macs):,.0f}")
+            lines.append(f"| {title} | {arm} | {' | '.join(told)} |")
+        if not any(work.values()):
+            lines.append(f"| {title} | not measured yet |" + " |" * (len(head) - 2))
+    return "\n".join(lines)
+
+
+def stored(results: Results) -> str:
+    """What the codec makes of MNIST's hidden maps."""
+    arms = {
+        arm: one
+        for arm, one in results.get("table1-mnist", {}).get("arms", {}).items()
+        if "stored/bytes, T_h = 15" in one
+    }
+    if not arms:
+        return "Not measured yet."
+    lines = [
+        "| T_h | bytes | times smaller | " + " | ".join(f"error, {arm}" for arm in arms) + " |",
+        "|---" * (3 + len(arms)) + "|",
+    ]
+    for steps in STORED:
+        size = next(iter(arms.values()))[f"stored/bytes, T_h = {steps}"]["mean"]
+        errors = " | ".join(_spread(one[f"stored/standardized_mse, T_h = {steps}"]) for one in arms.values())
+        lines.append(f"| {steps} | {size:.0f} | {784 / size:.1f} | {errors} |")
+    return "\n".join(lines)
+
+
 def claims(results: Results, said: Sequence[Claim]) -> str:
     """What is said, whether it holds here, and our figures."""
     lines = ["| | here | our figures | by |", "|---|---|---|---|"]
@@ -514,6 +705,14 @@ def page(results: Results) -> str:
         "",
         "### Not met so far\n",
         not_met(results),
+        "",
+        "## What inference takes\n",
+        INFERENCE,
+        inference(results),
+        "",
+        "## Stored hidden maps\n",
+        STORED_MAPS,
+        stored(results),
         "",
         "## The paper's claims\n",
         claims(results, CLAIMS),

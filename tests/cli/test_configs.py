@@ -40,7 +40,9 @@ CONFIGS = {
     "a2i_fsdd": (["a2i_fsdd"], [3900, 1024, 196], 30, 20, 50, 2e-3, True),
     "a2i_fsdd_b": (["a2i_fsdd_b"], [3900, 1024, 196], 30, 20, 50, 2e-3, True),
     "a2i_fsdd_online": (["a2i_fsdd", "a2i_fsdd_online"], [3900, 1024, 196], 30, 20, 50, 5e-5, False),
+    "a2i_ti46": (["a2i_ti46"], [58500, 2048, 196], 30, 20, 50, 5e-5, False),
 }
+PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti46": "A"}
 
 
 def test_every_shipped_config_is_tested_here():
@@ -122,12 +124,10 @@ def test_a_config_makes_what_it_says(name, parsed):
     assert cli.model.network.sizes == sizes
     if num_steps is not None:
         assert cli.model.num_steps == num_steps
-        assert cli.model.rule == ("online" if "online" in name else "bptt")
+        assert cli.model.rule == ("online" if "online" in name or "ti46" in name else "bptt")
     assert cli.trainer.max_epochs == epochs
     assert cli.datamodule.batch_size == batch_size
-    assert getattr(cli.datamodule, "pairing", None) == {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A"}.get(
-        name
-    )
+    assert getattr(cli.datamodule, "pairing", None) == PAIRINGS.get(name)
     optimizer = cli.model.optimizer(cli.model.network.parameters())
     assert isinstance(optimizer, torch.optim.AdamW)
     group = optimizer.param_groups[0]

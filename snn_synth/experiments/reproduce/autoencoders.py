@@ -1,9 +1,9 @@
 """Trials of autoencoders, spiking or not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch import Tensor
 from snn_synth.data import ImageDataset
 from snn_synth.experiments.reproduce.images import DATA, WATCHED, ImageTrial, first_images
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
+from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.work import conventional_work, mean_work, spiking_work, stored_maps
 from snn_synth.learning.layers import layers_of
 from snn_synth.models import AEANN, AESNN
@@ -23,6 +24,33 @@ from snn_synth.training.images import ImageData, image_batch
 from snn_synth.training.loaders import ImageBatch
 
 WORKED = 1_000  # test images of which the work of inference is counted
+
+
+class LitUpdatingANN(LitAutoencoderANN):
+    """A conventional autoencoder that is updated as often on each batch as a spiking one by the online rule.
+
+    Args:
+        network: the autoencoder.
+        updates: on each batch.
+        **settings: optimizer and scheduler.
+    """
+
+    rebuilds = False  # an experiment's own
+
+    def __init__(self, network: AEANN, updates: int, **settings: Any) -> None:
+        """Keep network and settings."""
+        super().__init__(network, **settings)
+        self.automatic_optimization, self.updates = False, updates
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """As many updates, each with the gradient at the weights that the last one left."""
+        optimizer: Any = self.optimizers()
+        for _ in range(self.updates):
+            loss = super().training_step(batch, batch_idx)
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            optimizer.step()
+        return loss
 
 
 @dataclass(frozen=True)
@@ -43,6 +71,7 @@ class AutoencoderTrial(ImageTrial):
         mask: train it on the error of those output neurons alone that fire wrongly.
         output: of a conventional network, ``linear`` or ``sigmoid``.
         search: leave the test set unread: train on nine tenths of the training images and measure on the rest.
+        updates: of a conventional network on each batch.
     """
 
     kind: Literal["snn", "ann"] = "snn"
@@ -55,6 +84,7 @@ class AutoencoderTrial(ImageTrial):
     mask: bool = True
     output: Literal["linear", "sigmoid"] = "linear"
     search: bool = False
+    updates: int = field(default=1, metadata=LATER)
 
     @property
     def title(self) -> str:
@@ -71,7 +101,10 @@ class AutoencoderTrial(ImageTrial):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self.kind == "ann":
-                return LitAutoencoderANN(AEANN(784, self.hidden, self.output), **self.recipe.factories())
+                ann = AEANN(784, self.hidden, self.output)
+                if self.updates > 1:
+                    return LitUpdatingANN(ann, self.updates, **self.recipe.factories())
+                return LitAutoencoderANN(ann, **self.recipe.factories())
             network = AESNN(784, self.hidden, self.alpha, slope=self.slope)
             for weight in network.parameters():
                 weight.data *= self.gain

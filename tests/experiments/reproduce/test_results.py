@@ -107,7 +107,9 @@ def test_every_claim_can_be_judged_from_its_experiment(builder):
     results = {}
     for name, experiment in EXPERIMENTS.items():
         shown = ("test/mse", *experiment.measures, *experiment.also)
-        values = {measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in shown}
+        of_stored = [f"stored/bytes, T_h = {steps}" for steps in (15, 10, 5, 2, 1)]
+        values = {measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in (*shown, *of_stored)}
+        values["curve"] = {"batch": [1, 20, 40], "mse": [1.0, 0.5, 0.1]}
         results[name] = {"arms": dict.fromkeys(experiment.arms, values)}
     for claims in (builder.CLAIMS, builder.GENERATOR_CLAIMS):
         lines = builder.claims(results, claims).splitlines()[2:]
@@ -116,6 +118,67 @@ def test_every_claim_can_be_judged_from_its_experiment(builder):
             _, _, verdict, figures, _, _ = line.split("|")
             assert verdict.strip() in ("**holds**", "**does not hold**", "**cannot be told**"), line
             assert figures.strip()
+
+
+def test_a_curve_has_converged_after_nine_tenths_of_its_fall(builder):
+    rising = {"curve": {"batch": [1, 20, 40, 60, 80], "mse": [1.0, 0.5, 0.29, 0.2, 0.6]}}
+    assert builder.converged(rising) == 60, "0.28 is nine tenths of the way from 1 to 0.2"
+    arms = {"SNN": rising, "ANN": {"curve": {"batch": [1, 20, 40, 60, 80], "mse": [1.0, 0.9, 0.8, 0.7, 0.0]}}}
+    assert builder.as_fast({"arms": arms}, [("SNN", "ANN")], 1 / 1.5)[0] == "does not hold", "60 of 80"
+    assert builder.as_fast({"arms": arms}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
+
+
+def leaks(**errors):
+    keys = ("test/spike_mse", "train/spike_mse", "test/mse", "train/mse")
+    arms = {leak: {key: {"mean": one} for key, one in zip(keys, each, strict=True)} for leak, each in errors.items()}
+    return {"arms": arms}
+
+
+def test_claims_of_the_leak_are_read_from_both_errors_of_both_sets(builder):
+    said = {says.split(":")[0]: judge for name, says, judge in builder.CLAIMS if name == "fig3"}
+    under = said["Without a leak the network underfits"]
+    good = said["A leak of 0.01 is a good fit"]
+    disagree = said["Spike-MSE and MSE disagree"]
+    found = leaks(
+        **{"leak 0": (0.3, 0.31, 0.3, 0.32), "leak 0.01": (0.2, 0.201, 0.1, 0.101), "leak 0.1": (0.1, 0, 0.2, 0)}
+    )
+    assert under(found)[0] == good(found)[0] == disagree(found)[0] == "holds"
+    found = leaks(**{"leak 0": (0.3, 0.31, 0.3, 0.29), "leak 0.01": (0.2, 0.3, 0.1, 0.1), "leak 0.1": (0.1, 0, 0.1, 0)})
+    assert under(found)[0] == good(found)[0] == "does not hold"
+    assert disagree(leaks(**{"leak 0.01": (0.2, 0, 0.2, 0), "leak 0.1": (0.1, 0, 0.1, 0)}))[0] == "does not hold"
+    assert disagree(leaks(**{"leak 0.01": (0.1, 0, 0.1, 0), "leak 0.1": (0.2, 0, 0.2, 0)}))[0] == "does not hold"
+
+
+def test_work_and_energy_stand_beside_each_other(builder):
+    mean = {"std": None, "each": []}
+    spiking = {"spikes": 100.0, "operations": 2_000.0, "updates": 1_000.0}
+    row = metrics(
+        **{
+            "SNN best": {f"inference/{key}": {"mean": one, **mean} for key, one in spiking.items()},
+            "ANN paper, SGD": {"inference/macs": {"mean": 1.0, **mean}},
+            "ANN best": {"inference/macs": {"mean": 10_000.0, **mean}},
+        }
+    )
+    lines = builder.inference({"table1-mnist": row}).splitlines()
+    # 3,000 additions and 1,000 products: 0.9 * 3,000 + 3.7 * 1,000 = 6,400 pJ; 10,000 of both: 46,000 pJ
+    assert lines[2:4] == [
+        "| MNIST 784-196-784, T=15 | SNN best | 100 | 2,000 | 1,000 |  | 6 |",
+        "| MNIST 784-196-784, T=15 | ANN best |  |  |  | 10,000 | 46 |",
+    ]
+    assert sum("not measured yet" in line for line in lines) == 4
+
+
+def test_stored_maps_are_compared_with_the_papers_compression(builder):
+    sizes = {15: 368, 10: 245, 5: 123, 2: 49, 1: 25}
+    found = {f"stored/bytes, T_h = {steps}": {"mean": size, "std": None} for steps, size in sizes.items()}
+    found |= {f"stored/standardized_mse, T_h = {steps}": {"mean": 0.2, "std": 0.01} for steps in sizes}
+    row = {"arms": {"SNN paper": found, "ANN best": {}}}
+    assert builder.stored({"table1-mnist": row}).splitlines()[2] == "| 15 | 368 | 2.1 | 0.200 ± 0.010 |"
+    judge = next(judge for _, says, judge in builder.CLAIMS if says.startswith("A stored hidden map"))
+    assert judge(row)[0] == "holds"
+    found["stored/bytes, T_h = 1"]["mean"] = 49
+    assert judge(row)[0] == "does not hold"
+    assert judge({"arms": {"SNN paper": {}}})[0] == "not measured"
 
 
 def test_what_is_asked_for_is_at_most_or_at_least_a_bound(builder):
