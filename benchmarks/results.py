@@ -33,6 +33,20 @@ images with as many trials for the conventional network as for the spiking one (
 spiking ones learn firing rates by backpropagation through time (`rate_loss`).
 """
 
+MODEL = """\
+![A neuron with three synapses over time](images/neuron.png)
+
+*The paper's figure 2B, by the neuron of this library (leak 0.1): input spikes, the membrane before its reset, output
+spikes.*
+
+![From a word to its image](images/architecture.png)
+
+*The paper's figure 8, by the networks that come with the package and a word of espeak-ng. The autoencoder of images
+gives the hidden maps that the audiocoder learns; its decoder makes images of both.*
+
+`python docs/pictures.py` draws both.
+"""
+
 INFERENCE = """\
 Of one sample, the mean over the first 1,000 test images or over all test words, from the spectrogram to the image. A
 spiking network adds a weight for each spike and synapse (synaptic operations), and updates each membrane at each time
@@ -700,6 +714,8 @@ def page(results: Results) -> str:
     """The whole page."""
     parts = [
         HEAD,
+        "## The neuron and the network\n",
+        MODEL,
         "## Table 1\n",
         table_one(results),
         "",

@@ -326,3 +326,36 @@ def test_first_spikes_are_dots_at_their_times():
     assert silent.axes[0].get_title() == "input: 0 of 3 fire"
     with pytest.raises(InputError, match="at least one layer, got none"):
         plot.first_spikes({})
+
+
+def test_a_membrane_rises_to_each_value_and_starts_again_from_0_after_a_spike():
+    inputs = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
+    membrane, spikes = torch.tensor([0.6, 1.5, 0.0, 0.9]), torch.tensor([0.0, 1.0, 0.0, 0.0])
+    above, middle, below = plot.membrane_trace(inputs, membrane, spikes, threshold=1.2).axes
+    rows = [[tuple(dash[:, 0]) for dash in row.get_segments()] for row in above.collections]
+    assert rows == [[(1, 1), (2, 2)], [(2, 2), (4, 4)]]
+    pieces = [line.get_xydata().tolist() for line in middle.lines[:4]]
+    np.testing.assert_allclose(
+        pieces, [[[0, 0], [1, 0.6]], [[1, 0.6], [2, 1.5]], [[2, 0], [3, 0]], [[3, 0], [4, 0.9]]], atol=1e-6
+    )
+    (fall,) = middle.collections[0].get_segments()
+    np.testing.assert_allclose(fall, [[2, 0], [2, 1.5]])
+    assert middle.lines[-1].get_ydata() == [1.2, 1.2]
+    (spike,) = below.collections[0].get_segments()
+    assert spike[:, 0].tolist() == [2, 2]
+    with pytest.raises(InputError, match=r"a membrane of shape \[4\], got \[3\]"):
+        plot.membrane_trace(inputs, membrane[:3], spikes)
+
+
+def test_the_architecture_shows_the_way_of_the_image_above_that_of_the_word():
+    images = [some(28, 28, seed=seed) for seed in range(3)]
+    maps = [(some(steps, 196, seed=steps) < 0.3).float() for steps in (15, 30)]
+    figure = plot.architecture(some(39, 100), maps[1], images[0], images[1], maps[0], images[2])
+    drawn = [ax.images[0].get_array() for ax in figure.axes]
+    expected = [images[1], maps[0].T, images[2], some(39, 100), maps[1].T, images[0]]
+    for found, given in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(found, given)
+    said = {text.get_text() for text in figure.texts}
+    assert {"encoder\n784-196", "decoder\n196-784", "audiocoder"} <= said
+    with pytest.raises(InputError, match="a hidden map of shape"):
+        plot.architecture(some(39, 100), maps[1], images[0], images[1], maps[0][0], images[2])

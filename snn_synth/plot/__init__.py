@@ -17,9 +17,11 @@ from snn_synth.plot.charts import (
 )
 from snn_synth.plot.figure import save_figure
 from snn_synth.plot.images import digit_grid, image_grid, image_rows, reconstructions
+from snn_synth.plot.neuron import architecture, membrane_trace
 from snn_synth.plot.signals import first_spikes, hidden_map, spectrogram, spike_raster, waveform, word_journey
 
 __all__ = [
+    "architecture",
     "comparison_bars",
     "digit_grid",
     "first_spikes",
@@ -30,6 +32,7 @@ __all__ = [
     "image_grid",
     "image_rows",
     "learning_curve",
+    "membrane_trace",
     "reconstructions",
     "save_animation",
     "save_figure",

@@ -21,7 +21,8 @@ def _draw_waveform(ax: Axes, samples: npt.NDArray[np.float32], rate: int) -> Non
     label_axes(ax, "time (s)", "amplitude")
 
 
-def _draw_spectrogram(ax: Axes, values: npt.NDArray[np.float32]) -> None:
+def draw_spectrogram(ax: Axes, values: npt.NDArray[np.float32]) -> None:
+    """Low channels at the bottom, time to the right."""
     ax.imshow(values, cmap="cividis", origin="lower", aspect="auto", interpolation="nearest", vmin=0, vmax=1)
     label_axes(ax, "frame", "channel")
 
@@ -37,7 +38,8 @@ def _draw_raster(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
     label_axes(ax, "time step", "neuron")
 
 
-def _draw_hidden(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
+def draw_hidden(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
+    """A hidden state as a bitmap: a spike is black."""
     steps, neurons = spikes.shape
     edges = (0.5, steps + 0.5, -0.5, neurons - 0.5)
     ax.imshow(
@@ -77,7 +79,7 @@ def spectrogram(*values: Array) -> Figure:
     """
     figure = new_figure(6 if len(values) == 1 else 3 * len(values), 2.4)
     for place, one in enumerate(values, start=1):
-        _draw_spectrogram(figure.add_subplot(1, len(values), place), as_array(one, (None, None), "a spectrogram"))
+        draw_spectrogram(figure.add_subplot(1, len(values), place), as_array(one, (None, None), "a spectrogram"))
     return figure
 
 
@@ -142,7 +144,7 @@ def hidden_map(spikes: Array) -> Figure:
         (196, 15)
     """
     figure = new_figure(3, 3)
-    _draw_hidden(figure.add_subplot(), as_array(spikes, (None, None), "a hidden state"))
+    draw_hidden(figure.add_subplot(), as_array(spikes, (None, None), "a hidden state"))
     return figure
 
 
@@ -181,9 +183,9 @@ def word_journey(
     figure = new_figure(13, 2.5)
     axes = figure.subplots(1, 4 + len(pictures), width_ratios=[1.2, 1.2, 1, 1] + [1] * len(pictures))
     _draw_waveform(axes[0], as_array(samples, (None,), "samples"), rate)
-    _draw_spectrogram(axes[1], as_array(spectrogram, (None, None), "a spectrogram"))
+    draw_spectrogram(axes[1], as_array(spectrogram, (None, None), "a spectrogram"))
     _draw_raster(axes[2], as_array(input_spikes, (None, None), "input spikes"))
-    _draw_hidden(axes[3], as_array(hidden, (None, None), "a hidden state"))
+    draw_hidden(axes[3], as_array(hidden, (None, None), "a hidden state"))
     for ax, name in zip(axes, ("waveform", "spectrogram", "input spikes", "hidden state"), strict=False):
         title_axes(ax, name)
     for ax, (name, picture) in zip(axes[4:], pictures, strict=True):

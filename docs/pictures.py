@@ -1,0 +1,48 @@
+"""Draws the neuron and the architecture of docs/results.md with: python docs/pictures.py.
+
+The networks are those that come with the package, the word is espeak-ng's, and the image the one it is paired with.
+"""
+
+from pathlib import Path
+
+import torch
+
+from snn_synth import plot
+from snn_synth.codec import repeat_map
+from snn_synth.data import EspeakDigits, build_front_end
+from snn_synth.encoding import poisson_encode
+from snn_synth.models import AudioToImage
+from snn_synth.neurons import SigmoidLeaky
+
+FOLDER = Path(__file__).parent / "images"
+WEIGHTS = torch.tensor([0.45, 0.3, 0.2])  # of the neuron's synapses
+RATES = torch.tensor([0.35, 0.4, 0.5])  # of their input
+STEPS = 40
+DIGIT, VOICE = 3, 5  # of the word
+
+
+def neuron() -> None:
+    """A neuron with a leak of 0.1 and three synapses."""
+    inputs = poisson_encode(RATES, STEPS, generator=torch.Generator().manual_seed(0))
+    spikes, membrane = SigmoidLeaky(alpha=0.1).scan((inputs @ WEIGHTS)[:, None, None])
+    plot.save_figure(plot.membrane_trace(inputs, membrane.flatten(), spikes.flatten()), FOLDER / "neuron.png")
+
+
+@torch.no_grad()
+def model() -> None:
+    """The way of an image through the autoencoder, and of a word to it."""
+    a2i, corpus, generator = AudioToImage.from_pretrained("fsdd"), EspeakDigits(), torch.Generator().manual_seed(0)
+    place = (corpus.labels == DIGIT).nonzero()[VOICE, 0]
+    waveform, _ = corpus[int(place)]
+    spectrogram = build_front_end(a2i.front_end)(waveform, corpus.sample_rate)
+    code = a2i.audiocoder(poisson_encode(spectrogram.flatten()[None], 30, generator=generator)).spikes
+    image = a2i.gallery[DIGIT]
+    hidden = a2i.autoencoder.encode(poisson_encode(image.flatten()[None], 15, generator=generator))
+    drawn, redrawn = (a2i.autoencoder.decode(one).mean((0, 1)).view(28, 28) for one in (code, repeat_map(hidden, 15)))
+    figure = plot.architecture(spectrogram, code[:, 0], drawn, image, hidden[:, 0], redrawn)
+    plot.save_figure(figure, FOLDER / "architecture.png")
+
+
+if __name__ == "__main__":
+    neuron()
+    model()
