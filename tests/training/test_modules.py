@@ -317,6 +317,25 @@ def test_the_scheduler_steps_once_per_batch(tmp_path, rule):
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0.125
 
 
+def test_learned_neurons_have_a_share_of_the_rate_and_no_weight_decay(tmp_path):
+    torch.manual_seed(0)
+    network = AESNN(12, 5, reset="subtract", learned=True)
+    module = LitAutoencoder(network, loss="rate", neuron_share=10, optimizer=adamw(), lr_scheduler=one_cycle())
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    trainer.fit(module, TinyImages())
+    weights, numbers = trainer.optimizers[0].param_groups
+    assert {id(p) for p in weights["params"]} == {id(operator.weight) for operator, _ in network.layers}
+    assert {id(p) for p in numbers["params"]} == {id(p) for _, neuron in network.layers for p in neuron.parameters()}
+    assert (numbers["max_lr"], numbers["weight_decay"]) == pytest.approx((10 * weights["max_lr"], 0))
+    for _, neuron in network.layers:
+        assert (neuron.beta != 0.9).all()
+        assert (neuron.threshold != 1).all()
+    plain = LitAutoencoder(AESNN(12, 5), optimizer=adamw()).configure_optimizers()
+    assert len(plain.param_groups) == 1
+    with pytest.raises(InputError, match="Expected `neuron_share` above 0, got 0"):
+        LitAutoencoder(network, neuron_share=0)
+
+
 def test_the_loss_of_rates_is_the_one_that_is_learned(tmp_path):
     network = firing_autoencoder(12, 10)
     module = LitAutoencoder(network, loss="rate", num_steps=4, optimizer=functools.partial(torch.optim.SGD, lr=1e-3))
