@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, speech_errors
 from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.trials import Trial
+from snn_synth.functional.encoding import RateCode
+from snn_synth.functional.lif import Reset
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
 from snn_synth.training.speech import Pairing
@@ -47,6 +49,9 @@ class AudiocoderTrial(Trial):
         direct: train it on the spectrogram as a constant input.
         augmentation: strength of the training's; 0 for none.
         held_out: speakers who are left out whole, and are measured as ``unheard`` beside ``test``.
+        reset: of a spiking audiocoder's neurons.
+        learned: whether it learns a leak and a threshold of each.
+        code: how its input becomes spikes.
     """
 
     autoencoder: AutoencoderTrial
@@ -66,6 +71,9 @@ class AudiocoderTrial(Trial):
     direct: bool = field(default=False, metadata=LATER)
     augmentation: float = field(default=0.0, metadata=LATER)
     held_out: tuple[str, ...] = field(default=(), metadata=LATER)
+    reset: Reset = field(default="zero", metadata=LATER)
+    learned: bool = field(default=False, metadata=LATER)
+    code: RateCode = field(default="poisson", metadata=LATER)
 
     @property
     def every(self) -> int:  # type: ignore[override]
@@ -121,7 +129,8 @@ class AudiocoderTrial(Trial):
             if self.autoencoder.kind == "ann":
                 network = ACANN(data.inputs, self.hidden, self.autoencoder.hidden)
                 decoder = AEANN.from_pretrained(folder)
-                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, **settings)
+                steps = self.num_steps if self.autoencoder.spike_input else None
+                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, num_steps=steps, **settings)
             module = LitAudiocoder(
                 self._network(data),
                 hidden_steps=self.bits or self.autoencoder.num_steps,
@@ -130,6 +139,8 @@ class AudiocoderTrial(Trial):
                 num_steps=self.num_steps,
                 train_steps=self.train_steps,
                 direct=self.direct,
+                code=self.code,
+                neuron_share=self.recipe.neuron_share,
                 **settings,
             )
             module.adopt(AESNN.from_pretrained(folder))
@@ -139,7 +150,8 @@ class AudiocoderTrial(Trial):
         code, alpha, slope = self.autoencoder.hidden, self.alpha, self.slope
         if self.network == "conv":
             return ConvACSNN(*data.front_end.shape, code=code, alpha=alpha, slope=slope, norm=self.norm)
-        return ACSNN(data.inputs, self.hidden, code, alpha=alpha, slope=slope, norm=self.norm)
+        neurons: dict[str, Any] = {"reset": self.reset, "learned": self.learned}
+        return ACSNN(data.inputs, self.hidden, code, alpha=alpha, slope=slope, norm=self.norm, **neurons)
 
     def watch(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, float]:
         """Errors of test utterances, which the paper's figure 10A shows; of held out ones in a search."""

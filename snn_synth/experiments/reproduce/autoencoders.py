@@ -1,7 +1,7 @@
 """Trials of autoencoders, spiking or not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,9 @@ from torch import Tensor
 from snn_synth.data import ImageDataset
 from snn_synth.experiments.reproduce.images import DATA, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
+from snn_synth.experiments.reproduce.recipes import LATER
+from snn_synth.functional.encoding import RateCode
+from snn_synth.functional.lif import Reset
 from snn_synth.models import AEANN, AESNN
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN
 from snn_synth.training.images import ImageData, image_batch
@@ -37,6 +40,10 @@ class AutoencoderTrial(ImageTrial):
         mask: train it on the error of those output neurons alone that fire wrongly.
         output: of a conventional network, ``linear`` or ``sigmoid``.
         search: leave the test set unread: train on nine tenths of the training images and measure on the rest.
+        reset: of a spiking network's neurons.
+        learned: whether it learns a leak and a threshold of each.
+        code: how its input becomes spikes.
+        spike_input: a conventional network is shown the rates of Poisson spikes of ``num_steps``.
     """
 
     kind: Literal["snn", "ann"] = "snn"
@@ -49,6 +56,10 @@ class AutoencoderTrial(ImageTrial):
     mask: bool = True
     output: Literal["linear", "sigmoid"] = "linear"
     search: bool = False
+    reset: Reset = field(default="zero", metadata=LATER)
+    learned: bool = field(default=False, metadata=LATER)
+    code: RateCode = field(default="poisson", metadata=LATER)
+    spike_input: bool = field(default=False, metadata=LATER)
 
     @property
     def title(self) -> str:
@@ -65,10 +76,12 @@ class AutoencoderTrial(ImageTrial):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self.kind == "ann":
-                return LitAutoencoderANN(AEANN(784, self.hidden, self.output), **self.recipe.factories())
-            network = AESNN(784, self.hidden, self.alpha, slope=self.slope)
+                steps = self.num_steps if self.spike_input else None
+                ann = AEANN(784, self.hidden, self.output)
+                return LitAutoencoderANN(ann, num_steps=steps, seed=seed, **self.recipe.factories())
+            network = AESNN(784, self.hidden, self.alpha, slope=self.slope, reset=self.reset, learned=self.learned)
             for weight in network.parameters():
-                weight.data *= self.gain
+                weight.data *= self.gain if weight.dim() > 1 else 1
             return LitAutoencoder(
                 network,
                 rule=self.recipe.rule,
@@ -76,6 +89,8 @@ class AutoencoderTrial(ImageTrial):
                 num_steps=self.num_steps,
                 max_rate=self.max_rate,
                 mask=self.mask,
+                code=self.code,
+                neuron_share=self.recipe.neuron_share,
                 seed=seed,
                 **self.recipe.factories(),
             )
