@@ -35,11 +35,11 @@ class LitAutoencoderANN(LitModule):
 
     Args:
         network: the autoencoder.
+        optimizer: makes the optimizer; AdamW if not given.
+        lr_scheduler: makes the scheduler, stepped once per batch.
         num_steps: T of Poisson spikes, whose rates it is shown instead of the pixels, for a comparison on equal input;
             the pixels if not given.
         seed: of these spikes, which are those of :class:`LitAutoencoder`.
-        optimizer: makes the optimizer; AdamW if not given.
-        lr_scheduler: makes the scheduler, stepped once per batch.
 
     Source:
         Roy, Panda & Roy 2019, section 4.1 (AE-ANN).
@@ -50,10 +50,10 @@ class LitAutoencoderANN(LitModule):
     def __init__(
         self,
         network: AEANN,
-        num_steps: int | None = None,
-        seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
+        num_steps: int | None = None,
+        seed: int = 0,
     ) -> None:
         """Keep the network and the settings."""
         super().__init__(optimizer, lr_scheduler)
@@ -98,11 +98,11 @@ class LitAudiocoderANN(LitModule):
         gallery: the paired images ``[M, 1, H, W]``, to which a batch's ``image`` points.
         bits: of an element of the hidden vector, see :func:`snn_synth.codec.quantize`; not quantized if not given.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
-        num_steps: T of Poisson spikes, whose rates it is shown instead of the spectrogram's values, as in
-            :class:`LitAutoencoderANN`.
         seed: of the augmentation and the spikes.
         optimizer: makes the optimizer; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
+        num_steps: T of Poisson spikes, whose rates it is shown instead of the spectrogram's values, as in
+            :class:`LitAutoencoderANN`.
 
     Source:
         Roy, Panda & Roy 2019, section 4.2.3 (AC-ANN).
@@ -118,10 +118,10 @@ class LitAudiocoderANN(LitModule):
         gallery: Tensor,
         bits: int | None = None,
         augmentation: SpectrogramAugmentation | None = None,
-        num_steps: int | None = None,
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
+        num_steps: int | None = None,
     ) -> None:
         """Encode the gallery."""
         super().__init__(optimizer, lr_scheduler)

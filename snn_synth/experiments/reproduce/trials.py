@@ -166,6 +166,19 @@ class Trial(ABC):
         return trials / self.key(seed) / NETWORK
 
 
+def equal(one: Any, kept: Any) -> bool:
+    """Whether settings that were kept as JSON are those of a trial; those that came later had their defaults then."""
+    if not is_dataclass(one):
+        return bool((list(one) if isinstance(one, tuple) else one) == kept)
+    before = {field.name: kept.get(field.name, _before(field)) for field in fields(one)}
+    return all(equal(getattr(one, name), value) for name, value in before.items())
+
+
+def _before(field: Any) -> Any:
+    default = field.default if field.metadata == LATER else None
+    return list(default) if isinstance(default, tuple) else default
+
+
 def _settings(one: Any) -> Any:
     """Settings as a dictionary, with those inside, without later ones that are at their defaults."""
     if not is_dataclass(one):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +118,23 @@ def test_what_was_trained_is_not_trained_again(experiment, tmp_path, monkeypatch
     assert again["arms"] == first["arms"]
     shared = Experiment("Another.", {"also": ANN}, (1, 1))
     assert run("other", shared, tmp_path, "full")["arms"]["also"]["test/mse"] == first["arms"]["ANN"]["test/mse"]
+
+
+def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_path, monkeypatch):
+    first = run("tiny", experiment, tmp_path, "full")
+    shutil.rmtree(tmp_path / "trials")
+    trained, fit = [], trials.Trainer.fit
+    monkeypatch.setattr(
+        trials.Trainer, "fit", lambda trainer, *rest, **more: trained.append(fit(trainer, *rest, **more))
+    )
+    changed = replace(ANN, recipe=replace(ANN.recipe, warmup=0.2))
+    more = replace(experiment, arms={"ANN, longer warmup": changed, **experiment.arms})
+    again = run("tiny", more, tmp_path, "full")
+    assert len(trained) == 1
+    assert list(again["arms"]) == ["ANN, longer warmup", "SNN", "ANN"]
+    assert {arm: again["arms"][arm] for arm in first["arms"]} == first["arms"]
+    run("tiny", replace(experiment, arms={"ANN": changed}), tmp_path, "full")
+    assert len(trained) == 1, "the trial is kept, the arm of that name was another"
 
 
 def test_results_of_other_settings_are_replaced_by_force_alone(experiment, tmp_path):
