@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any
 
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
-from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.rows import CLOTHES_512, CLOTHES_1024, DIGITS, SPEECH_A, SPEECH_B
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.functional.lif import Reset
 
-T = TypeVar("T", AutoencoderTrial, AudiocoderTrial)
 
-
-def _with_neurons(trial: T, reset: Reset, learned: bool) -> T:
+def _with_neurons(trial: Any, reset: Reset, learned: bool) -> Trial:
     """The same recipe with other neurons, of an audiocoder's autoencoder too."""
     if isinstance(trial, AudiocoderTrial):
-        autoencoder = _with_neurons(trial.autoencoder, reset, learned)
-        return replace(trial, autoencoder=autoencoder, reset=reset, learned=learned)
-    return replace(trial, reset=reset, learned=learned)
+        trial = replace(trial, autoencoder=_with_neurons(trial.autoencoder, reset, learned))
+    changed: Trial = replace(trial, reset=reset, learned=learned)
+    return changed
 
 
-def _changes(row: Mapping[str, AutoencoderTrial] | Mapping[str, AudiocoderTrial]) -> dict[str, Trial]:
+def _changes(row: Mapping[str, Trial]) -> dict[str, Trial]:
     best = row["SNN best"]
     return {
         "the paper's neuron": _with_neurons(best, "zero", False),
@@ -33,7 +30,7 @@ def _changes(row: Mapping[str, AutoencoderTrial] | Mapping[str, AudiocoderTrial]
     }
 
 
-_ROWS: list[tuple[str, str, Mapping[str, AutoencoderTrial] | Mapping[str, AudiocoderTrial], tuple[float, float]]] = [
+_ROWS: list[tuple[str, str, Mapping[str, Trial], tuple[float, float]]] = [
     ("mnist", "MNIST", DIGITS, (0.5, 5)),
     ("fashion-512", "Fashion-MNIST with 512 hidden neurons", CLOTHES_512, (1, 15)),
     ("fashion-1024", "Fashion-MNIST with 1,024 hidden neurons", CLOTHES_1024, (2, 30)),
