@@ -11,12 +11,11 @@ from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.functional.lif import Reset
 
 
-def _with_neurons(trial: Any, reset: Reset, learned: bool) -> Trial:
+def _with_neurons(trial: Any, reset: Reset, learned: bool) -> Any:
     """The same recipe with other neurons, of an audiocoder's autoencoder too."""
     if isinstance(trial, AudiocoderTrial):
         trial = replace(trial, autoencoder=_with_neurons(trial.autoencoder, reset, learned))
-    changed: Trial = replace(trial, reset=reset, learned=learned)
-    return changed
+    return replace(trial, reset=reset, learned=learned)
 
 
 def _changes(row: Mapping[str, Trial]) -> dict[str, Trial]:
