@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[2]
 
 # Each shipped config with those it stands on: layer sizes, T, epochs, batch size, learning rate, scheduled or not.
 CONFIGS = {
-    "ae_mnist": (["ae_mnist"], [784, 196, 784], 15, 1, 100, 7e-3, True),
+    "ae_mnist": (["ae_mnist"], [784, 196, 784], 15, 1, 10, 1.6e-3, True),
     "ae_mnist_online": (["ae_mnist", "ae_mnist_online"], [784, 196, 784], 15, 1, 100, 5e-4, False),
-    "ae_fashion_mnist": (["ae_fashion_mnist"], [784, 512, 784], 60, 1, 100, 5e-3, True),
+    "ae_fashion_mnist": (["ae_fashion_mnist"], [784, 512, 784], 60, 1, 10, 1e-3, True),
     "ae_fashion_mnist_online": (
         ["ae_fashion_mnist", "ae_fashion_mnist_online"],
         [784, 512, 784],
