@@ -20,9 +20,10 @@ from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
+PUBLISHED = "test/standardized_mse"  # what the paper prints
 ROWS = 12  # of drawn images in a picture, shared by the arms
 NAMES = {
-    "mse": "standardized MSE",
+    "standardized_mse": "standardized MSE",
     "spike_mse": "Spike-MSE",
     "error_share": "neurons with an error",
     "pixel_mse": "MSE of the pixels",
@@ -153,7 +154,7 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
     finals = {}
     for arm, one in arms.items():
         finals[arm] = {
-            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == "test/mse" else None)
+            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == PUBLISHED else None)
             for key in measures
             if key in one
         }
