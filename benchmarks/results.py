@@ -1,6 +1,5 @@
 """Write docs/results.md from docs/results/*/metrics.json: the page is never edited by hand."""
 
-import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snn_synth.errors import InputError
+from snn_synth.experiments.record import read_results
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 from snn_synth.experiments.reproduce.searches import SEARCHES
 from snn_synth.files import atomic_write
@@ -46,14 +46,16 @@ BOUNDS = {
     "table1-a2i-b": ("audio to image B, T=30, 20 epochs", 0.543, 0.38),
 }
 
+ROUNDED = ("standardized_mse", "standardized_mse_whole_set", "spike_mse")  # to three decimals
 
-def value(found: Mapping[str, Any], measure: str = "test/mse") -> str:
+
+def value(found: Mapping[str, Any], measure: str = "test/standardized_mse") -> str:
     """Mean and deviation."""
-    one, form = found[measure], ".3f" if measure.split("/")[1] in ("mse", "spike_mse", "mse_whole_set") else ".4g"
+    one, form = found[measure], ".3f" if measure.split("/")[1] in ROUNDED else ".4g"
     return f"{one['mean']:{form}}" + ("" if one["std"] is None else f" ± {one['std']:{form}}")
 
 
-def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/mse") -> tuple[str, str]:
+def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/standardized_mse") -> tuple[str, str]:
     """Whether one arm's measure is below another's: a difference of less than two standard errors tells nothing."""
     first, second = (metrics["arms"][arm][measure] for arm in (less, more))
     error = sum((one["std"] or 0) ** 2 / len(one["each"]) for one in (first, second)) ** 0.5
@@ -71,7 +73,7 @@ def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
     return worst, "; ".join(figures for _, figures in parts)
 
 
-def chain(metrics: Mapping[str, Any], arms: list[str], measure: str = "test/mse") -> tuple[str, str]:
+def chain(metrics: Mapping[str, Any], arms: list[str], measure: str = "test/standardized_mse") -> tuple[str, str]:
     """Each arm's measure below the one before it."""
     return all_of(*(below(metrics, less, more, measure) for more, less in pairwise(arms)))
 
@@ -83,7 +85,7 @@ def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
-    costs = {arm: one["test/mse"]["mean"] for arm, one in m["arms"].items() if arm.startswith("T_h")}
+    costs = {arm: one["test/standardized_mse"]["mean"] for arm, one in m["arms"].items() if arm.startswith("T_h")}
     first = costs["T_h = 15"]
     worst = max(costs.values())
     return ("holds" if worst < 1.15 * first else "does not hold"), ", ".join(
@@ -368,10 +370,10 @@ def not_met(results: Results) -> str:
     for name, (title, *bounds) in BOUNDS.items():
         for arm, bound in zip(("SNN paper", "SNN best"), bounds, strict=True):
             found = results.get(name, {}).get("arms", {}).get(arm)
-            if found is None or found["test/mse"]["mean"] <= bound:
+            if found is None or found["test/standardized_mse"]["mean"] <= bound:
                 continue
             other = results[name]["arms"].get(f"{arm}, T = 60")
-            if other and other["test/mse"]["mean"] <= bound:
+            if other and other["test/standardized_mse"]["mean"] <= bound:
                 told = (
                     f"{value(found)} with the table's T of 30, asked for at most {bound:g}; met with the text's T of 60"
                 )
@@ -402,7 +404,7 @@ def table_one(results: Results) -> str:
         for arm, bound in (("SNN paper", paper_bound), ("SNN best", best_bound)):
             other = arms.get(f"{arm}, T = 60")  # the paper's text says 60, its table 30
             found = [one for one in (arms[arm], other) if one]
-            met = any(one["test/mse"]["mean"] <= bound for one in found)
+            met = any(one["test/standardized_mse"]["mean"] <= bound for one in found)
             figures = f"{value(arms[arm])}, T=60: {value(other)}" if other else value(arms[arm])
             ours.append(f"{figures} ({'at most' if met else '**not**'} {bound:g})")
         ours += [value(arms[arm]) for arm in ("ANN paper, SGD", "ANN paper, Adam", "ANN best")]
@@ -464,7 +466,7 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     if metrics.get("groups"):
         lines += [*grouped(metrics), ""]
     measured = {measure for one in metrics["arms"].values() for measure in one}
-    columns = [*measures, *metrics.get("also", ()), *({"test/mse_whole_set"} & measured)]
+    columns = [*measures, *metrics.get("also", ()), *({"test/standardized_mse_whole_set"} & measured)]
     lines += ["| | " + " | ".join(columns) + " | paper |", "|---" * (len(columns) + 2) + "|"]
     for arm, found in metrics["arms"].items():
         cells = [value(found, measure) if measure in found else "" for measure in columns]
@@ -486,8 +488,9 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
 def robustness(metrics: Mapping[str, Any]) -> str:
     """What `snn-synth robustness` measured of the shipped network."""
     lines = ["## robustness", "", metrics["shows"], "", f"`{metrics['command']}`, T = {metrics['num_steps']}.", ""]
-    lines += ["| | right | MSE | words |", "|---|---|---|---|"]
-    lines += [f"| {n} | {m['right']:.1%} | {m['mse']:.3f} | {m['words']} |" for n, m in metrics["conditions"].items()]
+    lines += ["| | right | standardized_mse | words |", "|---|---|---|---|"]
+    for name, found in metrics["conditions"].items():
+        lines.append(f"| {name} | {found['right']:.1%} | {found['standardized_mse']:.3f} | {found['words']} |")
     if (RESULTS / "robustness" / "robustness.png").is_file():
         lines += ["", "![robustness: words drawn right](results/robustness/robustness.png)"]
     return "\n".join([*lines, ""])
@@ -518,7 +521,7 @@ def page(results: Results) -> str:
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     """The results in a folder, by the names of their experiments."""
-    return {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/metrics.json"))}
+    return {path.parent.name: read_results(path) for path in sorted(folder.glob("*/metrics.json"))}
 
 
 def bring(source: Path, target: Path) -> None:

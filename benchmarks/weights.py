@@ -1,6 +1,5 @@
 """Write the trained models that come with the package, all or by name, from the trials of `snn-synth reproduce`."""
 
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import torch
 from snn_synth.data import EspeakDigits, build_front_end, spectrograms
 from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
-from snn_synth.experiments.record import versions
+from snn_synth.experiments.record import read_results, versions
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
@@ -95,7 +94,7 @@ def main(trials: Path, names: list[str]) -> None:
         shipped = SHIPPED[name]
         trial = EXPERIMENTS[shipped.experiment].arms[shipped.arm]
         folder = WEIGHTS / name
-        made = json.loads((trials / trial.key(SEED) / RESULT).read_text())
+        made = read_results(trials / trial.key(SEED) / RESULT)
         model = network(trial, trials)
         model.save_pretrained(folder, torch.float16)
         found = measured(trial, trials, Pretrained.from_pretrained(folder))
@@ -159,7 +158,7 @@ def measured(trial: Trial, trials: Path, model: Pretrained) -> dict[str, float]:
 
 def of_people() -> str:
     """What the same network does for people whom it never heard."""
-    found = json.loads((UNSEEN / "metrics.json").read_text())
+    found = read_results(UNSEEN / "metrics.json")
     (group,) = found["groups"].values()
     people = {speaker: found["arms"][arm]["unheard/nearest_class"]["mean"] for speaker, arm in group["arms"].items()}
     unheard, heard = (group[f"{words}/nearest_class"]["mean"] for words in ("unheard", "test"))
@@ -181,7 +180,8 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     )
     measures = "\n".join(f"| {key} | {value:.4f} |" for key, value in found.items())
     installed = ", ".join(f"{package} {number}" for package, number in versions().items())
-    words = "\n`mse` is the standardized error: 0 is perfect, a silent output scores 1.\n" if "mse" in found else ""
+    said = "\n`standardized_mse` is 0 for a perfect output and 1 for a silent one.\n"
+    words = said if "standardized_mse" in found else ""
     if "unheard_voices" in found:
         words += (
             "`nearest_class` is the share of words whose image is nearest to that of their digit, `unheard_voices`\n"

@@ -115,8 +115,9 @@ def run(out: Path) -> dict[str, Any]:
         draft.write_text(json.dumps(metrics, indent=2) + "\n")
     print(
         f"\nImages that a spiking network drew from spoken words: {out / 'report.html'}\n"
-        f"MSE {metrics['audio_to_image']['mse']:.3f}, nearest to their own digit "
-        f"{metrics['audio_to_image']['nearest_class']:.1%}; an ANN of the same size {metrics['ann']['mse']:.3f}\n"
+        f"Standardized MSE {metrics['audio_to_image']['standardized_mse']:.3f}, nearest to their own digit "
+        f"{metrics['audio_to_image']['nearest_class']:.1%}; an ANN of the same size "
+        f"{metrics['ann']['standardized_mse']:.3f}\n"
         f"Your own recording of a digit, by the networks that come with the package: snn-synth synthesize "
         f"--out {out / 'mine'} FILE.wav"
     )

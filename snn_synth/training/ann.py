@@ -31,7 +31,7 @@ class LitAutoencoderANN(LitModule):
 
     .. math:: L = \frac{1}{2B} \sum_{b,i} (y_{b,i} - x_{b,i})^2
 
-    Logs ``train/loss``, ``val/mse`` and ``test/mse``, the standardized MSE, as :class:`LitAutoencoder` does.
+    Logs ``train/loss``, ``val/standardized_mse`` and ``test/standardized_mse``, as :class:`LitAutoencoder` does.
 
     Args:
         network: the autoencoder.
@@ -58,7 +58,7 @@ class LitAutoencoderANN(LitModule):
         """Keep the network and the settings."""
         super().__init__(optimizer, lr_scheduler)
         self.network, self.num_steps, self.seed = network, num_steps, seed
-        self.val_mse, self.test_mse = StandardizedMSE(), StandardizedMSE()
+        self.val_standardized_mse, self.test_standardized_mse = StandardizedMSE(), StandardizedMSE()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Half the squared errors, summed over the pixels: SGD's learning rate depends on that scale."""
@@ -69,11 +69,11 @@ class LitAutoencoderANN(LitModule):
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Tensor]:
         """Measure, and hand the images to the callbacks."""
-        return self._measure("val", batch, self.val_mse)
+        return self._measure("val", batch, self.val_standardized_mse)
 
     def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Tensor]:
         """Measure, and hand the images to the callbacks."""
-        return self._measure("test", batch, self.test_mse)
+        return self._measure("test", batch, self.test_standardized_mse)
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
         """Reconstructed images, ``[B, C, H, W]`` in [0, 1]."""
@@ -83,7 +83,7 @@ class LitAutoencoderANN(LitModule):
     def _measure(self, stage: str, batch: ImageBatch, mse: StandardizedMSE) -> dict[str, Tensor]:
         images = self.predict_step(batch)
         mse.update(images, batch.images)
-        self.log(f"{stage}/mse", mse, prog_bar=True)
+        self.log(f"{stage}/standardized_mse", mse, prog_bar=True)
         return {"images": images, "targets": batch.images}
 
 

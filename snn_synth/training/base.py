@@ -16,6 +16,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.functional.encoding import RateCode, check_code
 from snn_synth.kernels import Precision
+from snn_synth.keys import former
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
 from snn_synth.neurons import SigmoidLeaky
@@ -73,6 +74,14 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
     def needs_labels(self) -> bool:
         """Whether batches without labels are of no use."""
         return False
+
+    def log(
+        self, name: str, value: Any, prog_bar: bool = False, logger: bool | None = None, *args: Any, **how: Any
+    ) -> None:
+        """Log; what reads ``callback_metrics`` (a ``monitor``, metrics.json) finds it by its former name too."""
+        super().log(name, value, prog_bar, logger, *args, **how)
+        if (old := former(name)) is not None:
+            super().log(old, value, False, False, *args, **how)
 
     def configure_callbacks(self) -> list[Any]:
         """Refuse what would fail later on: of all hooks of a run, this one is the first."""

@@ -214,8 +214,8 @@ def test_what_two_processes_write_is_written_once(digits, monkeypatch, fresh_pro
     [log] = run.rglob("metrics.csv")
     rows = list(csv.DictReader(log.open()))
     assert [row["step"] for row in rows if row["train/loss"]] == ["0", "1", "2"], "30 images, 10 of them in each step"
-    [mse] = [row["val/mse"] for row in rows if row["val/mse"]]
-    assert json.loads((run / "metrics.json").read_text())["val/mse"] == pytest.approx(float(mse), abs=1e-6)
+    [mse] = [row["val/standardized_mse"] for row in rows if row["val/standardized_mse"]]
+    assert json.loads((run / "metrics.json").read_text())["val/standardized_mse"] == pytest.approx(float(mse), abs=1e-6)
 
 
 def test_the_front_end_of_a2i_gives_the_inputs_of_its_network(parsed):

@@ -49,7 +49,7 @@ def test_an_autoencoder_regenerates_as_its_card_says(name, images):
         pictures = test.images[places].unsqueeze(1).float() / 255
         drawn = model.reconstruct(pictures, int(said(name, "num_steps")), keys=sample_keys(7, places))
         errors.append(standardized_mse(drawn, pictures))
-    assert torch.cat(errors).mean().item() == pytest.approx(said(name, "mse"), rel=0.01), (
+    assert torch.cat(errors).mean().item() == pytest.approx(said(name, "standardized_mse"), rel=0.01), (
         "other spikes, the same images"
     )
 
@@ -64,7 +64,7 @@ def test_spoken_digits_become_images_as_the_card_says():
     first = [int(torch.nonzero(images.labels == digit)[0, 0]) for digit in range(10)]
     errors = gallery_mse(drawn, images.images[first].flatten(1).float())
     mse, _ = best_of_class(errors, speech.labels[test], torch.arange(10))
-    assert mse.mean().item() == pytest.approx(said("fsdd", "mse"), rel=0.05)
+    assert mse.mean().item() == pytest.approx(said("fsdd", "standardized_mse"), rel=0.05)
 
 
 @pytest.mark.slow

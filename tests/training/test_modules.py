@@ -445,7 +445,7 @@ def test_autoencoder_metrics_equal_a_plain_computation_over_the_whole_set(tmp_pa
     spike_mse = np.mean([standardized_error(out[:, i].sum(0), spikes[:, i].sum(0)) for i in range(25)])
     assert 0 < out.mean() < 1
     assert logged == {
-        f"{stage}/mse": pytest.approx(mse, abs=1e-6),
+        f"{stage}/standardized_mse": pytest.approx(mse, abs=1e-6),
         f"{stage}/spike_mse": pytest.approx(spike_mse, abs=1e-6),
     }
     predicted = torch.cat(trainer.predict(module, data))
@@ -488,7 +488,7 @@ def test_audiocoder_test_metrics_equal_a_plain_loop_over_all_training_images(
         shown = encoded(torch.tensor(images[[best]], dtype=torch.float32), 10, 5, torch.tensor([best]))
         spike_mse.append(standardized_error(one, shown[:, 0].sum(0)))
     assert logged == {
-        "test/mse": pytest.approx(np.mean(mse), abs=1e-5),
+        "test/standardized_mse": pytest.approx(np.mean(mse), abs=1e-5),
         "test/spike_mse": pytest.approx(np.mean(spike_mse), abs=1e-5),
         "test/nearest_class": pytest.approx(np.mean(nearest_class)),
     }
@@ -697,7 +697,7 @@ def test_a_second_test_loader_is_of_heard_voices(tmp_path, speech, saved_autoenc
     for found, loader, stage in zip(measured(loaders), loaders, ("test", "heard"), strict=True):
         (alone,) = measured(loader)
         assert found == {name.replace("test", stage): value for name, value in alone.items()}
-    assert list(found) == ["heard/mse", "heard/spike_mse", "heard/nearest_class"]
+    assert list(found) == ["heard/standardized_mse", "heard/spike_mse", "heard/nearest_class"]
 
 
 def test_predict_goes_through_the_whole_test_set_in_order(tmp_path):

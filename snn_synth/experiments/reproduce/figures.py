@@ -31,13 +31,13 @@ FIGURES = {
         "A small leak helps, a large one harms; 0.1 regenerates the input spikes best.",
         {f"leak {alpha:g}": replace(_DIGITS, alpha=alpha) for alpha in (0.0, 0.01, 0.1, 0.3, 0.5)},
         minutes=(0.5, 5),
-        measures=("test/spike_mse", "train/spike_mse", "test/mse", "train/mse"),
+        measures=("test/spike_mse", "train/spike_mse", "test/standardized_mse", "train/standardized_mse"),
     ),
     "fig4a": Experiment(
         "Without the mask the training does not converge; with it 85 % of the error vector are zero.",
         {"mask": _DIGITS, "no mask": replace(_DIGITS, mask=False)},
         minutes=(0.5, 2),
-        measures=("test/mse", "test/error_share"),
+        measures=("test/standardized_mse", "test/error_share"),
     ),
     "fig4b": Experiment(
         "A longer input spike train lowers the error.",
@@ -80,7 +80,7 @@ FIGURES = {
         {"A": _SPOKEN, "B": SPEECH_B["SNN paper"]},
         minutes=(2, 21),
         paper={"A": 0.254, "B": 0.543},
-        measures=("test/mse", "train/mse"),
+        measures=("test/standardized_mse", "train/standardized_mse"),
     ),
     "fig10a": Experiment(
         "A hidden spike map of fewer time steps costs little.",

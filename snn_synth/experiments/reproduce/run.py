@@ -14,15 +14,16 @@ import numpy as np
 
 from snn_synth import plot
 from snn_synth.errors import InputError
-from snn_synth.experiments.record import versions
+from snn_synth.experiments.record import read_results, versions
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.trials import DRAWN, equal
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
+PUBLISHED = "test/standardized_mse"  # what the paper prints
 ROWS = 12  # of drawn images in a picture, shared by the arms
 NAMES = {
-    "mse": "standardized MSE",
+    "standardized_mse": "standardized MSE",
     "spike_mse": "Spike-MSE",
     "error_share": "neurons with an error",
     "pixel_mse": "MSE of the pixels",
@@ -120,7 +121,7 @@ def _there(path: Path, settings: Mapping[str, Any], force: bool) -> dict[str, An
     """Results that lie there, if they are of the same preset and seeds; others are replaced, or refused."""
     if not path.is_file():
         return {}
-    there = json.loads(path.read_text())
+    there = read_results(path)
     found = {key: there.get(key) for key in settings}
     if found == settings:
         return dict(there["arms"])
@@ -166,7 +167,7 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
     finals = {}
     for arm, one in arms.items():
         finals[arm] = {
-            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == "test/mse" else None)
+            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == PUBLISHED else None)
             for key in measures
             if key in one
         }

@@ -32,18 +32,18 @@ SEARCHES = {
         "How the best recipes for MNIST were chosen: eight trials of each kind, on a tenth of the training images.",
         _tried(DIGITS, (5, 10), {"SNN": (1.6e-3, 3.2e-3), "ANN": _IMAGE_ANN, "ANN, same spikes": _IMAGE_ANN}),
         minutes=(5, 20),
-        measures=("val/mse",),
+        measures=("val/standardized_mse",),
     ),
     "search-fashion": Experiment(
         "The same for Fashion-MNIST, with 512 hidden neurons.",
         _tried(CLOTHES_512, (10, 20), {"SNN": (1e-3, 2e-3), "ANN": _IMAGE_ANN, "ANN, same spikes": _IMAGE_ANN}),
         minutes=(5, 50),
-        measures=("val/mse",),
+        measures=("val/standardized_mse",),
     ),
     "search-speech": Experiment(
         "The same for audio to image, data set A, on a tenth of the training utterances.",
         _tried(SPEECH_A, (50,), {"SNN": _SPEECH_ANN[1:5], "ANN": _SPEECH_ANN, "ANN, same spikes": _SPEECH_ANN}),
         minutes=(10, 60),
-        measures=("val/mse",),
+        measures=("val/standardized_mse",),
     ),
 }

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from snn_synth import plot
+from snn_synth.experiments.record import read_results
 from snn_synth.experiments.reproduce.cost import Cost
 from snn_synth.experiments.reproduce.curve import Curve
 from snn_synth.experiments.reproduce.recipes import LATER, Recipe
@@ -109,8 +110,7 @@ class Trial(ABC):
             return None
         try:
             if (folder / RESULT).is_file():
-                kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
-                return kept
+                return read_results(folder / RESULT)
             return self._run(seed, trials, folder, root, name, group)
         finally:
             lock.release()
