@@ -53,7 +53,13 @@ SHIPPED = {
         "no paper: it is ours",
     ),
     "mnist": Shipped("table1-mnist", "SNN best", "Spiking autoencoder of handwritten digits", DIGITS),
+    "mnist-portable": Shipped(
+        "table1-mnist", "SNN, reset to zero", "Spiking autoencoder of handwritten digits, portable", DIGITS
+    ),
     "fashion-mnist": Shipped("table1-fashion-1024", "SNN best", "Spiking autoencoder of clothes", CLOTHES),
+    "fashion-mnist-portable": Shipped(
+        "table1-fashion-1024", "SNN, reset to zero", "Spiking autoencoder of clothes, portable", CLOTHES
+    ),
     "fsdd": Shipped(
         "any-speaker",
         "ConvACSNN",
@@ -197,7 +203,7 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
   of training and measuring on a CPU; {installed}.
 - **Data**: {shipped.data}. Trained on the training set, {trial.recipe.epochs} epoch(s).
 - **Use**: research and teaching; it has no other use.
-
+{neurons(trial)}
 | measured on the test set, after rounding | |
 |---|---|
 {measures}
@@ -206,6 +212,18 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
 |---|---|
 {settings}
 """
+
+
+def neurons(trial: Any) -> str:
+    """What a card says of neurons, where there is a choice."""
+    if not isinstance(trial, AutoencoderTrial):
+        return ""
+    if trial.reset == "zero":
+        return "- **Neurons**: the paper's, which reset to zero; NIR can express this network.\n"
+    return (
+        "- **Neurons**: each with a learned leak and threshold; they reset by subtraction, for which NIR has no node.\n"
+        "  The portable network, with the paper's neurons, has this one's name and `-portable`.\n"
+    )
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

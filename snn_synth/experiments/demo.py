@@ -44,7 +44,7 @@ AUTOENCODER_EPOCHS = 8
 AUDIOCODER_EPOCHS = 16
 BATCH = 50
 STRENGTH = 1.2  # of the augmentation
-AUTOENCODER_LR, AUDIOCODER_LR = 1e-2, 1e-2
+AUDIOCODER_LR = 1e-2
 ANN_AUTOENCODER_LR, ANN_AUDIOCODER_LR = 1e-2, 3e-3
 WEIGHT_DECAY, WARM_UP = 1e-2, 0.15
 TRAIN_STEPS = 8  # of constant input; what is measured and drawn has spikes
@@ -89,14 +89,8 @@ def run(out: Path) -> dict[str, Any]:
             data.prepare_data()
             data.setup("fit")
         with _stage("autoencoder: learns to redraw digits from spikes", "autoencoder", seconds):
-            autoencoder = pretrain_autoencoder(
-                data.image_set,
-                out / "autoencoder",
-                hidden=CODE,
-                epochs=AUTOENCODER_EPOCHS,
-                seed=SEED,
-                lr=AUTOENCODER_LR,
-            )
+            folder = out / "autoencoder"
+            autoencoder = pretrain_autoencoder(data.image_set, folder, CODE, AUTOENCODER_EPOCHS, SEED)
         with _stage("audiocoder: learns to speak the autoencoder's spikes", "audiocoder", seconds):
             module = _train_audiocoder(data, out)
         with _stage("ann: a conventional network of the same size", "ann", seconds):

@@ -30,7 +30,12 @@ def said(name, measure):
 def test_each_has_a_card_and_all_are_small():
     generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae"}
     judges = {"mnist-classifier", "fashion-mnist-classifier"}
-    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | judges | generators
+    portable = {"mnist-portable", "fashion-mnist-portable"}
+    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | judges | generators
+    for name in ("mnist", "fashion-mnist"):
+        assert AESNN.from_pretrained(name).config["reset"] == "subtract"
+        paper = AESNN.from_pretrained(f"{name}-portable")
+        assert all(neuron.reset_mechanism == "zero" and not list(neuron.parameters()) for _, neuron in paper.layers)
     size = 0
     for folder in shipped_models().values():
         text = (folder / "README.md").read_text()
@@ -41,8 +46,10 @@ def test_each_has_a_card_and_all_are_small():
 
 @pytest.mark.slow
 @needs_data
+@pytest.mark.parametrize("portable", ["", "-portable"])
 @pytest.mark.parametrize(("name", "images"), [("mnist", MNIST), ("fashion-mnist", FashionMNIST)])
-def test_an_autoencoder_regenerates_as_its_card_says(name, images):
+def test_an_autoencoder_regenerates_as_its_card_says(name, images, portable):
+    name += portable
     model, test = AESNN.from_pretrained(name), images(train=False)
     errors = []
     for places in torch.arange(len(test)).split(500):
