@@ -77,8 +77,8 @@ EARLIER_ANN = Recipe(lr=8e-4, batch_size=10, one_cycle=True)  # the autoencoder 
 
 # The best of `reproduce search-mnist`, `search-fashion` and `search-speech`.
 BEST_SNN = {
-    "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True, loss="rate", neuron_share=10),
-    "fashion_mnist": Recipe(lr=2e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
+    "mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
+    "fashion_mnist": Recipe(lr=1e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=3),
 }
 BEST_SLOPE = 2.0  # of the spiking network's surrogate
 BEST_ANN = {
