@@ -117,7 +117,7 @@ def lif_step(
     """
     threshold = of_dtype(threshold, membrane)
     fired = spike(membrane - threshold, slope).detach()
-    membrane = next_membrane(current, membrane, fired, decay, threshold, reset)  # eq. 1
+    membrane = next_membrane(current, membrane, fired, decay, threshold, reset)
     return spike(membrane - threshold, slope), membrane  # eq. 2
 
 

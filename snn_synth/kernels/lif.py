@@ -29,9 +29,8 @@ class _Scan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         spikes, membranes = kernels.forward(currents, initial, decay, threshold, keeps)
         ctx.save_for_backward(membranes, initial, *_tensors(decay, threshold))
-        ctx.kernels, ctx.numbers, ctx.keeps, ctx.slope = kernels, (decay, threshold), keeps, slope
-        if isinstance(decay, Tensor):
-            ctx.numbers = None
+        ctx.numbers = None if isinstance(decay, Tensor) else (decay, threshold)
+        ctx.kernels, ctx.keeps, ctx.slope = kernels, keeps, slope
         ctx.set_materialize_grads(False)
         return spikes, membranes
 
