@@ -45,7 +45,7 @@ def _error(runs: Path, config: str, seed: int, precision: str) -> float:
         command = [sys.executable, "-m", "snn_synth.cli", "fit", f"--config={config}", f"--model.precision={precision}"]
         command += [f"{argument}={seed}" for argument in arguments] + [f"--trainer.default_root_dir={folder}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"WANDB_MODE": "offline"})
-    return float(json.loads((folder / "metrics.json").read_text())["test/mse"])
+    return float(json.loads((folder / "metrics.json").read_text())["test/standardized_mse"])
 
 
 if __name__ == "__main__":

@@ -99,7 +99,9 @@ def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
         [f"`fit --config {config}`", *(_spread(values) for values in by_precision.values())]
         for config, by_precision in errors.items()
     ]
-    table = report.table(["test MSE, mean of three seeds (least, most)", "float32", "mixed precision"], rows)
+    table = report.table(
+        ["standardized test MSE, mean of three seeds (least, most)", "float32", "mixed precision"], rows
+    )
     return (
         f"## What mixed precision does to the error\n\n{table}\n\n"
         "The difference is smaller than that between two seeds. `python benchmarks/mixed.py` runs it.\n"

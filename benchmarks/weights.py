@@ -1,6 +1,5 @@
 """Write the trained models that come with the package, all or by name, from the trials of `snn-synth reproduce`."""
 
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import torch
 from snn_synth.data import EspeakDigits, build_front_end, spectrograms
 from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
-from snn_synth.experiments.record import versions
+from snn_synth.experiments.record import read_results, versions
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
@@ -54,7 +53,13 @@ SHIPPED = {
         "no paper: it is ours",
     ),
     "mnist": Shipped("table1-mnist", "SNN best", "Spiking autoencoder of handwritten digits", DIGITS),
+    "mnist-portable": Shipped(
+        "table1-mnist", "SNN, reset to zero", "Spiking autoencoder of handwritten digits, portable", DIGITS
+    ),
     "fashion-mnist": Shipped("table1-fashion-1024", "SNN best", "Spiking autoencoder of clothes", CLOTHES),
+    "fashion-mnist-portable": Shipped(
+        "table1-fashion-1024", "SNN, reset to zero", "Spiking autoencoder of clothes, portable", CLOTHES
+    ),
     "fsdd": Shipped(
         "any-speaker",
         "ConvACSNN",
@@ -95,7 +100,7 @@ def main(trials: Path, names: list[str]) -> None:
         shipped = SHIPPED[name]
         trial = EXPERIMENTS[shipped.experiment].arms[shipped.arm]
         folder = WEIGHTS / name
-        made = json.loads((trials / trial.key(SEED) / RESULT).read_text())
+        made = read_results(trials / trial.key(SEED) / RESULT)
         model = network(trial, trials)
         model.save_pretrained(folder, torch.float16)
         found = measured(trial, trials, Pretrained.from_pretrained(folder))
@@ -159,7 +164,7 @@ def measured(trial: Trial, trials: Path, model: Pretrained) -> dict[str, float]:
 
 def of_people() -> str:
     """What the same network does for people whom it never heard."""
-    found = json.loads((UNSEEN / "metrics.json").read_text())
+    found = read_results(UNSEEN / "metrics.json")
     (group,) = found["groups"].values()
     people = {speaker: found["arms"][arm]["unheard/nearest_class"]["mean"] for speaker, arm in group["arms"].items()}
     unheard, heard = (group[f"{words}/nearest_class"]["mean"] for words in ("unheard", "test"))
@@ -181,7 +186,8 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     )
     measures = "\n".join(f"| {key} | {value:.4f} |" for key, value in found.items())
     installed = ", ".join(f"{package} {number}" for package, number in versions().items())
-    words = "\n`mse` is the standardized error: 0 is perfect, a silent output scores 1.\n" if "mse" in found else ""
+    said = "\n`standardized_mse` is 0 for a perfect output and 1 for a silent one.\n"
+    words = said if "standardized_mse" in found else ""
     if "unheard_voices" in found:
         words += (
             "`nearest_class` is the share of words whose image is nearest to that of their digit, `unheard_voices`\n"
@@ -197,7 +203,7 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
   of training and measuring on a CPU; {installed}.
 - **Data**: {shipped.data}. Trained on the training set, {trial.recipe.epochs} epoch(s).
 - **Use**: research and teaching; it has no other use.
-
+{neurons(trial)}
 | measured on the test set, after rounding | |
 |---|---|
 {measures}
@@ -206,6 +212,18 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
 |---|---|
 {settings}
 """
+
+
+def neurons(trial: Any) -> str:
+    """What a card says of neurons, where there is a choice."""
+    if not isinstance(trial, AutoencoderTrial):
+        return ""
+    if trial.reset == "zero":
+        return "- **Neurons**: the paper's, which reset to zero; NIR can express this network.\n"
+    return (
+        "- **Neurons**: each with a learned leak and threshold; they reset by subtraction, for which NIR has no node.\n"
+        "  The portable network, with the paper's neurons, has this one's name and `-portable`.\n"
+    )
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

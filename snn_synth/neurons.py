@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from snn_synth import functional
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_constant, as_values, number
-from snn_synth.functional.lif import check_scan, of_dtype
+from snn_synth.functional.lif import Reset, check_reset, check_scan, next_membrane, of_dtype
 from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes, neuron_spikes
 from snn_synth.kernels.dispatch import constant, has_hooks, path
 from snn_synth.surrogate import SigmoidCentered
@@ -18,7 +18,7 @@ from snn_synth.surrogate import SigmoidCentered
 _OURS = {
     "beta": "alpha (beta = 1 - alpha)",
     "spike_grad": "slope, or to assign another surrogate to `neuron.spike_grad`",
-    "reset_mechanism": "alpha and threshold alone",
+    "reset_mechanism": "reset",
 }
 _CONSTANTS = ("beta", "threshold", "graded_spikes_factor", "reset_mechanism_val")
 
@@ -29,6 +29,9 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
     .. math::
         V[t] = (1-\alpha)\,V[t-1]\,(1-A[t-1]) + Z[t], \qquad A[t] = [V[t] \ge V_{th}]
 
+    With ``reset="subtract"`` it keeps what exceeds the threshold:
+    :math:`V[t] = (1-\alpha)\,V[t-1] + Z[t] - V_{th} A[t-1]`. Learned, leak and threshold are parameters like any.
+
     It is called like ``snn.Leaky``: ``spk, mem = neuron(current, mem)``, where ``mem`` is V before its reset. Unlike
     there, calling it without ``mem`` starts from rest, and no state is kept, unless ``init_hidden=True``. Every option
     of ``snn.Leaky``, and what it does here: docs/neuron.md.
@@ -37,6 +40,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         alpha: leak, one number or one for each neuron; 0 integrates without loss. snnTorch's ``beta`` is ``1 - alpha``.
         threshold: :math:`V_{th}`, one number or one for each neuron.
         slope: steepness of the surrogate's sigmoid.
+        reset: what a spike does to V: back to ``zero``, the paper's, or ``subtract`` the threshold.
         **leaky: further arguments of ``snn.Leaky``: ``init_hidden``, ``output``, ``learn_beta``, ...
 
     Shape:
@@ -63,9 +67,15 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
     mem: Tensor
 
     def __init__(
-        self, alpha: float | Tensor = 0.1, threshold: float | Tensor = 1.0, slope: float = 1.0, **leaky: Any
+        self,
+        alpha: float | Tensor = 0.1,
+        threshold: float | Tensor = 1.0,
+        slope: float = 1.0,
+        reset: Reset = "zero",
+        **leaky: Any,
     ) -> None:
         """Check everything before snnTorch registers the neuron."""
+        check_reset(reset)
         leak, height = as_constant("alpha", alpha), as_constant("threshold", threshold)
         if not ((leak >= 0) & (leak <= 1)).all():
             raise InputError(f"Expected `alpha` in [0, 1], got {alpha}")
@@ -85,7 +95,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         device = torch.get_default_device()
         try:
             with torch.device("cpu"):  # snnTorch reads values, which there are none of on `meta`
-                super().__init__(spike_grad=surrogate, reset_mechanism="zero", **numbers, **leaky)
+                super().__init__(spike_grad=surrogate, reset_mechanism=reset, **numbers, **leaky)
         except TypeError as error:
             raise InputError(f"Expected the arguments of snntorch.Leaky, got {sorted(leaky)} ({error})") from None
         if not self.init_hidden:  # snnTorch's registry would keep the neuron alive for ever
@@ -152,7 +162,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         """
         currents = as_values(currents, name="currents")
         if self.plain:
-            spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope)
+            spikes, membranes = lif_scan(currents, mem, self.decay, self.threshold, self.slope, self.reset_mechanism)
             return self._graded(spikes), membranes
         if self.init_hidden:
             raise InputError(
@@ -170,17 +180,16 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def spikes_alone(self, currents: Tensor) -> Tensor | None:
         """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where none will do."""
-        fixed = self.plain and constant(self.decay) and constant(self.threshold)
-        if torch.is_grad_enabled() or not fixed or path(currents) == "reference":
+        if torch.is_grad_enabled() or not self.plain or path(currents) == "reference":
             return None
-        return self._graded(lif_spikes(currents, self.decay, self.threshold))
+        return self._graded(lif_spikes(currents, self.decay, self.threshold, self.reset_mechanism))
 
     def spikes_through(self, spikes: Tensor, weight: Tensor) -> Tensor | None:
         """The spikes of a :meth:`scan` of ``spikes @ weight.T``, whose currents are not written; None as above."""
         numbers = self.decay, self.threshold, self.graded_spikes_factor
         if torch.is_grad_enabled() or path(spikes) == "reference" or not self.plain or not all(map(constant, numbers)):
             return None
-        if number(self.graded_spikes_factor) != 1:
+        if number(self.graded_spikes_factor) != 1 or self.reset_mechanism != "zero":
             return None
         return neuron_spikes(spikes, weight, number(self.decay), number(self.threshold))
 
@@ -189,7 +198,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         if not self.plain:
             return self.membrane_loss(self.scan(currents)[1], targets, mask)
         currents = as_values(currents, name="currents")
-        return lif_scan_loss(currents, as_values(targets, currents, "targets"), self.decay, self.threshold, mask)
+        targets = as_values(targets, currents, "targets")
+        return lif_scan_loss(currents, targets, self.decay, self.threshold, mask, self.reset_mechanism)
 
     def membrane_loss(self, membranes: Tensor, targets: Tensor, mask: bool = True) -> Tensor:
         """The same loss of membranes that :meth:`scan` returned."""
@@ -202,7 +212,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def _step(self, current: Tensor, mem: Tensor) -> tuple[Tensor, Tensor]:
         reset = self.mem_reset(mem)
-        mem = of_dtype(self.decay, mem) * ((1 - reset) * mem) + current  # eq. 1
+        mem = next_membrane(current, mem, reset, self.decay, self.threshold, self.reset_mechanism)  # eq. 1
         if self.state_quant:
             mem = self.state_quant(mem)
         above = mem - of_dtype(self.threshold, mem)
@@ -210,7 +220,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         if self.inhibition:  # of the neurons of a sample, the one with the highest potential alone
             fired = fired * torch.zeros_like(fired).scatter(1, above.argmax(1, keepdim=True), 1)
         if not self.reset_delay:
-            mem = mem - (fired - reset) * mem
+            taken = mem if self.reset_mechanism == "zero" else of_dtype(self.threshold, mem)
+            mem = mem - (fired - reset) * taken
         return self._graded(fired), mem
 
     def _fire(self, above: Tensor) -> Tensor:
@@ -230,8 +241,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Take a function as another surrogate too; PyTorch takes nothing but a module in a module's place."""
-        if name == "reset_mechanism" and value != "zero":
-            raise InputError(f"Expected reset_mechanism='zero', the one of this neuron, got {value!r}")
+        if name == "reset_mechanism":
+            check_reset(value)
         if name == "spike_grad" and not isinstance(value, nn.Module):
             self._modules.pop(name, None)
         super().__setattr__(name, value)
@@ -251,10 +262,11 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         reset = state_dict.get(f"{prefix}reset_mechanism_val")
-        if reset is not None and int(reset) != self.reset_dict["zero"]:
+        if reset is not None and int(reset) != self.reset_dict[self.reset_mechanism]:
             mechanism = {value: name for name, value in self.reset_dict.items()}.get(int(reset))
             raise InputError(
-                f"Expected the state of neurons with reset_mechanism='zero', got {mechanism!r} in {prefix or 'it'}"
+                f"Expected the state of neurons with reset={self.reset_mechanism!r}, got {mechanism!r} in "
+                f"{prefix or 'it'}"
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
 

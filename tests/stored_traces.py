@@ -12,7 +12,7 @@ def surrogate(membrane, threshold):
     return s * (1 - s)
 
 
-def online(weights, spikes, targets, alpha=0.1, threshold=1.0, mask=True, update=None):
+def online(weights, spikes, targets, alpha=0.1, threshold=1.0, mask=True, update=None, subtract=False):
     """Run eq. 5-17 on one batch.
 
     ``update(weights, gradients)`` gives the weights of the next step; without it they stay fixed.
@@ -27,8 +27,8 @@ def online(weights, spikes, targets, alpha=0.1, threshold=1.0, mask=True, update
     for t in range(steps):
         presynaptic = spikes[t]
         for i, w in enumerate(weights):
-            kept = 1 - fired[i]  # a spike resets the membrane and the trace
-            membranes[i] = (1 - alpha) * (membranes[i] * kept) + presynaptic @ w.T
+            kept = np.ones_like(fired[i]) if subtract else 1 - fired[i]  # a spike resets the membrane and the trace
+            membranes[i] = (1 - alpha) * (membranes[i] * kept) + presynaptic @ w.T - subtract * threshold * fired[i]
             traces[i] = (1 - alpha) * traces[i] * kept[:, :, None] + presynaptic[:, None, :]
             fired[i] = presynaptic = spikes_of(membranes[i], threshold)
         wrong = (targets[t] != fired[-1]) if mask else 1.0

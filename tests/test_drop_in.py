@@ -112,10 +112,13 @@ def test_copies_and_strict_state_dicts():
     assert (ours[1].beta, ours[1].threshold) == (0.75, 0.5)
     stock.load_state_dict(ours.state_dict())
     subtracts = nn.Sequential(nn.Linear(5, 6), snn.Leaky(0.75))
-    with pytest.raises(InputError, match="reset_mechanism='zero', got 'subtract' in 1"):
+    with pytest.raises(InputError, match="reset='zero', got 'subtract' in 1"):
         ours.load_state_dict(subtracts.state_dict())
-    with pytest.raises(InputError, match="reset_mechanism='zero'"):
-        ours[1].reset_mechanism = "subtract"
+    with pytest.raises(InputError, match=r"reset of \['zero', 'subtract'\], got 'none'"):
+        ours[1].reset_mechanism = "none"
+    ours[1].reset_mechanism = "subtract"
+    ours.load_state_dict(subtracts.state_dict())
+    assert torch.equal(ours[1](torch.full((1, 6), 0.6), torch.full((1, 6), 1.5))[1], torch.full((1, 6), 0.725))
 
 
 @pytest.mark.parametrize("name", ["alpha", "threshold", "slope", "graded_spikes_factor"])

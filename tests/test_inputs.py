@@ -8,7 +8,7 @@ from torch import nn
 from snn_synth.codec import pack, quantize, repeat_map, unpack
 from snn_synth.encoding import latency_encode, poisson_encode, spike_times, step_times, times_to_values
 from snn_synth.errors import InputError
-from snn_synth.functional import gallery_mse, lif_scan, rate_loss, standardized_mse
+from snn_synth.functional import gallery_mse, lif_scan, pixel_mse, rate_loss, standardized_mse
 from snn_synth.functional.inputs import as_values, number
 from snn_synth.learning import bptt_loss, bptt_step, online_step
 from snn_synth.losses import masked_membrane_loss
@@ -103,6 +103,7 @@ TAKES = {
     "operations": (lambda x: synaptic_operations(x, 3), X),
     "gallery": (gallery_mse, X[0], X[1]),
     "errors": (standardized_mse, X[0], X[1]),
+    "pixel errors": (pixel_mse, X[0], X[1]),
     "codec": (lambda x: unpack(pack(x)), X),
     "repeat": (lambda x: repeat_map(x, 9), X),
     "quantize": (lambda x: quantize(x, 2), X),

@@ -99,6 +99,31 @@ def test_online_gradients_without_and_with_total_leak(alpha):
             np.testing.assert_allclose(a, b, atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_online_gradients_with_reset_by_subtraction(dtype):
+    torch.manual_seed(0)
+    net = SpikingStack([12, 10, 8], threshold=0.75, reset="subtract").to(dtype)
+    with torch.no_grad():
+        for w in net.parameters():
+            w.mul_(4.0)
+    spikes, targets = _spikes(15, 4, 12, seed=1).to(dtype), _spikes(15, 4, 8, seed=2).to(dtype)
+    recorder = Recorder(net.parameters())
+    online_step(net, spikes, targets, recorder)
+    weights = [w.astype(np.float64) for w in _weights(net)]
+    settings = {"alpha": 0.1, "threshold": 0.75, "subtract": True}
+    gradients, _, membranes, _ = online(weights, spikes.double().numpy(), targets.double().numpy(), **settings)
+    assert all(0.1 < np.mean([spikes_of(step[i], 0.75) for step in membranes]) < 0.9 for i in (0, 1))
+    for ours, theirs in zip(recorder.gradients, gradients, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-9 if dtype == torch.float64 else 1e-4)
+
+
+def test_the_online_rule_refuses_learned_neurons_in_one_sentence():
+    net = SpikingStack([4, 3, 4], learned=True)
+    with pytest.raises(InputError, match="fixed leak and threshold for the online rule, got learned ones: use bptt"):
+        online_step(net, torch.ones(2, 1, 4), torch.ones(2, 1, 4), torch.optim.Adam(net.parameters()))
+
+
 def test_each_time_step_updates_all_layers_from_the_weights_before_it():
     net = _stack([12, 10, 8], gain=4.0)
     start = _weights(net)

@@ -58,6 +58,17 @@ CASES = {
     "output": [Case({"init_hidden": True, "output": True}), Case({"output": True})],
     "graded_spikes_factor": [Case({"graded_spikes_factor": 2.5}), Case({"graded_spikes_factor": SEVERAL + 1})],
     "learn_graded_spikes_factor": [Case({"learn_graded_spikes_factor": True, "graded_spikes_factor": 1.5})],
+    "reset_mechanism": [
+        Case(both, {"reset_mechanism": "subtract", "beta": beta}, {"reset": "subtract", "alpha": 1 - beta}, ties=ties)
+        for both, beta, ties in [
+            ({}, 1.0, True),
+            ({}, 0.5, False),
+            ({"learn_beta": True, "learn_threshold": True}, 1.0, True),
+            ({"learn_beta": True, "learn_threshold": True, "threshold": SEVERAL + 0.25}, SEVERAL.clone(), False),
+            ({"init_hidden": True}, 1.0, True),
+            ({"reset_delay": False}, 1.0, True),
+        ]
+    ],
     "reset_delay": [Case({"reset_delay": False}), Case({"reset_delay": False, "graded_spikes_factor": 2.0})],
 }
 REFUSED = {"reset_mechanism": ["subtract", "none"], "beta": [0.9], "spike_grad": [atan()]}

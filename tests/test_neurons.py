@@ -15,13 +15,14 @@ from snn_synth.neurons import SigmoidLeaky, reset_states
 from snn_synth.surrogate import SigmoidCentered
 
 
-def numpy_neuron(currents, decay, threshold):
+def numpy_neuron(currents, decay, threshold, reset="zero"):
     """Eq. 1-2 in ten lines."""
     membrane = np.zeros_like(currents[0])
     spikes, membranes = [], []
     fired = np.zeros_like(currents[0])
     for current in currents:
-        membrane = decay * (membrane * (1 - fired)) + current
+        left = membrane * (1 - fired) if reset == "zero" else membrane
+        membrane = decay * left + current - (threshold * fired if reset == "subtract" else 0)
         fired = (membrane >= threshold).astype(currents.dtype)
         spikes.append(fired)
         membranes.append(membrane)
@@ -38,10 +39,11 @@ def _random(dtype):
     return 0.6 * torch.randn(60, 5, 30, generator=torch.Generator().manual_seed(1)).to(dtype)
 
 
+@pytest.mark.parametrize(("reset", "alpha"), [("zero", 0.5), ("subtract", 0.0)])
 @pytest.mark.parametrize("run", ["scan", "step"])
-def test_ties_fire_as_in_a_numpy_loop(run):
-    currents, neuron = _dyadic(), SigmoidLeaky(alpha=0.5)
-    expected_spikes, expected_membranes = numpy_neuron(currents.numpy(), 0.5, 1.0)
+def test_ties_fire_as_in_a_numpy_loop(run, reset, alpha):
+    currents, neuron = _dyadic(), SigmoidLeaky(alpha, reset=reset)
+    expected_spikes, expected_membranes = numpy_neuron(currents.numpy(), 1 - alpha, 1.0, reset)
     assert (expected_membranes == 1.0).sum() > 50  # the test is about V == threshold
     if run == "scan":
         spikes, membranes = neuron.scan(currents)
@@ -154,6 +156,7 @@ def test_a_rejected_neuron_leaves_nothing_in_the_registry():
         {"slope": 0},
         {"beta": 0.9},
         {"reset_mechanism": "none"},
+        {"reset": "none"},
         {"leek": 1},
     ):
         with pytest.raises(InputError):

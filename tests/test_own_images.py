@@ -32,7 +32,7 @@ def test_the_page_can_be_followed(tmp_path):
 
     for command in (draw, f"{fit.rstrip()} --trainer.max_epochs 10", predict):
         run("bash", "-c", command)
-    assert json.loads((tmp_path / "runs" / "ae_folder" / "metrics.json").read_text())["test/mse"] < 0.7
+    assert json.loads((tmp_path / "runs" / "ae_folder" / "metrics.json").read_text())["test/standardized_mse"] < 0.7
     assert (tmp_path / "runs" / "ae_folder" / "predictions.png").is_file()
     run(sys.executable, "-c", use)
     assert (tmp_path / "redrawn.png").is_file()

@@ -143,10 +143,10 @@ Options:
 _ROBUSTNESS = """\
 usage: snn-synth robustness [--checkpoint FILE] [--out DIR] [--words N] [--seed SEED] [--num-steps T]
 
-How many words a model draws right (nearest to the image of their own digit), and the MSE, when recordings differ from
-those of the training: voices of espeak-ng that were never heard, louder and quieter ones, noise, background before and
-after the word, speed, sample rate, the word said twice. Measured on FSDD's official test words, or on espeak's voices
-alone where FSDD is not in $SNN_SYNTH_DATA. DIR gets metrics.json and robustness.png.
+How many words a model draws right (nearest to the image of their own digit), and the standardized MSE, when recordings
+differ from those of the training: voices of espeak-ng that were never heard, louder and quieter ones, noise, background
+before and after the word, speed, sample rate, the word said twice. Measured on FSDD's official test words, or on
+espeak's voices alone where FSDD is not in $SNN_SYNTH_DATA. DIR gets metrics.json and robustness.png.
 
 Examples:
   snn-synth robustness

@@ -26,6 +26,7 @@ from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write, write_failure
+from snn_synth.keys import same
 from snn_synth.processes import is_first
 from snn_synth.training import (  # all of its classes are known to YAML by their short names then
     AtomicCheckpointIO,
@@ -190,7 +191,7 @@ class SynthCLI(LightningCLI):
         checkpoint = best.best_model_path if best and Path(best.best_model_path).is_file() else None
         metrics, seconds = dict(self.trainer.callback_metrics), {"fit": took}
         if best is not None and best.monitor is not None and best.best_model_score is not None:
-            metrics[best.monitor] = best.best_model_score
+            metrics |= dict.fromkeys([best.monitor, *same(best.monitor, metrics)], best.best_model_score)
         if self.config.fit.test_after_fit:
             seconds["test"] = _timed(self.trainer.test, self.model, datamodule=self.datamodule, ckpt_path=checkpoint)
             metrics |= self.trainer.callback_metrics

@@ -44,7 +44,7 @@ AUTOENCODER_EPOCHS = 8
 AUDIOCODER_EPOCHS = 16
 BATCH = 50
 STRENGTH = 1.2  # of the augmentation
-AUTOENCODER_LR, AUDIOCODER_LR = 1e-2, 1e-2
+AUDIOCODER_LR = 1e-2
 ANN_AUTOENCODER_LR, ANN_AUDIOCODER_LR = 1e-2, 3e-3
 WEIGHT_DECAY, WARM_UP = 1e-2, 0.15
 TRAIN_STEPS = 8  # of constant input; what is measured and drawn has spikes
@@ -89,14 +89,8 @@ def run(out: Path) -> dict[str, Any]:
             data.prepare_data()
             data.setup("fit")
         with _stage("autoencoder: learns to redraw digits from spikes", "autoencoder", seconds):
-            autoencoder = pretrain_autoencoder(
-                data.image_set,
-                out / "autoencoder",
-                hidden=CODE,
-                epochs=AUTOENCODER_EPOCHS,
-                seed=SEED,
-                lr=AUTOENCODER_LR,
-            )
+            folder = out / "autoencoder"
+            autoencoder = pretrain_autoencoder(data.image_set, folder, CODE, AUTOENCODER_EPOCHS, SEED)
         with _stage("audiocoder: learns to speak the autoencoder's spikes", "audiocoder", seconds):
             module = _train_audiocoder(data, out)
         with _stage("ann: a conventional network of the same size", "ann", seconds):
@@ -115,8 +109,9 @@ def run(out: Path) -> dict[str, Any]:
         draft.write_text(json.dumps(metrics, indent=2) + "\n")
     print(
         f"\nImages that a spiking network drew from spoken words: {out / 'report.html'}\n"
-        f"MSE {metrics['audio_to_image']['mse']:.3f}, nearest to their own digit "
-        f"{metrics['audio_to_image']['nearest_class']:.1%}; an ANN of the same size {metrics['ann']['mse']:.3f}\n"
+        f"Standardized MSE {metrics['audio_to_image']['standardized_mse']:.3f}, nearest to their own digit "
+        f"{metrics['audio_to_image']['nearest_class']:.1%}; an ANN of the same size "
+        f"{metrics['ann']['standardized_mse']:.3f}\n"
         f"Your own recording of a digit, by the networks that come with the package: snn-synth synthesize "
         f"--out {out / 'mine'} FILE.wav"
     )

@@ -66,10 +66,10 @@ def draw_sections(
         for place, digit in enumerate(JOURNEYS)
     ]
     bars = {
-        "audio to image\nSNN": metrics["audio_to_image"]["mse"],
-        "audio to image\nANN": metrics["ann"]["mse"],
-        "autoencoder\nSNN": metrics["autoencoder"]["mse"],
-        "autoencoder\nANN": metrics["ann"]["autoencoder_mse"],
+        "audio to image\nSNN": metrics["audio_to_image"]["standardized_mse"],
+        "audio to image\nANN": metrics["ann"]["standardized_mse"],
+        "autoencoder\nSNN": metrics["autoencoder"]["standardized_mse"],
+        "autoencoder\nANN": metrics["ann"]["autoencoder_standardized_mse"],
     }
     plot.save_figure(plot.comparison_bars(bars, "standardized test MSE"), pictures / "comparison.png")
     return [

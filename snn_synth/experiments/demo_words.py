@@ -84,9 +84,9 @@ def drawn_of(module: LightningModule, spectrograms: Tensor, labels: Tensor) -> T
 
 def _scores(module: LightningModule, spectrograms: Tensor, labels: Tensor, data: SpokenDigitsData) -> dict[str, float]:
     errors = gallery_mse(drawn_of(module, spectrograms, labels), data.gallery.flatten(1))
-    mse, _ = best_of_class(errors, labels, data.gallery_labels)
+    error, _ = best_of_class(errors, labels, data.gallery_labels)
     nearest = data.gallery_labels[errors.argmin(1)] == labels
-    return {"mse": mse.mean().item(), "nearest_class": nearest.float().mean().item()}
+    return {"standardized_mse": error.mean().item(), "nearest_class": nearest.float().mean().item()}
 
 
 def measure(data: SpokenDigitsData, real: Words | None, networks: Networks) -> dict[str, Any]:
@@ -118,9 +118,9 @@ def measure(data: SpokenDigitsData, real: Words | None, networks: Networks) -> d
         words = words_at(data.corpus, data.held_out_index, data.front_end, noise)
         noisy[name] = both(words.spectrograms, words.labels)
     return {
-        "autoencoder": {"mse": standardized_mse(redrawn, images).mean().item()},
+        "autoencoder": {"standardized_mse": standardized_mse(redrawn, images).mean().item()},
         "audio_to_image": heard["audio_to_image"],
-        "ann": heard["ann"] | {"autoencoder_mse": standardized_mse(redrawn_ann, images).mean().item()},
+        "ann": heard["ann"] | {"autoencoder_standardized_mse": standardized_mse(redrawn_ann, images).mean().item()},
         "test_utterances": heard["utterances"],
         "held_out_voices": {"voices": data.held_out_speakers, **unheard},
         "noise": noisy,

@@ -1,10 +1,15 @@
-"""What it takes to measure something again: the versions of what was installed."""
+"""Records of what was measured: with which versions, and how those of before are read."""
 
+import json
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 PACKAGES = ("snn_synth", "torch", "snntorch", "lightning", "numpy")
+RENAMED = {"mse": "standardized_mse", "mse_whole_set": "standardized_mse_whole_set"}
+"""Measures of experiments, by what they were called."""
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
@@ -21,3 +26,32 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What an experiment wrote, also one of before measures were renamed.
+
+    Args:
+        path: of ``metrics.json`` or ``result.json``.
+    """
+    found: dict[str, Any] = present_names(json.loads(path.read_text()))
+    return found
+
+
+def present_names(results: Any) -> Any:
+    """Results with the present names of measures, numbers as they are.
+
+    Example:
+        >>> present_names({"measures": ["test/mse"], "arms": {"SNN": {"test/mse": 0.1}}})
+        {'measures': ['test/standardized_mse'], 'arms': {'SNN': {'test/standardized_mse': 0.1}}}
+    """
+    if isinstance(results, dict):
+        return {_present_name(key): present_names(value) for key, value in results.items()}
+    if isinstance(results, list):
+        return [_present_name(one) if isinstance(one, str) else present_names(one) for one in results]
+    return results
+
+
+def _present_name(key: str) -> str:
+    part, slash, measure = key.rpartition("/")
+    return f"{part}{slash}{RENAMED.get(measure, measure)}"

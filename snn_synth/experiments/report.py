@@ -81,15 +81,15 @@ def _figures(metrics: dict[str, Any]) -> str:
     ]
     cells = "\n".join(
         f"<tr><td>{escape(name)}</td>"
-        + "".join(f"<td>{found[k]['nearest_class']:.1%}</td><td>{found[k]['mse']:.3f}</td>" for k in KEYS)
+        + "".join(f"<td>{found[k]['nearest_class']:.1%}</td><td>{found[k]['standardized_mse']:.3f}</td>" for k in KEYS)
         + f"<td>{count}</td></tr>"
         for name, found, count in groups
     )
     return f"""<table><tr><th></th><th colspan="2">spiking</th><th colspan="2">conventional (ANN)</th><th></th></tr>
 <tr><th>on test data</th><th>right</th><th>MSE</th><th>right</th><th>MSE</th><th>words</th></tr>
 {cells}
-<tr><td>Images, autoencoder alone</td><td></td><td>{metrics["autoencoder"]["mse"]:.3f}</td><td></td>
-<td>{ann["autoencoder_mse"]:.3f}</td><td></td></tr></table>
+<tr><td>Images, autoencoder alone</td><td></td><td>{metrics["autoencoder"]["standardized_mse"]:.3f}</td><td></td>
+<td>{ann["autoencoder_standardized_mse"]:.3f}</td><td></td></tr></table>
 <p>A word is right if its image is nearest to that of its own digit. MSE is the paper's: image and output are given zero
 mean and unit variance first, so 0 is perfect and a blank output scores 1. The paper reports 0.254 for this task on its
 own recordings (TI-46), and 0.144 for an ANN.</p>"""

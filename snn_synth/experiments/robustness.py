@@ -113,7 +113,7 @@ def measure(
         code: that of the training.
 
     Returns:
-        For each condition ``right`` (share), ``mse`` (:func:`~snn_synth.functional.standardized_mse`, mean), ``words``.
+        For each condition ``right`` (share), ``standardized_mse`` (mean), ``words`` (how many).
         A recording of two words is right if two are found, and each is drawn right.
     """
     assert model.front_end is not None  # `check` has refused it
@@ -163,7 +163,7 @@ class _Drawing(NamedTuple):
         own = errors[torch.arange(len(labels)), labels]
         return {
             "right": round(1 - len(wrong) / len(words), 4),
-            "mse": round(own.mean().item(), 4),
+            "standardized_mse": round(own.mean().item(), 4),
             "words": len(words),
         }
 
@@ -258,11 +258,13 @@ def table(conditions: dict[str, dict[str, float]]) -> str:
     """The measurements as lines of text.
 
     Example:
-        >>> print(table({"clean": {"right": 0.97, "mse": 0.2, "words": 300}}))
+        >>> print(table({"clean": {"right": 0.97, "standardized_mse": 0.2, "words": 300}}))
         condition  right    MSE  words
         clean      97.0%  0.200    300
     """
     width = max(len("condition"), *map(len, conditions))
     lines = [f"{'condition':<{width}}  right    MSE  words"]
-    lines += [f"{name:<{width}}  {m['right']:>5.1%}  {m['mse']:.3f}  {m['words']:>5}" for name, m in conditions.items()]
+    for name, found in conditions.items():
+        numbers = f"{found['right']:>5.1%}  {found['standardized_mse']:.3f}  {found['words']:>5}"
+        lines.append(f"{name:<{width}}  {numbers}")
     return "\n".join(lines)

@@ -1,4 +1,6 @@
-r"""The leaky integrate-and-fire neuron (Roy, Panda & Roy 2019, eq. 1-2)."""
+r"""The leaky integrate-and-fire neuron (Roy, Panda & Roy 2019, eq. 1-2), and its variant with reset by subtraction."""
+
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -8,6 +10,8 @@ from snn_synth.functional.surrogate import spike
 
 Scalar = float | Tensor
 """A leak or threshold: one number, or one for each neuron."""
+Reset = Literal["zero", "subtract"]
+"""What a spike leaves of the membrane potential: nothing, or what exceeds the threshold."""
 
 
 def of_dtype(x: Scalar, membrane: Tensor) -> Scalar:
@@ -22,15 +26,70 @@ def of_dtype(x: Scalar, membrane: Tensor) -> Scalar:
     return x.to(membrane.device, membrane.dtype) if isinstance(x, Tensor) and x.dim() > 0 else x
 
 
+def next_membrane(
+    current: Tensor, membrane: Tensor, fired: Tensor, decay: Scalar, threshold: Scalar, reset: Reset
+) -> Tensor:
+    r"""The membrane potential a step later.
+
+    .. math::
+        \text{zero: } V[t] = (1-\alpha)\,V[t-1]\,(1-A[t-1]) + Z[t], \qquad
+        \text{subtract: } V[t] = (1-\alpha)\,V[t-1] + Z[t] - V_{th}\,A[t-1]
+
+    Args:
+        current: Z[t].
+        membrane: V[t-1], before its reset.
+        fired: A[t-1], a constant.
+        decay: :math:`1-\alpha`.
+        threshold: :math:`V_{th}`.
+        reset: to ``zero``, the paper's; or ``subtract`` the threshold, as ``snn.Leaky`` does.
+
+    Shape:
+        ``current``, ``membrane``, ``fired`` and the result: ``[B, ...]``.
+
+    Returns:
+        V[t], before the reset that a spike causes.
+
+    Raises:
+        InputError: for another reset.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 1.
+
+    Example:
+        >>> current, membrane, fired = torch.tensor([0.25, 0.25]), torch.tensor([1.5, 0.5]), torch.tensor([1.0, 0.0])
+        >>> next_membrane(current, membrane, fired, 0.5, 1.0, "zero")
+        tensor([0.2500, 0.5000])
+        >>> next_membrane(current, membrane, fired, 0.5, 1.0, "subtract")
+        tensor([0.0000, 0.5000])
+    """
+    check_reset(reset)
+    decay, threshold = of_dtype(decay, membrane), of_dtype(threshold, membrane)
+    if reset == "zero":
+        return decay * ((1 - fired) * membrane) + current  # eq. 1
+    return decay * membrane + current - threshold * fired
+
+
+def check_reset(reset: str) -> None:
+    """Raise an InputError for an unknown reset."""
+    if reset not in get_args(Reset):
+        raise InputError(f"Expected a reset of {list(get_args(Reset))}, got {reset!r}")
+
+
 def lif_step(
-    current: Tensor, membrane: Tensor, decay: Scalar = 0.9, threshold: Scalar = 1.0, slope: float = 1.0
+    current: Tensor,
+    membrane: Tensor,
+    decay: Scalar = 0.9,
+    threshold: Scalar = 1.0,
+    slope: float = 1.0,
+    reset: Reset = "zero",
 ) -> tuple[Tensor, Tensor]:
     r"""Advance a leaky integrate-and-fire neuron by one time step.
 
     .. math::
         V[t] = (1-\alpha)\,V[t-1]\,(1-A[t-1]) + Z[t], \qquad A[t] = [V[t] \ge V_{th}]
 
-    The reset is a constant: no gradient passes through it.
+    With reset by subtraction, :math:`V[t] = (1-\alpha)\,V[t-1] + Z[t] - V_{th} A[t-1]`: charge above the threshold
+    counts for the next spike. A[t-1] is a constant there: no gradient passes through the reset.
 
     Args:
         current: input Z[t].
@@ -38,6 +97,7 @@ def lif_step(
         decay: :math:`1-\alpha`, with :math:`\alpha` the paper's leak.
         threshold: :math:`V_{th}`.
         slope: steepness of the surrogate's sigmoid.
+        reset: to ``zero``, or ``subtract`` the threshold.
 
     Shape:
         ``current``, ``membrane`` and both results: ``[B, ...]``.
@@ -55,9 +115,9 @@ def lif_step(
         >>> lif_step(torch.tensor([0.25]), membrane)  # it starts again from 0
         (tensor([0.]), tensor([0.2500]))
     """
-    decay, threshold = of_dtype(decay, membrane), of_dtype(threshold, membrane)
-    reset = spike(membrane - threshold, slope).detach()
-    membrane = decay * ((1 - reset) * membrane) + current  # eq. 1
+    threshold = of_dtype(threshold, membrane)
+    fired = spike(membrane - threshold, slope).detach()
+    membrane = next_membrane(current, membrane, fired, decay, threshold, reset)
     return spike(membrane - threshold, slope), membrane  # eq. 2
 
 
@@ -67,6 +127,7 @@ def lif_scan(
     decay: Scalar = 0.9,
     threshold: Scalar = 1.0,
     slope: float = 1.0,
+    reset: Reset = "zero",
 ) -> tuple[Tensor, Tensor]:
     r"""Run :func:`lif_step` over all time steps.
 
@@ -76,6 +137,7 @@ def lif_scan(
         decay: :math:`1-\alpha`.
         threshold: :math:`V_{th}`.
         slope: steepness of the surrogate's sigmoid.
+        reset: to ``zero``, or ``subtract`` the threshold.
 
     Shape:
         ``currents``: ``[T, B, ...]``; ``membrane``: ``[B, ...]``; both results ``[T, B, ...]``.
@@ -93,13 +155,16 @@ def lif_scan(
         >>> spikes, membranes = lif_scan(torch.full((4, 1), 0.6))
         >>> spikes.flatten().tolist()
         [0.0, 1.0, 0.0, 1.0]
+        >>> spikes, membranes = lif_scan(torch.full((4, 1), 0.8), decay=1.0, reset="subtract")
+        >>> spikes.flatten().tolist()
+        [0.0, 1.0, 1.0, 1.0]
     """
     check_scan(currents, membrane)
     if membrane is None:
         membrane = torch.zeros_like(currents[0])
     spikes, membranes = [], []
     for current in currents:
-        fired, membrane = lif_step(current, membrane, decay, threshold, slope)
+        fired, membrane = lif_step(current, membrane, decay, threshold, slope, reset)
         spikes.append(fired)
         membranes.append(membrane)
     return torch.stack(spikes), torch.stack(membranes)

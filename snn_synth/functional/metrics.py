@@ -64,12 +64,41 @@ def standardized_mse(outputs: Tensor, images: Tensor) -> Tensor:
         >>> standardized_mse(4 * image, image).round(decimals=3), standardized_mse(torch.zeros(1, 3), image)
         (tensor([0.]), tensor([1.0000]))
     """
+    outputs, images = _pair(outputs, images)
+    return (standardize(outputs) - standardize(images)).square().flatten(1).mean(1)
+
+
+def pixel_mse(outputs: Tensor, images: Tensor) -> Tensor:
+    r"""Mean square error of each output image's pixels, as they are.
+
+    .. math:: \mathrm{MSE} = \overline{(\hat x - x)^2}
+
+    Args:
+        outputs: drawn images, with pixels in [0, 1].
+        images: what they should look like.
+
+    Shape:
+        both ``[B, ...]``; the result ``[B]``.
+
+    Raises:
+        InputError: if the shapes differ.
+
+    Example:
+        >>> pixel_mse(torch.zeros(1, 1, 2, 2), torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))
+        tensor([0.5000])
+    """
+    outputs, images = _pair(outputs, images)
+    return (outputs - images).square().flatten(1).mean(1)
+
+
+def _pair(outputs: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one shape."""
     outputs, images = as_values(outputs, name="outputs"), as_values(images, name="images")
     if outputs.shape != images.shape:
         raise InputError(
             f"Expected outputs and images of one shape, got {list(outputs.shape)} and {list(images.shape)}"
         )
-    return (standardize(outputs) - standardize(images)).square().flatten(1).mean(1)
+    return outputs, images
 
 
 def gallery_mse(outputs: Tensor, gallery: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ def online_step(
         e_l[t] = (1-\alpha) e_l[t-1] (1-A_l[t-1]) + A_{l-1}[t], \quad
         \delta_l = W_{l+1}^T \delta_{l+1} \odot A'_l[t]
 
-    All gradients of a step use the weights before the update of that step. The traces are never stored
+    Reset by subtraction leaves the trace alone, :math:`e_l[t] = (1-\alpha) e_l[t-1] + A_{l-1}[t]`; there is no kernel
+    for it. All gradients of a step use the weights before the update of that step. The traces are never stored
     (:mod:`snn_synth.functional.eligibility`), for a stack of any depth. Under Adam or AdamW as they come, with nothing
     that waits for gradients or steps, no gradient is written either: ``weight.grad`` is None afterwards.
 
@@ -145,7 +146,8 @@ class _ReferenceStep:
         for index, ((operator, neuron), trace) in enumerate(zip(self.layers, self.traces, strict=True)):
             current = traced_current(operator, fired, trace)
             fired, membrane = neuron(current, before[index] if before else None)
-            trace.reset(neuron.mem_reset(membrane))
+            if neuron.reset_mechanism == "zero":
+                trace.reset(neuron.mem_reset(membrane))
             self.membranes.append(membrane.detach())  # what V[t-1] owes to the weights is in the trace
         return self.layers[-1][1].membrane_loss(membrane[None], target[None], self.mask)
 
@@ -167,7 +169,8 @@ def _plain_weights(operator: nn.Module) -> bool:
 
 def _plain_neuron(neuron: SigmoidLeaky) -> bool:
     one_each = neuron.threshold.numel() == neuron.graded_spikes_factor.numel() == 1
-    return neuron.plain and one_each and number(neuron.graded_spikes_factor) == 1
+    resets = neuron.reset_mechanism == "zero"
+    return neuron.plain and resets and one_each and number(neuron.graded_spikes_factor) == 1
 
 
 def _reduced(model: DistributedDataParallel, backward: Backward) -> Backward:

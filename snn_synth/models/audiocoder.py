@@ -8,6 +8,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
+from snn_synth.functional.lif import Reset
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.stack import SpikingStack, StackOutput, folded, layer, run_layers
 from snn_synth.neurons import SigmoidLeaky
@@ -44,6 +45,8 @@ class ACSNN(SpikingStack, Audiocoder):
         slope: steepness of the surrogate's sigmoid.
         norm: batch norm on the currents, which the paper has not; see :class:`SpikingStack`.
         bias: a constant current into each neuron.
+        reset: what a spike does to V: back to ``zero``, the paper's, or ``subtract`` the threshold.
+        learned: learn the leak and the threshold of each neuron; see :class:`SpikingStack`.
 
     Shape:
         ``[T, B, inputs]`` to ``out.spikes``, ``out.membrane`` ``[T, B, code]`` and ``out.hidden`` ``[T, B, hidden]``.
@@ -67,9 +70,11 @@ class ACSNN(SpikingStack, Audiocoder):
         slope: float = 1.0,
         norm: bool = False,
         bias: bool = False,
+        reset: Reset = "zero",
+        learned: bool = False,
     ) -> None:
         """Make the two layers."""
-        super().__init__([inputs, hidden, code], alpha, threshold, slope, norm, bias)
+        super().__init__([inputs, hidden, code], alpha, threshold, slope, norm, bias, reset, learned)
         self.inputs, self.code, self.neurons = inputs, code, hidden + code
 
 

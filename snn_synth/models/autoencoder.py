@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional.encoding import RateCode
+from snn_synth.functional.lif import Reset
 from snn_synth.kernels import encode
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
@@ -22,6 +23,8 @@ class AESNN(SpikingStack):
         alpha: leak.
         threshold: firing threshold.
         slope: steepness of the surrogate's sigmoid.
+        reset: what a spike does to V: back to ``zero``, the paper's, or ``subtract`` the threshold.
+        learned: learn the leak and the threshold of each neuron; see :class:`SpikingStack`.
 
     Shape:
         ``[T, B, inputs]`` to ``out.spikes``, ``out.membrane`` ``[T, B, inputs]`` and ``out.hidden`` ``[T, B, hidden]``.
@@ -43,9 +46,11 @@ class AESNN(SpikingStack):
         alpha: float = 0.1,
         threshold: float = 1.0,
         slope: float = 1.0,
+        reset: Reset = "zero",
+        learned: bool = False,
     ) -> None:
         """Make the encoder and the decoder."""
-        super().__init__([inputs, hidden, inputs], alpha, threshold, slope)
+        super().__init__([inputs, hidden, inputs], alpha, threshold, slope, reset=reset, learned=learned)
 
     @property
     def inputs(self) -> int:

@@ -13,6 +13,7 @@ from torch.utils._pytree import register_pytree_node
 from snn_synth.construction import construct
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_values
+from snn_synth.functional.lif import Reset
 from snn_synth.kernels import precision, spike_linear, use
 from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.models.pretrained import Pretrained
@@ -132,6 +133,16 @@ def layer(operator: SpikeLinear | SpikeConv2d, neuron: SigmoidLeaky, norm: bool)
     return nn.ModuleList([BatchNormed(operator) if norm else operator, neuron])
 
 
+def neurons(
+    size: int, alpha: float, threshold: float, slope: float, reset: Reset = "zero", learned: bool = False
+) -> SigmoidLeaky:
+    """The neurons of a layer; ``learned``, each has a leak and a threshold of its own, parameters as weights are."""
+    if not learned:
+        return SigmoidLeaky(alpha, threshold, slope, reset)
+    leaks, thresholds = (torch.full((size,), x, dtype=torch.float64, device="cpu") for x in (alpha, threshold))
+    return SigmoidLeaky(leaks, thresholds, slope, reset, learn_beta=True, learn_threshold=True)
+
+
 def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutput:
     """Run layers, pairs of an operator and its neurons, over all time steps, from rest.
 
@@ -160,8 +171,8 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
         given = Product(spikes, operator.weight)
         return StackOutput(tuple(hidden_spikes), given, output_neuron, fired=fired)
     currents = _currents(operator, spikes)
-    fused = output_neuron.plain and next(output_neuron.parameters(), None) is None
-    ran = None if fused else output_neuron.scan(currents)
+    learned = next(output_neuron.parameters(), None) is not None  # DDP wants to see the use of parameters here
+    ran = None if output_neuron.plain and not learned else output_neuron.scan(currents)
     return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))
 
 
@@ -187,8 +198,9 @@ def folded(network: Any) -> Any:
     if not network.config.get("norm"):
         return copy.deepcopy(network).eval()
     plain = construct(type(network), network.config | {"norm": False, "bias": True}).to(next(network.parameters()))
-    for (operator, _), (normed, _) in zip(plain.layers, network.layers, strict=True):
+    for (operator, neuron), (normed, given) in zip(plain.layers, network.layers, strict=True):
         operator.load_state_dict(normed.folded().state_dict())
+        neuron.load_state_dict(given.state_dict())
     return plain.eval()
 
 
@@ -205,6 +217,9 @@ class SpikingStack(Pretrained):
         norm: batch norm on the currents Z of each layer (:class:`~snn_synth.synapses.BatchNormed`); for backpropagation
             through time, as it looks at all time steps at once.
         bias: a constant current into each neuron, such as batch norm leaves when it is folded.
+        reset: what a spike does to V: back to ``zero``, the paper's, or ``subtract`` the threshold.
+        learned: learn the leak and the threshold of each neuron, from ``alpha`` and ``threshold`` on; not under the
+            online rule.
 
     Shape:
         ``[T, B, sizes[0]]`` to a :class:`StackOutput` with ``[T, B, sizes[-1]]``.
@@ -231,6 +246,8 @@ class SpikingStack(Pretrained):
         slope: float = 1.0,
         norm: bool = False,
         bias: bool = False,
+        reset: Reset = "zero",
+        learned: bool = False,
     ) -> None:
         """Make the layers with PyTorch's default initialisation."""
         if len(sizes) < 2 or min(sizes) < 1:
@@ -240,7 +257,8 @@ class SpikingStack(Pretrained):
         super().__init__()
         self.sizes = list(sizes)
         self.layers = nn.ModuleList(
-            layer(SpikeLinear(n, m, bias), SigmoidLeaky(alpha, threshold, slope), norm) for n, m in pairwise(sizes)
+            layer(SpikeLinear(n, m, bias), neurons(m, alpha, threshold, slope, reset, learned), norm)
+            for n, m in pairwise(sizes)
         )
 
     def forward(self, spikes: Tensor) -> StackOutput:

@@ -256,7 +256,7 @@ def sweep_scatter(runs: Sequence[tuple[Mapping[str, object], float]], metric: st
 
     Example:
         >>> runs = [({"lr": 0.01, "mask": True}, 0.1), ({"lr": 0.1, "mask": True}, 0.3)]
-        >>> [ax.get_xlabel() for ax in sweep_scatter(runs, "val/mse").axes]
+        >>> [ax.get_xlabel() for ax in sweep_scatter(runs, "val/pixel_mse").axes]
         ['lr']
     """
     if not runs:

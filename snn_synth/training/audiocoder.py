@@ -33,8 +33,8 @@ TESTS = "test", "heard"
 class LitAudiocoder(LitSpiking):
     """Trains a spiking audiocoder to fire the hidden spikes that an autoencoder's encoder fires for the paired image.
 
-    Logs ``train/loss``; ``val/mse`` and ``test/mse``, the standardized MSE of the drawn image against the nearest image
-    of its digit among those paired (for dataset A there is one; for dataset B this is the paper's test metric);
+    Logs ``train/loss``; ``val/standardized_mse`` and ``test/standardized_mse``, of the drawn image against the nearest
+    image of its digit among those paired (for dataset A there is one; for dataset B this is the paper's test metric);
     ``.../spike_mse``, the same against that image's input spikes; ``.../nearest_class``, the share of drawings whose
     nearest image is one of their digit. Where one speaker is left out, ``test/...`` is of that one's words and
     ``heard/...``, of a second test loader, of the other speakers'.
@@ -99,7 +99,7 @@ class LitAudiocoder(LitSpiking):
         """Names of the labels, from the data or a checkpoint; none in those of before there were any."""
         self.calibration = Temperature()
         for stage in ("val", *TESTS):
-            for name in ("mse", "spike_mse", "nearest_class"):
+            for name in ("standardized_mse", "spike_mse", "nearest_class"):
                 setattr(self, f"{stage}_{name}", Mean())
 
     @property
@@ -223,12 +223,12 @@ class LitAudiocoder(LitSpiking):
         drawn = autoencoder.decode(out.spikes)
         gallery, labels = data.gallery.to(drawn.device), data.gallery_labels.to(drawn.device)
         errors = gallery_mse(drawn.sum(0), gallery.flatten(1))
-        mse, best = best_of_class(errors, batch.labels, labels)
-        nearest_class = labels[errors.argmin(1)] == batch.labels
+        error, best = best_of_class(errors, batch.labels, labels)
+        nearest = (labels[errors.argmin(1)] == batch.labels).float()
         keys = sample_keys(self.seed, best)
         shown = poisson_encode(gallery.flatten(1)[best], self.num_steps, keys=keys).sum(0)
         spike_mse = standardized_mse(drawn.sum(0), shown)
-        for name, value in (("mse", mse), ("spike_mse", spike_mse), ("nearest_class", nearest_class.float())):
+        for name, value in (("standardized_mse", error), ("spike_mse", spike_mse), ("nearest_class", nearest)):
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(value)
             self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)

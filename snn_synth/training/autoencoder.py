@@ -13,7 +13,7 @@ from snn_synth.training.loaders import ImageBatch
 class LitAutoencoder(LitSpiking):
     """Trains a spiking autoencoder to regenerate its input spikes.
 
-    Logs ``train/loss``, ``val/mse``, ``val/spike_mse``, ``test/mse`` and ``test/spike_mse``.
+    Logs ``train/loss``, and of validation and test ``.../standardized_mse`` and ``.../spike_mse``.
 
     Args:
         network: the autoencoder.
@@ -38,8 +38,8 @@ class LitAutoencoder(LitSpiking):
         """Keep the network and the settings."""
         super().__init__(**settings)
         self.network = network
-        self.val_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
-        self.test_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()
+        self.val_standardized_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
+        self.test_standardized_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
@@ -48,11 +48,11 @@ class LitAutoencoder(LitSpiking):
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
-        return self._measure("val", batch, self.val_mse, self.val_spike_mse)
+        return self._measure("val", batch, self.val_standardized_mse, self.val_spike_mse)
 
     def test_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
-        return self._measure("test", batch, self.test_mse, self.test_spike_mse)
+        return self._measure("test", batch, self.test_standardized_mse, self.test_spike_mse)
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
         """Reconstructed images, ``[B, C, H, W]`` in [0, 1]."""
@@ -65,7 +65,7 @@ class LitAutoencoder(LitSpiking):
         out = self.network(spikes)
         mse.update(out.spikes.sum(0), batch.images.flatten(1))
         spike_mse.update(out.spikes, spikes)
-        self.log(f"{stage}/mse", mse, prog_bar=True)
+        self.log(f"{stage}/standardized_mse", mse, prog_bar=True)
         self.log(f"{stage}/spike_mse", spike_mse)
         return {
             "spikes": {"input": spikes, "hidden": out.hidden, "output": out.spikes},

@@ -16,8 +16,10 @@ from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.functional.encoding import RateCode, check_code
 from snn_synth.kernels import Precision
+from snn_synth.keys import former
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
+from snn_synth.neurons import SigmoidLeaky
 from snn_synth.training.batches import as_batch
 from snn_synth.training.checkpoints import keep_to_own_files
 from snn_synth.training.checks import check_fit, check_images, check_monitors, check_optimizer
@@ -72,6 +74,14 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
     def needs_labels(self) -> bool:
         """Whether batches without labels are of no use."""
         return False
+
+    def log(
+        self, name: str, value: Any, prog_bar: bool = False, logger: bool | None = None, *args: Any, **how: Any
+    ) -> None:
+        """Log; what reads ``callback_metrics`` (a ``monitor``, metrics.json) finds it by its former name too."""
+        super().log(name, value, prog_bar, logger, *args, **how)
+        if (old := former(name)) is not None:
+            super().log(old, value, False, False, *args, **how)
 
     def configure_callbacks(self) -> list[Any]:
         """Refuse what would fail later on: of all hooks of a run, this one is the first."""
@@ -193,6 +203,8 @@ class LitSpiking(LitModule):
         precision: under ``bptt``, of products with spikes: ``float32``, or faster where the machine computes in
             bfloat16, ``mixed`` (backward only) and ``bfloat16`` (which flips spikes).
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
+        neuron_share: learning rate of leaks and thresholds that are learned, as a share of the weights'; weight decay
+            does not pull at them.
         seed: of the input spikes, which are a function of (seed, epoch, sample).
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler; one that takes ``total_steps`` steps after each batch, a
@@ -201,8 +213,8 @@ class LitSpiking(LitModule):
 
     Raises:
         InputError: for an unknown rule, code, loss, precision or interval, ``num_steps`` or ``chunk`` below 1,
-            ``max_rate`` outside (0, 1], ``truncate`` without a chunk, a chunk with ``online``, or the loss ``rate``
-            with ``online``, a chunk or without the mask.
+            ``max_rate`` outside (0, 1], a ``neuron_share`` that is not above 0, ``truncate`` without a chunk, a chunk
+            with ``online``, or the loss ``rate`` with ``online``, a chunk or without the mask.
     """
 
     fixed: ClassVar[set[str]] = {"network", "rule"}
@@ -219,6 +231,7 @@ class LitSpiking(LitModule):
         truncate: bool = False,
         precision: Precision = "float32",
         fresh_moments: bool = True,
+        neuron_share: float = 1.0,
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -232,6 +245,8 @@ class LitSpiking(LitModule):
         if not 0 < max_rate <= 1:
             raise InputError(f"Expected `max_rate` in (0, 1], got {max_rate}")
         check_code(code)
+        if not neuron_share > 0:
+            raise InputError(f"Expected `neuron_share` above 0, got {neuron_share}")
         if precision not in get_args(Precision):
             raise InputError(f"Expected `precision` of {list(get_args(Precision))}, got {precision!r}")
         if (chunk is not None and chunk < 1) or (truncate and chunk is None):
@@ -253,10 +268,20 @@ class LitSpiking(LitModule):
         self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
         self.chunk, self.truncate, self.precision, self.code = chunk, truncate, precision, code
         self.fresh_moments, self.seed, self.lr_interval = fresh_moments, seed, lr_interval
+        self.neuron_share = neuron_share
         self.automatic_optimization = rule == "bptt"
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Each forward pass has been looked at, which takes less time."""
+
+    def parameter_groups(self, network: nn.Module) -> Any:
+        """Weights, and if they are learned, leaks and thresholds."""
+        numbers = [p for m in network.modules() if isinstance(m, SigmoidLeaky) for p in m.parameters()]
+        if not numbers:
+            return network.parameters()
+        learned = set(numbers)  # of the tensors themselves, not their values
+        weights = [p for p in network.parameters() if p not in learned]
+        return [{"params": weights}, {"params": numbers, "share": self.neuron_share, "weight_decay": 0.0}]
 
     def encode(self, values: Tensor, index: Tensor, epoch: int, num_steps: int | None = None) -> Tensor:
         """Spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
+from snn_synth.keys import former
 from snn_synth.training.reading import load
 
 Module = TypeVar("Module", bound=LightningModule)
@@ -90,6 +91,7 @@ def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
     # Lightning makes keys that are classes of what versions before 1.5 wrote, and restores by them too.
     states = {key: state for key, state in states.items() if isinstance(key, str)} if isinstance(states, dict) else {}
     checkpoint["callbacks"] = states
+    _follow_renamed(states, trainer.callbacks)  # type: ignore[attr-defined]
     for callback in trainer.checkpoint_callbacks:
         state = states.get(callback.state_key)
         if not isinstance(callback, ModelCheckpoint) or not isinstance(state, dict):
@@ -105,6 +107,16 @@ def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
             continue
         rank_zero_warn(f"{trainer.ckpt_path} names files as its own that are not: they are left alone.")
         del states[callback.state_key]
+
+
+def _follow_renamed(states: dict[str, Any], callbacks: Sequence[Any]) -> None:
+    """Let a callback go on with its state from when what it monitors had its former name: Lightning keys it by that."""
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and (old := former(monitor)) is not None:
+            key = callback.state_key.replace(repr(monitor), repr(old))
+            if key in states:
+                states.setdefault(callback.state_key, states.pop(key))
 
 
 def _own(path: Any, folders: Sequence[Path]) -> bool:

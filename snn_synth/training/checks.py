@@ -14,9 +14,11 @@ from lightning.pytorch.callbacks import (
     SpikeDetection,
 )
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from snn_synth.errors import InputError
+from snn_synth.keys import former, present
 
 _SEVERAL = "where each batch has several updates (`rule: online`, a GAN)"
 _KNOWN = ("snn_synth.", "lightning.", "pytorch_lightning.")
@@ -107,8 +109,13 @@ def check_monitors(trainer: Trainer, module: LightningModule) -> None:
         return  # others may log anything, and when they like
     for watcher in (*callbacks, *(config.scheduler for config in trainer.lr_scheduler_configs)):
         monitor = getattr(watcher, "monitor", None)
-        if monitor is not None and not monitor.startswith("train/") and monitor not in trainer.callback_metrics:
+        if monitor is None or monitor.startswith("train/"):
+            continue
+        if monitor not in trainer.callback_metrics:
             raise InputError(
-                f"Expected train/loss or one of {sorted(trainer.callback_metrics)} as `monitor` of "
+                f"Expected train/loss or one of {present(trainer.callback_metrics)} as `monitor` of "
                 f"{type(watcher).__name__}, got {monitor!r}"
             )
+        for key in trainer.callback_metrics:
+            if former(key) == monitor:
+                rank_zero_warn(f"{type(watcher).__name__} monitors {monitor}, now {key}: the old name ends with 0.2")

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from snn_synth.errors import InputError
-from snn_synth.functional import rbf_mmd
+from snn_synth.functional import pixel_mse, rbf_mmd
 from snn_synth.metrics import Mean
 from snn_synth.models import ESVAE, ESVAEOutput
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
@@ -19,8 +19,8 @@ class LitESVAE(LitModule):
 
     .. math:: L = \overline{(2 x - 2 \hat x)^2} + \lambda\,\operatorname{MMD}^2(r_q, r_p)
 
-    Logs ``train/loss``; ``val/mse`` and ``test/mse``, the mean square error of the pixels in [0, 1]; ``.../mmd``;
-    ``.../rate``, the share of the code that fires.
+    Logs ``train/loss``; ``val/pixel_mse`` and ``test/pixel_mse``, the mean square error of the pixels in [0, 1];
+    ``.../mmd``; ``.../rate``, the share of the code that fires.
 
     Args:
         network: the autoencoder.
@@ -56,7 +56,7 @@ class LitESVAE(LitModule):
         super().__init__(optimizer, lr_scheduler)
         self.network, self.mmd_weight, self.seed = network, mmd_weight, seed
         for stage in ("val", "test"):
-            for name in ("mse", "mmd", "rate"):
+            for name in ("pixel_mse", "mmd", "rate"):
                 setattr(self, f"{stage}_{name}", Mean())
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
@@ -89,12 +89,12 @@ class LitESVAE(LitModule):
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
         out, mmd = self._run(batch, HELD_OUT)
         measured = {
-            "mse": (out.images - batch.images).square().flatten(1).mean(1),
+            "pixel_mse": pixel_mse(out.images, batch.images),
             "mmd": mmd.expand(len(batch.images)),
             "rate": out.rates.mean(1),
         }
         for name, values in measured.items():
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(values)
-            self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "pixel_mse")
         return {"images": out.images, "targets": batch.images, "spikes": {"code": out.code}}

@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
-from snn_synth.functional import score_function_loss
+from snn_synth.functional import pixel_mse, score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridOutput, HybridVAE
 from snn_synth.training.base import HELD_OUT, LitModule, chance_of
@@ -31,8 +31,8 @@ class LitHybridVAE(LitModule):
     (:func:`~snn_synth.functional.score_function_loss`). Hidden neurons learn through the surrogate derivative of their
     spikes.
 
-    Logs ``train/loss``; ``val/loss`` and ``test/loss``, the cross-entropy; ``.../mse``, the mean square error of the
-    pixels in [0, 1]; ``.../rate``, the share of the code that fires.
+    Logs ``train/loss``; ``val/loss`` and ``test/loss``, the cross-entropy; ``.../pixel_mse``, the mean square error of
+    the pixels in [0, 1]; ``.../rate``, the share of the code that fires.
 
     Args:
         network: the autoencoder.
@@ -85,7 +85,7 @@ class LitHybridVAE(LitModule):
         self.encoding, self.beta, self.reference_rate = encoding, beta, reference_rate
         self.draws, self.encoder_share, self.seed = draws, encoder_share, seed
         for stage in ("val", "test"):
-            for name in ("loss", "mse", "rate"):
+            for name in ("loss", "pixel_mse", "rate"):
                 setattr(self, f"{stage}_{name}", Mean())
 
     def encode(self, batch: Any, epoch: int) -> Tensor:
@@ -146,13 +146,13 @@ class LitHybridVAE(LitModule):
         images = out.pixels.sigmoid().reshape(batch.images.shape)
         measured = {
             "loss": cross_entropy(out.pixels, batch.images),
-            "mse": (images - batch.images).square().flatten(1).mean(1),
+            "pixel_mse": pixel_mse(images, batch.images),
             "rate": out.code.mean((0, 2)),
         }
         for name, values in measured.items():
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(values)
-            self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "pixel_mse")
         return {
             "spikes": {"input": spikes, "hidden": out.hidden, "code": out.code},
             "images": images,

@@ -1,10 +1,13 @@
 """Weights & Biases that works without an account."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_info
+
+from snn_synth.keys import former
 
 
 def wandb_is_offline() -> bool:
@@ -67,3 +70,10 @@ class WandbLogger(loggers.WandbLogger):
                 f"W&B is offline (no API key, or asked to): the run is kept in {save_dir}/wandb, `wandb sync` sends it "
                 "up later; checkpoints stay in the run's folder and are not part of it."
             )
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log; for an agent of W&B also by former names, which the metric of its sweep may have."""
+        named = dict(metrics)
+        if os.environ.get("WANDB_SWEEP_ID"):
+            named |= {old: value for key, value in metrics.items() if (old := former(key)) is not None}
+        super().log_metrics(named, step)

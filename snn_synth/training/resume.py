@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from snn_synth.errors import InputError
+from snn_synth.keys import same
 from snn_synth.training.factories import made_by
 
 ELSEWHERE = {"data.root"}  # where the data lies, and no more
@@ -63,7 +64,11 @@ def check_settings(module: LightningModule, checkpoint: Mapping[str, Any], fixed
     if not isinstance(states, list) or not all(isinstance(state, dict) and all(map(_text, state)) for state in states):
         raise InputError("Expected the states of schedulers as `lr_schedulers` of the checkpoint, got others")
     changed = changes(_whole(module, checkpoint.get("hyper_parameters")), _whole(module, module.hparams))
-    changed = {name: pair for name, pair in changed.items() if name not in fixed or pair[1] is not None}
+    changed = {
+        name: (old, new)
+        for name, (old, new) in changed.items()
+        if (name not in fixed or new is not None) and not (_text(old) and _text(new) and same(old, [new]))
+    }
     refused = {
         name: pair
         for name, pair in changed.items()

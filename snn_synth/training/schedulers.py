@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from snn_synth.errors import InputError
+from snn_synth.keys import present
 from snn_synth.training.factories import made_by
 from snn_synth.training.numbers import check_numbers
 
@@ -54,7 +55,7 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
     monitor = getattr(scheduler, "monitor", None)
     if monitor is None:
         raise InputError(
-            "Expected lightning.pytorch.cli.ReduceLROnPlateau with its `monitor` (val/mse, say), got "
+            "Expected lightning.pytorch.cli.ReduceLROnPlateau with its `monitor` (val/standardized_mse, say), got "
             "torch.optim.lr_scheduler.ReduceLROnPlateau, which does not say what it monitors"
         )
     return {"scheduler": scheduler, "interval": "epoch", "monitor": monitor}
@@ -97,7 +98,7 @@ def step_plateaus(trainer: Trainer) -> None:
         if monitor not in trainer.callback_metrics:
             raise InputError(
                 f"Expected a metric that is logged in each epoch as `monitor` of ReduceLROnPlateau, one of "
-                f"{sorted(trainer.callback_metrics)}, got {monitor!r}"
+                f"{present(trainer.callback_metrics)}, got {monitor!r}"
             )
         scheduler.step(trainer.callback_metrics[monitor])
 

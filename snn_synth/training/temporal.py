@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from snn_synth.encoding import sample_keys, spike_times
 from snn_synth.errors import InputError
-from snn_synth.functional import silent_penalty, timing_loss
+from snn_synth.functional import pixel_mse, silent_penalty, timing_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import TemporalCodingAE, TTFSOutput
 from snn_synth.training.base import LitModule
@@ -26,9 +26,9 @@ class LitTemporalCodingAE(LitModule):
 
     with :math:`\hat t = 1 - x` the times of the clean image, 1 for a black pixel, and P the penalty of silent neurons.
 
-    Logs ``train/loss``; ``val/mse`` and ``test/mse``, the mean square error of the pixels in [0, 1]; ``.../timing``,
-    that of the output's times, where a silent neuron counts as 1; ``.../silent_hidden`` and ``.../silent_output``, the
-    shares of neurons that do not fire.
+    Logs ``train/loss``; ``val/pixel_mse`` and ``test/pixel_mse``, the mean square error of the pixels in [0, 1];
+    ``.../timing``, that of the output's times, where a silent neuron counts as 1; ``.../silent_hidden`` and
+    ``.../silent_output``, the shares of neurons that do not fire.
 
     Args:
         network: the autoencoder.
@@ -70,7 +70,7 @@ class LitTemporalCodingAE(LitModule):
         self.network = network
         self.penalty, self.noise, self.seed = penalty, noise, seed
         for stage in ("val", "test"):
-            for name in ("mse", "timing", "silent_hidden", "silent_output"):
+            for name in ("pixel_mse", "timing", "silent_hidden", "silent_output"):
                 setattr(self, f"{stage}_{name}", Mean())
 
     def encode(self, batch: ImageBatch) -> Tensor:
@@ -112,7 +112,7 @@ class LitTemporalCodingAE(LitModule):
         images = self.network.images(out.times).reshape(batch.images.shape)
         late = torch.where(out.times.isfinite(), out.times - self.network.latency, 1)
         measured = {
-            "mse": (images - batch.images).square().flatten(1).mean(1),
+            "pixel_mse": pixel_mse(images, batch.images),
             "timing": (late - _due(batch)).square().mean(1),
             "silent_hidden": out.embedding.isinf().float().mean(1),
             "silent_output": out.times.isinf().float().mean(1),
@@ -120,7 +120,7 @@ class LitTemporalCodingAE(LitModule):
         for name, values in measured.items():
             metric: Metric = getattr(self, f"{stage}_{name}")
             metric.update(values)
-            self.log(f"{stage}/{name}", metric, prog_bar=name == "mse")
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "pixel_mse")
         layers = {"input": times, "hidden": out.embedding, "output": out.times}
         return {"images": images, "targets": batch.images, "times": layers}
 

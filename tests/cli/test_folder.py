@@ -82,7 +82,7 @@ def test_a_run_that_ended_is_left_alone_and_one_that_was_killed_before_its_measu
     found = json.loads((RUN / "metrics.json").read_text())
     (RUN / "metrics.json").unlink()
     assert fit(ONE, *resume) == 0
-    assert json.loads((RUN / "metrics.json").read_text())["test/mse"] == found["test/mse"]
+    assert json.loads((RUN / "metrics.json").read_text())["test/standardized_mse"] == found["test/standardized_mse"]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from tests.training.tiny import TinyImages, quiet_trainer
 from .conftest import TINY
 
 EARLY = "--trainer.callbacks+=EarlyStopping"
-MONITOR = "--model.lr_scheduler.monitor=val/mse"
+MONITOR = "--model.lr_scheduler.monitor=val/standardized_mse"
 PLATEAU = "--model.lr_scheduler=lightning.pytorch.cli.ReduceLROnPlateau"
 
 
@@ -38,7 +38,10 @@ PLATEAU = "--model.lr_scheduler=lightning.pytorch.cli.ReduceLROnPlateau"
         ("--trainer.barebones true", "logger=[CSVLogger, WandbLogger]"),
         ("--trainer.enable_checkpointing false", "ModelCheckpoint"),
         (f"{EARLY} --trainer.callbacks.monitor=loss", "as `monitor` of EarlyStopping, got 'loss'"),
-        (f"{EARLY} --trainer.callbacks.monitor=val/mse --trainer.callbacks.mode=up", "`mode` can be min, max, got up"),
+        (
+            f"{EARLY} --trainer.callbacks.monitor=val/standardized_mse --trainer.callbacks.mode=up",
+            "`mode` can be min, max, got up",
+        ),
         ("--trainer.callbacks+=ModelCheckpoint --trainer.callbacks.save_top_k=-5", "save_top_k=-5"),
         ("--trainer.callbacks+=LearningRateFinder", "Tuner.lr_find(..., update_attr=False)"),
         ("--trainer.callbacks+=BackboneFinetuning", "a `backbone`"),

@@ -47,10 +47,12 @@ def test_fit_resume_test_and_predict_from_a_folder(folder):
     assert main(["fit", *words]) == 0
     run = Path("runs/ae_folder")
     found = metrics(run / "metrics.json")
-    assert 0 < found["test/mse"] < 4
+    assert 0 < found["test/standardized_mse"] < 4
     assert len(list((run / "images").glob("*.png"))) == 2
     assert main(["test", "--config", str(run / "config.yaml")]) == 0
-    assert metrics(run / "test.json")["test/mse"] == pytest.approx(found["test/mse"], abs=1e-6)
+    assert metrics(run / "test.json")["test/standardized_mse"] == pytest.approx(
+        found["test/standardized_mse"], abs=1e-6
+    )
     assert main(["predict", *words]) == 0
     assert load_file(run / "predictions.safetensors")["images"].shape == (8, 3, 6, 8)
     assert Image.open(run / "predictions.png").mode in ("RGB", "RGBA")
@@ -71,10 +73,10 @@ def test_image_sets_of_ones_own_class_and_those_with_names_edit_no_list(tmp_path
     )
     own = ["--allow_import=mine", "--data.images=mine.Noise", "--data.images.count=40", "--model.network.inputs=36"]
     assert main(["fit", *TINY, *own, "--trainer.default_root_dir=runs/noise"]) == 0
-    assert metrics("runs/noise/metrics.json")["test/mse"] > 0
+    assert metrics("runs/noise/metrics.json")["test/standardized_mse"] > 0
     named = ["--data.images=mnist", f"--data.root={digits}", "--model.network.inputs=784"]
     assert main(["fit", *TINY, *named, "--trainer.default_root_dir=runs/mnist"]) == 0
-    assert metrics("runs/mnist/metrics.json")["test/mse"] > 0
+    assert metrics("runs/mnist/metrics.json")["test/standardized_mse"] > 0
 
 
 def empty(folder):
@@ -127,4 +129,4 @@ def test_a_damaged_file_is_left_out_on_request(folder, capsys):
     words = ["--data.images.skip_unreadable=true", "--data.images.root", str(folder), "--trainer.max_epochs=1"]
     with pytest.warns(UserWarning, match=r"1 files were left out, the first: .*0\.jpg"):
         assert main(["fit", *TINY, *SIZED, *words]) == 0
-    assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/mse"]))
+    assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/standardized_mse"]))

@@ -106,7 +106,7 @@ def test_a_sweep_runs_here_without_a_server(digits, monkeypatch):
         saved = yaml.safe_load((folder / "config.yaml").read_text())
         assert {name: given(saved, name) for name in one["settings"]} == one["settings"]
         assert one["metrics"] == json.loads((folder / "metrics.json").read_text())
-        assert "test/mse" not in one["metrics"]
+        assert "test/standardized_mse" not in one["metrics"]
     assert {one["settings"]["model.mask"] for one in found} == {True, False}
 
 
@@ -125,6 +125,8 @@ def test_two_agents_in_one_folder_do_not_meet(start, digits, monkeypatch, fresh_
         run = Path("runs/sweeps") / run_id
         saved = yaml.safe_load((run / "config.yaml").read_text())
         assert {n: given(saved, n) for n in arguments} == {n: entry["value"] for n, entry in arguments.items()}
-        assert {"val/mse", "test/mse"} & json.loads((run / "metrics.json").read_text()).keys() == {"val/mse"}
+        assert {"val/standardized_mse", "test/standardized_mse"} & json.loads(
+            (run / "metrics.json").read_text()
+        ).keys() == {"val/standardized_mse"}
         [record] = run.rglob("*.wandb")
         assert record.name == f"run-{run_id}.wandb"

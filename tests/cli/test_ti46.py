@@ -43,7 +43,7 @@ def test_one_config_trains_on_the_papers_split_and_draws_an_image_of_each_test_w
     assert (module.rule, module.loss, module.hidden_steps) == ("online", "membrane", 15)
     assert module.front_end["class_path"].endswith("LyonCochleagram")
     metrics = json.loads((run / "metrics.json").read_text())
-    assert 0 < metrics["test/mse"] <= 4
+    assert 0 < metrics["test/standardized_mse"] <= 4
     assert torch.load(run / "resume.ckpt", weights_only=True)["epoch"] == 1
 
 

@@ -18,6 +18,8 @@ from tests.processes import command
 
 from .conftest import TINY
 
+ROOT = Path(__file__).parents[2]
+
 
 def fit(digits, *words):
     assert main(["fit", *TINY, "--data.root", str(digits), *words]) == 0
@@ -50,15 +52,19 @@ def test_fit_then_validate_test_and_predict_the_best_checkpoint(digits, capsys):
     words = [*TINY, "--data.root", str(digits)]
     assert main(["validate", *words]) == 0
     assert main(["test", *words]) == 0
-    assert metrics(run / "validate.json")["val/mse"] == pytest.approx(found["val/mse"], abs=1e-6)
-    assert metrics(run / "test.json")["test/mse"] == pytest.approx(found["test/mse"], abs=1e-6)
+    assert metrics(run / "validate.json")["val/standardized_mse"] == pytest.approx(
+        found["val/standardized_mse"], abs=1e-6
+    )
+    assert metrics(run / "test.json")["test/standardized_mse"] == pytest.approx(
+        found["test/standardized_mse"], abs=1e-6
+    )
 
     # The metric, computed here from the images that `predict` wrote.
     assert main(["predict", *words]) == 0
     drawn = load_file(run / "predictions.safetensors")["images"].numpy()
     originals = MNIST(digits, train=False).images.numpy()
     assert drawn.shape == (20, 1, 28, 28)
-    assert found["test/mse"] == pytest.approx(((z(drawn) - z(originals)) ** 2).mean(), abs=1e-5)
+    assert found["test/standardized_mse"] == pytest.approx(((z(drawn) - z(originals)) ** 2).mean(), abs=1e-5)
     assert (run / "predictions.png").read_bytes().startswith(b"\x89PNG")
     assert metrics(run / "metrics.json") == found, "the record of the fit stays"
     assert "runs/ae_mnist/predictions.safetensors" in capsys.readouterr().out
@@ -99,14 +105,28 @@ def test_a_generator_is_fitted_and_predicts_what_its_network_makes(digits, confi
         assert right == pytest.approx(metrics(run / "metrics.json")["test/accuracy"], abs=1e-5)
     elif config == "tc_mnist":
         error = (made[1] - MNIST(digits, train=False).images[:, None] / 255).square().mean().item()
-        assert error == pytest.approx(metrics(run / "metrics.json")["test/mse"], abs=1e-5)
+        assert error == pytest.approx(metrics(run / "metrics.json")["test/pixel_mse"], abs=1e-5)
+
+
+def test_a_config_of_before_fits_and_both_names_of_its_measure_are_in_metrics(digits):
+    shipped = (ROOT / "configs" / "ae_mnist.yaml").read_text()
+    Path("ae_mnist.yaml").write_text(
+        shipped.replace("monitor: val/standardized_mse", "monitor: val/mse\n        mode: max")
+    )
+    assert main(["fit", "--config=ae_mnist.yaml", *TINY[1:], "--data.root", str(digits)]) == 0
+    found, best = metrics("runs/ae_mnist/metrics.json"), torch.load("runs/ae_mnist/best.ckpt", weights_only=True)
+    assert best["epoch"] == 0, "of two epochs the worse, whose score is not the last"
+    (state,) = (state for name, state in best["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    for name in ("val/mse", "val/standardized_mse"):
+        assert found[name] == pytest.approx(state["best_model_score"].item(), abs=1e-6)
+    assert found["test/mse"] == found["test/standardized_mse"]
 
 
 def test_the_test_set_stays_unread_if_asked(digits, monkeypatch):
     monkeypatch.setattr("lightning.pytorch.Trainer.test", lambda *_, **__: pytest.fail("the test set was read"))
     fit(digits, "--test_after_fit", "false")
     found = metrics("runs/ae_mnist/metrics.json")
-    assert "val/mse" in found
+    assert "val/standardized_mse" in found
     assert not any(name.startswith("test/") for name in found)
 
 
@@ -132,7 +152,7 @@ def test_a_saved_config_is_a_config(digits):
     saved.write_bytes(Path("runs/ae_mnist/config.yaml").read_bytes())
     before = metrics("runs/ae_mnist/metrics.json")
     assert main(["fit", "--config", str(saved), "--trainer.default_root_dir", "runs/again"]) == 0
-    assert metrics("runs/again/metrics.json")["test/mse"] == before["test/mse"]
+    assert metrics("runs/again/metrics.json")["test/standardized_mse"] == before["test/standardized_mse"]
 
 
 @pytest.mark.slow
@@ -148,7 +168,10 @@ def test_fit_goes_on_from_its_checkpoint(digits):
     assert not torch.equal(weights("parts"), weights("ae_mnist"))
     fit(digits, *root, "--ckpt_path", "runs/parts/resume.ckpt")
     assert torch.equal(weights("parts"), weights("ae_mnist"))
-    assert metrics("runs/parts/metrics.json")["test/mse"] == metrics("runs/ae_mnist/metrics.json")["test/mse"]
+    assert (
+        metrics("runs/parts/metrics.json")["test/standardized_mse"]
+        == metrics("runs/ae_mnist/metrics.json")["test/standardized_mse"]
+    )
     assert "ckpt_path: null" in Path("runs/parts/config.yaml").read_text()
 
 

@@ -10,11 +10,14 @@ from PIL import Image
 from snn_synth import plot
 from snn_synth.experiments.report import write_report
 
-SCORES = {"audio_to_image": {"mse": 0.1, "nearest_class": 0.97}, "ann": {"mse": 0.05, "nearest_class": 0.98}}
+SCORES = {
+    "audio_to_image": {"standardized_mse": 0.1, "nearest_class": 0.97},
+    "ann": {"standardized_mse": 0.05, "nearest_class": 0.98},
+}
 METRICS = {
     **SCORES,
-    "ann": SCORES["ann"] | {"autoencoder_mse": 0.06},
-    "autoencoder": {"mse": 0.09},
+    "ann": SCORES["ann"] | {"autoencoder_standardized_mse": 0.06},
+    "autoencoder": {"standardized_mse": 0.09},
     "test_utterances": 550,
     "held_out_voices": {"voices": ["en-us+m3"], **SCORES, "utterances": 520},
     "noise": {"white noise, 10 dB below": {**SCORES, "utterances": 260}},
@@ -100,7 +103,7 @@ def test_it_says_what_the_network_is_good_for(tmp_path):
     assert "97% of the words are right by voices that it was trained on" in said
     assert "Words of real people were not at hand" in said
     real = {"corpus": "FSDD", **SCORES, "utterances": 300}
-    real["audio_to_image"] = {"mse": 0.5, "nearest_class": 0.61}
+    real["audio_to_image"] = {"standardized_mse": 0.5, "nearest_class": 0.61}
     write_report(tmp_path / "report.html", METRICS | {"real_voices": real}, [])
     said = " ".join(" ".join(Page((tmp_path / "report.html").read_text()).words).split())
     assert "Of 300 words of six real people, 61% are right" in said

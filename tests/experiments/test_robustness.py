@@ -52,7 +52,7 @@ def test_each_condition_is_measured_and_the_clean_one_is_what_the_model_draws(mo
     errors = gallery_mse(drawn, gallery)
     labels = torch.tensor([0, 1, 3, 9])
     assert found["clean"]["right"] == pytest.approx((errors.argmin(1) == labels).float().mean().item())
-    assert found["clean"]["mse"] == pytest.approx(errors[range(4), labels].mean().item(), abs=1e-4)
+    assert found["clean"]["standardized_mse"] == pytest.approx(errors[range(4), labels].mean().item(), abs=1e-4)
     assert found["gain x0.1"] == found["clean"] == found["espeak's unheard voices"]
     assert all(0 <= one["right"] <= 1 and one["words"] == 4 for one in found.values())
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.functional import firing_rate, spike_mse, standardize, standardized_mse, synaptic_operations
+from snn_synth.functional import firing_rate, pixel_mse, spike_mse, standardize, standardized_mse, synaptic_operations
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 
 
@@ -67,6 +67,15 @@ def test_counts_of_spikes():
     assert synaptic_operations(spikes, fan_out=10).item() == (8 + 1) * 10 / 2
 
 
-def test_shapes_must_agree():
+def test_the_error_of_pixels_is_their_own():
+    generator = torch.Generator().manual_seed(0)
+    outputs, images = (torch.rand(7, 1, 5, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    expected = ((outputs.numpy() - images.numpy()) ** 2).reshape(7, -1).mean(1)
+    np.testing.assert_allclose(pixel_mse(outputs, images).numpy(), expected, rtol=1e-12)
+    assert pixel_mse(outputs / 2, outputs).min() > 0, "not of standardized images, which would be equal"
+
+
+@pytest.mark.parametrize("measure", [standardized_mse, pixel_mse])
+def test_shapes_must_agree(measure):
     with pytest.raises(InputError, match=r"\[1, 3\] and \[1, 4\]"):
-        standardized_mse(torch.zeros(1, 3), torch.zeros(1, 4))
+        measure(torch.zeros(1, 3), torch.zeros(1, 4))

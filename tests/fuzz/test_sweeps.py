@@ -8,7 +8,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.yaml
 EVERY_KIND = b"""\
 method: random
 run_cap: 20
-metric: {name: val/mse, goal: maximize}
+metric: {name: val/standardized_mse, goal: maximize}
 parameters:
   a: {value: 1}
   b: {values: [x, 2, null], probabilities: [0.2, 0.3, 0.5]}

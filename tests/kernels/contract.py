@@ -14,7 +14,18 @@ from snn_synth.functional.loss import membrane_error
 
 DEVICE = "cuda" if os.environ.get("TRITON_INTERPRET") == "0" else "cpu"
 SHAPES = [(1, 1, 1), (17, 1, 3), (3, 2, 257)]  # [T, B, N]
-NEURONS = [(0.9, 1.0), (0.0, 0.5), (1.0, 1.0), (0.9, 0.5)]  # decay, threshold
+# Decay, threshold and reset; decay and threshold are one number, or the ends of a range of one for each neuron.
+NEURONS = [
+    (0.9, 1.0, "zero"),
+    (0.0, 0.5, "zero"),
+    (1.0, 1.0, "zero"),
+    (0.9, 0.5, "zero"),
+    (0.9, 1.0, "subtract"),
+    (1.0, 0.5, "subtract"),
+    ((0.2, 1.0), (0.5, 1.5), "zero"),
+    ((0.2, 1.0), (0.5, 1.5), "subtract"),
+]
+LEARNED = NEURONS[-2:]
 
 
 def currents_of(shape, seed=0):
@@ -29,29 +40,39 @@ def normal(shape, seed):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def scan(currents, initial, decay, threshold, slope=1.0):
+def numbers_of(neuron, neurons):
+    """Decay and threshold as the kernels take them."""
+    return [torch.linspace(*x, neurons) if isinstance(x, tuple) else x for x in neuron[:2]]
+
+
+def keeps(neuron):
+    return float(neuron[2] == "subtract")
+
+
+def scan(currents, initial, decay, threshold, slope=1.0, reset="zero"):
     """The reference in float64, with the decay that float32 holds."""
-    decay = torch.tensor(decay).double()
-    return lif_scan(currents.double(), None if initial is None else initial.double(), decay, threshold, slope)
+    decay, threshold = torch.as_tensor(decay).double(), torch.as_tensor(threshold).double()
+    initial = None if initial is None else initial.double()
+    return lif_scan(currents.double(), initial, decay, threshold, slope, reset)
 
 
 def send(*tensors):
-    return [None if x is None else x.to(DEVICE) for x in tensors]
+    return [x.to(DEVICE) if isinstance(x, torch.Tensor) else x for x in tensors]
 
 
 @pytest.mark.parametrize("initial", [False, True])
 @pytest.mark.parametrize("neuron", NEURONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_forward(kernels, shape, neuron, initial):
-    currents = currents_of(shape)
+    currents, numbers = currents_of(shape), numbers_of(neuron, shape[2])
     start = currents_of(shape[1:], seed=1) if initial else None
-    spikes, membranes = kernels.lif.forward(*send(currents, start), *neuron)
-    wanted_spikes, wanted_membranes = lif_scan(currents, start, *neuron)
+    spikes, membranes = kernels.lif.forward(*send(currents, start, *numbers), keeps(neuron))
+    wanted_spikes, wanted_membranes = lif_scan(currents, start, *numbers, reset=neuron[2])
     assert spikes.dtype == membranes.dtype == torch.float32
     assert torch.equal(spikes.cpu(), wanted_spikes)
     assert torch.equal(membranes.cpu(), wanted_membranes)
     if not initial:
-        assert torch.equal(kernels.lif.spikes(*send(currents), *neuron).cpu(), wanted_spikes)
+        assert torch.equal(kernels.lif.spikes(*send(currents, *numbers), keeps(neuron)).cpu(), wanted_spikes)
 
 
 @pytest.mark.parametrize(
@@ -61,23 +82,51 @@ def test_forward(kernels, shape, neuron, initial):
 @pytest.mark.parametrize("neuron", NEURONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_backward(kernels, shape, neuron, slope, by_spikes, by_membranes):
-    currents = currents_of(shape).requires_grad_()
+    currents, (decay, threshold) = currents_of(shape).requires_grad_(), numbers_of(neuron, shape[2])
     grad_spikes = normal(shape, 2) if by_spikes else None
     grad_membranes = normal(shape, 3) if by_membranes else None
-    outputs = scan(currents, None, *neuron, slope)
+    outputs = scan(currents, None, decay, threshold, slope, neuron[2])
     both = zip(outputs, (grad_spikes, grad_membranes), strict=True)
     sum((out * grad).sum() for out, grad in both if grad is not None).backward()
 
-    _, membranes = lif_scan(currents.detach(), None, *neuron)
-    assert torch.equal(membranes >= neuron[1], outputs[1] >= neuron[1]), "float32 and float64 spike differently here"
-    gradient = kernels.lif.backward(*send(grad_spikes, grad_membranes, membranes), *neuron, slope)
+    _, membranes = lif_scan(currents.detach(), None, decay, threshold, reset=neuron[2])
+    fired = membranes >= threshold, outputs[1] >= threshold
+    assert torch.equal(*fired), "float32 and float64 spike differently here"
+    gradient, sums = kernels.lif.backward(
+        *send(grad_spikes, grad_membranes, membranes, None, decay, threshold), keeps(neuron), slope, False
+    )
+    assert sums is None
     assert_close(gradient.cpu(), currents.grad, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("initial", [False, True])
+@pytest.mark.parametrize(("by_spikes", "by_membranes"), [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("neuron", LEARNED)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_by_leak_and_threshold(kernels, shape, neuron, by_spikes, by_membranes, initial):
+    currents, numbers = currents_of(shape), numbers_of(neuron, shape[2])
+    start = currents_of(shape[1:], seed=1) if initial else None
+    grad_spikes = normal(shape, 2) if by_spikes else None
+    grad_membranes = normal(shape, 3) if by_membranes else None
+    learned = [x.double().requires_grad_() for x in numbers]
+    outputs = scan(currents, start, *learned, 2.0, neuron[2])
+    both = zip(outputs, (grad_spikes, grad_membranes), strict=True)
+    loss = sum((out * grad).sum() for out, grad in both if grad is not None)
+    by_decay, by_threshold = torch.autograd.grad(loss, learned, materialize_grads=True)
+
+    _, membranes = lif_scan(currents, start, *numbers, reset=neuron[2])
+    tensors = send(grad_spikes, grad_membranes, membranes, start, *numbers)
+    _, sums = kernels.lif.backward(*tensors, keeps(neuron), 2.0, True)
+    for found, wanted in zip(sums, (by_decay, by_threshold), strict=True):
+        assert_close(found.cpu().sum(0).double(), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_backward_far_from_the_threshold(kernels):
     membranes = torch.tensor([-1e30, -1e3, 1e3, 1e30]).reshape(1, 1, 4)
     (membranes,) = send(membranes)
-    gradient = kernels.lif.backward(torch.ones_like(membranes), None, membranes, 0.9, 1.0, 1.0)
+    gradient, _ = kernels.lif.backward(
+        torch.ones_like(membranes), None, membranes, None, 0.9, 1.0, keeps=0.0, slope=1.0, learned=False
+    )
     assert_close(gradient.cpu(), torch.zeros(1, 1, 4), rtol=0, atol=1e-37)
 
 
@@ -85,19 +134,23 @@ def test_backward_far_from_the_threshold(kernels):
 @pytest.mark.parametrize("neuron", NEURONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_loss(kernels, shape, neuron, mask):
-    decay, threshold = neuron
-    currents = currents_of(shape).requires_grad_()
+    currents, numbers = currents_of(shape).requires_grad_(), numbers_of(neuron, shape[2])
     targets = (normal(shape, 4) > 0).float()
-    _, membranes = scan(currents, None, decay, threshold)
-    wanted = 0.5 * membrane_error(membranes, targets.double(), threshold, mask).square().sum()
+    learned = [torch.as_tensor(x).double().requires_grad_() for x in numbers]
+    _, membranes = scan(currents, None, *learned, reset=neuron[2])
+    wanted = 0.5 * membrane_error(membranes, targets.double(), learned[1], mask).square().sum()
     wanted.backward()
 
-    total, gradient = kernels.lif.loss(*send(currents.detach(), targets), decay, threshold, mask, 0.25)
+    given = *send(currents.detach(), targets, *numbers), keeps(neuron), mask, 0.25
+    total, gradient, sums = kernels.lif.loss(*given, neuron in LEARNED)
     assert total.dtype == torch.float64
     assert total.shape == ()
     assert_close(total.cpu(), wanted.detach(), rtol=1e-6, atol=1e-6)
     assert_close(gradient.cpu(), 0.25 * currents.grad, rtol=1e-5, atol=1e-5)
-    again, _ = kernels.lif.loss(*send(currents.detach(), targets), decay, threshold, mask, 0.25)
+    for found, by in zip(sums or (), learned, strict=False):
+        assert_close(found.cpu().sum(0).double(), 0.25 * by.grad, rtol=1e-4, atol=1e-4)
+    assert (sums is not None) == (neuron in LEARNED)
+    again, *_ = kernels.lif.loss(*given, False)
     assert torch.equal(total, again)
 
 

@@ -75,13 +75,17 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     last_spike = torch.zeros(batch, neurons, dtype=torch.int32)
     sums = torch.zeros(num_steps + 1, batch, neurons)
 
-    lif.forward(x, None, 0.9, 1.0)
-    lif.forward(x, x[0], 0.9, 1.0)
-    lif.backward(x, None, x, 0.9, 1.0, 1.0)
-    lif.backward(None, x, x, 0.9, 1.0, 1.0)
-    lif.backward(x, x, x, 0.9, 1.0, 1.0)
-    lif.loss(x, x, 0.9, 1.0, True, 1.0)
-    lif.loss(x, x, 0.9, 1.0, False, 1.0)
+    each = torch.ones(neurons)
+    lif.forward(x, None, 0.9, 1.0, 0.0)
+    lif.forward(x, x[0], 0.9, 1.0, 0.0)
+    lif.forward(x, None, each, each, 1.0)
+    lif.backward(x, None, x, None, 0.9, 1.0, 0.0, 1.0, False)
+    lif.backward(None, x, x, None, 0.9, 1.0, 0.0, 1.0, False)
+    lif.backward(x, x, x, None, 0.9, 1.0, 0.0, 1.0, False)
+    lif.backward(x, x, x, x[0], each, each, 1.0, 1.0, True)
+    lif.loss(x, x, 0.9, 1.0, 0.0, True, 1.0, False)
+    lif.loss(x, x, 0.9, 1.0, 0.0, False, 1.0, False)
+    lif.loss(x, x, each, each, 1.0, True, 1.0, True)
     for code in ("poisson", "low-discrepancy", "even"):
         encoding.rate_spikes(x[0], keys, num_steps, 1.0, code)
     traces.weight_gradient(x[0], last_spike, sums, 1, 0.9)
@@ -91,8 +95,8 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     products.split(x[0])
     products._with_rest(last_spike, x[0], x[0].T, x[0, :, :batch])
 
-    assert exact == 11
-    assert len(compiled) == 14
+    assert exact == 14
+    assert len(compiled) == 17
     for program in compiled[exact:]:
         assert len(program.asm["cubin"]) > 0
     for program in compiled[:exact]:

@@ -143,13 +143,14 @@ def test_chunks_that_cannot_be(chunk, truncate):
         bptt_loss(net, spikes, spikes, chunk=chunk, truncate=truncate)
 
 
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
 @pytest.mark.parametrize("shape", [(6, 3), (6, 3, 4), (6, 2, 3, 5, 5), (1, 1, 1)])
-def test_scan_of_any_shape_with_a_start(shape):
+def test_scan_of_any_shape_with_a_start(shape, reset):
     currents, start = (2 * rand(*shape)).requires_grad_(), (2 * rand(*shape[1:], seed=1)).requires_grad_()
     a, b = rand(*shape, seed=2), rand(*shape, seed=3)
 
     def everything():
-        spikes, membranes = lif_scan(currents, start, 0.9, 1.0, 2.0)
+        spikes, membranes = lif_scan(currents, start, 0.9, 1.0, 2.0, reset)
         return spikes, membranes, *torch.autograd.grad((spikes * a + membranes * b).sum(), [currents, start])
 
     with kernels.use("reference"):
@@ -160,6 +161,30 @@ def test_scan_of_any_shape_with_a_start(shape):
     assert_close(ours[2:], wanted[2:], rtol=1e-5, atol=1e-6)
     with torch.no_grad():
         assert all(not x.requires_grad for x in lif_scan(currents, start))
+
+
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
+@pytest.mark.parametrize("numbers", ["one each", "one for all", "leak of each, threshold of all"])
+def test_learned_leaks_and_thresholds_take_the_kernel(monkeypatch, numbers, reset):
+    currents, targets = (2 * rand(6, 3, 4, 2)).requires_grad_(), (rand(6, 3, 4, 2, seed=4) < 0.5).float()
+    one = numbers == "one for all"
+    decay = torch.tensor(0.75) if one else 0.5 + 0.5 * rand(4, 2, seed=1)
+    threshold = 0.5 + rand(4, 2, seed=2) if numbers == "one each" else torch.tensor(0.75)
+    learned, weights = [decay.requires_grad_(), threshold.requires_grad_()], rand(2, 6, 3, 4, 2, seed=3)
+
+    def everything():
+        spikes, membranes = lif_scan(currents, None, *learned, 2.0, reset)
+        first = torch.autograd.grad((weights[0] * spikes + weights[1] * membranes).sum(), [currents, *learned])
+        loss = lif_scan_loss(currents, targets, *learned, reset=reset)
+        return spikes, membranes, *first, loss.detach(), *torch.autograd.grad(3 * loss, [currents, *learned])
+
+    with kernels.use("reference"):
+        wanted = everything()
+    monkeypatch.setattr("snn_synth.functional.lif_scan", None)
+    ours = everything()
+    assert torch.equal(ours[0], wanted[0])
+    assert_close(ours[1:], wanted[1:], rtol=1e-4, atol=1e-5)
+    assert torch.equal(kernels.lif_spikes(currents, *learned, reset=reset), wanted[0])
 
 
 def test_a_strided_input_and_gradient():

@@ -49,7 +49,7 @@ def numpy_conv(x, conv):
 def numpy_network(network, x):
     """Spikes and membranes of all layers, each batch norm by its running means."""
     layers = []
-    for operator, _ in network.layers:
+    for operator, neuron in network.layers:
         operator, norm = getattr(operator, "operator", operator), getattr(operator, "norm", None)
         is_conv = isinstance(operator, torch.nn.Conv2d)
         currents = numpy_conv(x, operator) if is_conv else x @ operator.weight.detach().numpy().T
@@ -61,7 +61,8 @@ def numpy_network(network, x):
             rows = scale * (rows - mean) / np.sqrt(var + norm.eps) + shift
         if operator.bias is not None:
             rows = rows + operator.bias.detach().numpy()
-        x, membranes = numpy_neuron(rows.reshape(currents.shape), 0.9, 1.0)
+        decay, threshold = (number.detach().numpy() for number in (neuron.decay, neuron.threshold))
+        x, membranes = numpy_neuron(rows.reshape(currents.shape), decay, threshold, neuron.reset_mechanism)
         layers.append((x, membranes))
     return layers
 
@@ -78,6 +79,25 @@ def test_a_network_equals_its_layers_in_numpy_and_folded_it_fires_the_same(kind,
         for ours, (theirs, _) in zip(out.layer_spikes, expected, strict=True):
             np.testing.assert_array_equal(ours.detach().numpy(), theirs)
         np.testing.assert_allclose(out.membrane.detach().numpy(), expected[-1][1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
+def test_learned_neurons_move_are_saved_and_are_folded(norm, reset, tmp_path):
+    network = trained(STACKS["fully connected"], reset=reset, learned=True, norm=norm).eval()
+    for _, neuron in network.layers:
+        assert neuron.decay.shape == neuron.threshold.shape == neuron.beta.shape
+        for number, start in ((neuron.beta, 0.9), (neuron.threshold, 1.0)):
+            assert (number - start).abs().max() > 0.01
+            assert number.std() > 0.001
+    x = spikes(steps=20, seed=9)
+    expected = numpy_network(network, x.numpy())
+    network.save_pretrained(tmp_path / "saved")
+    for net in (network, network.folded(), ACSNN.from_pretrained(tmp_path / "saved").double()):
+        for ours, (theirs, _) in zip(net(x).layer_spikes, expected, strict=True):
+            np.testing.assert_array_equal(ours.detach().numpy(), theirs)
+    with torch.no_grad():
+        assert torch.equal(network.float()(x.float()).spikes.double(), torch.as_tensor(expected[-1][0]))
 
 
 @pytest.mark.parametrize("kind", STACKS)

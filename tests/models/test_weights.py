@@ -30,7 +30,12 @@ def said(name, measure):
 def test_each_has_a_card_and_all_are_small():
     generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae"}
     judges = {"mnist-classifier", "fashion-mnist-classifier"}
-    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | judges | generators
+    portable = {"mnist-portable", "fashion-mnist-portable"}
+    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | judges | generators
+    for name in ("mnist", "fashion-mnist"):
+        assert AESNN.from_pretrained(name).config["reset"] == "subtract"
+        paper = AESNN.from_pretrained(f"{name}-portable")
+        assert all(neuron.reset_mechanism == "zero" and not list(neuron.parameters()) for _, neuron in paper.layers)
     size = 0
     for folder in shipped_models().values():
         text = (folder / "README.md").read_text()
@@ -41,15 +46,17 @@ def test_each_has_a_card_and_all_are_small():
 
 @pytest.mark.slow
 @needs_data
+@pytest.mark.parametrize("portable", ["", "-portable"])
 @pytest.mark.parametrize(("name", "images"), [("mnist", MNIST), ("fashion-mnist", FashionMNIST)])
-def test_an_autoencoder_regenerates_as_its_card_says(name, images):
+def test_an_autoencoder_regenerates_as_its_card_says(name, images, portable):
+    name += portable
     model, test = AESNN.from_pretrained(name), images(train=False)
     errors = []
     for places in torch.arange(len(test)).split(500):
         pictures = test.images[places].unsqueeze(1).float() / 255
         drawn = model.reconstruct(pictures, int(said(name, "num_steps")), keys=sample_keys(7, places))
         errors.append(standardized_mse(drawn, pictures))
-    assert torch.cat(errors).mean().item() == pytest.approx(said(name, "mse"), rel=0.01), (
+    assert torch.cat(errors).mean().item() == pytest.approx(said(name, "standardized_mse"), rel=0.01), (
         "other spikes, the same images"
     )
 
@@ -64,7 +71,7 @@ def test_spoken_digits_become_images_as_the_card_says():
     first = [int(torch.nonzero(images.labels == digit)[0, 0]) for digit in range(10)]
     errors = gallery_mse(drawn, images.images[first].flatten(1).float())
     mse, _ = best_of_class(errors, speech.labels[test], torch.arange(10))
-    assert mse.mean().item() == pytest.approx(said("fsdd", "mse"), rel=0.05)
+    assert mse.mean().item() == pytest.approx(said("fsdd", "standardized_mse"), rel=0.05)
 
 
 @pytest.mark.slow

@@ -65,8 +65,9 @@ class Diary(Callback):
 
     def on_validation_epoch_end(self, trainer, pl_module):
         after = trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        metric = {LitSpikingGAN: "val_fooled", LitHybridPredictor: "val_loss"}.get(type(pl_module), "val_mse")
-        found = getattr(pl_module, metric).compute()
+        metric = {LitSpikingGAN: "fooled", LitHybridPredictor: "loss"}.get(type(pl_module), "pixel_mse")
+        metric = "standardized_mse" if isinstance(pl_module, LitAutoencoder | LitAudiocoder) else metric
+        found = getattr(pl_module, f"val_{metric}").compute()
         self._write("validation", trainer.current_epoch, after, found.item().hex())
 
 

@@ -102,7 +102,7 @@ def test_a_checkpoint_of_before_there_were_labels_draws_and_goes_on(checkpoint, 
     forge(checkpoint, without_labels)
     module = LitAudiocoder.load_from_checkpoint(checkpoint)
     assert module.audio_to_image().labels is None
-    assert quiet_trainer(tmp_path).test(module, datamodule=speech(), verbose=False)[0]["test/mse"] > 0
+    assert quiet_trainer(tmp_path).test(module, datamodule=speech(), verbose=False)[0]["test/standardized_mse"] > 0
     other = audiocoder(tmp_path)
     quiet_trainer(tmp_path, max_epochs=2).fit(other, datamodule=speech(), ckpt_path=checkpoint)
     assert other.audio_to_image().labels == DIGITS

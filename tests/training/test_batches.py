@@ -48,7 +48,7 @@ def test_an_autoencoder_learns_and_draws_from_any_loader_of_images(form, rule, t
     trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[record])
     trainer.fit(module, loader, loader)
     (tested,) = trainer.test(module, loader, verbose=False)
-    assert 0 < tested["test/mse"] < 3
+    assert 0 < tested["test/standardized_mse"] < 3
     assert torch.cat(trainer.predict(module, loader)).flatten(1).shape == (20, 12)
     seen = torch.cat([batch.images for *_, batch in record.learned])
     assert torch.equal(seen.flatten(1), IMAGES.flatten(1))

@@ -111,7 +111,7 @@ def test_two_processes_hold_the_weights_of_one_with_the_joint_batch(fresh_proces
             torch.testing.assert_close(one["weights"][name], alone["weights"][name], rtol=0, atol=1e-9)
     for one in pair:  # of all 24 images, half of which each rank saw
         found = {name for name in alone["metrics"] if name.startswith(("val/", "spikes/"))}
-        assert {"val/mse", "val/spike_mse", "spikes/hidden/silent"} <= found
+        assert {"val/standardized_mse", "val/spike_mse", "spikes/hidden/silent"} <= found
         for name in found:
             torch.testing.assert_close(one["metrics"][name], alone["metrics"][name], rtol=1e-6, atol=1e-6)
     (saved,) = (tmp_path / "2").glob("*.ckpt")

@@ -61,10 +61,10 @@ def test_an_esvae_learns_images_and_is_measured_by_a_fixed_chance(tmp_path):
     first, second = (trainer.test(module, data, verbose=False)[0] for _ in range(2))
     assert first == second
     mean = data.images[:200].mean(0)
-    assert first["test/mse"] < 0.5 * (data.images[200:] - mean).square().mean()
-    assert first["test/mse"] < 0.5 * before["val/mse"]
+    assert first["test/pixel_mse"] < 0.5 * (data.images[200:] - mean).square().mean()
+    assert first["test/pixel_mse"] < 0.5 * before["val/pixel_mse"]
     drawn = torch.cat(trainer.predict(module, data))
-    assert (drawn - data.images[200:]).square().mean().item() == pytest.approx(first["test/mse"], rel=1e-4)
+    assert (drawn - data.images[200:]).square().mean().item() == pytest.approx(first["test/pixel_mse"], rel=1e-4)
 
 
 @pytest.mark.parametrize("advance", [0.0, 3.0])

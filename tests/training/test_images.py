@@ -158,7 +158,7 @@ def test_colour_goes_through_an_autoencoder_and_back(network, tmp_path):
     images = ImageDataset(torch.randint(0, 256, (40, 3, 6, 4), dtype=torch.uint8), torch.arange(40) % 2)
     data = ImageData(images, 5)
     trainer.fit(lit, datamodule=data)
-    assert trainer.test(lit, datamodule=data, verbose=False)[0]["test/mse"] > 0
+    assert trainer.test(lit, datamodule=data, verbose=False)[0]["test/standardized_mse"] > 0
     drawn = torch.cat(trainer.predict(lit, datamodule=data))
     assert drawn.shape == (8, 3, 6, 4)
     assert network.reconstruct(images[0][0][None]).shape == (1, 3, 6, 4)

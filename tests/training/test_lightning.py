@@ -150,7 +150,7 @@ def _(run):
 
 @row("min_epochs")
 def _(run):
-    stop = EarlyStopping("val/mse", mode="max", min_delta=9)
+    stop = EarlyStopping("val/standardized_mse", mode="max", min_delta=9)
     stop.patience = 0
     assert len(run(stop, max_epochs=4, min_epochs=3).train) == 3 * BATCHES
 
@@ -306,7 +306,7 @@ def _(run):
 @row("lr_scheduler: ReduceLROnPlateau")
 def _(run):
     worse = {"mode": "min", "patience": 0, "factor": 0.5, "threshold": 100.0}  # nothing is ever better by so much
-    run.lit = {"lr_scheduler": functools.partial(ReduceLROnPlateau, monitor="val/mse", **worse)}
+    run.lit = {"lr_scheduler": functools.partial(ReduceLROnPlateau, monitor="val/standardized_mse", **worse)}
     run(max_epochs=3)
     assert run.rate == pytest.approx(0.01 * 0.5**3)
 
@@ -489,7 +489,10 @@ def _(run):
 
 @row("EarlyStopping")
 def _(run):
-    assert len(run(EarlyStopping("val/mse", mode="max", min_delta=9, patience=1), max_epochs=9).train) == 2 * BATCHES
+    assert (
+        len(run(EarlyStopping("val/standardized_mse", mode="max", min_delta=9, patience=1), max_epochs=9).train)
+        == 2 * BATCHES
+    )
 
 
 @row("EarlyStopping(monitor=...) of what nobody logs")
@@ -501,7 +504,7 @@ def _(run):
 
 @row("ModelCheckpoint(monitor, save_top_k, save_last)")
 def _(run):
-    best = ModelCheckpoint(run.folder, monitor="val/mse", save_top_k=2, save_last=True, filename="{epoch}")
+    best = ModelCheckpoint(run.folder, monitor="val/standardized_mse", save_top_k=2, save_last=True, filename="{epoch}")
     run(best, max_epochs=4)
     assert len(best.best_k_models) == 2
     assert (run.folder / "last.ckpt").is_file()

@@ -139,7 +139,7 @@ def test_lightnings_loop_goes_on_at_the_batch_of_the_checkpoint(tmp_path, stop, 
 @pytest.mark.parametrize(("interval", "stop"), [(2, (1, 3)), (1.0, (1, 2))])
 def test_a_checkpoint_of_modelcheckpoint_made_in_a_validation_resumes_too(tmp_path, rule, interval, stop):
     whole, weights = fit(tmp_path, [], rule, val_check_interval=interval)
-    best = ModelCheckpoint(tmp_path / "best", monitor="val/mse", save_last=True, save_top_k=-1)
+    best = ModelCheckpoint(tmp_path / "best", monitor="val/standardized_mse", save_last=True, save_top_k=-1)
     before, _ = fit(tmp_path, [best, Stop(*stop)], rule, val_check_interval=interval)
     after, resumed = fit(tmp_path, [], rule, val_check_interval=interval, ckpt_path=tmp_path / "best" / "last.ckpt")
     assert after == whole[-len(after) :]

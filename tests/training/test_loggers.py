@@ -2,8 +2,9 @@ import os
 import pty
 
 import pytest
+from lightning.pytorch import loggers
 
-from snn_synth.training.loggers import wandb_is_offline
+from snn_synth.training.loggers import WandbLogger, wandb_is_offline
 from tests.processes import exit_codes
 from tests.training import wandb_child
 
@@ -31,7 +32,7 @@ def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_pa
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     (record,) = run.glob("*.wandb")
     content = record.read_bytes()
-    assert b"val/mse" in content
+    assert b"val/standardized_mse" in content
     assert b"train/loss" in content
     said = output.read_text()
     assert "W&B is offline" in said
@@ -59,6 +60,16 @@ def test_a_key_in_netrc_counts(no_key, tmp_path):
     host = wandb.Settings().base_url.removeprefix("https://")
     (tmp_path / "home" / "netrc").write_text(f"machine {host} login user password {'0' * 40}\n")
     assert not wandb_is_offline()
+
+
+@pytest.mark.parametrize("agent", [True, False])
+def test_only_wandbs_agents_are_told_former_names(no_key, monkeypatch, tmp_path, agent):
+    told = {}
+    monkeypatch.setattr(loggers.WandbLogger, "log_metrics", lambda self, metrics, step=None: told.update(metrics))
+    if agent:
+        monkeypatch.setenv("WANDB_SWEEP_ID", "sweep1")
+    WandbLogger(save_dir=str(tmp_path)).log_metrics({"val/standardized_mse": 0.1, "val/spike_mse": 0.2}, 3)
+    assert told == {"val/standardized_mse": 0.1, "val/spike_mse": 0.2} | ({"val/mse": 0.1} if agent else {})
 
 
 @pytest.mark.parametrize(

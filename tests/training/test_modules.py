@@ -317,6 +317,25 @@ def test_the_scheduler_steps_once_per_batch(tmp_path, rule):
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0.125
 
 
+def test_learned_neurons_have_a_share_of_the_rate_and_no_weight_decay(tmp_path):
+    torch.manual_seed(0)
+    network = AESNN(12, 5, reset="subtract", learned=True)
+    module = LitAutoencoder(network, loss="rate", neuron_share=10, optimizer=adamw(), lr_scheduler=one_cycle())
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    trainer.fit(module, TinyImages())
+    weights, numbers = trainer.optimizers[0].param_groups
+    assert {id(p) for p in weights["params"]} == {id(operator.weight) for operator, _ in network.layers}
+    assert {id(p) for p in numbers["params"]} == {id(p) for _, neuron in network.layers for p in neuron.parameters()}
+    assert (numbers["max_lr"], numbers["weight_decay"]) == pytest.approx((10 * weights["max_lr"], 0))
+    for _, neuron in network.layers:
+        assert (neuron.beta != 0.9).all()
+        assert (neuron.threshold != 1).all()
+    plain = LitAutoencoder(AESNN(12, 5), optimizer=adamw()).configure_optimizers()
+    assert len(plain.param_groups) == 1
+    with pytest.raises(InputError, match="Expected `neuron_share` above 0, got 0"):
+        LitAutoencoder(network, neuron_share=0)
+
+
 def test_the_loss_of_rates_is_the_one_that_is_learned(tmp_path):
     network = firing_autoencoder(12, 10)
     module = LitAutoencoder(network, loss="rate", num_steps=4, optimizer=functools.partial(torch.optim.SGD, lr=1e-3))
@@ -426,7 +445,7 @@ def test_autoencoder_metrics_equal_a_plain_computation_over_the_whole_set(tmp_pa
     spike_mse = np.mean([standardized_error(out[:, i].sum(0), spikes[:, i].sum(0)) for i in range(25)])
     assert 0 < out.mean() < 1
     assert logged == {
-        f"{stage}/mse": pytest.approx(mse, abs=1e-6),
+        f"{stage}/standardized_mse": pytest.approx(mse, abs=1e-6),
         f"{stage}/spike_mse": pytest.approx(spike_mse, abs=1e-6),
     }
     predicted = torch.cat(trainer.predict(module, data))
@@ -469,7 +488,7 @@ def test_audiocoder_test_metrics_equal_a_plain_loop_over_all_training_images(
         shown = encoded(torch.tensor(images[[best]], dtype=torch.float32), 10, 5, torch.tensor([best]))
         spike_mse.append(standardized_error(one, shown[:, 0].sum(0)))
     assert logged == {
-        "test/mse": pytest.approx(np.mean(mse), abs=1e-5),
+        "test/standardized_mse": pytest.approx(np.mean(mse), abs=1e-5),
         "test/spike_mse": pytest.approx(np.mean(spike_mse), abs=1e-5),
         "test/nearest_class": pytest.approx(np.mean(nearest_class)),
     }
@@ -678,7 +697,7 @@ def test_a_second_test_loader_is_of_heard_voices(tmp_path, speech, saved_autoenc
     for found, loader, stage in zip(measured(loaders), loaders, ("test", "heard"), strict=True):
         (alone,) = measured(loader)
         assert found == {name.replace("test", stage): value for name, value in alone.items()}
-    assert list(found) == ["heard/mse", "heard/spike_mse", "heard/nearest_class"]
+    assert list(found) == ["heard/standardized_mse", "heard/spike_mse", "heard/nearest_class"]
 
 
 def test_predict_goes_through_the_whole_test_set_in_order(tmp_path):

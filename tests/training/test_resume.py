@@ -117,4 +117,4 @@ def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, t
         place: sorted(account) for place, account in diary(whole).items()
     }
     assert_same_bits(result(killed), result(whole))
-    assert result(whole)["metrics"][0].keys() == {"test/mse", "test/spike_mse", "test/nearest_class"}
+    assert result(whole)["metrics"][0].keys() == {"test/standardized_mse", "test/spike_mse", "test/nearest_class"}

@@ -59,7 +59,9 @@ def test_plateaus_and_epochs_resume_bit_for_bit(tmp_path, rule):
 
     def fit(folder, epochs, plateau, **options):
         make = (
-            functools.partial(ReduceLROnPlateau, monitor="val/mse", patience=0, factor=0.5, threshold=100.0)
+            functools.partial(
+                ReduceLROnPlateau, monitor="val/standardized_mse", patience=0, factor=0.5, threshold=100.0
+            )
             if plateau
             else functools.partial(lr_scheduler.StepLR, step_size=1, gamma=0.5)
         )
@@ -80,10 +82,27 @@ def test_plateaus_and_epochs_resume_bit_for_bit(tmp_path, rule):
         assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
+def test_a_plateau_goes_on_when_its_monitor_has_its_present_name(tmp_path):
+    def fit(folder, epochs, monitor, **options):
+        make = functools.partial(ReduceLROnPlateau, monitor=monitor, patience=0, factor=0.5, threshold=100.0)
+        module = LitAutoencoder(firing_autoencoder(12, 5), num_steps=4, lr_scheduler=make)
+        trainer = quiet_trainer(folder, max_epochs=epochs, callbacks=[ResumeCheckpoint()])
+        trainer.fit(module, TinyImages(), **options)
+        return trainer.optimizers[0].param_groups[0]["lr"]
+
+    assert fit(tmp_path, 2, "val/mse") == pytest.approx(1e-3 * 0.5**2)
+    rate = fit(tmp_path, 4, "val/standardized_mse", ckpt_path=tmp_path / "resume.ckpt")
+    assert rate == pytest.approx(1e-3 * 0.5**4)
+    with pytest.raises(InputError, match="got changed ones"):
+        fit(tmp_path, 5, "val/spike_mse", ckpt_path=tmp_path / "resume.ckpt")
+
+
 def test_a_metric_that_is_missing_at_the_end_of_an_epoch(tmp_path):
-    plateau = functools.partial(ReduceLROnPlateau, monitor="val/mse")
+    plateau = functools.partial(ReduceLROnPlateau, monitor="val/standardized_mse")
     module = LitAutoencoder(firing_autoencoder(12, 5), num_steps=4, lr_scheduler=plateau)
-    with pytest.raises(InputError, match=r"Expected a metric that is logged in each epoch .*train/loss.*got 'val/mse'"):
+    with pytest.raises(
+        InputError, match=r"Expected a metric that is logged in each epoch .*train/loss.*got 'val/standardized_mse'"
+    ):
         quiet_trainer(tmp_path, max_epochs=2, limit_val_batches=0).fit(module, TinyImages())
 
 

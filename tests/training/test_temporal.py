@@ -59,9 +59,9 @@ def test_no_pulse_comes_before_the_time_0(tmp_path):
 def test_the_error_falls(tmp_path):
     lit = module()
     trainer = quiet_trainer(tmp_path, max_epochs=40)
-    before = trainer.validate(lit, TinyImages(), verbose=False)[0]["val/mse"]
+    before = trainer.validate(lit, TinyImages(), verbose=False)[0]["val/pixel_mse"]
     trainer.fit(lit, TinyImages())
-    assert trainer.callback_metrics["val/mse"] < 0.7 * before
+    assert trainer.callback_metrics["val/pixel_mse"] < 0.7 * before
 
 
 def test_metrics_equal_a_plain_computation_over_the_whole_set(tmp_path):
@@ -74,7 +74,7 @@ def test_metrics_equal_a_plain_computation_over_the_whole_set(tmp_path):
     out = lit.network(noisy(spike_times(flat), 0.2, sample_keys(0, batch.index)))
     late = torch.where(out.times.isfinite(), out.times - 1.5, 1)
     drawn = np.clip(1 - torch.where(out.times.isfinite(), out.times - 1.5, 1).detach().numpy(), 0, 1)
-    assert found["test/mse"] == pytest.approx(np.mean((drawn - flat.numpy()) ** 2), rel=1e-5)
+    assert found["test/pixel_mse"] == pytest.approx(np.mean((drawn - flat.numpy()) ** 2), rel=1e-5)
     assert found["test/timing"] == pytest.approx((late - (1 - flat)).square().mean().item(), rel=1e-5)
     assert found["test/silent_output"] == pytest.approx(4 / 12)
     assert found["test/silent_hidden"] == 0

@@ -17,6 +17,8 @@ from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, spee
 from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.experiments.reproduce.work import conventional_work, mean_work, spiking_work
+from snn_synth.functional.encoding import RateCode
+from snn_synth.functional.lif import Reset
 from snn_synth.kernels import Precision
 from snn_synth.learning.layers import layers_of
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
@@ -55,6 +57,9 @@ class AudiocoderTrial(Trial):
         held_out: speakers who are left out whole, and are measured as ``unheard`` beside ``test``.
         front_end: ``mel``, or ``lyon``, the paper's.
         precision: of a spiking network's products in training, see :class:`~snn_synth.training.base.LitSpiking`.
+        reset: of a spiking audiocoder's neurons.
+        learned: whether it learns a leak and a threshold of each.
+        code: how its input becomes spikes.
     """
 
     autoencoder: AutoencoderTrial
@@ -76,6 +81,9 @@ class AudiocoderTrial(Trial):
     held_out: tuple[str, ...] = field(default=(), metadata=LATER)
     front_end: Literal["mel", "lyon"] = field(default="mel", metadata=LATER)
     precision: Precision = field(default="float32", metadata=LATER)
+    reset: Reset = field(default="zero", metadata=LATER)
+    learned: bool = field(default=False, metadata=LATER)
+    code: RateCode = field(default="poisson", metadata=LATER)
 
     @property
     def every(self) -> int:  # type: ignore[override]
@@ -131,7 +139,8 @@ class AudiocoderTrial(Trial):
             if self.autoencoder.kind == "ann":
                 network = ACANN(data.inputs, self.hidden, self.autoencoder.hidden)
                 decoder = AEANN.from_pretrained(folder)
-                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, **settings)
+                steps = self.num_steps if self.autoencoder.spike_input else None
+                return LitAudiocoderANN(network, decoder, data.gallery, self.bits, num_steps=steps, **settings)
             module = LitAudiocoder(
                 self._network(data),
                 hidden_steps=self.bits or self.autoencoder.num_steps,
@@ -141,6 +150,8 @@ class AudiocoderTrial(Trial):
                 train_steps=self.train_steps,
                 direct=self.direct,
                 precision=self.precision,
+                code=self.code,
+                neuron_share=self.recipe.neuron_share,
                 **settings,
             )
             module.adopt(AESNN.from_pretrained(folder))
@@ -150,7 +161,8 @@ class AudiocoderTrial(Trial):
         code, alpha, slope = self.autoencoder.hidden, self.alpha, self.slope
         if self.network == "conv":
             return ConvACSNN(*data.front_end.shape, code=code, alpha=alpha, slope=slope, norm=self.norm)
-        return ACSNN(data.inputs, self.hidden, code, alpha=alpha, slope=slope, norm=self.norm)
+        neurons: dict[str, Any] = {"reset": self.reset, "learned": self.learned}
+        return ACSNN(data.inputs, self.hidden, code, alpha=alpha, slope=slope, norm=self.norm, **neurons)
 
     def watch(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, float]:
         """Errors of test utterances, which the paper's figure 10A shows; of held out ones in a search."""

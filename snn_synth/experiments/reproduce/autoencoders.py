@@ -16,6 +16,8 @@ from snn_synth.experiments.reproduce.images import DATA, WATCHED, ImageTrial, fi
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, image_errors, means
 from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.experiments.reproduce.work import conventional_work, mean_work, spiking_work, stored_maps
+from snn_synth.functional.encoding import RateCode
+from snn_synth.functional.lif import Reset
 from snn_synth.learning.layers import layers_of
 from snn_synth.models import AEANN, AESNN
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN
@@ -72,6 +74,10 @@ class AutoencoderTrial(ImageTrial):
         output: of a conventional network, ``linear`` or ``sigmoid``.
         search: leave the test set unread: train on nine tenths of the training images and measure on the rest.
         updates: of a conventional network on each batch.
+        reset: of a spiking network's neurons.
+        learned: whether it learns a leak and a threshold of each.
+        code: how its input becomes spikes.
+        spike_input: a conventional network is shown the rates of Poisson spikes of ``num_steps``.
     """
 
     kind: Literal["snn", "ann"] = "snn"
@@ -85,6 +91,10 @@ class AutoencoderTrial(ImageTrial):
     output: Literal["linear", "sigmoid"] = "linear"
     search: bool = False
     updates: int = field(default=1, metadata=LATER)
+    reset: Reset = field(default="zero", metadata=LATER)
+    learned: bool = field(default=False, metadata=LATER)
+    code: RateCode = field(default="poisson", metadata=LATER)
+    spike_input: bool = field(default=False, metadata=LATER)
 
     @property
     def title(self) -> str:
@@ -101,13 +111,14 @@ class AutoencoderTrial(ImageTrial):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self.kind == "ann":
-                ann = AEANN(784, self.hidden, self.output)
+                steps = self.num_steps if self.spike_input else None
+                ann, settings = AEANN(784, self.hidden, self.output), self.recipe.factories()
                 if self.updates > 1:
-                    return LitUpdatingANN(ann, self.updates, **self.recipe.factories())
-                return LitAutoencoderANN(ann, **self.recipe.factories())
-            network = AESNN(784, self.hidden, self.alpha, slope=self.slope)
+                    return LitUpdatingANN(ann, self.updates, **settings)
+                return LitAutoencoderANN(ann, num_steps=steps, seed=seed, **settings)
+            network = AESNN(784, self.hidden, self.alpha, slope=self.slope, reset=self.reset, learned=self.learned)
             for weight in network.parameters():
-                weight.data *= self.gain
+                weight.data *= self.gain if weight.dim() > 1 else 1
             return LitAutoencoder(
                 network,
                 rule=self.recipe.rule,
@@ -115,6 +126,8 @@ class AutoencoderTrial(ImageTrial):
                 num_steps=self.num_steps,
                 max_rate=self.max_rate,
                 mask=self.mask,
+                code=self.code,
+                neuron_share=self.recipe.neuron_share,
                 seed=seed,
                 **self.recipe.factories(),
             )

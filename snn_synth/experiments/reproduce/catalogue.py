@@ -1,6 +1,7 @@
 """Every experiment by its name: the paper's rows and figures, what it leaves open, unheard speakers, generators."""
 
 from snn_synth.errors import InputError
+from snn_synth.experiments.reproduce.ablation import ABLATIONS
 from snn_synth.experiments.reproduce.choices import CHOICES
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.figures import FIGURES
@@ -9,7 +10,7 @@ from snn_synth.experiments.reproduce.rows import ROWS
 from snn_synth.experiments.reproduce.searches import SEARCHES
 from snn_synth.experiments.reproduce.speakers import UNSEEN
 
-EXPERIMENTS: dict[str, Experiment] = {**ROWS, **FIGURES, **CHOICES, **UNSEEN, **GENERATORS}
+EXPERIMENTS: dict[str, Experiment] = {**ROWS, **ABLATIONS, **FIGURES, **CHOICES, **UNSEEN, **GENERATORS}
 
 
 def find(name: str) -> dict[str, Experiment]:

@@ -56,10 +56,10 @@ CHOICES = {
         "The same for audio to image: time steps (the text says 60, the table 30), frames of the spectrogram (the "
         "paper's 1,500 for a second of speech are not explained), and other images for data set A.",
         {
-            "T = 30, 100 frames": SPEECH_A["SNN best"],
-            "T = 60": replace(SPEECH_A["SNN best"], num_steps=60),
-            "200 frames": replace(SPEECH_A["SNN best"], frames=200),
-            "images nearest their class mean": replace(SPEECH_A["SNN best"], pairing="A-mean"),
+            "T = 30, 100 frames": SPEECH_A["SNN, reset to zero"],
+            "T = 60": replace(SPEECH_A["SNN, reset to zero"], num_steps=60),
+            "200 frames": replace(SPEECH_A["SNN, reset to zero"], frames=200),
+            "images nearest their class mean": replace(SPEECH_A["SNN, reset to zero"], pairing="A-mean"),
             "paper's recipe, 512 hidden neurons": SPEECH_A["SNN paper"],
             "paper's recipe, 1024 hidden neurons": replace(SPEECH_A["SNN paper"], hidden=1024),
             "paper's recipe, T = 60": replace(SPEECH_A["SNN paper"], num_steps=60),

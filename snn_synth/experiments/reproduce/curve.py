@@ -5,6 +5,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from snn_synth.experiments.record import present_names
+
 
 class Curve(Callback):
     """Measures again and again.
@@ -36,4 +38,4 @@ class Curve(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after these points."""
-        self.points = state_dict["points"]
+        self.points = present_names(state_dict["points"])

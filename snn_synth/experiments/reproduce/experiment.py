@@ -26,6 +26,6 @@ class Experiment:
     arms: Mapping[str, Trial]
     minutes: tuple[float, float]
     paper: Mapping[str, float] = field(default_factory=dict)
-    measures: tuple[str, ...] = ("test/mse",)
+    measures: tuple[str, ...] = ("test/standardized_mse",)
     also: tuple[str, ...] = ()
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -36,13 +36,13 @@ FIGURES = {
         "A small leak helps, a large one harms; 0.1 regenerates the input spikes best.",
         {f"leak {alpha:g}": replace(_DIGITS, alpha=alpha) for alpha in (0.0, 0.01, 0.1, 0.3, 0.5)},
         minutes=(0.5, 5),
-        measures=("test/spike_mse", "train/spike_mse", "test/mse", "train/mse"),
+        measures=("test/spike_mse", "train/spike_mse", "test/standardized_mse", "train/standardized_mse"),
     ),
     "fig4a": Experiment(
         "Without the mask the training does not converge; with it 85 % of the error vector are zero.",
         {"mask": _DIGITS, "no mask": replace(_DIGITS, mask=False)},
         minutes=(0.5, 2),
-        measures=("test/mse", "test/error_share"),
+        measures=("test/standardized_mse", "test/error_share"),
     ),
     "fig4b": Experiment(
         "A longer input spike train lowers the error.",
@@ -85,7 +85,7 @@ FIGURES = {
         {"A": replace(_SPOKEN, bits=10), "B": SPEECH_B["SNN paper"]},
         minutes=(2, 21),
         paper={"B": 0.543},  # of A the table has T_h = 15
-        measures=("test/mse", "train/mse"),
+        measures=("test/standardized_mse", "train/standardized_mse"),
     ),
     "fig10a": Experiment(
         "A hidden spike map of fewer time steps costs little.",
@@ -124,10 +124,12 @@ FIGURES = {
         "trained on the cochleagram as a constant input, measured with Poisson spikes.",
         {
             f"{name}, 12 batches": replace(_full_size(name), recipe=replace(SPEECH_RECIPES[name], epochs=1), batches=12)
-            for name in ("SNN paper", "SNN best")
+            for name in ("SNN paper", "SNN, reset to zero")
         }
         | {
-            "SNN best, 20 epochs": replace(_full_size("SNN best"), recipe=FULL_SIZE_SNN, direct=True, precision="mixed")
+            "SNN, reset to zero, 20 epochs": replace(
+                _full_size("SNN, reset to zero"), recipe=FULL_SIZE_SNN, direct=True, precision="mixed"
+            )
         },
         minutes=(5, 45),
     ),

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 
+from snn_synth import functional
 from snn_synth.data import ImageDataset, as_pixels
 from snn_synth.evaluation import baselines
 from snn_synth.experiments.reproduce.trials import Trial
@@ -77,7 +78,7 @@ def judge_of(images: str) -> ImageClassifier:
 @torch.no_grad()
 def pixel_mse(module: Any, images: ImageDataset, most: int) -> float:
     """Mean square error, in [0, 1], of what a module makes of the first images of a set."""
-    errors = [(module.predict_step(b) - b.images).square().flatten(1).mean(1) for b in first_images(images, most)]
+    errors = [functional.pixel_mse(module.predict_step(b), b.images) for b in first_images(images, most)]
     return torch.cat(errors).mean().item()
 
 

@@ -23,21 +23,21 @@ def image_errors(module: LightningModule, batch: ImageBatch) -> Errors:
     """How wrong an autoencoder regenerates images.
 
     Returns:
-        For each sample ``mse`` (standardized); of a spiking network also ``spike_mse``, and ``error_share``, the share
-        of output neurons and time steps that the loss does not leave alone: with the mask those that fire wrongly,
+        For each sample ``standardized_mse``; of a spiking network also ``spike_mse``, and ``error_share``, the share of
+        output neurons and time steps that the loss does not leave alone: with the mask those that fire wrongly,
         without it all whose membrane is not at its target.
     """
     batch = ImageBatch(*(part.to(module.device) for part in batch))
     images = batch.images.flatten(1)
     if not isinstance(module, LitAutoencoder):
         drawn = module.predict_step(batch).flatten(1)
-        return drawn, images, {"mse": standardized_mse(drawn, images)}
+        return drawn, images, {"standardized_mse": standardized_mse(drawn, images)}
     spikes = module.encode(images, batch.index, HELD_OUT)
     out = module.network(spikes)
     aims = module.network.config["threshold"] * spikes
     wrong = out.spikes != spikes if module.mask else out.membrane != aims
     found = {
-        "mse": standardized_mse(out.spikes.sum(0), images),
+        "standardized_mse": standardized_mse(out.spikes.sum(0), images),
         "spike_mse": spike_mse(out.spikes, spikes),
         "error_share": wrong.float().mean((0, 2)),
     }
@@ -56,7 +56,7 @@ def speech_errors(module: LightningModule, data: SpokenDigitsData, batch: Speech
             nearest of the paired images of the label, the paper's test metric.
 
     Returns:
-        For each sample ``mse`` (standardized) and ``nearest_class``, whether the nearest image is one of its digit; of
+        For each sample ``standardized_mse`` and ``nearest_class``, whether the nearest image is one of its digit; of
         a spiking network also ``spike_mse``, against the input spikes of the image.
     """
     batch = SpeechBatch(*(part.to(module.device) for part in batch))
@@ -73,18 +73,19 @@ def speech_errors(module: LightningModule, data: SpokenDigitsData, batch: Speech
         drawn = module.predict_step(batch)
     network.train(training)
     every = gallery_mse(drawn, gallery)
-    mse, best = best_of_class(every, batch.labels, labels)
+    error, best = best_of_class(every, batch.labels, labels)
     if paired:
         best = batch.image
-        mse = every.gather(1, best[:, None])[:, 0]
-    found = {"mse": mse, "nearest_class": (labels[every.argmin(1)] == batch.labels).float()}
+        error = every.gather(1, best[:, None])[:, 0]
+    nearest = (labels[every.argmin(1)] == batch.labels).float()
+    found = {"standardized_mse": error, "nearest_class": nearest}
     if isinstance(module, LitAudiocoder):
         found["spike_mse"] = spike_mse(fired, module.encode(gallery[best], best, HELD_OUT))
     return drawn, gallery[best], found
 
 
 def means(parts: Iterable[Errors]) -> dict[str, float]:
-    """Means over all samples of some batches, and ``mse_whole_set``.
+    """Means over all samples of some batches, and ``standardized_mse_whole_set``.
 
     The latter standardizes by mean and variance of all pixels of the set at once instead of each image's own, the
     other reading of the paper's section 4.1: 2 (1 - r), r the correlation of drawn and true pixels.
@@ -97,4 +98,4 @@ def means(parts: Iterable[Errors]) -> dict[str, float]:
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value.double().sum().item()
     r = torch.nan_to_num(correlation.compute()).item()  # a silent output correlates with nothing
-    return {name: value / samples for name, value in sums.items()} | {"mse_whole_set": 2 * (1 - r)}
+    return {name: value / samples for name, value in sums.items()} | {"standardized_mse_whole_set": 2 * (1 - r)}

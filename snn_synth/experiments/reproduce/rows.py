@@ -11,12 +11,17 @@ from snn_synth.experiments.reproduce.recipes import (
     BEST_SNN,
     BEST_SPEECH_ANN,
     BEST_SPEECH_SNN,
+    BEST_SPEECH_SPIKES_ANN,
+    BEST_SPIKES_ANN,
     PAPER_ADAM,
     PAPER_SGD,
     PAPER_SNN,
     PAPER_SPEECH_ADAM,
     PAPER_SPEECH_SGD,
     PAPER_SPEECH_SNN,
+    ZERO_SNN,
+    ZERO_SPEECH_SNN,
+    Recipe,
 )
 
 
@@ -25,10 +30,13 @@ def _row(images: str, hidden: int, num_steps: int) -> dict[str, AutoencoderTrial
     ann = replace(snn, kind="ann")
     return {
         "SNN paper": snn,
-        "SNN best": replace(snn, recipe=BEST_SNN[images], slope=BEST_SLOPE),
+        "SNN best": (best := replace(snn, recipe=BEST_SNN[images], slope=BEST_SLOPE, reset="subtract", learned=True)),
+        "SNN best, even input": replace(best, code="even"),
+        "SNN, reset to zero": replace(snn, recipe=ZERO_SNN[images], slope=BEST_SLOPE),
         "ANN paper, SGD": replace(ann, recipe=PAPER_SGD[images], output="sigmoid"),
         "ANN paper, Adam": replace(ann, recipe=PAPER_ADAM[images], output="sigmoid"),
         "ANN best": replace(ann, recipe=BEST_ANN[images]),
+        "ANN best, same spikes": replace(ann, recipe=BEST_SPIKES_ANN[images], spike_input=True),
     }
 
 
@@ -39,14 +47,28 @@ CLOTHES_512, CLOTHES_1024 = (_row("fashion_mnist", hidden, 60) for hidden in (51
 SPEECH_RECIPES = {
     "SNN paper": PAPER_SPEECH_SNN,
     "SNN best": BEST_SPEECH_SNN,
+    "SNN best, even input": BEST_SPEECH_SNN,
+    "SNN, reset to zero": ZERO_SPEECH_SNN,
     "ANN paper, SGD": PAPER_SPEECH_SGD,
     "ANN paper, Adam": PAPER_SPEECH_ADAM,
     "ANN best": BEST_SPEECH_ANN,
+    "ANN best, same spikes": BEST_SPEECH_SPIKES_ANN,
 }
-SPEECH_A = {
-    name: AudiocoderTrial(recipe, DIGITS[name], slope=BEST_SLOPE if name == "SNN best" else 1.0)
-    for name, recipe in SPEECH_RECIPES.items()
-}
+
+
+def _spoken(recipe: Recipe, autoencoder: AutoencoderTrial) -> AudiocoderTrial:
+    """An audiocoder of the autoencoder's kind of neurons and input."""
+    return AudiocoderTrial(
+        recipe,
+        autoencoder,
+        slope=autoencoder.slope,
+        reset=autoencoder.reset,
+        learned=autoencoder.learned,
+        code=autoencoder.code,
+    )
+
+
+SPEECH_A = {name: _spoken(recipe, DIGITS[name]) for name, recipe in SPEECH_RECIPES.items()}
 SPEECH_B = {
     name: replace(arm, pairing="B", bits=10 if arm.autoencoder.kind == "snn" else None)
     for name, arm in SPEECH_A.items()
@@ -69,7 +91,8 @@ ROWS = {
     ),
     "table1-a2i-a": Experiment(
         "The table's row: audio to image, all utterances of a digit paired with one image.",
-        SPEECH_A | {f"{name}, T = 60": replace(SPEECH_A[name], num_steps=60) for name in ("SNN paper", "SNN best")},
+        SPEECH_A
+        | {f"{name}, T = 60": replace(SPEECH_A[name], num_steps=60) for name in ("SNN paper", "SNN, reset to zero")},
         minutes=(3, 70),
         paper=_published(0.254, 0.408, 0.144),
     ),

@@ -14,16 +14,17 @@ import numpy as np
 
 from snn_synth import plot
 from snn_synth.errors import InputError
-from snn_synth.experiments.record import versions
+from snn_synth.experiments.record import read_results, versions
 from snn_synth.experiments.reproduce.experiment import Experiment
-from snn_synth.experiments.reproduce.trials import DRAWN
+from snn_synth.experiments.reproduce.trials import DRAWN, Trial, equal
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
 PARTS = ("val", "test", "unheard", "train", "inference", "stored")  # of what is measured
+PUBLISHED = "test/standardized_mse"  # what the paper prints
 ROWS = 12  # of drawn images in a picture, shared by the arms
 NAMES = {
-    "mse": "standardized MSE",
+    "standardized_mse": "standardized MSE",
     "spike_mse": "Spike-MSE",
     "error_share": "neurons with an error",
     "pixel_mse": "MSE of the pixels",
@@ -51,6 +52,8 @@ def run(
 
     Trials are kept under ``<out>/trials``: what has been run is not run again, what was interrupted goes on, and
     experiments with a trial in common share it. Several processes with the same folder share the trials among them.
+    What ``metrics.json`` holds already of the same settings, preset and seeds stays as it is, unless the saved networks
+    of all seeds can tell something that it lacks.
 
     Args:
         name: of the experiment.
@@ -72,14 +75,16 @@ def run(
         raise InputError(f"Expected `seeds` to be at least 1, got {seeds}")
     path = out / name / "metrics.json"
     settings = {"experiment": name, "preset": preset, "seeds": list(range(seeds))}
-    if path.is_file() and not force:
-        there = json.loads(path.read_text())
-        if any(there.get(key) != value for key, value in settings.items()):
-            raise InputError(
-                f"Expected {path.parent} to hold no results, or those of {settings}, got "
-                f"{ {key: there.get(key) for key in settings} }: --force replaces them"
-            )
-    arms = {arm: trial.quick() if preset == "quick" else trial for arm, trial in experiment.arms.items()}
+    there = {} if experiment.groups else _there(path, settings, force)
+    trials = {arm: trial.quick() if preset == "quick" else trial for arm, trial in experiment.arms.items()}
+    kept = {
+        arm: there[arm]
+        for arm, trial in trials.items()
+        if arm in there
+        and equal(trial, there[arm]["trial"])
+        and (_told(trial, there[arm]) or not all(trial.saved(seed, out / "trials") for seed in range(seeds)))
+    }
+    arms = {arm: trial for arm, trial in trials.items() if arm not in kept}
     for trial in arms.values():
         trial.prepare(root)  # before anything is trained
     start = time.perf_counter()
@@ -94,12 +99,13 @@ def run(
             if found is not None:
                 done[seed, arm] = found
     results = {arm: [done[seed, arm] for seed in range(seeds)] for arm in arms}
-    folders = {arm: out / "trials" / trial.key(0) for arm, trial in arms.items()}
+    folders = {arm: out / "trials" / trial.key(0) for arm, trial in trials.items()}
+    summaries = kept | {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()}
     metrics = settings | {
         "shows": experiment.shows,
         "measures": list(experiment.measures),
         "also": list(experiment.also),
-        "arms": {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()},
+        "arms": {arm: summaries[arm] for arm in trials},
         "command": shlex.join(["snn-synth", *words]),
         "seconds": round(time.perf_counter() - start, 1),
         "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
@@ -117,6 +123,26 @@ def run(
         text = json.dumps(metrics, indent=2)
         draft.write_text(re.sub(r"\[[^][{}]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n")
     return metrics
+
+
+def _there(path: Path, settings: Mapping[str, Any], force: bool) -> dict[str, Any]:
+    """Results that lie there, if they are of the same preset and seeds; others are replaced, or refused."""
+    if not path.is_file():
+        return {}
+    there = read_results(path)
+    found = {key: there.get(key) for key in settings}
+    if found == settings:
+        return dict(there["arms"])
+    if not force:
+        raise InputError(
+            f"Expected {path.parent} to hold no results, or those of {settings}, got {found}: --force replaces them"
+        )
+    return {}
+
+
+def _told(trial: Trial, summary: Mapping[str, Any]) -> bool:
+    """Whether all further parts are there, each of which has some measure."""
+    return set(trial.further_parts) <= {key.split("/")[0] for key in summary}
 
 
 def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, Any]:
@@ -154,7 +180,7 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
     finals = {}
     for arm, one in arms.items():
         finals[arm] = {
-            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == "test/mse" else None)
+            _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == PUBLISHED else None)
             for key in measures
             if key in one
         }

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from snn_synth import plot
+from snn_synth.experiments.record import read_results
 from snn_synth.experiments.reproduce.cost import Cost
 from snn_synth.experiments.reproduce.curve import Curve
 from snn_synth.experiments.reproduce.recipes import LATER, Recipe
@@ -170,7 +171,7 @@ class Trial(ABC):
 
     def _kept(self, seed: int, trials: Path, folder: Path, root: str | None) -> dict[str, Any]:
         """The result of a finished run; what has come to be measured since is measured of the saved network."""
-        kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
+        kept = read_results(folder / RESULT)
         if set(self.further_parts) <= set(kept):
             return kept
         data = self.data(root, seed)
@@ -182,6 +183,10 @@ class Trial(ABC):
         _write(folder, kept)
         return kept
 
+    def saved(self, seed: int, trials: Path) -> bool:
+        """Whether its trained network lies there."""
+        return (trials / self.key(seed) / NETWORK).is_dir()
+
     def trained(self, seed: int, trials: Path, root: str | None) -> Path:
         """The folder of its network, trained first if need be."""
         self.run(seed, trials, root, name=self.title)
@@ -191,6 +196,19 @@ class Trial(ABC):
 def _write(folder: Path, result: dict[str, Any]) -> None:
     with atomic_write(folder / RESULT) as draft:
         draft.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def equal(one: Any, kept: Any) -> bool:
+    """Whether settings that were kept as JSON are those of a trial; those that came later had their defaults then."""
+    if not is_dataclass(one):
+        return bool((list(one) if isinstance(one, tuple) else one) == kept)
+    before = {field.name: kept.get(field.name, _before(field)) for field in fields(one)}
+    return all(equal(getattr(one, name), value) for name, value in before.items())
+
+
+def _before(field: Any) -> Any:
+    default = field.default if field.metadata == LATER else None
+    return list(default) if isinstance(default, tuple) else default
 
 
 def _settings(one: Any) -> Any:

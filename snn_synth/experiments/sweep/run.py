@@ -21,6 +21,7 @@ from snn_synth.errors import InputError
 from snn_synth.experiments.sweep.file import NAMED_BY_USER, check_words, read
 from snn_synth.experiments.sweep.space import points
 from snn_synth.files import atomic_write, sole_writer
+from snn_synth.keys import same
 
 RUNS = Path("runs/sweeps")  # each run has its folder here, by its id
 PROGRAM = (sys.executable, "-P", "-m", "snn_synth.cli.trial")  # -P: nothing in this folder stands for a module
@@ -95,7 +96,7 @@ def run(
 
 def measure(one: Mapping[str, Any], metric: str) -> float | None:
     """What a run measured; None for what cannot be compared: nothing, NaN, infinity, a text."""
-    value = one["metrics"].get(metric)
+    value = next((one["metrics"][key] for key in same(metric, one["metrics"])), None)
     usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return value if usable else None
 

@@ -5,6 +5,8 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from numba.core import types
+from numba.extending import overload
 from torch import Tensor
 
 from snn_synth.kernels.cpu.memory import empty
@@ -14,39 +16,54 @@ from snn_synth.kernels.cpu.threads import jit
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 # Each sample is one thread's. Loops along neurons are functions of their own: rows without other axes become vector
-# instructions that need fewer checks.
+# instructions that need fewer checks. `decay` and `threshold` are one number, or an array of one for each neuron, for
+# which the same functions are compiled once more. `keeps` is 0 for the paper's reset, to zero, and 1 for reset by
+# subtraction: V is kept, less the threshold.
+
+
+def _of(x: Any, n: Any) -> Any:
+    """The number of neuron n."""
+
+
+@overload(_of, inline="always", strict=False)  # numba wants the annotations of all three alike, or none
+def _overload_of(x, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return (lambda x, n: x[n]) if isinstance(x, types.Array) else (lambda x, n: x)
 
 
 @numba.njit(error_model="numpy")
-def _step(before: Any, current: Any, decay: Any, threshold: Any, spikes: Any, membranes: Any) -> None:
+def _step(before: Any, current: Any, decay: Any, threshold: Any, keeps: Any, spikes: Any, membranes: Any) -> None:
     for n in range(len(current)):
-        v = decay * (_ZERO if before[n] >= threshold else before[n]) + current[n]  # eq. 1
+        height = _of(threshold, n)
+        fired = before[n] >= height
+        v = _of(decay, n) * (keeps * before[n] if fired else before[n]) + current[n]  # eq. 1
+        v -= keeps * height if fired else _ZERO
         membranes[n] = v
-        spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
+        spikes[n] = _ONE if v >= height else _ZERO  # eq. 2
 
 
 @jit
-def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, spikes: Any, membranes: Any) -> None:
+def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, keeps: Any, spikes: Any, membranes: Any) -> None:
     num_steps, batch, _ = currents.shape
     for b in numba.prange(batch):
         for t in range(num_steps):
             before = membranes[t - 1, b] if t > 0 else initial[b]
-            _step(before, currents[t, b], decay, threshold, spikes[t, b], membranes[t, b])
+            _step(before, currents[t, b], decay, threshold, keeps, spikes[t, b], membranes[t, b])
 
 
 @jit
-def _spikes(currents: Any, decay: Any, threshold: Any, spikes: Any) -> None:
+def _spikes(currents: Any, decay: Any, threshold: Any, keeps: Any, spikes: Any) -> None:
     num_steps, batch, neurons = currents.shape
     for b in numba.prange(batch):
         membranes = np.zeros((2, neurons), np.float32)  # before and after a step, in turns
         for t in range(num_steps):
-            _step(membranes[t % 2], currents[t, b], decay, threshold, spikes[t, b], membranes[(t + 1) % 2])
+            now, then = membranes[t % 2], membranes[(t + 1) % 2]
+            _step(now, currents[t, b], decay, threshold, keeps, spikes[t, b], then)
 
 
 @numba.njit(error_model="numpy")
 def _weaken(grad_spikes: Any, membranes: Any, threshold: Any, slope: Any, gradient: Any) -> None:
     for n in range(len(gradient)):
-        gradient[n] = grad_spikes[n] * sigmoid_derivative(membranes[n] - threshold, slope)  # eq. 3-4
+        gradient[n] = grad_spikes[n] * sigmoid_derivative(membranes[n] - _of(threshold, n), slope)  # eq. 3-4
 
 
 @numba.njit(error_model="numpy")
@@ -56,9 +73,31 @@ def _add(more: Any, gradient: Any) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _pass_on(later: Any, membranes: Any, decay: Any, threshold: Any, gradient: Any) -> None:
+def _subtract(gradient: Any, by_threshold: Any) -> None:
     for n in range(len(gradient)):
-        gradient[n] += decay * (_ZERO if membranes[n] >= threshold else later[n])
+        by_threshold[n] -= gradient[n]  # of eq. 2, where V - V_th decides
+
+
+@numba.njit(error_model="numpy")
+def _subtract_at(targets: Any, gradient: Any, by_threshold: Any) -> None:
+    for n in range(len(gradient)):
+        by_threshold[n] -= targets[n] * gradient[n]  # of eq. 5
+
+
+@numba.njit(error_model="numpy")
+def _pass_on(later: Any, membranes: Any, decay: Any, threshold: Any, keeps: Any, gradient: Any) -> None:
+    for n in range(len(gradient)):
+        fired = membranes[n] >= _of(threshold, n)
+        gradient[n] += _of(decay, n) * (keeps * later[n] if fired else later[n])
+
+
+@numba.njit(error_model="numpy")
+def _by_numbers(gradient: Any, before: Any, threshold: Any, keeps: Any, by_decay: Any, by_threshold: Any) -> None:
+    """What a step adds to the gradients by decay and threshold, through eq. 1."""
+    for n in range(len(gradient)):
+        fired = before[n] >= _of(threshold, n)
+        by_decay[n] += gradient[n] * (keeps * before[n] if fired else before[n])
+        by_threshold[n] -= gradient[n] * (keeps if fired else _ZERO)
 
 
 @jit
@@ -68,10 +107,14 @@ def _backward(
     by_membranes: bool,
     grad_membranes: Any,
     membranes: Any,
+    initial: Any,
     decay: Any,
     threshold: Any,
+    keeps: Any,
     slope: Any,
     gradient: Any,
+    by_decay: Any,
+    by_threshold: Any,
 ) -> None:
     num_steps, batch, _ = membranes.shape
     for b in numba.prange(batch):
@@ -81,18 +124,23 @@ def _backward(
                 _weaken(grad_spikes[t, b], membranes[t, b], threshold, slope, now)
             else:
                 now[:] = _ZERO
+            if by_threshold is not None:
+                _subtract(now, by_threshold[b])
             if by_membranes:
                 _add(grad_membranes[t, b], now)
             if t + 1 < num_steps:
-                _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, now)
+                _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, keeps, now)
+            if by_threshold is not None:
+                before = membranes[t - 1, b] if t > 0 else initial[b]
+                _by_numbers(now, before, threshold, keeps, by_decay[b], by_threshold[b])
 
 
 @numba.njit(error_model="numpy")
 def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, squares: Any, gradient: Any) -> None:
     for n in range(len(membranes)):
-        v, target = membranes[n], targets[n]
-        error = threshold * target - v  # eq. 5
-        kept = (not mask) | ((v >= threshold) != (target > _ZERO))  # eq. 6
+        v, target, height = membranes[n], targets[n], _of(threshold, n)
+        error = height * target - v  # eq. 5
+        kept = (not mask) | ((v >= height) != (target > _ZERO))  # eq. 6
         error *= _ONE if kept else _ZERO  # eq. 7; NaN stays NaN, and is noticed
         squares[n] += error * error  # eq. 8
         gradient[n] = -scale * error  # eq. 9
@@ -100,37 +148,77 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
 
 @jit
 def _loss(
-    currents: Any, targets: Any, decay: Any, threshold: Any, mask: bool, scale: Any, totals: Any, gradient: Any
+    currents: Any,
+    targets: Any,
+    decay: Any,
+    threshold: Any,
+    keeps: Any,
+    mask: bool,
+    scale: Any,
+    totals: Any,
+    gradient: Any,
+    by_decay: Any,
+    by_threshold: Any,
 ) -> None:
     num_steps, batch, neurons = currents.shape
     for b in numba.prange(batch):
         membranes = np.zeros((num_steps + 1, neurons), np.float32)  # the first row is rest
         spikes, squares = np.empty(neurons, np.float32), np.zeros(neurons, np.float32)
         for t in range(num_steps):
-            _step(membranes[t], currents[t, b], decay, threshold, spikes, membranes[t + 1])
+            _step(membranes[t], currents[t, b], decay, threshold, keeps, spikes, membranes[t + 1])
             _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
+            if by_threshold is not None:
+                _subtract_at(targets[t, b], gradient[t, b], by_threshold[b])
         for t in range(num_steps - 2, -1, -1):
-            _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, gradient[t, b])
+            _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, keeps, gradient[t, b])
+        if by_threshold is not None:
+            for t in range(num_steps):
+                _by_numbers(gradient[t, b], membranes[t], threshold, keeps, by_decay[b], by_threshold[b])
         total = 0.0
         for n in range(neurons):
             total += squares[n]
         totals[b] = 0.5 * total
 
 
-def forward(currents: Tensor, initial: Tensor | None, decay: float, threshold: float) -> tuple[Tensor, Tensor]:
+Number = float | Tensor
+"""One, or ``[N]`` of float32: one for each neuron."""
+
+
+def _number(x: Number) -> Any:
+    return x.numpy() if isinstance(x, Tensor) else np.float32(x)
+
+
+def _sums(learned: bool, batch: int, neurons: int) -> tuple[Tensor, Tensor] | None:
+    """Where each sample adds up its gradients by decay and threshold."""
+    return (torch.zeros(batch, neurons), torch.zeros(batch, neurons)) if learned else None
+
+
+def _arrays(sums: tuple[Tensor, Tensor] | None) -> tuple[Any, Any]:
+    return (None, None) if sums is None else (sums[0].numpy(), sums[1].numpy())
+
+
+def forward(
+    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, keeps: float
+) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
     start = currents.new_zeros(currents.shape[1:]) if initial is None else initial
     _forward(
-        currents.numpy(), start.numpy(), np.float32(decay), np.float32(threshold), spikes.numpy(), membranes.numpy()
+        currents.numpy(),
+        start.numpy(),
+        _number(decay),
+        _number(threshold),
+        np.float32(keeps),
+        spikes.numpy(),
+        membranes.numpy(),
     )
     return spikes, membranes
 
 
-def spikes(currents: Tensor, decay: float, threshold: float) -> Tensor:
+def spikes(currents: Tensor, decay: Number, threshold: Number, keeps: float) -> Tensor:
     """Spikes of all time steps from rest, whose membranes are not kept."""
     fired = empty(*currents.shape)
-    _spikes(currents.numpy(), np.float32(decay), np.float32(threshold), fired.numpy())
+    _spikes(currents.numpy(), _number(decay), _number(threshold), np.float32(keeps), fired.numpy())
     return fired
 
 
@@ -138,40 +226,56 @@ def backward(
     grad_spikes: Tensor | None,
     grad_membranes: Tensor | None,
     membranes: Tensor,
-    decay: float,
-    threshold: float,
+    initial: Tensor | None,
+    decay: Number,
+    threshold: Number,
+    keeps: float,
     slope: float,
-) -> Tensor:
-    """Gradient by the currents."""
-    gradient = empty(*membranes.shape)
+    learned: bool,
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """Gradient by the currents; where they are ``learned``, by decay and threshold of each sample too."""
+    gradient, sums = empty(*membranes.shape), _sums(learned, *membranes.shape[1:])
+    start = membranes.new_zeros(membranes.shape[1:] if learned else (0, 0)) if initial is None else initial
     _backward(
         grad_spikes is not None,
         (membranes if grad_spikes is None else grad_spikes).numpy(),
         grad_membranes is not None,
         (membranes if grad_membranes is None else grad_membranes).numpy(),
         membranes.numpy(),
-        np.float32(decay),
-        np.float32(threshold),
+        start.numpy(),
+        _number(decay),
+        _number(threshold),
+        np.float32(keeps),
         np.float32(slope),
         gradient.numpy(),
+        *_arrays(sums),
     )
-    return gradient
+    return gradient, sums
 
 
 def loss(
-    currents: Tensor, targets: Tensor, decay: float, threshold: float, mask: bool, scale: float
-) -> tuple[Tensor, Tensor]:
-    """Half the sum of the squared errors, in float64, and ``scale`` times its gradient by the currents."""
-    gradient = empty(*currents.shape)
+    currents: Tensor,
+    targets: Tensor,
+    decay: Number,
+    threshold: Number,
+    keeps: float,
+    mask: bool,
+    scale: float,
+    learned: bool,
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
+    """Half the sum of the squared errors, in float64, and ``scale`` times its gradients, as of :func:`backward`."""
+    gradient, sums = empty(*currents.shape), _sums(learned, *currents.shape[1:])
     totals = currents.new_empty(currents.shape[1], dtype=torch.float64)
     _loss(
         currents.numpy(),
         targets.numpy(),
-        np.float32(decay),
-        np.float32(threshold),
+        _number(decay),
+        _number(threshold),
+        np.float32(keeps),
         mask,
         np.float32(scale),
         totals.numpy(),
         gradient.numpy(),
+        *_arrays(sums),
     )
-    return totals.sum(), gradient
+    return totals.sum(), gradient, sums

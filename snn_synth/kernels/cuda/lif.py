@@ -17,8 +17,29 @@ def _fired(membrane: tl.tensor, threshold: tl.tensor) -> tl.tensor:
 
 
 @jit
-def _step(membrane: tl.tensor, current: tl.tensor, decay: tl.tensor, threshold: tl.tensor) -> tl.tensor:
-    return decay * ((1.0 - _fired(membrane, threshold)) * membrane) + current  # eq. 1
+def _of(x: tl.tensor, neuron: tl.tensor, inside: tl.tensor, neurons: tl.int32, each: tl.constexpr) -> tl.tensor:
+    """A leak or threshold: one number, or where each neuron has its own, what lies there."""
+    if each:  # noqa: SIM108  # which Triton does not compile for a number
+        number = tl.load(x + neuron % neurons, inside, 1.0)
+    else:
+        number = x
+    return number
+
+
+@jit
+def _step(
+    membrane: tl.tensor, current: tl.tensor, decay: tl.tensor, threshold: tl.tensor, keeps: tl.tensor
+) -> tl.tensor:
+    fired = membrane >= threshold
+    left = decay * tl.where(fired, keeps * membrane, membrane) + current  # eq. 1
+    return left - tl.where(fired, keeps * threshold, 0.0)
+
+
+@jit
+def _pass_on(
+    later: tl.tensor, membrane: tl.tensor, decay: tl.tensor, threshold: tl.tensor, keeps: tl.tensor
+) -> tl.tensor:
+    return decay * tl.where(membrane >= threshold, keeps * later, later)
 
 
 @jit
@@ -34,47 +55,75 @@ def _forward(
     membranes: tl.tensor,
     num_steps: tl.int32,
     size: tl.int64,
+    neurons: tl.int32,
     decay: tl.tensor,
     threshold: tl.tensor,
+    keeps: tl.tensor,
+    each: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
     neuron = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = neuron < size
+    decays = _of(decay, neuron, inside, neurons, each)
+    heights = _of(threshold, neuron, inside, neurons, each)
     membrane = tl.zeros([block], tl.float32)
     if initial is not None:
         membrane = tl.load(initial + neuron, inside)
     for t in tl.range(0, num_steps, num_stages=STAGES):
         here = t * size + neuron
-        membrane = _step(membrane, tl.load(currents + here, inside), decay, threshold)
-        tl.store(spikes + here, _fired(membrane, threshold), inside)
+        membrane = _step(membrane, tl.load(currents + here, inside), decays, heights, keeps)
+        tl.store(spikes + here, _fired(membrane, heights), inside)
         tl.store(membranes + here, membrane, inside)
 
 
 @jit
 def _backward(
     membranes: tl.tensor,
+    initial: tl.tensor,
     grad_spikes: tl.tensor,
     grad_membranes: tl.tensor,
     gradient: tl.tensor,
+    by_decay: tl.tensor,
+    by_threshold: tl.tensor,
     num_steps: tl.int32,
     size: tl.int64,
+    neurons: tl.int32,
     decay: tl.tensor,
     threshold: tl.tensor,
+    keeps: tl.tensor,
     slope: tl.tensor,
+    each: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
     neuron = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = neuron < size
+    decays = _of(decay, neuron, inside, neurons, each)
+    heights = _of(threshold, neuron, inside, neurons, each)
     g = tl.zeros([block], tl.float32)
+    d = tl.zeros([block], tl.float32)
+    h = tl.zeros([block], tl.float32)
     for t in tl.range(num_steps - 1, -1, -1, num_stages=STAGES):
         here = t * size + neuron
-        membrane = tl.load(membranes + here, inside)
-        g = decay * ((1.0 - _fired(membrane, threshold)) * g)
+        membrane = tl.load(membranes + here, inside, 0.0)
+        fired = membrane >= heights
+        d += g * tl.where(fired, keeps * membrane, membrane)  # what step t + 1 owes to the numbers
+        h -= g * tl.where(fired, keeps, 0.0)
+        g = _pass_on(g, membrane, decays, heights, keeps)
         if grad_spikes is not None:
-            g += tl.load(grad_spikes + here, inside) * _sigmoid_derivative(membrane - threshold, slope)
+            through = tl.load(grad_spikes + here, inside, 0.0) * _sigmoid_derivative(membrane - heights, slope)
+            g += through
+            h -= through
         if grad_membranes is not None:
-            g += tl.load(grad_membranes + here, inside)
+            g += tl.load(grad_membranes + here, inside, 0.0)
         tl.store(gradient + here, g, inside)
+    if by_decay is not None:
+        if initial is not None:
+            membrane = tl.load(initial + neuron, inside, 0.0)
+            fired = membrane >= heights
+            d += g * tl.where(fired, keeps * membrane, membrane)
+            h -= g * tl.where(fired, keeps, 0.0)
+        tl.store(by_decay + neuron, d, inside)
+        tl.store(by_threshold + neuron, h, inside)
 
 
 @jit
@@ -83,77 +132,126 @@ def _loss(
     targets: tl.tensor,
     totals: tl.tensor,
     gradient: tl.tensor,
+    by_decay: tl.tensor,
+    by_threshold: tl.tensor,
     num_steps: tl.int32,
     size: tl.int64,
+    neurons: tl.int32,
     decay: tl.tensor,
     threshold: tl.tensor,
+    keeps: tl.tensor,
     scale: tl.tensor,
     mask: tl.constexpr,
+    each: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
     program = tl.program_id(0).to(tl.int64)
     neuron = program * block + tl.arange(0, block)
     inside = neuron < size
+    decays = _of(decay, neuron, inside, neurons, each)
+    heights = _of(threshold, neuron, inside, neurons, each)
     membrane = tl.zeros([block], tl.float32)
     for t in tl.range(0, num_steps, num_stages=STAGES):
         here = t * size + neuron
-        membrane = _step(membrane, tl.load(currents + here, inside, 0.0), decay, threshold)
+        membrane = _step(membrane, tl.load(currents + here, inside, 0.0), decays, heights, keeps)
         tl.store(gradient + here, membrane, inside)  # the way back reads it, then writes the gradient over it
     tl.debug_barrier()  # what one thread wrote, another may read
     squares = tl.zeros([block], tl.float32)
     g = tl.zeros([block], tl.float32)
+    d = tl.zeros([block], tl.float32)
+    h = tl.zeros([block], tl.float32)
     for t in tl.range(num_steps - 1, -1, -1, num_stages=STAGES):
         here = t * size + neuron
         membrane = tl.load(gradient + here, inside, 0.0)
         target = tl.load(targets + here, inside, 0.0)
-        error = threshold * target - membrane  # eq. 5
+        fired = membrane >= heights
+        d += g * tl.where(fired, keeps * membrane, membrane)  # what step t + 1 owes to the numbers
+        h -= g * tl.where(fired, keeps, 0.0)
+        error = heights * target - membrane  # eq. 5
         if mask:
-            error *= tl.where((membrane >= threshold) == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
+            error *= tl.where(fired == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
         squares += error * error  # eq. 8
-        g = decay * ((1.0 - _fired(membrane, threshold)) * g) - error  # eq. 9
+        h += error * target
+        g = _pass_on(g, membrane, decays, heights, keeps) - error  # eq. 9
         tl.store(gradient + here, scale * g, inside)
     tl.store(totals + program, 0.5 * tl.sum(squares.to(tl.float64)))
+    if by_decay is not None:
+        tl.store(by_decay + neuron, scale * d, inside)
+        tl.store(by_threshold + neuron, scale * h, inside)
 
 
-def forward(currents: Tensor, initial: Tensor | None, decay: float, threshold: float) -> tuple[Tensor, Tensor]:
+Number = float | Tensor
+"""One, or ``[N]`` of float32: one for each neuron."""
+Sums = tuple[Tensor, Tensor] | None
+
+
+def _sums(learned: bool, step: Tensor) -> Sums:
+    """Gradients by decay and threshold of each sample."""
+    return (torch.empty_like(step), torch.empty_like(step)) if learned else None
+
+
+def _shape(x: Tensor) -> tuple[int, int, int]:
+    """Time steps, neurons of all samples, and neurons of one."""
+    return len(x), x[0].numel(), x.shape[-1]
+
+
+def _grid(size: int) -> tuple[int]:
+    return (triton.cdiv(size, BLOCK),)
+
+
+def forward(
+    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, keeps: float
+) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = torch.empty_like(currents), torch.empty_like(currents)
-    num_steps, size = len(currents), currents[0].numel()
-    grid = (triton.cdiv(size, BLOCK),)
-    launch(_forward, grid, currents, initial, spikes, membranes, num_steps, size, decay, threshold, BLOCK)
+    num_steps, size, neurons = _shape(currents)
+    numbers, each = (decay, threshold, keeps), isinstance(decay, Tensor)
+    arguments = (currents, initial, spikes, membranes, num_steps, size, neurons, *numbers, each, BLOCK)
+    launch(_forward, _grid(size), *arguments)
     return spikes, membranes
 
 
-def spikes(currents: Tensor, decay: float, threshold: float) -> Tensor:
+def spikes(currents: Tensor, decay: Number, threshold: Number, keeps: float) -> Tensor:
     """Spikes of all time steps from rest."""
-    return forward(currents, None, decay, threshold)[0]
+    return forward(currents, None, decay, threshold, keeps)[0]
 
 
 def backward(
     grad_spikes: Tensor | None,
     grad_membranes: Tensor | None,
     membranes: Tensor,
-    decay: float,
-    threshold: float,
+    initial: Tensor | None,
+    decay: Number,
+    threshold: Number,
+    keeps: float,
     slope: float,
-) -> Tensor:
-    """Gradient by the currents."""
-    gradient = torch.empty_like(membranes)
-    num_steps, size = len(membranes), membranes[0].numel()
-    grid = (triton.cdiv(size, BLOCK),)
-    arguments = (membranes, grad_spikes, grad_membranes, gradient, num_steps, size, decay, threshold, slope, BLOCK)
-    launch(_backward, grid, *arguments)
-    return gradient
+    learned: bool,
+) -> tuple[Tensor, Sums]:
+    """Gradient by the currents; where they are ``learned``, by decay and threshold of each sample too."""
+    gradient, sums = torch.empty_like(membranes), _sums(learned, membranes[0])
+    num_steps, size, neurons = _shape(membranes)
+    tensors = membranes, initial, grad_spikes, grad_membranes, gradient, *(sums or (None, None))
+    numbers, each = (decay, threshold, keeps, slope), isinstance(decay, Tensor)
+    launch(_backward, _grid(size), *tensors, num_steps, size, neurons, *numbers, each, BLOCK)
+    return gradient, sums
 
 
 def loss(
-    currents: Tensor, targets: Tensor, decay: float, threshold: float, mask: bool, scale: float
-) -> tuple[Tensor, Tensor]:
-    """Half the sum of the squared errors, in float64, and ``scale`` times its gradient by the currents."""
-    gradient = torch.empty_like(currents)
-    num_steps, size = len(currents), currents[0].numel()
-    grid = (triton.cdiv(size, BLOCK),)
+    currents: Tensor,
+    targets: Tensor,
+    decay: Number,
+    threshold: Number,
+    keeps: float,
+    mask: bool,
+    scale: float,
+    learned: bool,
+) -> tuple[Tensor, Tensor, Sums]:
+    """Half the sum of the squared errors, in float64, and ``scale`` times its gradients, as of :func:`backward`."""
+    gradient, sums = torch.empty_like(currents), _sums(learned, currents[0])
+    num_steps, size, neurons = _shape(currents)
+    grid = _grid(size)
     totals = currents.new_empty(grid, dtype=torch.float64)  # one per program: adding them up here is deterministic
-    arguments = (currents, targets, totals, gradient, num_steps, size, decay, threshold, scale, mask, BLOCK)
-    launch(_loss, grid, *arguments)
-    return totals.sum(), gradient
+    tensors = currents, targets, totals, gradient, *(sums or (None, None))
+    numbers, each = (decay, threshold, keeps, scale), isinstance(decay, Tensor)
+    launch(_loss, grid, *tensors, num_steps, size, neurons, *numbers, mask, each, BLOCK)
+    return totals.sum(), gradient, sums

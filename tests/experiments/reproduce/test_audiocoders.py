@@ -77,13 +77,13 @@ def test_a_drawing_is_compared_with_its_pair_or_the_nearest_of_its_digit(paired,
     best = np.arange(len(data.train_index))[::7] if paired else own.argmin(1)
     rows = np.arange(len(count))
     np.testing.assert_allclose(aims, gallery[best], atol=1e-6)
-    np.testing.assert_allclose(found["mse"], errors[rows, best], atol=1e-4)
+    np.testing.assert_allclose(found["standardized_mse"], errors[rows, best], atol=1e-4)
     np.testing.assert_array_equal(found["nearest_class"], of_gallery[errors.argmin(1)] == labels)
 
 
 def test_a_spiking_trial_learns_from_its_autoencoder(root, trials):
     result = SPIKING.run(0, trials, root)
-    assert result["test"]["mse"] < 0.75, "tones of ten heights are easily told apart"
+    assert result["test"]["standardized_mse"] < 0.75, "tones of ten heights are easily told apart"
     assert result["test"]["nearest_class"] > 0.5
     module, _ = made(SPIKING, root, trials)
     saved = AESNN.from_pretrained(trials / IMAGES.key(0) / "network")
@@ -107,7 +107,7 @@ def test_a_conventional_trial_aims_at_a_code_of_so_many_bits(root, trials):
     nearest = levels[np.abs(exact[..., None] - levels).argmin(2)]
     np.testing.assert_allclose(module.codes, nearest, atol=1e-4)
     result = trial.run(0, trials, root)
-    assert result["test"]["mse"] < 0.9
+    assert result["test"]["standardized_mse"] < 0.9
     assert "spike_mse" not in result["test"]
 
 
@@ -169,7 +169,7 @@ def test_a_speaker_who_is_left_out_is_measured_beside_the_others(two_speakers, t
     for part, places in zip(("unheard", "test"), parts, strict=True):
         _, _, found = speech_errors(module, data, data.batch(places), paired=False)
         assert result[part]["nearest_class"] == pytest.approx(found["nearest_class"].mean().item(), abs=1e-6)
-        assert result[part]["mse"] == pytest.approx(found["mse"].mean().item(), abs=1e-5)
+        assert result[part]["standardized_mse"] == pytest.approx(found["standardized_mse"].mean().item(), abs=1e-5)
     assert "-without-george" in one.key(0)
 
 

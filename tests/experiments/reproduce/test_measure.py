@@ -45,7 +45,7 @@ def test_errors_of_a_spiking_network_are_those_of_its_spikes(mask):
     np.testing.assert_array_equal(aims, images)
     assert count.any()
     np.testing.assert_allclose(drawn, count / 6, atol=1e-6)
-    np.testing.assert_allclose(found["mse"], ((z(count, 1) - z(images, 1)) ** 2).mean(1), atol=1e-4)
+    np.testing.assert_allclose(found["standardized_mse"], ((z(count, 1) - z(images, 1)) ** 2).mean(1), atol=1e-4)
     np.testing.assert_allclose(found["spike_mse"], ((z(count, 1) - z(spikes.sum(0), 1)) ** 2).mean(1), atol=1e-4)
     np.testing.assert_allclose(found["error_share"], np.mean(wrong, 0), atol=1e-6)
 
@@ -60,12 +60,14 @@ def test_over_a_set_by_each_images_own_statistics_and_by_those_of_the_set():
         for half in (module.network.encode, module.network.decode)
     )
     drawn = 1 / (1 + np.exp(-(np.maximum(pixels @ w1.T + b1, 0) @ w2.T + b2)))
-    assert found["mse"] == pytest.approx(((z(drawn, 1) - z(pixels, 1)) ** 2).mean(), abs=1e-5)
-    assert found["mse_whole_set"] == pytest.approx(((z(drawn, None) - z(pixels, None)) ** 2).mean(), abs=1e-5)
+    assert found["standardized_mse"] == pytest.approx(((z(drawn, 1) - z(pixels, 1)) ** 2).mean(), abs=1e-5)
+    assert found["standardized_mse_whole_set"] == pytest.approx(
+        ((z(drawn, None) - z(pixels, None)) ** 2).mean(), abs=1e-5
+    )
 
 
 def test_a_silent_network_scores_one_and_two():
     module = LitAutoencoder(firing_autoencoder(784, 5, gain=0.0), num_steps=2)
     found = means(parts(module, 20))
-    assert found["mse"] == pytest.approx(1, abs=0.01)
-    assert found["mse_whole_set"] == 2
+    assert found["standardized_mse"] == pytest.approx(1, abs=0.01)
+    assert found["standardized_mse_whole_set"] == 2

@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -21,13 +22,13 @@ def builder():
 def arm(*each, **more):
     mean = sum(each) / len(each)
     std = (sum((one - mean) ** 2 for one in each) / (len(each) - 1)) ** 0.5 if len(each) > 1 else None
-    return {"test/mse": {"mean": mean, "std": std, "each": list(each)}, "paper": None, **more}
+    return {"test/standardized_mse": {"mean": mean, "std": std, "each": list(each)}, "paper": None, **more}
 
 
 def metrics(**arms):
     return {
         "shows": "What it shows.",
-        "measures": ["test/mse"],
+        "measures": ["test/standardized_mse"],
         "command": "snn-synth reproduce x",
         "trial_seconds": 90.0,
         "arms": arms,
@@ -106,10 +107,10 @@ def test_what_is_not_met_stands_with_what_was_tried(builder):
 def test_every_claim_can_be_judged_from_its_experiment(builder):
     results = {}
     for name, experiment in EXPERIMENTS.items():
-        shown = ("test/mse", *experiment.measures, *experiment.also)
+        shown = ("test/standardized_mse", *experiment.measures, *experiment.also)
         of_stored = [f"stored/bytes, T_h = {steps}" for steps in (15, 10, 5, 2, 1)]
         values = {measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in (*shown, *of_stored)}
-        values["curve"] = {"batch": [1, 20, 40], "mse": [1.0, 0.5, 0.1]}
+        values["curve"] = {"batch": [1, 20, 40], "standardized_mse": [1.0, 0.5, 0.1]}
         results[name] = {"arms": dict.fromkeys(experiment.arms, values)}
     for claims in (builder.CLAIMS, builder.GENERATOR_CLAIMS):
         lines = builder.claims(results, claims).splitlines()[2:]
@@ -121,15 +122,18 @@ def test_every_claim_can_be_judged_from_its_experiment(builder):
 
 
 def test_a_curve_has_converged_after_nine_tenths_of_its_fall(builder):
-    rising = {"curve": {"batch": [1, 20, 40, 60, 80], "mse": [1.0, 0.5, 0.29, 0.2, 0.6]}}
+    rising = {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.5, 0.29, 0.2, 0.6]}}
     assert builder.converged(rising) == 60, "0.28 is nine tenths of the way from 1 to 0.2"
-    arms = {"SNN": rising, "ANN": {"curve": {"batch": [1, 20, 40, 60, 80], "mse": [1.0, 0.9, 0.8, 0.7, 0.0]}}}
+    arms = {
+        "SNN": rising,
+        "ANN": {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.9, 0.8, 0.7, 0.0]}},
+    }
     assert builder.as_fast({"arms": arms}, [("SNN", "ANN")], 1 / 1.5)[0] == "does not hold", "60 of 80"
     assert builder.as_fast({"arms": arms}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
 
 
 def leaks(**errors):
-    keys = ("test/spike_mse", "train/spike_mse", "test/mse", "train/mse")
+    keys = ("test/spike_mse", "train/spike_mse", "test/standardized_mse", "train/standardized_mse")
     arms = {leak: {key: {"mean": one} for key, one in zip(keys, each, strict=True)} for leak, each in errors.items()}
     return {"arms": arms}
 
@@ -190,8 +194,8 @@ def test_what_is_asked_for_is_at_most_or_at_least_a_bound(builder):
 
 
 def test_a_claim_over_two_experiments_needs_both(builder):
-    one = {"arms": {"x": {"test/mse": {"mean": 0.1, "std": None, "each": [0.1]}}}}
-    two = {"arms": {"x": {"test/mse": {"mean": 0.2, "std": None, "each": [0.2]}}}}
+    one = {"arms": {"x": {"test/standardized_mse": {"mean": 0.1, "std": None, "each": [0.1]}}}}
+    two = {"arms": {"x": {"test/standardized_mse": {"mean": 0.2, "std": None, "each": [0.2]}}}}
     said = [("a+b", "a is better.", lambda m: builder.below(m, "a, x", "b, x"))]
     assert "| a is better. | **holds** |" in builder.claims({"a": one, "b": two}, said)
     assert "| a is better. | **does not hold** |" in builder.claims({"a": two, "b": one}, said)
@@ -208,6 +212,14 @@ def test_the_committed_page_is_what_the_committed_results_give(builder):
     assert builder.PAGE.read_text() == builder.page(results)
     assert not re.search(r"(?<![\w.])/(?:tmp|home|work|root)/", builder.PAGE.read_text()), "no paths of a machine"
     assert set(results) <= set(EXPERIMENTS) | set(builder.SEARCHES) | {"robustness"}
+
+
+def test_results_of_before_are_read_by_the_present_names(builder, tmp_path):
+    (tmp_path / "fig3").mkdir()
+    old = {"measures": ["test/mse"], "arms": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}}}
+    (tmp_path / "fig3" / "metrics.json").write_text(json.dumps(old))
+    arm = {"test/standardized_mse": {"mean": 0.25}, "test/standardized_mse_whole_set": {"mean": 0.5}}
+    assert builder.read(tmp_path) == {"fig3": {"measures": ["test/standardized_mse"], "arms": {"a": arm}}}
 
 
 def test_groups_show_means_the_gap_and_each_arm(builder):

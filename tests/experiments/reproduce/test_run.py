@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from snn_synth.cli.reproduce import table
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce import trials
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
+from snn_synth.experiments.reproduce.curve import Curve
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
@@ -63,14 +65,14 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
         each = []
         for seed in (0, 1):
             result = json.loads((tmp_path / "trials" / trial.key(seed) / RESULT).read_text())
-            each.append(result["test"]["mse"])
+            each.append(result["test"]["standardized_mse"])
         assert each[0] != each[1]
-        assert found["test/mse"]["each"] == pytest.approx(each, abs=1e-5)
-        assert found["test/mse"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
-        assert found["test/mse"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+        assert found["test/standardized_mse"]["each"] == pytest.approx(each, abs=1e-5)
+        assert found["test/standardized_mse"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
+        assert found["test/standardized_mse"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
     snn = metrics["arms"]["SNN"]
     assert snn["curve"]["batch"] == [1, 18, 36, 54, 72], "a quarter of the 75 batches, which is less than 20"
-    assert snn["curve"]["mse"][-1] < 0.9 * snn["curve"]["mse"][0], "it learned"
+    assert snn["curve"]["standardized_mse"][-1] < 0.9 * snn["curve"]["standardized_mse"][0], "it learned"
     assert (snn["paper"], metrics["arms"]["ANN"]["paper"]) == (0.5, None)
     assert metrics["command"] == "snn-synth reproduce tiny"
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
@@ -78,8 +80,10 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
 
 def test_groups_of_arms_have_a_mean_and_a_picture(experiment, tmp_path):
     groups = {"both": {"spiking": "SNN", "conventional": "ANN"}}
-    metrics = run("tiny", replace(experiment, groups=groups, also=("train/mse",)), tmp_path, "full", seeds=2)
-    for measure in ("test/mse", "train/mse"):
+    metrics = run(
+        "tiny", replace(experiment, groups=groups, also=("train/standardized_mse",)), tmp_path, "full", seeds=2
+    )
+    for measure in ("test/standardized_mse", "train/standardized_mse"):
         each = np.mean([metrics["arms"][arm][measure]["each"] for arm in ("SNN", "ANN")], 0)
         assert metrics["groups"]["both"][measure]["each"] == pytest.approx(each, abs=1e-5)
         assert metrics["groups"]["both"][measure]["mean"] == pytest.approx(each.mean(), abs=1e-5)
@@ -116,7 +120,48 @@ def test_what_was_trained_is_not_trained_again(experiment, tmp_path, monkeypatch
     again = run("tiny", experiment, tmp_path, "full")
     assert again["arms"] == first["arms"]
     shared = Experiment("Another.", {"also": ANN}, (1, 1))
-    assert run("other", shared, tmp_path, "full")["arms"]["also"]["test/mse"] == first["arms"]["ANN"]["test/mse"]
+    assert (
+        run("other", shared, tmp_path, "full")["arms"]["also"]["test/standardized_mse"]
+        == first["arms"]["ANN"]["test/standardized_mse"]
+    )
+
+
+def former_names(value):
+    """As files were written before measures were renamed."""
+    return json.loads(json.dumps(value).replace("standardized_mse", "mse"))
+
+
+def test_trials_of_before_measures_were_renamed_are_read(experiment, tmp_path, monkeypatch):
+    first = run("tiny", experiment, tmp_path, "full")
+    for result in (tmp_path / "trials").glob(f"*/{RESULT}"):
+        result.write_text(json.dumps(former_names(json.loads(result.read_text()))))
+        assert {"mse", "mse_whole_set"} <= json.loads(result.read_text())["test"].keys()
+    monkeypatch.delattr(trials.Trainer, "fit")
+    assert run("tiny", experiment, tmp_path, "full")["arms"] == first["arms"]
+    assert first["arms"]["SNN"].keys() >= {"test/standardized_mse", "test/standardized_mse_whole_set"}
+
+
+def test_a_curve_of_before_goes_on():
+    curve = Curve(lambda module, data: {}, 1)
+    curve.load_state_dict({"points": {"batch": [1.0], "mse": [0.5], "pixel_mse": [0.1]}})
+    assert curve.points == {"batch": [1.0], "standardized_mse": [0.5], "pixel_mse": [0.1]}
+
+
+def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_path, monkeypatch):
+    first = run("tiny", experiment, tmp_path, "full")
+    shutil.rmtree(tmp_path / "trials")
+    trained, fit = [], trials.Trainer.fit
+    monkeypatch.setattr(
+        trials.Trainer, "fit", lambda trainer, *rest, **more: trained.append(fit(trainer, *rest, **more))
+    )
+    changed = replace(ANN, recipe=replace(ANN.recipe, warmup=0.2))
+    more = replace(experiment, arms={"ANN, longer warmup": changed, **experiment.arms})
+    again = run("tiny", more, tmp_path, "full")
+    assert len(trained) == 1
+    assert list(again["arms"]) == ["ANN, longer warmup", "SNN", "ANN"]
+    assert {arm: again["arms"][arm] for arm in first["arms"]} == first["arms"]
+    run("tiny", replace(experiment, arms={"ANN": changed}), tmp_path, "full")
+    assert len(trained) == 1, "the trial is kept, the arm of that name was another"
 
 
 def test_results_of_other_settings_are_replaced_by_force_alone(experiment, tmp_path):

@@ -21,7 +21,7 @@ if words["--x"] != "1":
     (folder / "draft").write_text(f"{os.getpid()} {helper.pid}")
     (folder / "draft").rename(folder / "pids")
     time.sleep(600)
-(folder / "metrics.json").write_text(json.dumps({"val/mse": 1.0}))
+(folder / "metrics.json").write_text(json.dumps({"val/standardized_mse": 1.0}))
 """
 
 

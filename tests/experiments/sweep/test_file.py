@@ -8,7 +8,7 @@ from snn_synth.experiments.sweep.file import read
 from snn_synth.experiments.sweep.run import run
 from snn_synth.experiments.sweep.space import points
 
-PLAIN = {"method": "grid", "metric": {"name": "val/mse"}, "parameters": {"x": {"values": [1, 2]}}}
+PLAIN = {"method": "grid", "metric": {"name": "val/standardized_mse"}, "parameters": {"x": {"values": [1, 2]}}}
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def test_a_name_that_is_no_folder_of_its_own(file, name, tmp_path):
         ({"early_terminate": {"type": "hyperband"}}, "early_terminate"),
         ({"controller": {}}, "controller"),
         ({"parameter": {}}, "parameter"),
-        ({"metric": "val/mse"}, "metric"),
-        ({"metric": {"name": "val/mse", "goal": "best"}}, "best"),
+        ({"metric": "val/standardized_mse"}, "metric"),
+        ({"metric": {"name": "val/standardized_mse", "goal": "best"}}, "best"),
         ({"metric": {"goal": "minimize"}}, "metric"),
         ({"parameters": ["x"]}, "parameters"),
         ({"parameters": {"x": 1}}, "for x, got 1"),

@@ -36,7 +36,7 @@ def test_no_run_outlives_its_sweep_and_none_is_done_twice(fresh_process, tmp_pat
     content = {
         "name": "mine",
         "method": "grid",
-        "metric": {"name": "val/mse"},
+        "metric": {"name": "val/standardized_mse"},
         "parameters": {"x": {"values": [1, 2, 3]}},
     }
     Path("sweep.yaml").write_text(yaml.safe_dump(content))

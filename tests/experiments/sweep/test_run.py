@@ -15,7 +15,7 @@ STAND_IN = """
 for word in "$@"; do case $word in --x=*) x=${word#--x=};; --trainer.default_root_dir=*) dir=${word#*=};; esac; done
 echo "says $x with $OMP_NUM_THREADS"; [ $x = 7 ] && exit 3; [ $x = 8 ] && exit 0
 mkdir -p $dir; date +%s%N >> $dir/times; echo "$@" > $dir/words; sleep ${SECONDS_OF_A_RUN:-0}
-echo "{\\"val/mse\\": $x}" > $dir/metrics.json
+echo "{\\"val/standardized_mse\\": $x}" > $dir/metrics.json
 """
 
 
@@ -30,7 +30,7 @@ def sweep(tmp_path, monkeypatch):
         content = {
             "name": "mine",
             "method": "grid",
-            "metric": {"name": "val/mse", "goal": "minimize"},
+            "metric": {"name": "val/standardized_mse", "goal": "minimize"},
             "parameters": {"x": {"values": values}},
         }
         path = Path("sweep.yaml")
@@ -53,12 +53,21 @@ def test_the_best_run_comes_first_and_one_that_failed_last(sweep):
         ("mine-0", 3),
         ("mine-2", 7),
     ]
-    assert [one["metrics"].get("val/mse") for one in found["runs"]] == [1, 2, 3, None]
+    assert [one["metrics"].get("val/standardized_mse") for one in found["runs"]] == [1, 2, 3, None]
     threads = max(1, os.cpu_count() // 2)
     assert found["runs"][3]["error"] == f"says 7 with {threads}"
     assert Path("runs/sweeps/mine/sweep.png").read_bytes().startswith(b"\x89PNG")
-    largest = run(sweep([3, 1], metric={"name": "val/mse", "goal": "maximize"}))
+    largest = run(sweep([3, 1], metric={"name": "val/standardized_mse", "goal": "maximize"}))
     assert [one["settings"]["x"] for one in largest["runs"]] == [3, 1]
+
+
+@pytest.mark.parametrize(("asked", "logged"), [("mse", "pixel_mse"), ("standardized_mse", "mse")])
+def test_a_metric_is_found_by_its_other_name(sweep, monkeypatch, asked, logged):
+    """In an older sweep file, and in what older runs left."""
+    program = ("sh", "-c", STAND_IN.replace("standardized_mse", logged), "snn-synth")
+    monkeypatch.setattr("snn_synth.experiments.sweep.run.PROGRAM", program)
+    found = run(sweep([3, 1, 2], metric={"name": f"val/{asked}"}))["runs"]
+    assert [one["metrics"][f"val/{logged}"] for one in found] == [1, 2, 3]
 
 
 def test_what_has_been_run_is_not_run_again_unless_its_settings_changed(sweep):
@@ -104,7 +113,9 @@ def test_a_file_of_wandbs_documentation_gives_each_run_its_folder(sweep):
 
 @pytest.mark.parametrize("goal", ["minimize", "maximize"])
 def test_what_cannot_be_compared_comes_last(sweep, goal):
-    found = run(sweep(["NaN", "null", "-Infinity", 2, "Infinity"], metric={"name": "val/mse", "goal": goal}))["runs"]
+    found = run(
+        sweep(["NaN", "null", "-Infinity", 2, "Infinity"], metric={"name": "val/standardized_mse", "goal": goal})
+    )["runs"]
     assert found[0]["settings"]["x"] == 2
     with pytest.raises(InputError, match=r"got none of 1; the first said: .*nan"):
         run(sweep(["NaN"], name="nothing"))
@@ -113,5 +124,5 @@ def test_what_cannot_be_compared_comes_last(sweep, goal):
 def test_a_run_that_leaves_nothing_is_not_given_what_was_there_before(sweep):
     run(sweep([2, 3]))
     found = run(sweep([8, 3]))["runs"]
-    assert [(one["settings"]["x"], one["metrics"].get("val/mse")) for one in found] == [(3, 3), (8, None)]
+    assert [(one["settings"]["x"], one["metrics"].get("val/standardized_mse")) for one in found] == [(3, 3), (8, None)]
     assert "no metrics.json" in found[1]["error"]
