@@ -147,6 +147,22 @@ def test_a_curve_of_before_goes_on():
     assert curve.points == {"batch": [1.0], "standardized_mse": [0.5], "pixel_mse": [0.1]}
 
 
+def test_saved_networks_tell_what_results_of_before_lack(experiment, tmp_path, monkeypatch):
+    first = run("tiny", experiment, tmp_path, "full")
+    path = tmp_path / "tiny" / "metrics.json"
+    old = json.loads(path.read_text())
+    for summary in old["arms"].values():
+        for key in [key for key in summary if key.startswith(("inference/", "stored/"))]:
+            del summary[key]
+    path.write_text(json.dumps(old))
+    monkeypatch.delattr(trials.Trainer, "fit")
+    assert run("tiny", experiment, tmp_path, "full")["arms"] == first["arms"]
+    assert {"inference/operations", "stored/bytes, T_h = 5"} <= set(first["arms"]["SNN"])
+    path.write_text(json.dumps(old))
+    shutil.rmtree(tmp_path / "trials")
+    assert run("tiny", experiment, tmp_path, "full")["arms"] == old["arms"], "nothing is trained for their sake"
+
+
 def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_path, monkeypatch):
     first = run("tiny", experiment, tmp_path, "full")
     shutil.rmtree(tmp_path / "trials")
