@@ -91,7 +91,8 @@ ROWS = {
     ),
     "table1-a2i-a": Experiment(
         "The table's row: audio to image, all utterances of a digit paired with one image.",
-        SPEECH_A | {f"{name}, T = 60": replace(SPEECH_A[name], num_steps=60) for name in ("SNN paper", "SNN, reset to zero")},
+        SPEECH_A
+        | {f"{name}, T = 60": replace(SPEECH_A[name], num_steps=60) for name in ("SNN paper", "SNN, reset to zero")},
         minutes=(3, 70),
         paper=_published(0.254, 0.408, 0.144),
     ),
