@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from snn_synth.errors import InputError
 from snn_synth.functional.lif import Reset
 from snn_synth.models.pretrained import Pretrained
-from snn_synth.models.stack import SpikingStack, StackOutput, folded, layer, run_layers
-from snn_synth.neurons import SigmoidLeaky
+from snn_synth.models.stack import SpikingStack, StackOutput, folded, layer, neurons, run_layers
 from snn_synth.synapses import SpikeConv2d, SpikeLinear
 
 
@@ -107,6 +106,8 @@ class ConvACSNN(Audiocoder):
         slope: steepness of the surrogate's sigmoid.
         norm: batch norm on the currents of each layer, see :class:`SpikingStack`.
         bias: a constant current into each neuron.
+        reset: what a spike does to V: back to ``zero``, the paper's, or ``subtract`` the threshold.
+        learned: learn the leak and the threshold of each neuron; see :class:`SpikingStack`.
 
     Shape:
         ``[T, B, channels * frames]`` to a :class:`StackOutput` with ``[T, B, code]``; each hidden layer flat.
@@ -133,6 +134,8 @@ class ConvACSNN(Audiocoder):
         slope: float = 1.0,
         norm: bool = True,
         bias: bool = False,
+        reset: Reset = "zero",
+        learned: bool = False,
     ) -> None:
         """Make the layers with PyTorch's default initialisation."""
         convolutions = _convolutions(channels, frames, widths, code)
@@ -143,7 +146,9 @@ class ConvACSNN(Audiocoder):
             operators.append(convolution := SpikeConv2d(size, before, after, kernel, stride, bias))
             size = convolution.out_size
         operators.append(SpikeLinear(operators[-1].out_features, code, bias))
-        self.layers = nn.ModuleList(layer(one, SigmoidLeaky(alpha, threshold, slope), norm) for one in operators)
+        self.layers = nn.ModuleList(
+            layer(one, neurons(one.out_features, alpha, threshold, slope, reset, learned), norm) for one in operators
+        )
         self.inputs, self.code = channels * frames, code
         self.neurons = sum(operator.out_features for operator in operators)
 

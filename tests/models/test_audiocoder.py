@@ -83,8 +83,9 @@ def test_a_network_equals_its_layers_in_numpy_and_folded_it_fires_the_same(kind,
 
 @pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize("reset", ["zero", "subtract"])
-def test_learned_neurons_move_are_saved_and_are_folded(norm, reset, tmp_path):
-    network = trained(STACKS["fully connected"], reset=reset, learned=True, norm=norm).eval()
+@pytest.mark.parametrize("kind", STACKS)
+def test_learned_neurons_move_are_saved_and_are_folded(kind, norm, reset, tmp_path):
+    network = trained(STACKS[kind], reset=reset, learned=True, norm=norm).eval()
     for _, neuron in network.layers:
         assert neuron.decay.shape == neuron.threshold.shape == neuron.beta.shape
         for number, start in ((neuron.beta, 0.9), (neuron.threshold, 1.0)):
@@ -93,7 +94,7 @@ def test_learned_neurons_move_are_saved_and_are_folded(norm, reset, tmp_path):
     x = spikes(steps=20, seed=9)
     expected = numpy_network(network, x.numpy())
     network.save_pretrained(tmp_path / "saved")
-    for net in (network, network.folded(), ACSNN.from_pretrained(tmp_path / "saved").double()):
+    for net in (network, network.folded(), Audiocoder.from_pretrained(tmp_path / "saved").double()):
         for ours, (theirs, _) in zip(net(x).layer_spikes, expected, strict=True):
             np.testing.assert_array_equal(ours.detach().numpy(), theirs)
     with torch.no_grad():
