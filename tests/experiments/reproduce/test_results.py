@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,16 @@ def builder():
     """The module benchmarks/results.py."""
     spec = importlib.util.spec_from_file_location("benchmarks_results", ROOT / "benchmarks" / "results.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def claims(builder):
+    """The module benchmarks/claims.py, which the other one imports."""
+    return sys.modules["claims"]
 
 
 def arm(*each, **more):
@@ -45,16 +54,16 @@ def metrics(**arms):
         ((0.1,), (0.2,), "holds"),
     ],
 )
-def test_a_claim_is_judged_by_the_spread_of_the_seeds(builder, less, more, verdict):
+def test_a_claim_is_judged_by_the_spread_of_the_seeds(claims, less, more, verdict):
     found = metrics(a=arm(*less), b=arm(*more))
-    assert builder.below(found, "a", "b")[0] == verdict
+    assert claims.below(found, "a", "b")[0] == verdict
 
 
-def test_of_several_parts_all_must_hold(builder):
+def test_of_several_parts_all_must_hold(claims):
     holds, fails, unknown = ("holds", "1"), ("does not hold", "2"), ("cannot be told", "3")
-    assert builder.all_of(holds, holds) == ("holds", "1; 1")
-    assert builder.all_of(holds, unknown)[0] == "cannot be told"
-    assert builder.all_of(unknown, fails, holds)[0] == "does not hold"
+    assert claims.all_of(holds, holds) == ("holds", "1; 1")
+    assert claims.all_of(holds, unknown)[0] == "cannot be told"
+    assert claims.all_of(unknown, fails, holds)[0] == "does not hold"
 
 
 def test_the_table_says_which_bounds_are_met(builder):
@@ -121,15 +130,15 @@ def test_every_claim_can_be_judged_from_its_experiment(builder):
             assert figures.strip()
 
 
-def test_a_curve_has_converged_after_nine_tenths_of_its_fall(builder):
+def test_a_curve_has_converged_after_nine_tenths_of_its_fall(claims):
     rising = {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.5, 0.29, 0.2, 0.6]}}
-    assert builder.converged(rising) == 60, "0.28 is nine tenths of the way from 1 to 0.2"
+    assert claims.converged(rising) == 60, "0.28 is nine tenths of the way from 1 to 0.2"
     arms = {
         "SNN": rising,
         "ANN": {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.9, 0.8, 0.7, 0.0]}},
     }
-    assert builder.as_fast({"arms": arms}, [("SNN", "ANN")], 1 / 1.5)[0] == "does not hold", "60 of 80"
-    assert builder.as_fast({"arms": arms}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
+    assert claims.as_fast({"arms": arms}, [("SNN", "ANN")], 1 / 1.5)[0] == "does not hold", "60 of 80"
+    assert claims.as_fast({"arms": arms}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
 
 
 def leaks(**errors):
@@ -185,18 +194,18 @@ def test_stored_maps_are_compared_with_the_papers_compression(builder):
     assert judge({"arms": {"SNN paper": {}}})[0] == "not measured"
 
 
-def test_what_is_asked_for_is_at_most_or_at_least_a_bound(builder):
+def test_what_is_asked_for_is_at_most_or_at_least_a_bound(claims):
     metrics = {"arms": {"a": {"test/pixel_mse": {"mean": 0.016, "std": None}, "test/sure": {"mean": 0.6, "std": None}}}}
-    found = builder.at_most(metrics, "a", {"test/pixel_mse": 0.017, "test/sure": -0.5})
+    found = claims.at_most(metrics, "a", {"test/pixel_mse": 0.017, "test/sure": -0.5})
     assert found == ("holds", "a: pixel_mse 0.016 (≤ 0.017), sure 0.6 (≥ 0.5)")
-    assert builder.at_most(metrics, "a", {"test/pixel_mse": 0.015})[0] == "does not hold"
-    assert builder.at_most(metrics, "a", {"test/sure": -0.7})[0] == "does not hold"
+    assert claims.at_most(metrics, "a", {"test/pixel_mse": 0.015})[0] == "does not hold"
+    assert claims.at_most(metrics, "a", {"test/sure": -0.7})[0] == "does not hold"
 
 
-def test_a_claim_over_two_experiments_needs_both(builder):
+def test_a_claim_over_two_experiments_needs_both(builder, claims):
     one = {"arms": {"x": {"test/standardized_mse": {"mean": 0.1, "std": None, "each": [0.1]}}}}
     two = {"arms": {"x": {"test/standardized_mse": {"mean": 0.2, "std": None, "each": [0.2]}}}}
-    said = [("a+b", "a is better.", lambda m: builder.below(m, "a, x", "b, x"))]
+    said = [("a+b", "a is better.", lambda m: claims.below(m, "a, x", "b, x"))]
     assert "| a is better. | **holds** |" in builder.claims({"a": one, "b": two}, said)
     assert "| a is better. | **does not hold** |" in builder.claims({"a": two, "b": one}, said)
     assert "| a is better. | not run |" in builder.claims({"a": one}, said)

@@ -1,0 +1,360 @@
+"""What the paper says, and what was asked of the generators: whether it holds in the results, and the figures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+ROUNDED = ("standardized_mse", "standardized_mse_whole_set", "spike_mse")  # to three decimals
+
+
+def value(found: Mapping[str, Any], measure: str = "test/standardized_mse") -> str:
+    """Mean and deviation of an arm's measure."""
+    return spread(found[measure], ".3f" if measure.split("/")[1] in ROUNDED else ".4g")
+
+
+def spread(one: Mapping[str, Any], form: str = ".3f") -> str:
+    """Mean and deviation of one measure."""
+    return f"{one['mean']:{form}}" + ("" if one["std"] is None else f" ± {one['std']:{form}}")
+
+
+def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/standardized_mse") -> tuple[str, str]:
+    """Whether one arm's measure is below another's: a difference of less than two standard errors tells nothing."""
+    first, second = (metrics["arms"][arm][measure] for arm in (less, more))
+    error = sum((one["std"] or 0) ** 2 / len(one["each"]) for one in (first, second)) ** 0.5
+    difference = second["mean"] - first["mean"]
+    verdict = "cannot be told" if abs(difference) <= 2 * error else "holds" if difference > 0 else "does not hold"
+    arms = metrics["arms"]
+    seeds = "" if len(first["each"]) > 1 else " (one seed)"
+    return verdict, f"{less} {value(arms[less], measure)}, {more} {value(arms[more], measure)}{seeds}"
+
+
+def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
+    """Several findings as one: all must hold."""
+    verdicts = {verdict for verdict, _ in parts}
+    worst = next(v for v in ("does not hold", "cannot be told", "holds") if v in verdicts)
+    return worst, "; ".join(figures for _, figures in parts)
+
+
+def chain(metrics: Mapping[str, Any], arms: list[str], measure: str = "test/standardized_mse") -> tuple[str, str]:
+    """Each arm's measure below the one before it."""
+    return all_of(*(below(metrics, less, more, measure) for more, less in pairwise(arms)))
+
+
+def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
+    verdict, figures = below(m, "mask", "no mask")
+    shares = [1 - m["arms"][arm]["test/error_share"]["mean"] for arm in ("mask", "no mask")]
+    return verdict, f"{figures}; zeros in the error vector {shares[0]:.1%} and {shares[1]:.1%}"
+
+
+def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
+    costs = {arm: one["test/standardized_mse"]["mean"] for arm, one in m["arms"].items() if arm.startswith("T_h")}
+    first = costs["T_h = 15"]
+    worst = max(costs.values())
+    return ("holds" if worst < 1.15 * first else "does not hold"), ", ".join(
+        f"{arm} {cost:.3f}" for arm, cost in costs.items()
+    ) + " (holds: none over 15 % worse than the longest)"
+
+
+def _worse_than_all(m: Mapping[str, Any], snn: str) -> tuple[str, str]:
+    return all_of(*(below(m, snn, arm) for arm in m["arms"] if arm.startswith("ANN")))
+
+
+def _inhibition(m: Mapping[str, Any]) -> tuple[str, str]:
+    arms = {arm: one for arm, one in m["arms"].items() if "test/pixel_mse_without_inhibition" in one}
+    ratios = [one["test/pixel_mse_without_inhibition"]["mean"] / one["test/pixel_mse"]["mean"] for one in arms.values()]
+    return ("holds" if min(ratios) >= 2 else "does not hold"), f"{min(ratios):.1f} to {max(ratios):.1f} times the error"
+
+
+def _aggressive(m: Mapping[str, Any]) -> tuple[str, str]:
+    found = []
+    for arm in ("ordinary", "aggressive, 0.1 steps"):
+        found.append([m["arms"][arm][f"test/{key}"]["mean"] for key in ("decision", "spikes", "accuracy")])
+    (decision, spikes, accuracy), (earlier, fewer, right) = found
+    held = earlier <= 0.67 * decision and fewer <= 0.89 * spikes and right >= accuracy - 0.01
+    return (
+        "holds" if held else "does not hold",
+        f"decision at {earlier:.3f} T instead of {decision:.3f} T, {fewer:.0f} spikes instead of {spikes:.0f}, "
+        f"accuracy {right:.1%} instead of {accuracy:.1%} (by 0.1 steps)",
+    )
+
+
+def _fit(m: Mapping[str, Any], leak: str, holds: Callable[[float], bool]) -> tuple[str, str]:
+    """What the training images' error over the test images' says of a leak; beside it, of the others."""
+    ratios = {
+        arm: [
+            one[f"train/{measure}"]["mean"] / one[f"test/{measure}"]["mean"]
+            for measure in ("spike_mse", "standardized_mse")
+        ]
+        for arm, one in m["arms"].items()
+    }
+    told = ", ".join(f"{arm} {first:.3f} and {second:.3f}" for arm, (first, second) in ratios.items())
+    verdict = "holds" if all(map(holds, ratios[leak])) else "does not hold"
+    return verdict, f"train over test, Spike-MSE and MSE: {told} (one seed)"
+
+
+def _disagree(m: Mapping[str, Any]) -> tuple[str, str]:
+    errors = {
+        measure: {arm: one[f"test/{measure}"]["mean"] for arm, one in m["arms"].items()}
+        for measure in ("spike_mse", "standardized_mse")
+    }
+    best = {measure: min(each, key=each.__getitem__) for measure, each in errors.items()}
+    held = best["spike_mse"] == "leak 0.1" != best["standardized_mse"]
+    figures = "; ".join(
+        f"{arm} {spikes:.3f} and {errors['standardized_mse'][arm]:.3f}" for arm, spikes in errors["spike_mse"].items()
+    )
+    return (
+        "holds" if held else "does not hold",
+        f"Spike-MSE and MSE: {figures} (one seed); lowest at {best['spike_mse']} and {best['standardized_mse']}",
+    )
+
+
+def _less_gained(m: Mapping[str, Any]) -> tuple[str, str]:
+    few, some, many = (m["arms"][f"{hidden} hidden"]["test/standardized_mse"]["mean"] for hidden in (64, 196, 400))
+    gains = few - some, some - many
+    verdict = "holds" if gains[0] > gains[1] else "does not hold"
+    return verdict, f"the error falls by {gains[0]:.3f} from 64 to 196, by {gains[1]:.3f} from 196 to 400 (one seed)"
+
+
+def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
+    spans = {}
+    for images, prefix in (("MNIST", "fig4b, T"), ("Fashion-MNIST", "fig7c, SNN, T")):
+        errors = [m["arms"][f"{prefix} = {steps}"]["test/standardized_mse"]["mean"] for steps in (5, 10, 15, 30, 60)]
+        spans[images] = max(errors) - min(errors), max(errors), min(errors)
+    told = "; ".join(
+        f"{images} from {most:.3f} to {least:.3f}, by {span:.3f}" for images, (span, most, least) in spans.items()
+    )
+    verdict = "holds" if spans["Fashion-MNIST"][0] > spans["MNIST"][0] else "does not hold"
+    return verdict, f"over T of 5 to 60 the error falls on {told} (one seed)"
+
+
+FALLEN = 0.9  # share of the whole fall of an error after which it has converged
+
+
+def converged(found: Mapping[str, Any]) -> float:
+    """After how many batches the curve has fallen by nine tenths of what it falls in all."""
+    batches, errors = found["curve"]["batch"], found["curve"]["standardized_mse"]
+    aim = errors[0] - FALLEN * (errors[0] - min(errors))
+    return next(batch for batch, error in zip(batches, errors, strict=True) if error <= aim)
+
+
+def as_fast(m: Mapping[str, Any], pairs: Sequence[tuple[str, str]], most: float, least: float = 0.0) -> tuple[str, str]:
+    """Whether each first arm takes from `least` to `most` times as many batches as the second to converge."""
+    parts = []
+    for first, second in pairs:
+        batches = [converged(m["arms"][arm]) for arm in (first, second)]
+        held = least <= batches[0] / batches[1] <= most
+        parts.append(("holds" if held else "does not hold", f"{first} {batches[0]:.0f}, {second} {batches[1]:.0f}"))
+    verdict, figures = all_of(*parts)
+    return verdict, f"batches until nine tenths of the fall: {figures}"
+
+
+def _compresses(m: Mapping[str, Any]) -> tuple[str, str]:
+    said = {15: 2.1, 10: 3.2, 5: 6.4, 2: 16.0, 1: 32.0}
+    measured = [one for one in m["arms"].values() if "stored/bytes, T_h = 15" in one]
+    if not measured:
+        return "not measured", ""
+    ours = {steps: 784 / measured[0][f"stored/bytes, T_h = {steps}"]["mean"] for steps in said}
+    held = all(abs(ours[steps] / ratio - 1) < 0.03 for steps, ratio in said.items())
+    told = ", ".join(f"T_h = {steps} {ratio:.1f}" for steps, ratio in ours.items())
+    return "holds" if held else "does not hold", f"{told} times (bytes of the codec, each map padded to whole bytes)"
+
+
+def at_most(m: Mapping[str, Any], arm: str, bounds: Mapping[str, float]) -> tuple[str, str]:
+    """Whether measures of an arm are at most so much; at least, where the bound is negative."""
+    found = m["arms"][arm]
+    held = [found[key]["mean"] <= b if b >= 0 else found[key]["mean"] >= -b for key, b in bounds.items()]
+    told = [
+        f"{key.split('/')[1]} {value(found, key)} ({'≤' if b >= 0 else '≥'} {abs(b):g})" for key, b in bounds.items()
+    ]
+    return ("holds" if all(held) else "does not hold"), f"{arm}: " + ", ".join(told)
+
+
+# A spiking autoencoder and the conventional one of its size.
+CONVERGING = [("fig5, SNN", "fig5, ANN"), ("fig6, SNN-512", "fig6, ANN-512"), ("fig6, SNN-1024", "fig6, ANN-1024")]
+AS_FAST = 1.5  # times as many batches, or as few
+
+Claim = tuple[str, str, Callable[[Mapping[str, Any]], tuple[str, str]]]
+
+CLAIMS: list[Claim] = [
+    ("fig4a", "The mask is essential; with it about 85 % of the error vector are zero, without it under 5 %.", _mask),
+    (
+        "fig3",
+        "A leak of 0.1 regenerates the input spikes best (lowest Spike-MSE).",
+        lambda m: all_of(*(below(m, "leak 0.1", arm, "test/spike_mse") for arm in m["arms"] if arm != "leak 0.1")),
+    ),
+    (
+        "fig3",
+        "Without a leak the network underfits: the training images' error is above the test images'.",
+        lambda m: _fit(m, "leak 0", lambda ratio: ratio > 1),
+    ),
+    (
+        "fig3",
+        "A leak of 0.01 is a good fit: both errors are comparable.",
+        lambda m: _fit(m, "leak 0.01", lambda ratio: abs(ratio - 1) < 0.02),
+    ),
+    ("fig3", "Spike-MSE and MSE disagree: the former is lowest at a leak of 0.1, the latter is not.", _disagree),
+    ("fig3", "Too high a leak degrades the network greatly.", lambda m: below(m, "leak 0.1", "leak 0.5")),
+    ("fig4b", "Longer input spike trains lower the error.", lambda m: chain(m, [f"T = {T}" for T in (5, 15, 30, 60)])),
+    ("fig7a", "More hidden neurons lower the error.", lambda m: chain(m, [f"{n} hidden" for n in (64, 196, 400)])),
+    ("fig7a", "From 64 to 196 hidden neurons the gain is larger than from 196 to 400.", _less_gained),
+    (
+        "fig5",
+        "On MNIST the spiking autoencoder is better than the conventional one trained by SGD ...",
+        lambda m: below(m, "SNN", "ANN, SGD"),
+    ),
+    ("fig5", "... and worse than that trained by Adam.", lambda m: below(m, "ANN, Adam", "SNN")),
+    (
+        "fig6",
+        "On Fashion-MNIST the spiking autoencoders beat the conventional ones.",
+        lambda m: all_of(*(below(m, f"SNN-{n}", f"ANN-{n}, {by}") for n in (512, 1024) for by in ("SGD", "Adam"))),
+    ),
+    (
+        "fig7b",
+        "At no learning rate of Adam does the conventional one catch up on Fashion-MNIST.",
+        lambda m: _worse_than_all(m, "SNN, T = 60"),
+    ),
+    (
+        "fig7c",
+        "On Fashion-MNIST at T of 5 and 10 the conventional one is better.",
+        lambda m: all_of(*(below(m, "ANN, Adam", f"SNN, T = {T}") for T in (5, 10))),
+    ),
+    ("fig4b+fig7c", "The number of time steps matters more on Fashion-MNIST than on MNIST.", _steps_matter),
+    (
+        "fig5+fig6",
+        "The spiking autoencoders converge faster than the conventional ones trained by SGD ...",
+        lambda m: as_fast(m, [(f"{snn}", f"{ann}, SGD") for snn, ann in CONVERGING], most=1 / AS_FAST),
+    ),
+    (
+        "fig5+fig6",
+        "... and at almost the same time as those trained by Adam (1/1.5 to 1.5 times as many batches).",
+        lambda m: as_fast(m, [(f"{snn}", f"{ann}, Adam") for snn, ann in CONVERGING], AS_FAST, 1 / AS_FAST),
+    ),
+    (
+        "updates",
+        "Many updates a batch may be why the spiking autoencoder is better on Fashion-MNIST: the conventional one "
+        "gains by 60 instead of one, too.",
+        lambda m: all_of(
+            *(
+                below(m, f"Fashion-MNIST, {by}, updates: 60", f"Fashion-MNIST, {by}, updates: 1")
+                for by in ("SGD", "Adam")
+            )
+        ),
+    ),
+    (
+        "updates+fig6",
+        "With as many updates the conventional autoencoder is no worse than the spiking one.",
+        lambda m: all_of(
+            *(below(m, f"updates, Fashion-MNIST, {by}, updates: 60", "fig6, SNN-512") for by in ("SGD", "Adam"))
+        ),
+    ),
+    ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),
+    (
+        "table1-mnist",
+        "A stored hidden map is 2.1 to 32 times smaller than its image (T_h = 15, 10, 5, 2, 1).",
+        _compresses,
+    ),
+    ("fig10a", "Training with a shorter hidden map (small T_h) costs little.", _short_codes),
+    (
+        "fig10b",
+        "The spiking audiocoder is better than the conventional one trained by SGD ...",
+        lambda m: below(m, "SNN", "ANN, SGD"),
+    ),
+    ("fig10b", "... and worse than that trained by Adam.", lambda m: below(m, "ANN, Adam", "SNN")),
+    (
+        "fig10c",
+        "At 1 and 2 bits the spiking audiocoder beats the conventional one.",
+        lambda m: all_of(*(below(m, f"SNN, T_h = {b}", f"ANN, {b} bit") for b in (1, 2))),
+    ),
+    (
+        "fig10c",
+        "Above that the conventional one is better.",
+        lambda m: all_of(*(below(m, f"ANN, {b} bit", f"SNN, T_h = {b}") for b in (5, 10, 15))),
+    ),
+    (
+        "probe",
+        "The code serves to recognize: a linear classifier on it is no worse than one on the pixels.",
+        lambda m: below(m, "pixels", "code of SNN paper", "test/accuracy"),
+    ),
+    (
+        "mask-classifier",
+        "The mask helps a spiking classifier with a large output layer (the paper's rule).",
+        lambda m: below(m, "online, no mask", "online, mask", "test/accuracy"),
+    ),
+    (
+        "mask-classifier",
+        "The same under backpropagation through time.",
+        lambda m: below(m, "bptt, no mask", "bptt, mask", "test/accuracy"),
+    ),
+]
+
+# What was asked of the other papers' generators; of two experiments' arms with both names.
+GENERATOR_CLAIMS: list[Claim] = [
+    (
+        "temporal-coding",
+        "32 hidden spikes are as good a code as 32 principal components, and every output neuron fires.",
+        lambda m: at_most(m, "H = 32", {"test/pixel_mse": 0.017, "test/silent_output": 0}),
+    ),
+    (
+        "temporal-coding",
+        "The error of the temporal coding autoencoder falls with the size of its code.",
+        lambda m: chain(m, [f"H = {hidden}" for hidden in (8, 16, 32)], "test/pixel_mse"),
+    ),
+    (
+        "temporal-coding",
+        "It rises with the latency.",
+        lambda m: chain(m, [f"latency {latency}" for latency in (16, 8, 4, 2, 1)], "test/pixel_mse"),
+    ),
+    (
+        "temporal-coding",
+        "It rises with noise.",
+        lambda m: chain(m, ["noise 0.8", "noise 0.6", "noise 0.4", "noise 0.2", "latency 1"], "test/pixel_mse"),
+    ),
+    ("temporal-coding", "Inhibition is essential: without negative weights the error is at least twice.", _inhibition),
+    (
+        "hybrid-vae",
+        "A decoder that reads when neurons fire beats one that reads how often (input by rates).",
+        lambda m: below(m, "control, rates", "mlp, rates", "test/recognized"),
+    ),
+    (
+        "hybrid-vae",
+        "The same with input by times.",
+        lambda m: below(m, "control, times", "mlp, times", "test/recognized"),
+    ),
+    (
+        "hybrid-vae",
+        "The judge recognizes at least 85 % of what is drawn.",
+        lambda m: at_most(m, "mlp, rates", {"test/recognized": -0.85}),
+    ),
+    (
+        "spiking-gan",
+        "The judge is sure of half of the samples, eight classes occur, and shuffled pixels do not pass.",
+        lambda m: at_most(
+            m,
+            "as chosen",
+            {"test/sure": -0.5, "test/classes": -8, "test/neighbour": -0.5, "test/sure_of_shuffled": 0.05},
+        ),
+    ),
+    (
+        "esvae",
+        "Reconstructions are better than the mean image and eight principal components.",
+        lambda m: all_of(
+            *(at_most(m, arm, {"test/pixel_mse": one["test/pca_8"]["mean"]}) for arm, one in m["arms"].items())
+        ),
+    ),
+    (
+        "esvae+spiking-gan",
+        "ESVAE's samples lie nearer to test images than Spiking-GAN's, at 14 x 14 pixels.",
+        lambda m: below(m, "esvae, MNIST", "spiking-gan, as chosen", "test/classifier_frechet_14"),
+    ),
+    ("aggressive-loss", "The aggressive loss decides a third earlier, by 11 % fewer spikes, as well.", _aggressive),
+    (
+        "predictive-coding",
+        "Where the blobs are is told the worse the farther ahead.",
+        lambda m: chain(m, [f"delay {delay}" for delay in (0, 2, 4)], "test/accuracy"),
+    ),
+    (
+        "predictive-coding",
+        "A decoder that reads when neurons fired tells more than one that reads how often.",
+        lambda m: below(m, "delay -2, rates", "delay -2", "test/accuracy"),
+    ),
+]
