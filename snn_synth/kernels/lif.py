@@ -24,13 +24,13 @@ class _Scan(torch.autograd.Function):
         initial: Tensor | None,
         decay: Number,
         threshold: Number,
-        keeps: float,
+        subtract: bool,
         slope: float,
     ) -> tuple[Tensor, Tensor]:
-        spikes, membranes = kernels.forward(currents, initial, decay, threshold, keeps)
+        spikes, membranes = kernels.forward(currents, initial, decay, threshold, subtract)
         ctx.save_for_backward(membranes, initial, *_tensors(decay, threshold))
         ctx.numbers = None if isinstance(decay, Tensor) else (decay, threshold)
-        ctx.kernels, ctx.keeps, ctx.slope = kernels, keeps, slope
+        ctx.kernels, ctx.subtract, ctx.slope = kernels, subtract, slope
         ctx.set_materialize_grads(False)
         return spikes, membranes
 
@@ -45,11 +45,11 @@ class _Scan(torch.autograd.Function):
         by_membranes = None if grad_membranes is None else grad_membranes.contiguous()
         learned = any(ctx.needs_input_grad[3:5])
         gradient, sums = ctx.kernels.backward(
-            by_spikes, by_membranes, membranes, initial, decay, threshold, ctx.keeps, ctx.slope, learned
+            by_spikes, by_membranes, membranes, initial, decay, threshold, ctx.subtract, ctx.slope, learned
         )
         by_initial = None
         if ctx.needs_input_grad[2]:
-            by_initial = decay * torch.where(initial >= threshold, ctx.keeps, 1.0) * gradient[0]
+            by_initial = decay * (gradient[0] if ctx.subtract else (initial < threshold) * gradient[0])
         return None, gradient, by_initial, *_sum_over_samples(sums), None, None
 
 
@@ -62,11 +62,11 @@ class _ScanLoss(torch.autograd.Function):
         targets: Tensor,
         decay: Number,
         threshold: Number,
-        keeps: float,
+        subtract: bool,
         mask: bool,
     ) -> Tensor:
         scale, learned = 1 / (currents.shape[0] * currents.shape[1]), any(ctx.needs_input_grad[3:5])
-        total, gradient, sums = kernels.loss(currents, targets, decay, threshold, keeps, mask, scale, learned)
+        total, gradient, sums = kernels.loss(currents, targets, decay, threshold, subtract, mask, scale, learned)
         ctx.save_for_backward(gradient, *_sum_over_samples(sums))
         return (total * scale).to(currents.dtype)  # type: ignore[no-any-return]
 
@@ -104,7 +104,7 @@ def lif_scan(  # noqa: D103
     flat, start = _flat(currents), None if membrane is None else membrane.reshape(len(membrane), -1).contiguous()
     numbers = _numbers(flat, decay, threshold)
     spikes, membranes = _Scan.apply(  # type: ignore[no-untyped-call]
-        kernel(which, "lif"), flat, start, *numbers, _keeps(reset), slope
+        kernel(which, "lif"), flat, start, *numbers, _subtracts(reset), slope
     )
     return spikes.view(currents.shape), membranes.view(currents.shape)
 
@@ -134,7 +134,7 @@ def lif_spikes(currents: Tensor, decay: Scalar = 0.9, threshold: Scalar = 1.0, r
         return functional.lif_scan(currents.detach(), None, decay, threshold, reset=reset)[0]
     flat = _flat(currents.detach())
     numbers = (x.detach() if isinstance(x, Tensor) else x for x in _numbers(flat, decay, threshold))
-    spikes: Tensor = kernel(which, "lif").spikes(flat, *numbers, _keeps(reset))
+    spikes: Tensor = kernel(which, "lif").spikes(flat, *numbers, _subtracts(reset))
     return spikes.view(currents.shape)
 
 
@@ -155,7 +155,7 @@ def lif_scan_loss(
         targets: X, the spikes that it should fire, zeros and ones.
         decay: :math:`1-\alpha`.
         threshold: :math:`V_{th}`.
-        mask: False keeps the error of every neuron.
+        mask: False subtract the error of every neuron.
         reset: to ``zero``, or ``subtract`` the threshold.
 
     Shape:
@@ -185,7 +185,7 @@ def lif_scan_loss(
         return functional.membrane_loss(membranes, targets, threshold, mask)
     flat = _flat(currents)
     loss: Tensor = _ScanLoss.apply(  # type: ignore[no-untyped-call]
-        kernel(which, "lif"), flat, _flat(targets), *_numbers(flat, decay, threshold), _keeps(reset), mask
+        kernel(which, "lif"), flat, _flat(targets), *_numbers(flat, decay, threshold), _subtracts(reset), mask
     )
     return loss
 
@@ -213,10 +213,9 @@ def _numbers(flat: Tensor, decay: Scalar, threshold: Scalar) -> tuple[Number, Nu
     return first, second
 
 
-def _keeps(reset: Reset) -> float:
-    """The share of V that a spike leaves, before the same share of the threshold is taken from it."""
+def _subtracts(reset: Reset) -> bool:
     check_reset(reset)
-    return float(reset == "subtract")
+    return reset == "subtract"
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ def numbers_of(neuron, neurons):
     return [torch.linspace(*x, neurons) if isinstance(x, tuple) else x for x in neuron[:2]]
 
 
-def keeps(neuron):
-    return float(neuron[2] == "subtract")
+def subtracts(neuron):
+    return neuron[2] == "subtract"
 
 
 def scan(currents, initial, decay, threshold, slope=1.0, reset="zero"):
@@ -66,13 +66,13 @@ def send(*tensors):
 def test_forward(kernels, shape, neuron, initial):
     currents, numbers = currents_of(shape), numbers_of(neuron, shape[2])
     start = currents_of(shape[1:], seed=1) if initial else None
-    spikes, membranes = kernels.lif.forward(*send(currents, start, *numbers), keeps(neuron))
+    spikes, membranes = kernels.lif.forward(*send(currents, start, *numbers), subtracts(neuron))
     wanted_spikes, wanted_membranes = lif_scan(currents, start, *numbers, reset=neuron[2])
     assert spikes.dtype == membranes.dtype == torch.float32
     assert torch.equal(spikes.cpu(), wanted_spikes)
     assert torch.equal(membranes.cpu(), wanted_membranes)
     if not initial:
-        assert torch.equal(kernels.lif.spikes(*send(currents, *numbers), keeps(neuron)).cpu(), wanted_spikes)
+        assert torch.equal(kernels.lif.spikes(*send(currents, *numbers), subtracts(neuron)).cpu(), wanted_spikes)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_backward(kernels, shape, neuron, slope, by_spikes, by_membranes):
     fired = membranes >= threshold, outputs[1] >= threshold
     assert torch.equal(*fired), "float32 and float64 spike differently here"
     gradient, sums = kernels.lif.backward(
-        *send(grad_spikes, grad_membranes, membranes, None, decay, threshold), keeps(neuron), slope, False
+        *send(grad_spikes, grad_membranes, membranes, None, decay, threshold), subtracts(neuron), slope, False
     )
     assert sums is None
     assert_close(gradient.cpu(), currents.grad, rtol=1e-5, atol=1e-5)
@@ -116,7 +116,7 @@ def test_gradients_by_leak_and_threshold(kernels, shape, neuron, by_spikes, by_m
 
     _, membranes = lif_scan(currents, start, *numbers, reset=neuron[2])
     tensors = send(grad_spikes, grad_membranes, membranes, start, *numbers)
-    _, sums = kernels.lif.backward(*tensors, keeps(neuron), 2.0, True)
+    _, sums = kernels.lif.backward(*tensors, subtracts(neuron), 2.0, True)
     for found, wanted in zip(sums, (by_decay, by_threshold), strict=True):
         assert_close(found.cpu().sum(0).double(), wanted, rtol=1e-4, atol=1e-4)
 
@@ -125,7 +125,7 @@ def test_backward_far_from_the_threshold(kernels):
     membranes = torch.tensor([-1e30, -1e3, 1e3, 1e30]).reshape(1, 1, 4)
     (membranes,) = send(membranes)
     gradient, _ = kernels.lif.backward(
-        torch.ones_like(membranes), None, membranes, None, 0.9, 1.0, keeps=0.0, slope=1.0, learned=False
+        torch.ones_like(membranes), None, membranes, None, 0.9, 1.0, subtract=False, slope=1.0, learned=False
     )
     assert_close(gradient.cpu(), torch.zeros(1, 1, 4), rtol=0, atol=1e-37)
 
@@ -141,7 +141,7 @@ def test_loss(kernels, shape, neuron, mask):
     wanted = 0.5 * membrane_error(membranes, targets.double(), learned[1], mask).square().sum()
     wanted.backward()
 
-    given = *send(currents.detach(), targets, *numbers), keeps(neuron), mask, 0.25
+    given = *send(currents.detach(), targets, *numbers), subtracts(neuron), mask, 0.25
     total, gradient, sums = kernels.lif.loss(*given, neuron in LEARNED)
     assert total.dtype == torch.float64
     assert total.shape == ()

@@ -17,8 +17,8 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 # Each sample is one thread's. Loops along neurons are functions of their own: rows without other axes become vector
 # instructions that need fewer checks. `decay` and `threshold` are one number, or an array of one for each neuron, for
-# which the same functions are compiled once more. `keeps` is 0 for the paper's reset, to zero, and 1 for reset by
-# subtraction: V is kept, less the threshold.
+# which the same functions are compiled once more; so they are for `subtract`, None for the paper's reset to zero: numba
+# leaves out what `is None` excludes.
 
 
 def _of(x: Any, n: Any) -> Any:
@@ -31,33 +31,36 @@ def _overload_of(x, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @numba.njit(error_model="numpy")
-def _step(before: Any, current: Any, decay: Any, threshold: Any, keeps: Any, spikes: Any, membranes: Any) -> None:
+def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any) -> None:
     for n in range(len(current)):
-        height = _of(threshold, n)
-        fired = before[n] >= height
-        v = _of(decay, n) * (keeps * before[n] if fired else before[n]) + current[n]  # eq. 1
-        v -= keeps * height if fired else _ZERO
+        v, height = before[n], _of(threshold, n)
+        if subtract is None:
+            v = _of(decay, n) * (_ZERO if v >= height else v) + current[n]  # eq. 1
+        else:
+            v = _of(decay, n) * v + current[n] - (height if v >= height else _ZERO)
         membranes[n] = v
         spikes[n] = _ONE if v >= height else _ZERO  # eq. 2
 
 
 @jit
-def _forward(currents: Any, initial: Any, decay: Any, threshold: Any, keeps: Any, spikes: Any, membranes: Any) -> None:
+def _forward(
+    currents: Any, initial: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any
+) -> None:
     num_steps, batch, _ = currents.shape
     for b in numba.prange(batch):
         for t in range(num_steps):
             before = membranes[t - 1, b] if t > 0 else initial[b]
-            _step(before, currents[t, b], decay, threshold, keeps, spikes[t, b], membranes[t, b])
+            _step(before, currents[t, b], decay, threshold, subtract, spikes[t, b], membranes[t, b])
 
 
 @jit
-def _spikes(currents: Any, decay: Any, threshold: Any, keeps: Any, spikes: Any) -> None:
+def _spikes(currents: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any) -> None:
     num_steps, batch, neurons = currents.shape
     for b in numba.prange(batch):
         membranes = np.zeros((2, neurons), np.float32)  # before and after a step, in turns
         for t in range(num_steps):
             now, then = membranes[t % 2], membranes[(t + 1) % 2]
-            _step(now, currents[t, b], decay, threshold, keeps, spikes[t, b], then)
+            _step(now, currents[t, b], decay, threshold, subtract, spikes[t, b], then)
 
 
 @numba.njit(error_model="numpy")
@@ -85,19 +88,22 @@ def _subtract_at(targets: Any, gradient: Any, by_threshold: Any) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _pass_on(later: Any, membranes: Any, decay: Any, threshold: Any, keeps: Any, gradient: Any) -> None:
+def _pass_on(later: Any, membranes: Any, decay: Any, threshold: Any, subtract: Any, gradient: Any) -> None:
     for n in range(len(gradient)):
-        fired = membranes[n] >= _of(threshold, n)
-        gradient[n] += _of(decay, n) * (keeps * later[n] if fired else later[n])
+        lost = subtract is None and membranes[n] >= _of(threshold, n)
+        gradient[n] += _of(decay, n) * (_ZERO if lost else later[n])
 
 
 @numba.njit(error_model="numpy")
-def _by_numbers(gradient: Any, before: Any, threshold: Any, keeps: Any, by_decay: Any, by_threshold: Any) -> None:
+def _by_numbers(gradient: Any, before: Any, threshold: Any, subtract: Any, by_decay: Any, by_threshold: Any) -> None:
     """What a step adds to the gradients by decay and threshold, through eq. 1."""
     for n in range(len(gradient)):
         fired = before[n] >= _of(threshold, n)
-        by_decay[n] += gradient[n] * (keeps * before[n] if fired else before[n])
-        by_threshold[n] -= gradient[n] * (keeps if fired else _ZERO)
+        if subtract is None:
+            by_decay[n] += gradient[n] * (_ZERO if fired else before[n])
+        else:
+            by_decay[n] += gradient[n] * before[n]
+            by_threshold[n] -= gradient[n] if fired else _ZERO
 
 
 @jit
@@ -110,7 +116,7 @@ def _backward(
     initial: Any,
     decay: Any,
     threshold: Any,
-    keeps: Any,
+    subtract: Any,
     slope: Any,
     gradient: Any,
     by_decay: Any,
@@ -129,10 +135,10 @@ def _backward(
             if by_membranes:
                 _add(grad_membranes[t, b], now)
             if t + 1 < num_steps:
-                _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, keeps, now)
+                _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, subtract, now)
             if by_threshold is not None:
                 before = membranes[t - 1, b] if t > 0 else initial[b]
-                _by_numbers(now, before, threshold, keeps, by_decay[b], by_threshold[b])
+                _by_numbers(now, before, threshold, subtract, by_decay[b], by_threshold[b])
 
 
 @numba.njit(error_model="numpy")
@@ -152,7 +158,7 @@ def _loss(
     targets: Any,
     decay: Any,
     threshold: Any,
-    keeps: Any,
+    subtract: Any,
     mask: bool,
     scale: Any,
     totals: Any,
@@ -165,15 +171,15 @@ def _loss(
         membranes = np.zeros((num_steps + 1, neurons), np.float32)  # the first row is rest
         spikes, squares = np.empty(neurons, np.float32), np.zeros(neurons, np.float32)
         for t in range(num_steps):
-            _step(membranes[t], currents[t, b], decay, threshold, keeps, spikes, membranes[t + 1])
+            _step(membranes[t], currents[t, b], decay, threshold, subtract, spikes, membranes[t + 1])
             _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
             if by_threshold is not None:
                 _subtract_at(targets[t, b], gradient[t, b], by_threshold[b])
         for t in range(num_steps - 2, -1, -1):
-            _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, keeps, gradient[t, b])
+            _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, subtract, gradient[t, b])
         if by_threshold is not None:
             for t in range(num_steps):
-                _by_numbers(gradient[t, b], membranes[t], threshold, keeps, by_decay[b], by_threshold[b])
+                _by_numbers(gradient[t, b], membranes[t], threshold, subtract, by_decay[b], by_threshold[b])
         total = 0.0
         for n in range(neurons):
             total += squares[n]
@@ -198,7 +204,7 @@ def _arrays(sums: tuple[Tensor, Tensor] | None) -> tuple[Any, Any]:
 
 
 def forward(
-    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, keeps: float
+    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, subtract: bool
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
@@ -208,17 +214,17 @@ def forward(
         start.numpy(),
         _number(decay),
         _number(threshold),
-        np.float32(keeps),
+        subtract or None,
         spikes.numpy(),
         membranes.numpy(),
     )
     return spikes, membranes
 
 
-def spikes(currents: Tensor, decay: Number, threshold: Number, keeps: float) -> Tensor:
+def spikes(currents: Tensor, decay: Number, threshold: Number, subtract: bool) -> Tensor:
     """Spikes of all time steps from rest, whose membranes are not kept."""
     fired = empty(*currents.shape)
-    _spikes(currents.numpy(), _number(decay), _number(threshold), np.float32(keeps), fired.numpy())
+    _spikes(currents.numpy(), _number(decay), _number(threshold), subtract or None, fired.numpy())
     return fired
 
 
@@ -229,7 +235,7 @@ def backward(
     initial: Tensor | None,
     decay: Number,
     threshold: Number,
-    keeps: float,
+    subtract: bool,
     slope: float,
     learned: bool,
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
@@ -245,7 +251,7 @@ def backward(
         start.numpy(),
         _number(decay),
         _number(threshold),
-        np.float32(keeps),
+        subtract or None,
         np.float32(slope),
         gradient.numpy(),
         *_arrays(sums),
@@ -258,7 +264,7 @@ def loss(
     targets: Tensor,
     decay: Number,
     threshold: Number,
-    keeps: float,
+    subtract: bool,
     mask: bool,
     scale: float,
     learned: bool,
@@ -271,7 +277,7 @@ def loss(
         targets.numpy(),
         _number(decay),
         _number(threshold),
-        np.float32(keeps),
+        subtract or None,
         mask,
         np.float32(scale),
         totals.numpy(),

@@ -19,27 +19,34 @@ def _fired(membrane: tl.tensor, threshold: tl.tensor) -> tl.tensor:
 @jit
 def _of(x: tl.tensor, neuron: tl.tensor, inside: tl.tensor, neurons: tl.int32, each: tl.constexpr) -> tl.tensor:
     """A leak or threshold: one number, or where each neuron has its own, what lies there."""
-    if each:  # noqa: SIM108  # which Triton does not compile for a number
-        number = tl.load(x + neuron % neurons, inside, 1.0)
-    else:
-        number = x
-    return number
+    return tl.load(x + neuron % neurons, inside, 1.0) if each else x
 
 
 @jit
 def _step(
-    membrane: tl.tensor, current: tl.tensor, decay: tl.tensor, threshold: tl.tensor, keeps: tl.tensor
+    membrane: tl.tensor, current: tl.tensor, decay: tl.tensor, threshold: tl.tensor, subtract: tl.constexpr
 ) -> tl.tensor:
-    fired = membrane >= threshold
-    left = decay * tl.where(fired, keeps * membrane, membrane) + current  # eq. 1
-    return left - tl.where(fired, keeps * threshold, 0.0)
+    fired = _fired(membrane, threshold)
+    left = membrane if subtract else (1.0 - fired) * membrane
+    after = decay * left + current  # eq. 1
+    return after - threshold * fired if subtract else after
 
 
 @jit
 def _pass_on(
-    later: tl.tensor, membrane: tl.tensor, decay: tl.tensor, threshold: tl.tensor, keeps: tl.tensor
+    later: tl.tensor, membrane: tl.tensor, decay: tl.tensor, threshold: tl.tensor, subtract: tl.constexpr
 ) -> tl.tensor:
-    return decay * tl.where(membrane >= threshold, keeps * later, later)
+    return decay * later if subtract else decay * ((1.0 - _fired(membrane, threshold)) * later)
+
+
+@jit
+def _by_decay(g: tl.tensor, membrane: tl.tensor, threshold: tl.tensor, subtract: tl.constexpr) -> tl.tensor:
+    return g * membrane if subtract else g * ((1.0 - _fired(membrane, threshold)) * membrane)
+
+
+@jit
+def _by_threshold(g: tl.tensor, membrane: tl.tensor, threshold: tl.tensor, subtract: tl.constexpr) -> tl.tensor:
+    return -g * _fired(membrane, threshold) if subtract else tl.zeros_like(g)
 
 
 @jit
@@ -58,7 +65,7 @@ def _forward(
     neurons: tl.int32,
     decay: tl.tensor,
     threshold: tl.tensor,
-    keeps: tl.tensor,
+    subtract: tl.constexpr,
     each: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
@@ -71,7 +78,7 @@ def _forward(
         membrane = tl.load(initial + neuron, inside)
     for t in tl.range(0, num_steps, num_stages=STAGES):
         here = t * size + neuron
-        membrane = _step(membrane, tl.load(currents + here, inside), decays, heights, keeps)
+        membrane = _step(membrane, tl.load(currents + here, inside), decays, heights, subtract)
         tl.store(spikes + here, _fired(membrane, heights), inside)
         tl.store(membranes + here, membrane, inside)
 
@@ -90,8 +97,8 @@ def _backward(
     neurons: tl.int32,
     decay: tl.tensor,
     threshold: tl.tensor,
-    keeps: tl.tensor,
     slope: tl.tensor,
+    subtract: tl.constexpr,
     each: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
@@ -105,10 +112,9 @@ def _backward(
     for t in tl.range(num_steps - 1, -1, -1, num_stages=STAGES):
         here = t * size + neuron
         membrane = tl.load(membranes + here, inside, 0.0)
-        fired = membrane >= heights
-        d += g * tl.where(fired, keeps * membrane, membrane)  # what step t + 1 owes to the numbers
-        h -= g * tl.where(fired, keeps, 0.0)
-        g = _pass_on(g, membrane, decays, heights, keeps)
+        d += _by_decay(g, membrane, heights, subtract)  # what step t + 1 owes to the numbers
+        h += _by_threshold(g, membrane, heights, subtract)
+        g = _pass_on(g, membrane, decays, heights, subtract)
         if grad_spikes is not None:
             through = tl.load(grad_spikes + here, inside, 0.0) * _sigmoid_derivative(membrane - heights, slope)
             g += through
@@ -119,9 +125,8 @@ def _backward(
     if by_decay is not None:
         if initial is not None:
             membrane = tl.load(initial + neuron, inside, 0.0)
-            fired = membrane >= heights
-            d += g * tl.where(fired, keeps * membrane, membrane)
-            h -= g * tl.where(fired, keeps, 0.0)
+            d += _by_decay(g, membrane, heights, subtract)
+            h += _by_threshold(g, membrane, heights, subtract)
         tl.store(by_decay + neuron, d, inside)
         tl.store(by_threshold + neuron, h, inside)
 
@@ -139,8 +144,8 @@ def _loss(
     neurons: tl.int32,
     decay: tl.tensor,
     threshold: tl.tensor,
-    keeps: tl.tensor,
     scale: tl.tensor,
+    subtract: tl.constexpr,
     mask: tl.constexpr,
     each: tl.constexpr,
     block: tl.constexpr,
@@ -153,7 +158,7 @@ def _loss(
     membrane = tl.zeros([block], tl.float32)
     for t in tl.range(0, num_steps, num_stages=STAGES):
         here = t * size + neuron
-        membrane = _step(membrane, tl.load(currents + here, inside, 0.0), decays, heights, keeps)
+        membrane = _step(membrane, tl.load(currents + here, inside, 0.0), decays, heights, subtract)
         tl.store(gradient + here, membrane, inside)  # the way back reads it, then writes the gradient over it
     tl.debug_barrier()  # what one thread wrote, another may read
     squares = tl.zeros([block], tl.float32)
@@ -164,15 +169,14 @@ def _loss(
         here = t * size + neuron
         membrane = tl.load(gradient + here, inside, 0.0)
         target = tl.load(targets + here, inside, 0.0)
-        fired = membrane >= heights
-        d += g * tl.where(fired, keeps * membrane, membrane)  # what step t + 1 owes to the numbers
-        h -= g * tl.where(fired, keeps, 0.0)
+        d += _by_decay(g, membrane, heights, subtract)  # what step t + 1 owes to the numbers
+        h += _by_threshold(g, membrane, heights, subtract)
         error = heights * target - membrane  # eq. 5
         if mask:
-            error *= tl.where(fired == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
+            error *= tl.where((membrane >= heights) == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
         squares += error * error  # eq. 8
         h += error * target
-        g = _pass_on(g, membrane, decays, heights, keeps) - error  # eq. 9
+        g = _pass_on(g, membrane, decays, heights, subtract) - error  # eq. 9
         tl.store(gradient + here, scale * g, inside)
     tl.store(totals + program, 0.5 * tl.sum(squares.to(tl.float64)))
     if by_decay is not None:
@@ -200,20 +204,20 @@ def _grid(size: int) -> tuple[int]:
 
 
 def forward(
-    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, keeps: float
+    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, subtract: bool
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = torch.empty_like(currents), torch.empty_like(currents)
     num_steps, size, neurons = _shape(currents)
-    numbers, each = (decay, threshold, keeps), isinstance(decay, Tensor)
+    numbers, each = (decay, threshold, subtract), isinstance(decay, Tensor)
     arguments = (currents, initial, spikes, membranes, num_steps, size, neurons, *numbers, each, BLOCK)
     launch(_forward, _grid(size), *arguments)
     return spikes, membranes
 
 
-def spikes(currents: Tensor, decay: Number, threshold: Number, keeps: float) -> Tensor:
+def spikes(currents: Tensor, decay: Number, threshold: Number, subtract: bool) -> Tensor:
     """Spikes of all time steps from rest."""
-    return forward(currents, None, decay, threshold, keeps)[0]
+    return forward(currents, None, decay, threshold, subtract)[0]
 
 
 def backward(
@@ -223,7 +227,7 @@ def backward(
     initial: Tensor | None,
     decay: Number,
     threshold: Number,
-    keeps: float,
+    subtract: bool,
     slope: float,
     learned: bool,
 ) -> tuple[Tensor, Sums]:
@@ -231,7 +235,7 @@ def backward(
     gradient, sums = torch.empty_like(membranes), _sums(learned, membranes[0])
     num_steps, size, neurons = _shape(membranes)
     tensors = membranes, initial, grad_spikes, grad_membranes, gradient, *(sums or (None, None))
-    numbers, each = (decay, threshold, keeps, slope), isinstance(decay, Tensor)
+    numbers, each = (decay, threshold, slope, subtract), isinstance(decay, Tensor)
     launch(_backward, _grid(size), *tensors, num_steps, size, neurons, *numbers, each, BLOCK)
     return gradient, sums
 
@@ -241,7 +245,7 @@ def loss(
     targets: Tensor,
     decay: Number,
     threshold: Number,
-    keeps: float,
+    subtract: bool,
     mask: bool,
     scale: float,
     learned: bool,
@@ -252,6 +256,6 @@ def loss(
     grid = _grid(size)
     totals = currents.new_empty(grid, dtype=torch.float64)  # one per program: adding them up here is deterministic
     tensors = currents, targets, totals, gradient, *(sums or (None, None))
-    numbers, each = (decay, threshold, keeps, scale), isinstance(decay, Tensor)
+    numbers, each = (decay, threshold, scale, subtract), isinstance(decay, Tensor)
     launch(_loss, grid, *tensors, num_steps, size, neurons, *numbers, mask, each, BLOCK)
     return totals.sum(), gradient, sums
