@@ -83,11 +83,11 @@ BEST_SNN = {
 BEST_SLOPE = 2.0  # of the spiking network's surrogate
 BEST_ANN = {
     "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    "fashion_mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True),
+    "fashion_mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
 BEST_SPIKES_ANN = {
     "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    "fashion_mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True),
+    "fashion_mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
 BEST_SPEECH_SNN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate", neuron_share=10)
 BEST_SPEECH_ANN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50)
