@@ -12,10 +12,11 @@ def surrogate(membrane, threshold):
     return s * (1 - s)
 
 
-def online(weights, spikes, targets, alpha=0.1, threshold=1.0, mask=True, update=None, subtract=False):
+def online(weights, spikes, targets, alpha=0.1, threshold=1.0, mask=True, update=None, subtract=False, kind="reset"):
     """Run eq. 5-17 on one batch.
 
-    ``update(weights, gradients)`` gives the weights of the next step; without it they stay fixed.
+    ``update(weights, gradients)`` gives the weights of the next step; without it they stay fixed. ``kind`` says what
+    is left of a trace in the next step: what its neuron's spike leaves (``reset``, the paper's), all, or nothing.
     Returns the gradients of each time step, the losses, the membranes of each layer and step, and the last weights.
     """
     weights = [w.copy() for w in weights]
@@ -29,7 +30,8 @@ def online(weights, spikes, targets, alpha=0.1, threshold=1.0, mask=True, update
         for i, w in enumerate(weights):
             kept = np.ones_like(fired[i]) if subtract else 1 - fired[i]  # a spike resets the membrane and the trace
             membranes[i] = (1 - alpha) * (membranes[i] * kept) + presynaptic @ w.T - subtract * threshold * fired[i]
-            traces[i] = (1 - alpha) * traces[i] * kept[:, :, None] + presynaptic[:, None, :]
+            left = {"reset": kept[:, :, None], "leaky": 1.0, "instant": 0.0}[kind]
+            traces[i] = (1 - alpha) * traces[i] * left + presynaptic[:, None, :]
             fired[i] = presynaptic = spikes_of(membranes[i], threshold)
         wrong = (targets[t] != fired[-1]) if mask else 1.0
         error = wrong * (threshold * targets[t] - membranes[-1])

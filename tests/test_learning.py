@@ -69,6 +69,46 @@ def test_online_gradients_equal_stored_traces(depth, mask):
     assert loss.item() == pytest.approx(np.mean(losses), rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])  # the reference and the kernels
+@pytest.mark.parametrize("traces", ["leaky", "instant"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_traces_that_no_spike_resets_equal_stored_ones(depth, traces, dtype):
+    net = _stack(SHAPES[depth], gain=4.0).to(dtype)
+    spikes, targets = _spikes(20, 6, 12, seed=1).to(dtype), _spikes(20, 6, SHAPES[depth][-1], seed=2).to(dtype)
+    recorder = Recorder(net.parameters())
+    online_step(net, spikes, targets, recorder, traces=traces)
+    gradients, _, membranes, _ = online(_weights(net), spikes.numpy(), targets.numpy(), kind=traces)
+    assert min(np.abs(m - 1).min() for step in membranes for m in step) > 1e-6  # no spike hangs on a rounding error
+    exact, *_ = online(_weights(net), spikes.numpy(), targets.numpy())
+    tolerance = 1e-9 if dtype == torch.float64 else 1e-4
+    for ours, theirs in zip(recorder.gradients, gradients, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, atol=tolerance, rtol=tolerance)
+    assert all(np.abs(a - b).max() > 0.01 for a, b in zip(gradients[-1], exact[-1], strict=True))
+
+
+@pytest.mark.parametrize("traces", ["leaky", "instant"])
+def test_updates_by_traces_that_no_spike_resets_end_where_the_reference_ends(traces):
+    spikes, targets = _spikes(10, 20, 100, seed=1, rate=0.3).float(), _spikes(10, 20, 80, seed=2, rate=0.2).float()
+    ends = []
+    for which in ("reference", "numba"):
+        net = _stack([100, 70, 80], gain=2.0).float()
+        optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, eps=1e-4, fused=True)
+        with kernels.use(which):
+            online_step(net, spikes, targets, optimizer, traces=traces)
+        ends.append([w.detach() for w in net.parameters()])
+    start = _stack([100, 70, 80], gain=2.0).float()
+    for before, reference, ours in zip(start.parameters(), *ends, strict=True):
+        assert (reference - before).abs().max() > 5e-3
+        assert (reference - ours).abs().max() < 1e-5
+
+
+def test_unknown_traces_are_refused():
+    net = SpikingStack([2, 2])
+    with pytest.raises(InputError, match=r"Expected `traces` of \['reset', 'leaky', 'instant'\], got 'none'"):
+        online_step(net, torch.ones(1, 1, 2), torch.ones(1, 1, 2), torch.optim.SGD(net.parameters()), traces="none")
+
+
 def test_online_gradients_with_membranes_at_the_threshold_itself():
     """alpha = 0.1 and one input: V = 1 exactly at the first step of half of the neurons, and again after each reset."""
     net = SpikingStack([4, 6, 4], alpha=0.1).double()

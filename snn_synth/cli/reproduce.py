@@ -46,7 +46,7 @@ def listing() -> str:
     for name, one in (EXPERIMENTS | SEARCHES).items():
         quick, full = one.minutes
         lines.append(f"{name:<20} {quick:>8g} {full:>8g}   {one.shows}")
-    return "\n".join([*lines, "table1 is all of its rows, all is everything but the searches."])
+    return "\n".join([*lines, "table1 is all of its rows, so is readings, all is everything but the searches."])
 
 
 def table(metrics: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from snn_synth.kernels.dispatch import path, use
 from snn_synth.kernels.encoding import encode, even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss, lif_spikes
-from snn_synth.kernels.online import Layer, OnlineRule, online_rule
+from snn_synth.kernels.online import Layer, OnlineRule, Traces, online_rule
 from snn_synth.kernels.products import (
     Precision,
     adopt_choices,
@@ -19,6 +19,7 @@ __all__ = [
     "Layer",
     "OnlineRule",
     "Precision",
+    "Traces",
     "adopt_choices",
     "alpha_spike_times",
     "choices",

@@ -5,13 +5,16 @@ membranes, and the last spike of each neuron.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from snn_synth.kernels.dispatch import Path, check_once, kernel, path
+
+Traces = Literal["reset", "leaky", "instant"]
+"""What a trace is of: the input since the neuron's last spike, all the input so far, or that of the step alone."""
 
 
 class Layer(NamedTuple):
@@ -23,7 +26,9 @@ class Layer(NamedTuple):
     slope: float
 
 
-def online_rule(layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool) -> "OnlineRule | None":
+def online_rule(
+    layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool, traces: Traces = "reset"
+) -> "OnlineRule | None":
     r"""The online rule on one batch, as a function of each time step's spikes and targets, called in their order.
 
     .. math:: L[t] = \frac{1}{B} \sum_b \tfrac12 \lVert E[t, b] \rVert^2, \qquad
@@ -34,6 +39,7 @@ def online_rule(layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: 
         spikes: the input of all time steps.
         targets: spikes that the output layer should fire.
         mask: False keeps the error of every output neuron.
+        traces: ``reset`` are the paper's; see :func:`snn_synth.learning.online_step`.
 
     Shape:
         ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the function takes ``[B, in]`` and ``[B, out]``.
@@ -68,7 +74,7 @@ def online_rule(layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: 
         or 0 in (*spikes.shape, *sizes)
     ):
         return None
-    return OnlineRule(which, layers, spikes, mask)
+    return OnlineRule(which, layers, spikes, mask, traces)
 
 
 class _State:
@@ -83,14 +89,14 @@ class _State:
 class OnlineRule:
     """One batch: called with each time step's spikes and targets, it gives that step's loss."""
 
-    def __init__(self, which: Path, layers: Sequence[Layer], spikes: Tensor, mask: bool) -> None:
+    def __init__(self, which: Path, layers: Sequence[Layer], spikes: Tensor, mask: bool, kind: Traces) -> None:
         self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")
         self.layers = layers
         self.weights = [layer.weight for layer in layers]
         self.values = [weight.detach() for weight in self.weights]  # the same memory, without a graph
         self.states = [_State(weight, self.traces.leaky_sums(*spikes.shape[:2], weight)) for weight in self.values]
         self.dynamics.integrate(spikes, layers[0].decay, self.states[0].sums)
-        self.mask = mask
+        self.mask, self.kind = mask, kind
         self.step = 0
         self.delta: Any = None  # of the output layer, in the form of the path
         self.in_place = which == "numba"
@@ -132,7 +138,7 @@ class OnlineRule:
         for i in reversed(range(wanted.index(True), len(weights))):
             state, decay = self.states[i], self.layers[i].decay
             if wanted[i]:
-                gradients[i] = self.traces.weight_gradient(delta, state.last_spike, state.sums, self.step, decay)
+                gradients[i] = self.traces.weight_gradient(delta, self._start(state), state.sums, self.step, decay)
             if any(wanted[:i]):
                 delta = self._below(delta, weights[i], i)
         return gradients
@@ -143,9 +149,15 @@ class OnlineRule:
         for i in reversed(range(len(self.values))):
             state, weight, decay = self.states[i], self.values[i], self.layers[i].decay
             below = self._below(delta, weight, i) if i else delta  # by the weight before its update
-            self.traces.update_weight(delta, state.last_spike, state.sums, self.step, decay, weight, moments[i])
+            self.traces.update_weight(delta, self._start(state), state.sums, self.step, decay, weight, moments[i])
             delta = below
         increment_version(self.weights)
+
+    def _start(self, state: _State) -> Tensor:
+        """Of each neuron, the step after which its trace begins."""
+        if self.kind == "reset":
+            return state.last_spike
+        return torch.full_like(state.last_spike, 0 if self.kind == "leaky" else self.step - 1)
 
     def _below(self, delta: Any, weight: Tensor, i: int) -> Any:
         """The error of the layer below layer i."""

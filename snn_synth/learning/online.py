@@ -1,7 +1,7 @@
 r"""The paper's learning rule: eligibility traces, and an update at every time step (eq. 5-17)."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ def online_step(
     fresh_moments: bool = True,
     mask: bool = True,
     backward: Backward = torch.Tensor.backward,
+    traces: kernels.Traces = "reset",
 ) -> Tensor:
     r"""The paper's rule on one batch: at every time step a loss, its gradient by eligibility traces, an update.
 
@@ -51,6 +52,10 @@ def online_step(
         fresh_moments: forget the optimizer's state first, as the paper does for each batch.
         mask: False keeps the error of every output neuron (the paper's figure 4A).
         backward: called with each step's loss; under Lightning, the module's ``manual_backward``.
+        traces: ``reset``, the rule above: a neuron's trace begins anew when it fires, as its membrane does. ``leaky``
+            leaves out the factor :math:`1-A_l[t-1]`, so that :math:`e_l` is the leaky sum of all input so far;
+            ``instant`` leaves out the whole term, so that :math:`e_l[t] = A_{l-1}[t]`. Where a spike resets
+            to zero, neither is the gradient; what they learn: ``snn-synth reproduce readings``.
 
     Shape:
         ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
@@ -59,9 +64,10 @@ def online_step(
         The mean of the T losses, detached.
 
     Raises:
-        InputError: if the shapes do not fit; for what the rule is not made for: a learned leak or threshold, a bias,
-            batch norm, a leak for each neuron, and options of ``snn.Leaky`` that change a step; or if a weight, the
-            input, a membrane or the loss is NaN or infinite, before the update that would spread it.
+        InputError: for unknown ``traces``; if the shapes do not fit; for what the rule is not made for: a learned leak
+            or threshold, a bias, batch norm, a leak for each neuron, and options of ``snn.Leaky`` that change a step;
+            or if a weight, the input, a membrane or the loss is NaN or infinite, before the update that would spread
+            it.
 
     Source:
         Roy, Panda & Roy 2019, eq. 5-17 and the paragraph after them.
@@ -74,6 +80,8 @@ def online_step(
         >>> optimizer.state[net.layers[0][0].weight]["step"]  # one update per time step
         tensor(4.)
     """
+    if traces not in get_args(kernels.Traces):
+        raise InputError(f"Expected `traces` of {list(get_args(kernels.Traces))}, got {traces!r}")
     layers = layers_of(model)
     for operator, neuron in layers:
         _check(operator, neuron)
@@ -85,8 +93,8 @@ def online_step(
         backward = _reduced(model, backward)
     if fresh_moments:
         getattr(optimizer, "optimizer", optimizer).state.clear()
-    rule = _kernel_step(layers, spikes, targets, mask)
-    step = rule or _ReferenceStep(layers, len(spikes), mask)
+    rule = _kernel_step(layers, spikes, targets, mask, traces)
+    step = rule or _ReferenceStep(layers, len(spikes), mask, traces)
     moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
     if rule and rule.in_place and backward is torch.Tensor.backward:
         moments = plain_moments(optimizer, rule.weights)
@@ -136,8 +144,8 @@ def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:
 class _ReferenceStep:
     """Any linear operator, any dtype."""
 
-    def __init__(self, layers: Layers, num_steps: int, mask: bool) -> None:
-        self.layers, self.mask = layers, mask
+    def __init__(self, layers: Layers, num_steps: int, mask: bool, kind: kernels.Traces) -> None:
+        self.layers, self.mask, self.kind = layers, mask, kind
         self.traces = [Trace(number(neuron.decay), num_steps) for _, neuron in layers]
         self.membranes: list[Tensor] = []
 
@@ -146,13 +154,17 @@ class _ReferenceStep:
         for index, ((operator, neuron), trace) in enumerate(zip(self.layers, self.traces, strict=True)):
             current = traced_current(operator, fired, trace)
             fired, membrane = neuron(current, before[index] if before else None)
-            if neuron.reset_mechanism == "zero":
+            if self.kind == "instant":
+                trace.reset(torch.ones_like(membrane))
+            elif self.kind == "reset" and neuron.reset_mechanism == "zero":
                 trace.reset(neuron.mem_reset(membrane))
             self.membranes.append(membrane.detach())  # what V[t-1] owes to the weights is in the trace
         return self.layers[-1][1].membrane_loss(membrane[None], target[None], self.mask)
 
 
-def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) -> kernels.OnlineRule | None:
+def _kernel_step(
+    layers: Layers, spikes: Tensor, targets: Tensor, mask: bool, traces: kernels.Traces
+) -> kernels.OnlineRule | None:
     """Plain fully connected layers of float32; None for others."""
     if not all(_plain_weights(operator) and _plain_neuron(neuron) for operator, neuron in layers):
         return None
@@ -160,7 +172,7 @@ def _kernel_step(layers: Layers, spikes: Tensor, targets: Tensor, mask: bool) ->
         kernels.Layer(cast(Tensor, operator.weight), number(neuron.decay), number(neuron.threshold), neuron.slope)
         for operator, neuron in layers
     ]
-    return kernels.online_rule(plain, spikes, targets, mask)
+    return kernels.online_rule(plain, spikes, targets, mask, traces)
 
 
 def _plain_weights(operator: nn.Module) -> bool:

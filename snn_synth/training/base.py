@@ -15,7 +15,7 @@ from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
 from snn_synth.functional.encoding import RateCode, check_code
-from snn_synth.kernels import Precision
+from snn_synth.kernels import Precision, Traces
 from snn_synth.keys import former
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.learning.finite import check_forward, check_update, check_weights, readable
@@ -205,6 +205,9 @@ class LitSpiking(LitModule):
         fresh_moments: under ``online``, forget the optimizer's state at each batch, as the paper does.
         neuron_share: learning rate of leaks and thresholds that are learned, as a share of the weights'; weight decay
             does not pull at them.
+        traces: under ``online``, what a trace is of: the input since the neuron's last spike (``reset``, the paper's),
+            all the input so far (``leaky``), or that of the time step alone (``instant``)
+            (:func:`snn_synth.learning.online_step`).
         seed: of the input spikes, which are a function of (seed, epoch, sample).
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler; one that takes ``total_steps`` steps after each batch, a
@@ -212,9 +215,9 @@ class LitSpiking(LitModule):
         lr_interval: when other schedulers step: after each batch (``step``), or at the end of each ``epoch``.
 
     Raises:
-        InputError: for an unknown rule, code, loss, precision or interval, ``num_steps`` or ``chunk`` below 1,
-            ``max_rate`` outside (0, 1], a ``neuron_share`` that is not above 0, ``truncate`` without a chunk, a chunk
-            with ``online``, or the loss ``rate`` with ``online``, a chunk or without the mask.
+        InputError: for an unknown rule, code, loss, precision, interval or kind of traces, ``num_steps`` or ``chunk``
+            below 1, ``max_rate`` outside (0, 1], a ``neuron_share`` that is not above 0, ``truncate`` without a chunk,
+            a chunk with ``online``, or the loss ``rate`` with ``online``, a chunk or without the mask.
     """
 
     fixed: ClassVar[set[str]] = {"network", "rule"}
@@ -232,6 +235,7 @@ class LitSpiking(LitModule):
         precision: Precision = "float32",
         fresh_moments: bool = True,
         neuron_share: float = 1.0,
+        traces: Traces = "reset",
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -262,12 +266,14 @@ class LitSpiking(LitModule):
                 "Expected the loss 'rate' with rule 'bptt', all time steps at once and no change of the mask, "
                 f"got rule={rule!r}, chunk={chunk} and mask={mask}"
             )
+        if traces not in get_args(Traces):
+            raise InputError(f"Expected `traces` of {list(get_args(Traces))}, got {traces!r}")
         if lr_interval not in get_args(Interval):
             raise InputError(f"Expected `lr_interval` of {list(get_args(Interval))}, got {lr_interval!r}")
         super().__init__(optimizer, lr_scheduler)
         self.rule, self.num_steps, self.max_rate, self.loss, self.mask = rule, num_steps, max_rate, loss, mask
         self.chunk, self.truncate, self.precision, self.code = chunk, truncate, precision, code
-        self.fresh_moments, self.seed, self.lr_interval = fresh_moments, seed, lr_interval
+        self.fresh_moments, self.traces, self.seed, self.lr_interval = fresh_moments, traces, seed, lr_interval
         self.neuron_share = neuron_share
         self.automatic_optimization = rule == "bptt"
 
@@ -310,6 +316,6 @@ class LitSpiking(LitModule):
         optimizer = Uncounted(self.optimizers(), self.trainer.strategy, counted=len(spikes))
         settings = self.fresh_moments, self.mask
         if not unwatched(self, LitSpiking):
-            return online_step(self.network, spikes, targets, optimizer, *settings, backward=self.manual_backward)
+            return online_step(self.network, spikes, targets, optimizer, *settings, self.manual_backward, self.traces)
         with optimizer.as_one_step() as plain:
-            return online_step(self.network, spikes, targets, plain, *settings)
+            return online_step(self.network, spikes, targets, plain, *settings, traces=self.traces)

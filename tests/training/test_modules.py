@@ -15,6 +15,7 @@ from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
 from snn_synth.encoding import even_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import rate_loss
+from snn_synth.learning import online_step
 from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAutoencoder, MNISTSubsetData, ResumeCheckpoint, SpokenDigitsData
 from snn_synth.training import speech as speech_module
@@ -270,6 +271,7 @@ def test_an_optimizer_that_no_checkpoint_can_hold_is_refused():
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
+        ({"traces": "none"}, r"Expected `traces` of \['reset', 'leaky', 'instant'\], got 'none'"),
         ({"rule": "hebb"}, "Expected `rule` to be 'bptt' or 'online', got 'hebb'"),
         ({"num_steps": 0}, "Expected `num_steps` to be at least 1, got 0"),
         ({"code": "morse"}, r"Expected `code` of \['poisson', 'low-discrepancy', 'even'\], got 'morse'"),
@@ -359,6 +361,22 @@ def test_online_takes_one_step_per_time_step_with_moments_fresh_for_each_batch(t
     assert trainer.global_step == 2 * 5, "the Trainer's steps are batches"
     (state,) = {int(state["step"]) for state in trainer.optimizers[0].state.values()}
     assert state == (4 if fresh else 2 * 5 * 4)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("traces", ["reset", "leaky", "instant"])
+def test_a_batch_is_learned_by_the_traces_that_were_asked_for(tmp_path, traces, watched):
+    network = firing_autoencoder(12, 10)
+    alike = copy.deepcopy(network)
+    module = LitAutoencoder(network, rule="online", num_steps=8, traces=traces, optimizer=adamw())
+    if watched:
+        module.on_before_optimizer_step = lambda optimizer: None
+    batch = next(iter(TinyImages().train_dataloader()))
+    spikes = module.encode(batch.images, batch.index, 0)
+    quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1).fit(module, TinyImages())
+    online_step(alike, spikes, spikes, adamw()(alike.parameters()), traces=traces)
+    for ours, expected in zip(network.parameters(), alike.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("rule", ["bptt", "online"])

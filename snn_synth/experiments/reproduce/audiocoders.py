@@ -146,6 +146,8 @@ class AudiocoderTrial(Trial):
                 hidden_steps=self.bits or self.autoencoder.num_steps,
                 rule=self.recipe.rule,
                 loss=self.recipe.loss,
+                traces=self.recipe.traces,
+                fresh_moments=self.recipe.fresh_moments,
                 num_steps=self.num_steps,
                 train_steps=self.train_steps,
                 direct=self.direct,

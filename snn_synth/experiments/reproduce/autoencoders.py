@@ -123,6 +123,8 @@ class AutoencoderTrial(ImageTrial):
                 network,
                 rule=self.recipe.rule,
                 loss=self.recipe.loss,
+                traces=self.recipe.traces,
+                fresh_moments=self.recipe.fresh_moments,
                 num_steps=self.num_steps,
                 max_rate=self.max_rate,
                 mask=self.mask,

@@ -6,15 +6,18 @@ from snn_synth.experiments.reproduce.choices import CHOICES
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.figures import FIGURES
 from snn_synth.experiments.reproduce.generators import GENERATORS
+from snn_synth.experiments.reproduce.readings import READ
 from snn_synth.experiments.reproduce.rows import ROWS
 from snn_synth.experiments.reproduce.searches import SEARCHES
 from snn_synth.experiments.reproduce.speakers import UNSEEN
 
-EXPERIMENTS: dict[str, Experiment] = {**ROWS, **ABLATIONS, **FIGURES, **CHOICES, **UNSEEN, **GENERATORS}
+EXPERIMENTS: dict[str, Experiment] = {**ROWS, **ABLATIONS, **FIGURES, **CHOICES, **READ, **UNSEEN, **GENERATORS}
+GROUPS = "table1", "readings"
+"""Names of several experiments at once, one for each row of the table: ``table1-mnist``, ..."""
 
 
 def find(name: str) -> dict[str, Experiment]:
-    """The experiments of a name: one of them, ``table1`` for all of its rows, or ``all``.
+    """The experiments of a name: one of them, ``table1`` or ``readings`` for all of its rows, or ``all``.
 
     Raises:
         InputError: if there is none.
@@ -26,7 +29,7 @@ def find(name: str) -> dict[str, Experiment]:
     if name == "all":
         return dict(EXPERIMENTS)
     every = EXPERIMENTS | SEARCHES
-    found = {key: one for key, one in every.items() if name == key or (name == "table1" and key.startswith("table1-"))}
+    found = {key: one for key, one in every.items() if name == key or (name in GROUPS and key.startswith(f"{name}-"))}
     if not found:
-        raise InputError(f"Expected an experiment of {['all', 'table1', *every]}, got {name!r}")
+        raise InputError(f"Expected an experiment of {['all', *GROUPS, *every]}, got {name!r}")
     return found

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from snn_synth.kernels import Traces
 from snn_synth.training.base import Loss, Rule
 
 LATER = {"later": True}
@@ -27,6 +28,8 @@ class Recipe:
         batch_size: samples of a batch.
         warmup: share of the run in which ``one_cycle`` rises.
         neuron_share: learning rate of leaks and thresholds that are learned, as a share of ``lr``.
+        traces: of the rule ``online``.
+        fresh_moments: of the rule ``online``: forget the optimizer's state at each batch.
 
     Example:
         >>> made = Recipe(lr=0.1, optimizer="sgd").factories()["optimizer"]([torch.nn.Parameter(torch.ones(2))])
@@ -44,6 +47,8 @@ class Recipe:
     batch_size: int = 100
     warmup: float = field(default=0.3, metadata=LATER)
     neuron_share: float = field(default=1.0, metadata=LATER)
+    traces: Traces = field(default="reset", metadata=LATER)
+    fresh_moments: bool = field(default=True, metadata=LATER)
 
     def factories(self) -> dict[str, Any]:
         """``optimizer`` and ``lr_scheduler`` as a LightningModule takes them."""

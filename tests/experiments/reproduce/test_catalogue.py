@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -43,6 +43,31 @@ def test_the_networks_of_the_table_are_the_papers():
         assert set(row.paper) < set(row.arms)
 
 
+def test_a_reading_is_the_papers_recipe_but_for_what_it_reads_otherwise():
+    rows = find("readings")
+    assert [name.replace("readings", "table1") for name in rows] == list(find("table1"))
+    for name, experiment in rows.items():
+        chosen = EXPERIMENTS[name.replace("readings", "table1")].arms["SNN paper"]
+        assert set(experiment.paper.values()) == {EXPERIMENTS[name.replace("readings", "table1")].paper["SNN paper"]}
+        for arm in experiment.arms.values():
+            again = replace(arm, recipe=chosen.recipe)
+            if isinstance(arm, AudiocoderTrial):
+                assert changes(arm.autoencoder.recipe, chosen.autoencoder.recipe).keys() == (
+                    changes(arm.recipe, chosen.recipe).keys()
+                ), "the autoencoder below is read alike"
+                again = replace(again, autoencoder=chosen.autoencoder)
+            else:
+                again = replace(again, max_rate=1.0)
+            assert again == chosen
+            assert arm != chosen
+            assert changes(arm.recipe, chosen.recipe).keys() <= {"traces", "lr", "fresh_moments", "rule"}
+
+
+def changes(recipe, chosen):
+    settings, before = asdict(recipe), asdict(chosen)
+    return {name: value for name, value in settings.items() if value != before[name]}
+
+
 def test_the_full_size_is_the_papers():
     for arm in find("full-size")["full-size"].arms.values():
         assert (arm.front_end, 39 * arm.frames, arm.hidden, arm.autoencoder.hidden) == ("lyon", 58500, 2048, 196)
@@ -56,7 +81,7 @@ def test_figure_9_has_the_papers_hidden_map():
 
 
 def test_the_papers_recipe_is_the_online_rule_with_its_settings():
-    others = "ablation", "any", "choices", "unseen"
+    others = "ablation", "any", "choices", "readings", "unseen"
     for experiment in (one for name, one in EXPERIMENTS.items() if not name.startswith(others)):
         for name, arm in experiment.arms.items():
             kind = getattr(arm, "kind", getattr(getattr(arm, "autoencoder", None), "kind", ""))

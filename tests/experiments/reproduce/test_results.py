@@ -116,6 +116,21 @@ def test_what_is_not_met_stands_with_what_was_tried(builder):
         assert experiment in EXPERIMENTS
 
 
+def test_readings_stand_beside_the_paper_in_every_row(builder):
+    rows = [name for name in EXPERIMENTS if name.startswith("table1-")]
+    results = {row: metrics(**{"SNN paper": arm(0.2)}) for row in rows}
+    read = {row.replace("table1", "readings"): metrics(**{"one": arm(0.1), "two": arm(0.26)}) for row in rows}
+    lines = builder.readings(results | read).splitlines()
+    assert "| the paper | 0.357 | 0.178 | 0.140 | 0.254 | 0.543 |" in lines
+    assert "| as chosen | **0.200** | 0.200 | 0.200 | **0.200** | **0.200** |" in lines
+    assert "| two | **0.260** | 0.260 | 0.260 | 0.260 | **0.260** |" in lines
+    assert "At most the paper's error in every row: one." in lines[-1]
+    del read["readings-a2i-b"]
+    lines = builder.readings(results | read).splitlines()
+    assert "| one | **0.100** | **0.100** | **0.100** | **0.100** | not run |" in lines
+    assert "No reading that was run in every row meets all." in lines[-1]
+
+
 def test_every_claim_can_be_judged_from_its_experiment(builder):
     results = {}
     for name, experiment in EXPERIMENTS.items():
