@@ -104,7 +104,8 @@ def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
     )
     return (
         f"## What mixed precision does to the error\n\n{table}\n\n"
-        "The difference is smaller than that between two seeds. `python benchmarks/mixed.py` runs it.\n"
+        "The difference is smaller than that between two seeds. These are the configs of before, with the paper's "
+        "neurons and batches of 100; `python benchmarks/mixed.py` runs those of today.\n"
     )
 
 
