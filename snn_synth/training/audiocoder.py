@@ -19,10 +19,11 @@ from snn_synth.learning.layers import layers_of
 from snn_synth.metrics import Mean, Temperature
 from snn_synth.models import AESNN, Audiocoder, AudioToImage
 from snn_synth.models.synthesis import TEMPERATURE, check_labels
-from snn_synth.training.base import HELD_OUT, LitSpiking
+from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.speech import SpokenWordsData
+from snn_synth.training.spiking import LitSpiking
 
 VARIED = 1
 """Last part of an augmentation's keys, which those of spikes do not have."""

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 from snn_synth.models import AESNN
-from snn_synth.training.base import HELD_OUT, LitSpiking
+from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.spiking import LitSpiking
 
 
 class LitAutoencoder(LitSpiking):

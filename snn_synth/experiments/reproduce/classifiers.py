@@ -16,9 +16,10 @@ from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE
 from snn_synth.models import AEANN, AESNN, ImageClassifier, SpikingStack
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN, LitFirstSpikeClassifier, LitImageClassifier
-from snn_synth.training.base import HELD_OUT, LitModule, LitSpiking
+from snn_synth.training.base import HELD_OUT, LitModule
 from snn_synth.training.images import ImageData, image_batch
 from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.spiking import LitSpiking
 
 CLASSES = 10
 

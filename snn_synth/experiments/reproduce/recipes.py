@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from snn_synth.kernels import Traces
-from snn_synth.training.base import Loss, Rule
+from snn_synth.training.spiking import Loss, Rule
 
 LATER = {"later": True}
 """Metadata of a setting that came when there were results already: at its default, it is not in a run's name."""
