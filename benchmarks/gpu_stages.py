@@ -129,7 +129,7 @@ def _whole_scans(scale: Scale) -> list[Record]:
     random = torch.Generator().manual_seed(0)
     currents = (1.5 * torch.rand(shape, generator=random) - 0.3).to(scale.device)
     targets = (torch.rand(shape, generator=random) < 0.2).float().to(scale.device)
-    spikes, membranes = lif.forward(currents, None, DECAY, THRESHOLD)
+    spikes, membranes = lif.forward(currents, None, DECAY, THRESHOLD, False)
     wanted = lif_scan(currents, None, DECAY, THRESHOLD)
     checks = [
         check("spikes of a scan that differ", (spikes != wanted[0]).sum().item(), 0),
@@ -139,11 +139,12 @@ def _whole_scans(scale: Scale) -> list[Record]:
     loss = membrane_loss(lif_scan(exact, None, float(torch.tensor(DECAY)), THRESHOLD)[1], targets.double(), THRESHOLD)
     loss.backward()  # type: ignore[no-untyped-call]
     assert exact.grad is not None
-    runs = [lif.loss(currents, targets, DECAY, THRESHOLD, True, 1 / (shape[0] * shape[1])) for _ in range(3)]
-    total, gradient = runs[0]
+    arguments = currents, targets, DECAY, THRESHOLD, False, True, 1 / (shape[0] * shape[1]), False
+    runs = [lif.loss(*arguments) for _ in range(3)]
+    total, gradient, _ = runs[0]
     checks.append(check("loss of a scan", abs(total.item() / (shape[0] * shape[1]) / loss.item() - 1), 1e-5))
     checks.append(check("gradient of a scan", precision.relative_error(gradient, exact.grad), 1e-3))
-    differ = sum(not torch.equal(gradient, again) for _, again in runs[1:])
+    differ = sum(not torch.equal(gradient, again) for _, again, _ in runs[1:])
     return [*checks, check("gradients of a scan that differ from run to run", differ, 0)]
 
 
@@ -297,10 +298,13 @@ def scans(scale: Scale) -> Iterator[Record]:
     targets = (b < 0.2).float()
     keys = sample_keys(0, torch.arange(batch)).to(scale.device)
     calls: dict[str, tuple[Callable[[], object], int]] = {
-        "forward": (lambda: lif.forward(a, None, DECAY, THRESHOLD), 3),
-        "backward, by spikes": (lambda: lif.backward(b, None, a, DECAY, THRESHOLD, 1.0), 3),
-        "backward, by spikes and membranes": (lambda: lif.backward(b, c, a, DECAY, THRESHOLD, 1.0), 4),
-        "loss and its gradient": (lambda: lif.loss(a, targets, DECAY, THRESHOLD, True, 1.0), 3),
+        "forward": (lambda: lif.forward(a, None, DECAY, THRESHOLD, False), 3),
+        "backward, by spikes": (lambda: lif.backward(b, None, a, None, DECAY, THRESHOLD, False, 1.0, False), 3),
+        "backward, by spikes and membranes": (
+            lambda: lif.backward(b, c, a, None, DECAY, THRESHOLD, False, 1.0, False),
+            4,
+        ),
+        "loss and its gradient": (lambda: lif.loss(a, targets, DECAY, THRESHOLD, False, True, 1.0, False), 3),
         "Poisson input": (lambda: encoding.rate_spikes(a[0], keys, steps_, 1.0, "poisson"), 1),
     }
     record: Record = {"shape": list(shape), "rows": {}, "blocks": {}, "traces": {}}

@@ -30,7 +30,7 @@ Options:
   --config NAME         a shipped config ({shipped}) or a YAML file;
                         given again, the later one changes the earlier one
   --ckpt_path FILE      {checkpoint}
-  --KEY VALUE           any key of the config: --trainer.max_epochs 2, --model.rule online, --data.batch_size 50
+  --KEY VALUE           any key of the config: --trainer.max_epochs 2, --model.num_steps 30, --data.batch_size 50
   --trainer.default_root_dir DIR
                         the run's folder, runs/NAME in the shipped configs
   --print_config        show the complete config and stop

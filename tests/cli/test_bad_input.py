@@ -224,7 +224,7 @@ def test_a_wrong_setting_is_named(words, named, fit):
         ("num_steps:", "num_stepz:", "num_stepz"),
         ("max_epochs:", "max_epochz:", "max_epochz"),
         ("weight_decay:", "weightdecay:", "weightdecay"),
-        ("batch_size: 100", "batch_size: few", "few"),
+        ("batch_size: 10\n", "batch_size: few\n", "few"),
         ("class_path: snn_synth.models.AESNN", "class_path: snn_synth.models.AESMN", "AESMN"),
     ],
 )

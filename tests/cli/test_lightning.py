@@ -15,6 +15,7 @@ from .conftest import TINY
 
 EARLY = "--trainer.callbacks+=EarlyStopping"
 MONITOR = "--model.lr_scheduler.monitor=val/standardized_mse"
+ONLINE = "--model.rule=online --model.loss=membrane --model.network.learned=false"
 PLATEAU = "--model.lr_scheduler=lightning.pytorch.cli.ReduceLROnPlateau"
 
 
@@ -34,7 +35,7 @@ PLATEAU = "--model.lr_scheduler=lightning.pytorch.cli.ReduceLROnPlateau"
         ("--trainer.limit_test_batches 0.01", "`limit_test_batches` of at least one of 2 batches, got 0.01"),
         ("--trainer.val_check_interval 100", "`val_check_interval` (100)"),
         ("--trainer.val_check_interval 0", "Expected `val_check_interval` above 0"),
-        ("--trainer.gradient_clip_val 0.5 --model.rule online", "Expected no `gradient_clip_val`"),
+        (f"--trainer.gradient_clip_val 0.5 {ONLINE}", "Expected no `gradient_clip_val`"),
         ("--trainer.barebones true", "logger=[CSVLogger, WandbLogger]"),
         ("--trainer.enable_checkpointing false", "ModelCheckpoint"),
         (f"{EARLY} --trainer.callbacks.monitor=loss", "as `monitor` of EarlyStopping, got 'loss'"),
@@ -59,7 +60,7 @@ def test_a_wrong_flag_is_one_sentence_and_leaves_nothing(words, named, refused, 
 @pytest.mark.parametrize(
     "words",
     [
-        f"--trainer.callbacks+=Timer --trainer.callbacks.duration=00:00:10:00 {PLATEAU} {MONITOR} --model.rule=online",
+        f"--trainer.callbacks+=Timer --trainer.callbacks.duration=00:00:10:00 {PLATEAU} {MONITOR} {ONLINE}",
         "--trainer.overfit_batches 1 --trainer.precision bf16-mixed --trainer.gradient_clip_val 0.5",
     ],
 )

@@ -105,8 +105,8 @@ def test_a_judge_is_right_as_its_card_says_and_doubts_what_is_no_image(name, ima
 
 def test_an_unknown_name_lists_the_shipped_ones():
     names = (
-        r"\['fashion-mnist', 'fashion-mnist-classifier', 'fsdd', 'mnist', 'mnist-classifier', 'mnist-esvae', "
-        r"'mnist-gan', 'mnist-hybrid', 'mnist-temporal'\]"
+        r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-portable', 'fsdd', 'mnist', "
+        r"'mnist-classifier', 'mnist-esvae', 'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal'\]"
     )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")
