@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snn_synth import functional
 from snn_synth.errors import InputError
-from snn_synth.functional.inputs import as_constant, as_values, number
+from snn_synth.functional.inputs import as_constant, as_values, number, shown
 from snn_synth.functional.lif import Reset, check_reset, check_scan, next_membrane, of_dtype
 from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes, neuron_spikes
 from snn_synth.kernels.dispatch import constant, has_hooks, path
@@ -78,9 +78,9 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         check_reset(reset)
         leak, height = as_constant("alpha", alpha), as_constant("threshold", threshold)
         if not ((leak >= 0) & (leak <= 1)).all():
-            raise InputError(f"Expected `alpha` in [0, 1], got {alpha}")
+            raise InputError(f"Expected `alpha` in [0, 1], got {shown(alpha)}")
         if not (height > 0).all():
-            raise InputError(f"Expected `threshold` to be positive, got {threshold}")
+            raise InputError(f"Expected `threshold` to be positive, got {shown(threshold)}")
         for name, instead in _OURS.items():
             if name in leaky:
                 raise InputError(f"SigmoidLeaky sets `{name}` itself: expected {instead}, got {name}={leaky[name]!r}")

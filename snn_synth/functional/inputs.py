@@ -70,9 +70,18 @@ def as_constant(name: str, value: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         kind = None
     if kind is None or kind == torch.bool or kind.is_complex or not constant.isfinite().all():
-        shown = " ".join(repr(value).split())[:100]  # a tensor has many lines
-        raise InputError(f"Expected `{name}` to be a finite number, or one for each neuron, got {shown}")
+        raise InputError(f"Expected `{name}` to be a finite number, or one for each neuron, got {shown(value)}")
     return constant
+
+
+def shown(value: Any) -> str:
+    """A value on one line, of which a tensor's text has many.
+
+    Example:
+        >>> shown(torch.ones(2, 1))
+        'tensor([[1.], [1.]])'
+    """
+    return " ".join(repr(value).split())[:100]
 
 
 def number(x: float | Tensor) -> float:

@@ -12,7 +12,7 @@ from torch.utils._pytree import register_pytree_node
 
 from snn_synth.construction import construct
 from snn_synth.errors import InputError
-from snn_synth.functional.inputs import as_values
+from snn_synth.functional.inputs import as_constant, as_values
 from snn_synth.functional.lif import Reset
 from snn_synth.kernels import precision, spike_linear, use
 from snn_synth.kernels.dispatch import has_hooks
@@ -139,7 +139,7 @@ def neurons(
     """The neurons of a layer; ``learned``, each has a leak and a threshold of its own, parameters as weights are."""
     if not learned:
         return SigmoidLeaky(alpha, threshold, slope, reset)
-    leaks, thresholds = (torch.full((size,), x, dtype=torch.float64, device="cpu") for x in (alpha, threshold))
+    leaks, thresholds = as_constant("alpha", alpha).expand(size), as_constant("threshold", threshold).expand(size)
     return SigmoidLeaky(leaks, thresholds, slope, reset, learn_beta=True, learn_threshold=True)
 
 

@@ -101,6 +101,13 @@ def test_learned_neurons_move_are_saved_and_are_folded(kind, norm, reset, tmp_pa
         assert torch.equal(network.float()(x.float()).spikes.double(), torch.as_tensor(expected[-1][0]))
 
 
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("wrong", [{"alpha": None}, {"alpha": 1.5}, {"threshold": "high"}, {"reset": "none"}])
+def test_neurons_that_cannot_be_are_refused_in_one_sentence(wrong, learned):
+    with pytest.raises(InputError, match=r"^Expected [^\n]*got [^\n]*$"):
+        ACSNN(60, 20, 9, learned=learned, **wrong)
+
+
 @pytest.mark.parametrize("kind", STACKS)
 def test_folding_leaves_weights_and_a_bias_that_can_be_saved(kind, tmp_path):
     network = trained(STACKS[kind], norm=True).float().train()
