@@ -163,9 +163,7 @@ def inference(results: Results) -> str:
             for arm, found in arms.items()
         }
         for arm, found in work.items():
-            if not found or (
-                arm.startswith("ANN") and arm != "ANN best"
-            ):  # a row's conventional networks are of one size
+            if not found or (arm.startswith("ANN") and arm != "ANN best"):  # a row's are all of one size
                 continue
             added, updated, macs = (found.get(key, 0.0) for key in ("operations", "updates", "macs"))
             told = [f"{found[key]:,.0f}" if key in found else "" for key in ("spikes", "operations", "updates", "macs")]

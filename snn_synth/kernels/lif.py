@@ -11,9 +11,6 @@ from snn_synth.functional.inputs import number
 from snn_synth.functional.lif import Reset, Scalar, check_reset, check_scan
 from snn_synth.kernels.dispatch import check_once, constant, kernel, path
 
-Number = float | Tensor
-"""As the kernels take a leak or threshold: one number, or ``[N]``, one for each neuron."""
-
 
 class _Scan(torch.autograd.Function):
     @staticmethod
@@ -22,8 +19,8 @@ class _Scan(torch.autograd.Function):
         kernels: Any,
         currents: Tensor,
         initial: Tensor | None,
-        decay: Number,
-        threshold: Number,
+        decay: Scalar,
+        threshold: Scalar,
         subtract: bool,
         slope: float,
     ) -> tuple[Tensor, Tensor]:
@@ -60,8 +57,8 @@ class _ScanLoss(torch.autograd.Function):
         kernels: Any,
         currents: Tensor,
         targets: Tensor,
-        decay: Number,
-        threshold: Number,
+        decay: Scalar,
+        threshold: Scalar,
         subtract: bool,
         mask: bool,
     ) -> Tensor:
@@ -80,7 +77,7 @@ class _ScanLoss(torch.autograd.Function):
         return None, by_currents, None, by_decay, by_threshold, None, None
 
 
-def _tensors(*numbers: Number) -> list[Tensor]:
+def _tensors(*numbers: Scalar) -> list[Tensor]:
     return [x for x in numbers if isinstance(x, Tensor)]
 
 
@@ -204,7 +201,7 @@ def _fits(x: Scalar, currents: Tensor) -> bool:
     return constant(x) or (plain and (x.numel() == 1 or x.shape == currents.shape[2:]))
 
 
-def _numbers(flat: Tensor, decay: Scalar, threshold: Scalar) -> tuple[Number, Number]:
+def _numbers(flat: Tensor, decay: Scalar, threshold: Scalar) -> tuple[Scalar, Scalar]:
     """As the kernels take them: both one fixed number, or both ``[N]``."""
     if constant(decay) and constant(threshold):
         return number(decay), number(threshold)

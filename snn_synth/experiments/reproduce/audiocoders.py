@@ -56,7 +56,7 @@ class AudiocoderTrial(Trial):
         augmentation: strength of the training's; 0 for none.
         held_out: speakers who are left out whole, and are measured as ``unheard`` beside ``test``.
         front_end: ``mel``, or ``lyon``, the paper's.
-        precision: of a spiking network's products in training, see :class:`~snn_synth.training.base.LitSpiking`.
+        precision: of a spiking network's products in training, see :class:`~snn_synth.training.spiking.LitSpiking`.
         reset: of a spiking audiocoder's neurons.
         learned: whether it learns a leak and a threshold of each.
         code: how its input becomes spikes.

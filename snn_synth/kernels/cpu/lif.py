@@ -9,6 +9,7 @@ from numba.core import types
 from numba.extending import overload
 from torch import Tensor
 
+from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import jit
@@ -186,11 +187,7 @@ def _loss(
         totals[b] = 0.5 * total
 
 
-Number = float | Tensor
-"""One, or ``[N]`` of float32: one for each neuron."""
-
-
-def _number(x: Number) -> Any:
+def _number(x: Scalar) -> Any:
     return x.numpy() if isinstance(x, Tensor) else np.float32(x)
 
 
@@ -204,7 +201,7 @@ def _arrays(sums: tuple[Tensor, Tensor] | None) -> tuple[Any, Any]:
 
 
 def forward(
-    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, subtract: bool
+    currents: Tensor, initial: Tensor | None, decay: Scalar, threshold: Scalar, subtract: bool
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
@@ -221,7 +218,7 @@ def forward(
     return spikes, membranes
 
 
-def spikes(currents: Tensor, decay: Number, threshold: Number, subtract: bool) -> Tensor:
+def spikes(currents: Tensor, decay: Scalar, threshold: Scalar, subtract: bool) -> Tensor:
     """Spikes of all time steps from rest, whose membranes are not kept."""
     fired = empty(*currents.shape)
     _spikes(currents.numpy(), _number(decay), _number(threshold), subtract or None, fired.numpy())
@@ -233,8 +230,8 @@ def backward(
     grad_membranes: Tensor | None,
     membranes: Tensor,
     initial: Tensor | None,
-    decay: Number,
-    threshold: Number,
+    decay: Scalar,
+    threshold: Scalar,
     subtract: bool,
     slope: float,
     learned: bool,
@@ -262,8 +259,8 @@ def backward(
 def loss(
     currents: Tensor,
     targets: Tensor,
-    decay: Number,
-    threshold: Number,
+    decay: Scalar,
+    threshold: Scalar,
     subtract: bool,
     mask: bool,
     scale: float,

@@ -5,6 +5,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cuda.launch import jit, launch
 
 BLOCK = 128  # one neuron of one sample per thread: small batches still reach every multiprocessor
@@ -184,8 +185,6 @@ def _loss(
         tl.store(by_threshold + neuron, scale * h, inside)
 
 
-Number = float | Tensor
-"""One, or ``[N]`` of float32: one for each neuron."""
 Sums = tuple[Tensor, Tensor] | None
 
 
@@ -204,7 +203,7 @@ def _grid(size: int) -> tuple[int]:
 
 
 def forward(
-    currents: Tensor, initial: Tensor | None, decay: Number, threshold: Number, subtract: bool
+    currents: Tensor, initial: Tensor | None, decay: Scalar, threshold: Scalar, subtract: bool
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = torch.empty_like(currents), torch.empty_like(currents)
@@ -215,7 +214,7 @@ def forward(
     return spikes, membranes
 
 
-def spikes(currents: Tensor, decay: Number, threshold: Number, subtract: bool) -> Tensor:
+def spikes(currents: Tensor, decay: Scalar, threshold: Scalar, subtract: bool) -> Tensor:
     """Spikes of all time steps from rest."""
     return forward(currents, None, decay, threshold, subtract)[0]
 
@@ -225,8 +224,8 @@ def backward(
     grad_membranes: Tensor | None,
     membranes: Tensor,
     initial: Tensor | None,
-    decay: Number,
-    threshold: Number,
+    decay: Scalar,
+    threshold: Scalar,
     subtract: bool,
     slope: float,
     learned: bool,
@@ -243,8 +242,8 @@ def backward(
 def loss(
     currents: Tensor,
     targets: Tensor,
-    decay: Number,
-    threshold: Number,
+    decay: Scalar,
+    threshold: Scalar,
     subtract: bool,
     mask: bool,
     scale: float,
