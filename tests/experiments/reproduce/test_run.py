@@ -176,8 +176,9 @@ def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_pa
     assert len(trained) == 1
     assert list(again["arms"]) == ["ANN, longer warmup", "SNN", "ANN"]
     assert {arm: again["arms"][arm] for arm in first["arms"]} == first["arms"]
-    run("tiny", replace(experiment, arms={"ANN": changed}), tmp_path, "full")
-    assert len(trained) == 1, "the trial is kept, the arm of that name was another"
+    other = run("tiny", replace(experiment, arms={"ANN": changed}), tmp_path, "full")["arms"]["ANN"]
+    assert other == again["arms"]["ANN, longer warmup"], "another trial of the name that results have"
+    assert len(trained) == 1, "it has run"
 
 
 def test_results_of_other_settings_are_replaced_by_force_alone(experiment, tmp_path):
