@@ -33,6 +33,7 @@ from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD, Workload, fi
 from snn_synth.functional import lif_scan, membrane_loss
 from snn_synth.kernels import dispatch
 from snn_synth.learning import bptt_loss, bptt_step
+from snn_synth.learning.graph import WARM_UP
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL, MEDIUM, LARGE = "784-196-784", "784-1024-784", "58500-2048-196"
@@ -86,7 +87,7 @@ class Scale:
 
 
 def _not_captured(step: Callable[[], object]) -> Callable[[], object]:
-    for _ in range(ours.WARM_UP):
+    for _ in range(WARM_UP):
         step()
     return step
 
@@ -234,7 +235,7 @@ def graph(scale: Scale) -> Iterator[Record]:
         case = scale.case(name)
         with patch.object(ours, "LEARNING_RATE", 1e-3):
             eager, captured = ours.build(case), ours.build_captured(case)
-        for _ in range(ours.WARM_UP):
+        for _ in range(WARM_UP):
             eager.step()
         losses = [(float(captured.step()), float(eager.step())) for _ in range(4)]  # type: ignore[arg-type]
         apart = max(abs(a - b) / abs(b) for a, b in losses)
@@ -313,7 +314,7 @@ def scans(scale: Scale) -> Iterator[Record]:
         record["rows"][name] = {"seconds": seconds, "bandwidth": float(f"{4 * arrays * a.numel() / seconds:.4g}")}
         yield record
     for block in (64, 128, 256, 512):
-        with patch.object(lif, "BLOCK", block):
+        with patch.object(lif, "_block", lambda size, block=block: block):
             rows = {name: _seconds(calls[name][0], scale) for name in ("forward", "loss and its gradient")}
         record["blocks"][str(block)] = rows
         yield record

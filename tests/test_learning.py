@@ -10,7 +10,7 @@ from snn_synth import kernels
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import membrane_loss
-from snn_synth.learning import bptt_loss, bptt_step, online_step
+from snn_synth.learning import bptt_loss, bptt_step, captured, online_step
 from snn_synth.models import AESNN, ConvACSNN, SpikingStack
 from snn_synth.neurons import SigmoidLeaky
 from tests.processes import exit_codes, free_port
@@ -433,3 +433,9 @@ def test_the_online_rule_names_the_width_of_its_input():
     net = SpikingStack([4, 3, 4])
     with pytest.raises(InputError, match=r"Expected spikes of shape \[T, B, 4\], got \[2, 1, 5\]"):
         online_step(net, torch.ones(2, 1, 5), torch.ones(2, 1, 4), torch.optim.SGD(net.parameters(), lr=0.1))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_graph_without_a_gpu_is_one_sentence():
+    with pytest.raises(InputError, match="Expected a GPU for a CUDA graph, got a machine without one"):
+        captured(lambda: None)

@@ -99,8 +99,6 @@ class OnlineRule:
         self.mask, self.kind = mask, kind
         self.step = 0
         self.delta: Any = None  # of the output layer, in the form of the path
-        self.in_place = which == "numba"
-        """Whether :meth:`update` can be used instead of the backward pass and an optimizer's step."""
 
     def __call__(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """The loss of the next time step."""

@@ -18,7 +18,7 @@ class Moments:
     """What an optimizer keeps of one weight, and the numbers of its next step."""
 
     def __init__(self, weight: Tensor, group: dict[str, Any], state: dict[str, Any], decoupled: bool) -> None:
-        self.shape, self.group, self.state = weight.shape, group, state
+        self.weight, self.group, self.state = weight, group, state
         self.count = int(state["step"]) if state else 0
         """Steps so far."""
         self.decoupled = group.get("decoupled_weight_decay", decoupled)
@@ -26,15 +26,20 @@ class Moments:
     def both(self) -> tuple[Tensor, Tensor]:
         """Mean and mean square of the gradients, or memory for them before the first step."""
         if self.count == 0:
-            return empty(*self.shape), empty(*self.shape)
+            return self._empty(), self._empty()
         return self.state["exp_avg"], self.state["exp_avg_sq"]
 
     def keep(self, mean: Tensor, square: Tensor) -> None:
         """Note what a step has made of both: not before, for it may have been interrupted."""
         if self.count == 0:
-            self.state.update(step=torch.zeros((), dtype=torch.float32), exp_avg=mean, exp_avg_sq=square)
+            on_device = self.group["fused"] or self.group["capturable"]  # as PyTorch has it
+            step = torch.zeros((), dtype=torch.float32, device=self.weight.device if on_device else "cpu")
+            self.state.update(step=step, exp_avg=mean, exp_avg_sq=square)
         self.count += 1
         self.state["step"].fill_(self.count)
+
+    def _empty(self) -> Tensor:
+        return empty(*self.weight.shape) if self.weight.is_cpu else torch.empty_like(self.weight)
 
     def rates(self) -> tuple[float, ...]:
         """What the next step keeps and takes of both, its size, scale of the root, eps, both kinds of weight decay."""
@@ -71,6 +76,7 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
         or _global_optimizer_pre_hooks
         or _global_optimizer_post_hooks
         or not all(id(weight) in groups and _plain(weight, groups[id(weight)]) for weight in weights)
+        or any(_counts_on_the_gpu(weight, groups[id(weight)], optimizer.state) for weight in weights)
     ):
         return None
     if "step" in vars(optimizer):  # a scheduler wants to know of the first step; what else may stand there has to run
@@ -86,9 +92,14 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     return moments if all(x.is_contiguous() and x.dtype == torch.float32 for x in kept) else None
 
 
+def _counts_on_the_gpu(weight: Tensor, group: dict[str, Any], state: Any) -> bool:
+    """Whether steps before this batch are counted where the host cannot read them while a CUDA graph is captured."""
+    return group["capturable"] and (weight.is_cpu or bool(state.get(weight)))
+
+
 def _plain(weight: Tensor, group: dict[str, Any]) -> bool:
     """Whether its update is Adam's own, and no hook waits for its gradient."""
-    special = "amsgrad", "maximize", "capturable", "differentiable"
+    special = "amsgrad", "maximize", "differentiable"
     numbers = group["lr"], *group["betas"]
     return (
         not any(group[name] for name in special)

@@ -96,7 +96,7 @@ def online_step(
     rule = _kernel_step(layers, spikes, targets, mask, traces)
     step = rule or _ReferenceStep(layers, len(spikes), mask, traces)
     moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
-    if rule and rule.in_place and backward is torch.Tensor.backward:
+    if rule and backward is torch.Tensor.backward:
         moments = plain_moments(optimizer, rule.weights)
     losses, watched = [], readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):

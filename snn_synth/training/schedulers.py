@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import Trainer
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from snn_synth.errors import InputError
 from snn_synth.keys import present
@@ -42,13 +42,15 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
         make = functools.partial(make, max_lr=[given["max_lr"] * share for share in shares])
     if cls and "total_steps" in inspect.signature(cls).parameters:
         interval = "step"
-        if not given.get("total_steps"):
-            make = functools.partial(make, total_steps=_batches(trainer, cls))
-        elif math.isfinite(batches := trainer.estimated_stepping_batches) and given["total_steps"] < batches:
+        steps = given.get("total_steps") or _batches(trainer, cls)
+        if math.isfinite(batches := trainer.estimated_stepping_batches) and steps < batches:
             raise InputError(
                 f"Expected `total_steps` of at least the {int(batches)} batches of this run, got "
-                f"{given['total_steps']}: leave it out, and it is filled in"
+                f"{steps}: leave it out, and it is filled in"
             )
+        make = functools.partial(make, total_steps=steps)
+        if issubclass(cls, OneCycleLR) and steps * given.get("pct_start", 0.3) == 1:
+            make = functools.partial(make, pct_start=0.99 / steps)  # it divides by the steps before its peak less one
     scheduler = make(optimizer)
     if not isinstance(scheduler, ReduceLROnPlateau):
         return {"scheduler": scheduler, "interval": interval}

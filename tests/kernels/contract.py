@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,8 @@ from snn_synth.functional.eligibility import Trace
 from snn_synth.functional.encoding import even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.functional.lif import lif_scan
 from snn_synth.functional.loss import membrane_error
+from snn_synth.kernels.online import _State
+from snn_synth.learning.adam import plain_moments
 
 DEVICE = "cuda" if os.environ.get("TRITON_INTERPRET") == "0" else "cpu"
 SHAPES = [(1, 1, 1), (17, 1, 3), (3, 2, 257)]  # [T, B, N]
@@ -206,3 +209,70 @@ def test_weight_gradient(kernels, num_steps, batch, outputs, inputs, decay):
             gradient = kernels.traces.weight_gradient(kernels.step.errors(tensors[0]), *tensors[1:], t, decay)
             assert_close(gradient.cpu().double(), wanted, rtol=1e-5, atol=1e-5)
         trace.reset((torch.rand(batch, outputs, generator=generator) < 0.3).double())
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("inputs", [1, 33, 64, 65, 200])
+def test_hidden_error_passes_the_weights_and_the_surrogate(kernels, inputs, density):
+    error = normal((9, 50), 0) * (normal((9, 50), 1).sigmoid() < density)
+    weight, membranes = normal((50, inputs), 2), 3 * normal((9, inputs), 3)
+    errors = kernels.step.errors(send(error)[0])
+    found = kernels.step.hidden_error(errors, *send(weight, membranes), threshold=0.5, slope=2.0)
+    through = torch.sigmoid(2 * (membranes.double() - 0.5))
+    wanted = (error.double() @ weight.double()) * 2 * through * (1 - through)
+    assert_close(kernels.step.values(found).cpu().double(), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_neurons_move_on_like_the_equations(kernels, mask):
+    """A hidden layer and an output layer of the same neurons, in NumPy beside."""
+    rng = np.random.default_rng(0)
+    currents = rng.choice(np.linspace(0, 1, 9), (12, 7, 30)).astype(np.float32)  # the threshold itself fires
+    inputs, targets = ((rng.random((12, 7, n)) < 0.4).astype(np.float32) for n in (9, 30))
+    known = send(torch.zeros(13, 7, 9))[0]
+    kernels.step.integrate(*send(torch.from_numpy(inputs)), 0.75, known)
+    weight, start = send(torch.zeros(30, 9), torch.zeros(13, 7, 9))
+    hidden, output = (_State(weight, start.clone()) for _ in range(2))
+    v, r, fired = np.zeros((7, 30), np.float32), np.zeros((7, 30)), np.zeros((7, 30), bool)
+    sums = np.zeros((7, 9), np.float32)
+    for t in range(1, 13):
+        r[fired] = t - 1
+        v = np.float32(0.75) * np.where(fired, np.float32(0), v) + currents[t - 1]
+        fired = v >= 1.25
+        sums = np.float32(0.75) * sums + inputs[t - 1]
+        now = *send(*map(torch.from_numpy, (inputs[t - 1], currents[t - 1]))), t, 0.75, 1.25
+        np.testing.assert_array_equal(kernels.step.hidden(hidden, *now).cpu(), fired)
+        errors = kernels.step.output(output, *now, *send(torch.from_numpy(targets[t - 1])), mask, 0.25)
+        wrong = fired != (targets[t - 1] > 0) if mask else 1
+        errors = kernels.step.values(errors).cpu()
+        np.testing.assert_allclose(errors, 0.25 * wrong * (1.25 * targets[t - 1] - v), rtol=1e-6)
+        for layer in (hidden, output):
+            np.testing.assert_allclose(layer.membranes.cpu(), v, rtol=1e-6)
+            np.testing.assert_array_equal(layer.last_spike.cpu(), r)
+            np.testing.assert_allclose(layer.sums[t].cpu(), sums, rtol=1e-6)
+        np.testing.assert_allclose(known[t].cpu(), sums, rtol=1e-6)
+    assert len(np.unique(r)) > 3
+
+
+@pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.1, "betas": (0.8, 0.9), "eps": 1e-6}])
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+@pytest.mark.parametrize(("batch", "outputs", "inputs"), [(40, 33, 70), (3, 1, 5)])
+def test_update_weight_is_adam_by_the_weight_gradient(kernels, kind, settings, batch, outputs, inputs):
+    ours, theirs = (nn.Parameter(normal((outputs, inputs), 1).to(DEVICE)) for _ in range(2))
+    mine, its = (kind([weight], lr=1e-3, **settings) for weight in (ours, theirs))
+    sums = send(normal((4, batch, inputs), 2).abs())[0]
+    sums[0] = 0
+    for i in range(12):
+        if i in (0, 6):  # a state that is there is gone on with
+            (moments,) = plain_moments(mine, [ours])
+        errors = kernels.step.errors(send(normal((batch, outputs), 10 + i))[0])
+        last = torch.randint(0, 3, (batch, outputs), generator=torch.Generator().manual_seed(i), dtype=torch.int32)
+        arguments = errors, *send(last), sums, 3, 0.9
+        theirs.grad = kernels.traces.weight_gradient(*arguments)
+        its.step()
+        kernels.traces.update_weight(*arguments, ours.detach(), moments)
+    assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert mine.state[ours].keys() == its.state[theirs].keys()
+    for name, value in mine.state[ours].items():
+        assert_close(value, its.state[theirs][name], rtol=1e-5, atol=1e-6)
+        assert value.device == its.state[theirs][name].device

@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+
+from snn_synth.learning.adam import plain_moments
 
 pytest.importorskip("triton")
 ROOT = Path(__file__).parents[2]
@@ -67,7 +70,7 @@ def compiled(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("shape", [(15, 2, 784), (1, 1, 1)])
 def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
-    from snn_synth.kernels.cuda import encoding, lif, products, traces
+    from snn_synth.kernels.cuda import encoding, lif, products, step, traces
 
     num_steps, batch, neurons = shape
     x = torch.zeros(shape)
@@ -89,14 +92,23 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     for code in ("poisson", "low-discrepancy", "even"):
         encoding.rate_spikes(x[0], keys, num_steps, 1.0, code)
     traces.weight_gradient(x[0], last_spike, sums, 1, 0.9)
+    layer = SimpleNamespace(sums=sums, membranes=x[0], last_spike=last_spike)
+    step.integrate(x, 0.9, sums)
+    step.hidden(layer, x[0], x[0], 1, 0.9, 1.0)
+    for mask in (True, False):
+        step.output(layer, x[0], x[0], 1, 0.9, 1.0, x[0], mask, 1.0)
+    step.hidden_error(x[0], torch.zeros(neurons, neurons), x[0], 1.0, 1.0)
+    weight = torch.nn.Parameter(torch.zeros(neurons, neurons))
+    (moments,) = plain_moments(torch.optim.Adam([weight]), [weight])
+    traces.update_weight(x[0], last_spike, sums, 1, 0.9, weight.detach(), moments)
 
     exact = len(compiled)
     products.narrow(x[0])
     products.split(x[0])
     products._with_rest(last_spike, x[0], x[0].T, x[0, :, :batch])
 
-    assert exact == 14
-    assert len(compiled) == 17
+    assert exact == 21
+    assert len(compiled) == 24
     for program in compiled[exact:]:
         assert len(program.asm["cubin"]) > 0
     for program in compiled[:exact]:

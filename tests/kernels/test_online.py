@@ -8,13 +8,12 @@ from torch import nn
 from snn_synth import kernels
 from snn_synth.kernels.cpu import step as cpu_step
 from snn_synth.kernels.cpu.traces import weight_gradient
-from snn_synth.kernels.cuda import step as cuda_step
-from snn_synth.kernels.online import Layer, _State, online_rule
+from snn_synth.kernels.online import Layer, online_rule
 from snn_synth.learning import online_step
 from snn_synth.models import SpikingStack
 from snn_synth.neurons import SigmoidLeaky
 from tests.processes import exit_codes
-from tests.stored_traces import online, spikes_of, surrogate
+from tests.stored_traces import online, spikes_of
 
 
 @pytest.fixture(params=[1, 2])
@@ -96,47 +95,6 @@ def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, de
     errors = cpu_step.errors(torch.from_numpy(delta))
     ours = weight_gradient(errors, torch.from_numpy(last), torch.from_numpy(sums), step, decay)
     _assert_close(ours, expected, 1e-6)
-
-
-@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("inputs", [1, 33, 64, 65, 200])
-@pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
-def test_hidden_error_passes_the_weights_and_the_surrogate(dynamics, inputs, density, threads):
-    rng = np.random.default_rng(0)
-    error = (rng.standard_normal((9, 50)) * (rng.random((9, 50)) < density)).astype(np.float32)
-    weight = rng.standard_normal((50, inputs)).astype(np.float32)
-    membranes = (3 * rng.standard_normal((9, inputs))).astype(np.float32)
-    errors = dynamics.errors(torch.from_numpy(error))
-    ours = dynamics.hidden_error(errors, *map(torch.from_numpy, (weight, membranes)), threshold=0.5, slope=1.0)
-    expected = (error.astype(float) @ weight) * surrogate(membranes.astype(float), 0.5)
-    _assert_close(dynamics.values(ours), expected, 1e-6)
-
-
-@pytest.mark.parametrize("mask", [True, False])
-@pytest.mark.parametrize("dynamics", [cpu_step, cuda_step])
-def test_neurons_move_on_like_the_equations(dynamics, mask, threads):
-    """A hidden layer and an output layer of the same neurons."""
-    rng = np.random.default_rng(0)
-    currents = rng.choice(np.linspace(0, 1, 9), (12, 7, 30)).astype(np.float32)  # the threshold itself fires
-    inputs, targets = ((rng.random((12, 7, n)) < 0.4).astype(np.float32) for n in (9, 30))
-    hidden, output = (_State(torch.zeros(30, 9), torch.zeros(13, 7, 9)) for _ in range(2))
-    v, r, fired = np.zeros((7, 30), np.float32), np.zeros((7, 30)), np.zeros((7, 30), bool)
-    sums = np.zeros((7, 9), np.float32)
-    for t in range(1, 13):
-        r[fired] = t - 1
-        v = np.float32(0.75) * np.where(fired, np.float32(0), v) + currents[t - 1]
-        fired = v >= 1.25
-        sums = np.float32(0.75) * sums + inputs[t - 1]
-        now = *map(torch.from_numpy, (inputs[t - 1], currents[t - 1])), t, 0.75, 1.25
-        np.testing.assert_array_equal(dynamics.hidden(hidden, *now), fired)
-        errors = dynamics.output(output, *now, torch.from_numpy(targets[t - 1]), mask, 0.25)
-        wrong = fired != (targets[t - 1] > 0) if mask else 1
-        np.testing.assert_allclose(dynamics.values(errors), 0.25 * wrong * (1.25 * targets[t - 1] - v), rtol=1e-6)
-        for layer in (hidden, output):
-            np.testing.assert_allclose(layer.membranes, v, rtol=1e-6)
-            np.testing.assert_array_equal(layer.last_spike, r)
-            np.testing.assert_allclose(layer.sums[t], sums, rtol=1e-6)
-    assert len(np.unique(r)) > 3
 
 
 # --- the rule against one stored trace per synapse and sample, in float64 and at fixed weights ---

@@ -117,3 +117,18 @@ def test_schedulers_that_would_divide_by_0(make, named, tmp_path):
     module = LitAutoencoder(firing_autoencoder(12, 5), num_steps=4, lr_scheduler=make)
     with pytest.raises(InputError, match=f"Expected `{named}` of {make.func.__name__} of at least 1, got 0"):
         quiet_trainer(tmp_path, max_epochs=1).fit(module, TinyImages())
+
+
+def test_a_warm_up_of_one_step_starts_at_the_peak(tmp_path):
+    """PyTorch would divide by the 0 steps before it."""
+    seen = []
+
+    class Watched(LitTemporalCodingAE):
+        def on_train_batch_start(self, *_):
+            seen.append(self.optimizers().param_groups[0]["lr"])
+
+    one_cycle = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.1, pct_start=0.1, anneal_strategy="linear")
+    module = Watched(TemporalCodingAE(12, 5), lr_scheduler=one_cycle)
+    quiet_trainer(tmp_path, max_epochs=-1, max_steps=10).fit(module, TinyImages())
+    least = 0.1 / 25 / 1e4
+    assert seen == pytest.approx([0.1 + (least - 0.1) * i / 9 for i in range(10)], rel=0.01)

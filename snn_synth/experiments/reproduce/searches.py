@@ -7,7 +7,7 @@ from typing import TypeVar
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
-from snn_synth.experiments.reproduce.rows import CLOTHES_512, DIGITS, SPEECH_A
+from snn_synth.experiments.reproduce.rows import CLOTHES_512, DIGITS, SPEECH_A, SPEECH_B
 
 KINDS = {"SNN": "SNN best", "ANN": "ANN best", "ANN, same spikes": "ANN best, same spikes"}
 T = TypeVar("T", AutoencoderTrial, AudiocoderTrial)
@@ -43,6 +43,12 @@ SEARCHES = {
     "search-speech": Experiment(
         "The same for audio to image, data set A, on a tenth of the training utterances.",
         _tried(SPEECH_A, (50,), {"SNN": _SPEECH_ANN[1:5], "ANN": _SPEECH_ANN, "ANN, same spikes": _SPEECH_ANN}),
+        minutes=(10, 60),
+        measures=("val/standardized_mse",),
+    ),
+    "search-speech-b": Experiment(
+        "The same for data set B.",
+        _tried(SPEECH_B, (50,), {"SNN": _SPEECH_ANN[1:5], "ANN": _SPEECH_ANN, "ANN, same spikes": _SPEECH_ANN}),
         minutes=(10, 60),
         measures=("val/standardized_mse",),
     ),

@@ -8,7 +8,9 @@ from torch import Tensor
 from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cuda.launch import jit, launch
 
-BLOCK = 128  # one neuron of one sample per thread: small batches still reach every multiprocessor
+# One neuron of one sample per thread, so that small batches reach every multiprocessor; from LARGE on four, whose
+# memory is read 16 bytes at a time: a tenth faster on an H200.
+SMALL_BLOCK, LARGE_BLOCK, LARGE = 128, 512, 2**18
 STAGES = tl.constexpr(4)  # steps under way: a step is too little work to hide the wait for its memory
 
 
@@ -31,6 +33,14 @@ def _step(
     left = membrane if subtract else (1.0 - fired) * membrane
     after = decay * left + current  # eq. 1
     return after - threshold * fired if subtract else after
+
+
+@jit
+def _error(membrane: tl.tensor, target: tl.tensor, threshold: tl.tensor, mask: tl.constexpr) -> tl.tensor:
+    error = threshold * target - membrane  # eq. 5
+    if mask:
+        error *= tl.where((membrane >= threshold) == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
+    return error
 
 
 @jit
@@ -172,9 +182,7 @@ def _loss(
         target = tl.load(targets + here, inside, 0.0)
         d += _by_decay(g, membrane, heights, subtract)  # what step t + 1 owes to the numbers
         h += _by_threshold(g, membrane, heights, subtract)
-        error = heights * target - membrane  # eq. 5
-        if mask:
-            error *= tl.where((membrane >= heights) == (target > 0.0), 0.0, 1.0)  # eq. 6-7; NaN stays NaN
+        error = _error(membrane, target, heights, mask)
         squares += error * error  # eq. 8
         h += error * target
         g = _pass_on(g, membrane, decays, heights, subtract) - error  # eq. 9
@@ -198,8 +206,13 @@ def _shape(x: Tensor) -> tuple[int, int, int]:
     return len(x), x[0].numel(), x.shape[-1]
 
 
+def _block(size: int) -> int:
+    """Neurons of all samples that a program takes."""
+    return LARGE_BLOCK if size >= LARGE else SMALL_BLOCK
+
+
 def _grid(size: int) -> tuple[int]:
-    return (triton.cdiv(size, BLOCK),)
+    return (triton.cdiv(size, _block(size)),)
 
 
 def forward(
@@ -209,7 +222,7 @@ def forward(
     spikes, membranes = torch.empty_like(currents), torch.empty_like(currents)
     num_steps, size, neurons = _shape(currents)
     numbers, each = (decay, threshold, subtract), isinstance(decay, Tensor)
-    arguments = (currents, initial, spikes, membranes, num_steps, size, neurons, *numbers, each, BLOCK)
+    arguments = (currents, initial, spikes, membranes, num_steps, size, neurons, *numbers, each, _block(size))
     launch(_forward, _grid(size), *arguments)
     return spikes, membranes
 
@@ -235,7 +248,7 @@ def backward(
     num_steps, size, neurons = _shape(membranes)
     tensors = membranes, initial, grad_spikes, grad_membranes, gradient, *(sums or (None, None))
     numbers, each = (decay, threshold, slope, subtract), isinstance(decay, Tensor)
-    launch(_backward, _grid(size), *tensors, num_steps, size, neurons, *numbers, each, BLOCK)
+    launch(_backward, _grid(size), *tensors, num_steps, size, neurons, *numbers, each, _block(size))
     return gradient, sums
 
 
@@ -256,5 +269,5 @@ def loss(
     totals = currents.new_empty(grid, dtype=torch.float64)  # one per program: adding them up here is deterministic
     tensors = currents, targets, totals, gradient, *(sums or (None, None))
     numbers, each = (decay, threshold, scale, subtract), isinstance(decay, Tensor)
-    launch(_loss, grid, *tensors, num_steps, size, neurons, *numbers, mask, each, BLOCK)
+    launch(_loss, grid, *tensors, num_steps, size, neurons, *numbers, mask, each, _block(size))
     return totals.sum(), gradient, sums

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from snn_synth.kernels.cuda.launch import jit, launch
 
-# Multiplications from which one bfloat16 product of three times the size and its splitting take less time than one of
-# float32, by an H100's data sheet; smaller ones are bound by their launches.
-WORTH = 2**29
+# Multiplications from which one bfloat16 product of three times the size and its splitting take no longer than one of
+# float32, on an H200; smaller ones are bound by their launches.
+WORTH = 2**32
 
 BLOCK = 1024  # four values per thread
 TILE = 32  # of the product that spikes do not need

@@ -10,11 +10,10 @@ from torch import Tensor
 from snn_synth import kernels
 from snn_synth.experiments.bench.case import Case
 from snn_synth.experiments.bench.contenders.common import LEARNING_RATE, Run, spike_error
-from snn_synth.learning import bptt_loss, bptt_step, online_step
+from snn_synth.learning import bptt_loss, bptt_step, captured, online_step
 from snn_synth.models import SpikingStack
 
 Path = Callable[[], AbstractContextManager[Any]]
-WARM_UP = 3  # steps before a graph is captured: they compile kernels and make what is kept
 
 
 class GradientSum:
@@ -99,26 +98,5 @@ def build_reference(case: Case) -> Run:
 def build_captured(case: Case) -> Run:
     """Make the contender whose step is one CUDA graph."""
     run = build(case, capturable=True)
-    return run._replace(step=captured(run.step))
-
-
-def captured(step: Callable[[], object]) -> Callable[[], object]:
-    """The same step on the same tensors, launched as one CUDA graph instead of kernel by kernel.
-
-    Every call gives the tensors of the first, with new values. The graph looks for no NaN or infinity.
-    """
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = step()
-
-    def replay() -> object:
-        graph.replay()
-        return result
-
-    return replay
+    found = run.check()  # before the steps that warm up change the weights
+    return run._replace(check=lambda: found, step=captured(run.step))
