@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
-from snn_synth.models import AESNN
+from snn_synth.models import SpikingAutoencoder
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import ImageBatch
 from snn_synth.training.spiking import LitSpiking
@@ -24,16 +24,17 @@ class LitAutoencoder(LitSpiking):
         Roy, Panda & Roy 2019, section 4.1.
 
     Example:
+        >>> from snn_synth.models import AESNN
         >>> module = LitAutoencoder(AESNN(784, 196), rule="online", num_steps=15)
         >>> module.hparams["network"]["class_path"]
         'snn_synth.models.autoencoder.AESNN'
     """
 
-    network: AESNN
+    network: SpikingAutoencoder
 
     def __init__(
         self,
-        network: AESNN,
+        network: SpikingAutoencoder,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings."""
@@ -69,7 +70,7 @@ class LitAutoencoder(LitSpiking):
         self.log(f"{stage}/standardized_mse", mse, prog_bar=True)
         self.log(f"{stage}/spike_mse", spike_mse)
         return {
-            "spikes": {"input": spikes, "hidden": out.hidden, "output": out.spikes},
+            "spikes": {"input": spikes, "hidden": self.network.code_of(out), "output": out.spikes},
             "images": out.spikes.mean(0).reshape(batch.images.shape),
             "targets": batch.images,
         }
