@@ -32,13 +32,24 @@ class SpikingAutoencoder(Pretrained):
         """Run all time steps from rest."""
         return run_layers(self.layers, spikes, self.inputs)
 
-    def encode(self, spikes: Tensor) -> Tensor:
-        """Hidden spikes ``[T, B, code]`` of input spikes ``[T, B, inputs]``: the paper's hidden state."""
-        return run_layers(list(self.layers)[: self.depth], spikes, self.inputs).spikes
+    def encode(self, spikes: Tensor, depth: int | None = None) -> Tensor:
+        """Hidden spikes ``[T, B, code]`` of input spikes ``[T, B, inputs]``: the paper's hidden state.
+
+        Of the first ``depth`` layers alone, if that is given.
+        """
+        depth = self.depth if depth is None else depth
+        return run_layers(list(self.layers)[:depth], spikes, self.inputs).spikes if depth else spikes
 
     def decode(self, hidden: Tensor) -> Tensor:
         """Output spikes ``[T, B, inputs]`` of hidden spikes ``[T, B, code]``, wherever those come from."""
         return run_layers(list(self.layers)[self.depth :], hidden, self.code).spikes
+
+    def pair(self, number: int) -> "LayerPair":
+        """Layer ``number`` of the encoder and the one that undoes it, as an autoencoder of the spikes below it.
+
+        It shares their weights; its input is ``encode(spikes, number)``.
+        """
+        return LayerPair(self.layers[number], self.layers[-1 - number])
 
     def code_of(self, out: StackOutput) -> Tensor:
         """The hidden spikes ``[T, B, code]`` of a whole run."""
@@ -72,6 +83,27 @@ class SpikingAutoencoder(Pretrained):
         spikes = encode(flat, num_steps, generator=generator, keys=keys, code=code)
         rates: Tensor = self(spikes).spikes.mean(0)
         return rates.reshape(images.shape)
+
+
+class LayerPair(nn.Module):
+    """An autoencoder of two layers that belong to a deeper one.
+
+    Args:
+        down: operator and neurons of the encoder.
+        up: those of the decoder.
+
+    Shape:
+        spikes ``[T, B, n]`` of the layer below to a :class:`StackOutput` of the same size.
+    """
+
+    def __init__(self, down: nn.Module, up: nn.Module) -> None:
+        """Share the layers."""
+        super().__init__()
+        self.layers = nn.ModuleList([down, up])
+
+    def forward(self, spikes: Tensor) -> StackOutput:
+        """Run all time steps from rest."""
+        return run_layers(self.layers, spikes, spikes.shape[-1])
 
 
 class AESNN(SpikingStack, SpikingAutoencoder):

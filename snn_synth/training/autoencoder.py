@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from snn_synth.errors import InputError
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 from snn_synth.models import SpikingAutoencoder
 from snn_synth.training.base import HELD_OUT
@@ -18,7 +20,12 @@ class LitAutoencoder(LitSpiking):
 
     Args:
         network: the autoencoder.
+        greedy_epochs: of a deep one, epochs in which each layer learns alone before all learn together: as an
+            autoencoder, with the layer that undoes it, of the spikes that the layers below give, from the image on.
         **settings: of :class:`LitSpiking`: the rule, T, the optimizer, ...
+
+    Raises:
+        InputError: for ``greedy_epochs`` below 0, or in several processes, which wait for the gradients of all layers.
 
     Source:
         Roy, Panda & Roy 2019, section 4.1.
@@ -35,18 +42,32 @@ class LitAutoencoder(LitSpiking):
     def __init__(
         self,
         network: SpikingAutoencoder,
+        greedy_epochs: int = 0,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings."""
+        if greedy_epochs < 0:
+            raise InputError(f"Expected `greedy_epochs` of at least 0, got {greedy_epochs}")
         super().__init__(**settings)
-        self.network = network
+        self.network, self.greedy_epochs = network, greedy_epochs
         self.val_standardized_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
         self.test_standardized_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()
+
+    def on_fit_start(self) -> None:
+        """Refuse what would wait for ever."""
+        super().on_fit_start()
+        if self.greedy_epochs and self.trainer.world_size > 1:
+            raise InputError(f"Expected one process to train layer by layer, got {self.trainer.world_size}")
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
         spikes = self.encode(batch.images, batch.index, self.current_epoch)
-        return self.learn(spikes, spikes)
+        if self.current_epoch >= self.greedy_epochs * self.network.depth:
+            return self.learn(spikes, spikes)
+        number = self.current_epoch // self.greedy_epochs
+        with torch.no_grad():
+            spikes = self.network.encode(spikes, number)
+        return self.learn(spikes, spikes, self.network.pair(number))
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
