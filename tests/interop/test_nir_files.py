@@ -145,7 +145,7 @@ def nested(file):
     ],
 )
 def test_a_damaged_file_is_refused_in_one_sentence(good, edit, said):
-    with pytest.raises(InputError, match="Expected .*, got ") as raised:
+    with pytest.raises(InputError, match=r"Expected .*, got ") as raised:
         from_nir(edited(good, edit))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -155,7 +155,7 @@ def test_what_is_no_file_of_hdf5_is_refused(tmp_path, good):
     (tmp_path / "text.nir").write_text("no graph")
     (tmp_path / "half.nir").write_bytes(good.read_bytes()[:3000])
     for name, said in (("none", "no such file"), ("text", "no HDF5"), ("half", "got")):
-        with pytest.raises(InputError, match=rf"{name}.nir.*{said}|{said}"):
+        with pytest.raises(InputError, match=said):
             from_nir(tmp_path / f"{name}.nir")
     with pytest.raises(InputError, match="a dict"):
         from_nir({})
