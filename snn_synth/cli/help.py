@@ -11,6 +11,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   predict     write the images that a checkpoint makes of the test set
   synthesize  draw images from sound files
   robustness  measure a model on noisy, fast, quiet recordings and on unheard voices
+  export      write a trained network as a file for other tools: NIR
   demo        from nothing to images of spoken digits, with a report
   reproduce   the paper's table and figures, each by its name
   sweep       search the settings of a config, several runs at a time, without an account
@@ -162,6 +163,30 @@ Options:
   --num-steps T      time steps; those of the training if not given\
 """
 
+_EXPORT = """\
+usage: snn-synth export MODEL_OR_CKPT --to FILE [options]
+
+Write a trained network as a file for other tools; the ending says which:
+
+  .nir    the Neuromorphic Intermediate Representation, which norse, SpikingJelly, sinabs, snnTorch and others read:
+          docs/nir.md
+
+What the format cannot hold is named, and nothing is written.
+
+Examples:
+  snn-synth export mnist-portable --to mnist.nir
+  snn-synth export fsdd --to fsdd.nir
+  snn-synth export runs/ae_mnist/best.ckpt --to mnist-norse.nir --dialect norse
+
+Options:
+  MODEL_OR_CKPT  a model that comes with the package, a folder that save_pretrained wrote, or a checkpoint that
+                 `snn-synth fit` wrote; that of an audiocoder gives the audiocoder and the decoder as one network
+  --to FILE      replaced if it is there
+  --dialect NAME of a .nir file, for whom its numbers are: nir (NIR's own equation, and snnTorch; if not given),
+                 norse, sinabs or spikingjelly
+  --dt SECONDS   of a .nir file, the length of a time step; 1e-4 if not given\
+"""
+
 _DEMO = """\
 usage: snn-synth demo [--out DIR]
 
@@ -255,6 +280,7 @@ PAGES = {
     "predict": _PREDICT,
     "synthesize": _SYNTHESIZE,
     "robustness": _ROBUSTNESS,
+    "export": _EXPORT,
     "demo": _DEMO,
     "bench": _BENCH,
     "reproduce": _REPRODUCE,

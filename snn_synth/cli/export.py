@@ -1,0 +1,49 @@
+"""``snn-synth export``: a trained network as a file for other tools."""
+
+import importlib
+from pathlib import Path
+from typing import NamedTuple
+
+from snn_synth.cli.arguments import Parser
+from snn_synth.cli.loading import load_network
+from snn_synth.errors import InputError
+from snn_synth.files import atomic_write
+
+
+class Writer(NamedTuple):
+    """What writes files of one suffix."""
+
+    module: str
+    """Its ``prepare(network, **options)`` checks and converts, and returns a function that writes the file."""
+    options: tuple[str, ...]
+    """Options of the command line that it takes; one that is not given is not passed on."""
+
+
+WRITERS = {
+    ".nir": Writer("snn_synth.interop.nir", ("dialect", "dt")),
+}
+
+
+def run(words: list[str]) -> None:
+    """Write the network of a model or a checkpoint; nothing is written before all of it has been converted."""
+    parser = Parser(prog="snn-synth export", add_help=False)
+    parser.add_argument("model", metavar="MODEL_OR_CKPT")
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--dialect")
+    parser.add_argument("--dt", type=float)
+    arguments = vars(parser.parse_args(words[1:]))
+    name, target = arguments.pop("model"), arguments.pop("to")
+
+    if target.suffix not in WRITERS:
+        raise InputError(f"Expected a file ending in one of {list(WRITERS)}, got {target}")
+    if target.is_dir():
+        raise InputError(f"Expected to write the file {target}, got a folder of that name")
+    writer = WRITERS[target.suffix]
+    given = {option: value for option, value in arguments.items() if value is not None}
+    for option in given.keys() - set(writer.options):
+        flag = "--" + option.replace("_", "-")
+        raise InputError(f"Expected options of a {target.suffix} file, got {flag}, which is of another format")
+    write = importlib.import_module(writer.module).prepare(load_network(name), **given)
+    with atomic_write(target) as draft:
+        write(draft)
+    print(f"Wrote {target}")
