@@ -31,6 +31,6 @@ def load_network(name: str) -> Any:
     from snn_synth.training import LitAudiocoder, load_checkpoint  # a checkpoint costs Lightning, a folder does not
     from snn_synth.training.base import LitModule
 
-    module = load_checkpoint(LitModule, path)
+    module: Any = load_checkpoint(LitModule, path)
     whole = isinstance(module, LitAudiocoder) and module.autoencoder is not None
     return (module.audio_to_image() if whole else module.network).eval()

@@ -1,4 +1,4 @@
-"""NIR, the Neuromorphic Intermediate Representation."""
+"""NIR, the Neuromorphic Intermediate Representation, both ways."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,25 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import nir
-import numpy as np
 
-from snn_synth.errors import InputError
+from snn_synth.interop.nir_export import to_nir
+from snn_synth.interop.nir_import import from_nir
 
-
-def to_nir(network: Any, dialect: str = "nir", dt: float = 1e-4) -> Any:
-    """A network of fully connected layers as a chain of NIR's nodes."""
-    nodes: list[Any] = []
-    for operator, neuron in network.layers:
-        alpha, threshold = 1 - float(neuron.beta), float(neuron.threshold)
-        each = np.ones(operator.out_features, dtype=np.float32)
-        below = np.nextafter(np.float32(threshold), np.float32(-np.inf))
-        nodes.append(nir.Linear(operator.weight.detach().numpy()))
-        nodes.append(nir.LIF(dt / alpha * each, each / np.float32(alpha), 0 * each, below * each, 0 * each))
-    return nir.NIRGraph.from_list(nodes)
+__all__ = ["from_nir", "to_nir"]
 
 
 def prepare(network: Any, **options: Any) -> Callable[[Path], None]:
-    """Convert a network, and return what writes it."""
-    if not hasattr(network, "layers"):
-        raise InputError(f"Expected a network that NIR can hold, got a {type(network).__name__}")
+    """Convert a network, and return what writes it, for ``snn-synth export``."""
     return partial(nir.write, graph=to_nir(network, **options))
