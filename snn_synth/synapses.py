@@ -112,6 +112,75 @@ class SpikeConv2d(nn.Conv2d):
         return currents.permute(0, 2, 3, 1).reshape(*spikes.shape[:-1], self.out_features)
 
 
+class SpikeConvTranspose2d(nn.ConvTranspose2d):
+    r"""The way back of a :class:`SpikeConv2d`: from its ``out_size`` to its ``size``, in the same order of neurons.
+
+    .. math:: Z_{iju} = b_u + \sum_{i',j',c} W_{c\,u\,(i - s_1 i' + p_1)(j - s_2 j' + p_2)}\, A_{i'j'c}
+
+    Args:
+        size: rows and columns of the layer below.
+        in_channels: its feature maps.
+        out_channels: feature maps of this layer.
+        kernel_size: rows and columns of W, of whose result half is cut off, p.
+        stride: s.
+        out_size: rows and columns of this layer.
+        bias: whether there is a b, a current that always flows.
+
+    Shape:
+        ``[..., size[0] * size[1] * in_channels]`` to ``[..., out_size[0] * out_size[1] * out_channels]``.
+
+    Raises:
+        InputError: for an ``out_size`` that the stride does not lead to.
+
+    Example:
+        >>> up = SpikeConvTranspose2d((7, 7), 8, 1, kernel_size=(5, 5), stride=(2, 2), out_size=(14, 14))
+        >>> up(torch.zeros(15, 2, 392)).shape
+        torch.Size([15, 2, 196])
+    """
+
+    def __init__(
+        self,
+        size: Sequence[int],
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, int],
+        stride: tuple[int, int],
+        out_size: Sequence[int],
+        bias: bool = False,
+    ) -> None:
+        """Make the weights with PyTorch's default initialisation."""
+        padding = kernel_size[0] // 2, kernel_size[1] // 2
+        missing = [
+            n - ((m - 1) * s - 2 * p + k)
+            for n, m, s, p, k in zip(out_size, size, stride, padding, kernel_size, strict=True)
+        ]
+        if not all(0 <= m < s for m, s in zip(missing, stride, strict=True)):
+            raise InputError(
+                f"Expected an `out_size` that a stride of {list(stride)} leads to from {list(size)}, "
+                f"got {list(out_size)}"
+            )
+        rest = missing[0], missing[1]
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, rest, bias=bias)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.size, self.out_size = (size[0], size[1]), (out_size[0], out_size[1])
+        self.in_features = math.prod(self.size) * in_channels
+        self.out_features = math.prod(self.out_size) * out_channels
+
+    @property
+    def fan_out(self) -> Tensor:
+        """Synapses of each neuron of the layer below, ``[in_features]``: those at an edge have fewer."""
+        each = torch.ones(1, self.out_channels, *self.out_size, device=self.weight.device)
+        weight, stride, padding = torch.ones_like(self.weight), self.stride, self.padding
+        reached: Tensor = nn.functional.conv2d(each, weight, None, stride, padding)
+        return reached[0].permute(1, 2, 0).flatten()
+
+    def forward(self, spikes: Tensor) -> Tensor:  # type: ignore[override]
+        """Currents of the spikes."""
+        maps = spikes.reshape(-1, *self.size, self.in_channels).permute(0, 3, 1, 2)
+        currents: Tensor = super().forward(maps)
+        return currents.permute(0, 2, 3, 1).reshape(*spikes.shape[:-1], self.out_features)
+
+
 class BatchNormed(nn.Module):
     r"""Batch norm on the currents of an operator: over time, samples and, of a convolution, places.
 

@@ -216,7 +216,8 @@ def check_steps(source: Source, words: int, rate: float) -> None:
         words: of the recording.
         rate: spikes that are expected in a time step, of all words together.
     """
-    neurons = source.model.audiocoder.inputs + source.model.audiocoder.neurons + sum(source.model.autoencoder.sizes[1:])
+    audiocoder = source.model.audiocoder
+    neurons = audiocoder.inputs + audiocoder.neurons + source.model.autoencoder.neurons
     most = min(LONGEST // words, MOST // (neurons * words), int(DASHES / max(1.0, rate)))
     if source.num_steps > most:
         raise InputError(

@@ -180,7 +180,7 @@ class _Drawing(NamedTuple):
 
 def neurons(model: AudioToImage) -> int:
     """Neurons and inputs of both networks, each with a place for a spike at every time step."""
-    return model.audiocoder.inputs + model.audiocoder.neurons + sum(model.autoencoder.sizes[1:])
+    return model.audiocoder.inputs + model.audiocoder.neurons + model.autoencoder.neurons
 
 
 def check(model: AudioToImage, num_steps: int) -> None:

@@ -14,7 +14,7 @@ from snn_synth.functional.encoding import RateCode
 from snn_synth.functional.inputs import as_tensor
 from snn_synth.kernels import encode
 from snn_synth.models.audiocoder import Audiocoder
-from snn_synth.models.autoencoder import AESNN
+from snn_synth.models.autoencoder import SpikingAutoencoder
 from snn_synth.models.pretrained import Pretrained
 
 TEMPERATURE = 0.2  # until it is fitted: the first shipped pair's is 0.14 for voices it knows, 0.27 for others
@@ -55,7 +55,7 @@ class AudioToImage(Pretrained):
         Roy, Panda & Roy 2019, section 4.2 and figure 8.
 
     Example:
-        >>> from snn_synth.models.audiocoder import ACSNN
+        >>> from snn_synth.models import ACSNN, AESNN
         >>> a2i = AudioToImage(ACSNN(3900, 64, 196), AESNN(784, 196))
         >>> a2i.synthesize(torch.zeros(2, 39, 100), num_steps=30, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([2, 1, 28, 28])
@@ -67,20 +67,20 @@ class AudioToImage(Pretrained):
     def __init__(
         self,
         audiocoder: Audiocoder,
-        autoencoder: AESNN,
+        autoencoder: SpikingAutoencoder,
         image_shape: Sequence[int] = (1, 28, 28),
         front_end: dict[str, Any] | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
         """Put the two together."""
         super().__init__()
-        if audiocoder.code != autoencoder.sizes[1]:
+        if audiocoder.code != autoencoder.code:
             raise InputError(
-                f"Expected an audiocoder with {autoencoder.sizes[1]} outputs, one per hidden neuron of the "
+                f"Expected an audiocoder with {autoencoder.code} outputs, one per hidden neuron of the "
                 f"autoencoder, got {audiocoder.code}"
             )
-        if min(image_shape, default=0) < 1 or torch.Size(image_shape).numel() != autoencoder.sizes[-1]:
-            raise InputError(f"Expected an image shape of {autoencoder.sizes[-1]} pixels, got {list(image_shape)}")
+        if min(image_shape, default=0) < 1 or torch.Size(image_shape).numel() != autoencoder.inputs:
+            raise InputError(f"Expected an image shape of {autoencoder.inputs} pixels, got {list(image_shape)}")
         self.audiocoder = audiocoder
         self.autoencoder = autoencoder
         self.image_shape = tuple(image_shape)
@@ -139,7 +139,7 @@ class AudioToImage(Pretrained):
             Guo et al. 2017, see :func:`snn_synth.functional.fit_temperature`.
 
         Example:
-            >>> from snn_synth.models import ACSNN
+            >>> from snn_synth.models import ACSNN, AESNN
             >>> a2i = AudioToImage(ACSNN(60, 8, 4), AESNN(9, 4), (1, 3, 3), labels=["yes", "no"])
             >>> a2i.gallery.copy_(torch.stack([torch.eye(3), 1 - torch.eye(3)])[:, None])
             tensor(...)

@@ -17,7 +17,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.learning.layers import layers_of
 from snn_synth.metrics import Mean, Temperature
-from snn_synth.models import AESNN, Audiocoder, AudioToImage
+from snn_synth.models import AESNN, Audiocoder, AudioToImage, SpikingAutoencoder
 from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import SpeechBatch
@@ -90,7 +90,7 @@ class LitAudiocoder(LitSpiking):
                 raise InputError(f"Expected `{name}` to be at least 1, got {steps}")
         super().__init__(num_steps=num_steps, **settings)
         self.network = network
-        self.autoencoder: AESNN | None = None
+        self.autoencoder: SpikingAutoencoder | None = None
         self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
         self.hidden_steps, self.train_steps = hidden_steps, train_steps or num_steps
         self.direct, self.augmentation = direct, augmentation
@@ -144,13 +144,13 @@ class LitAudiocoder(LitSpiking):
                 f"{list(data.front_end.shape)}, got {self.network.inputs}"
             )
 
-    def adopt(self, autoencoder: AESNN) -> None:
+    def adopt(self, autoencoder: SpikingAutoencoder) -> None:
         """Use this autoencoder, as it is."""
         AudioToImage(self.network, autoencoder, self.image_shape, labels=self.labels)  # checks that they fit
         # Its layers know no modes, but Lightning warns of any in evaluation mode.
         self.autoencoder = autoencoder.requires_grad_(False).train().to(self.device)
 
-    def _find_autoencoder(self, data: SpokenWordsData) -> AESNN:
+    def _find_autoencoder(self, data: SpokenWordsData) -> SpikingAutoencoder:
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -161,7 +161,7 @@ class LitAudiocoder(LitSpiking):
             hidden, epochs = self.network.code, self.autoencoder_epochs
             pretrain_autoencoder(data.image_set, folder, hidden=hidden, epochs=epochs, seed=self.seed)
         self.trainer.strategy.barrier("autoencoder")
-        return AESNN.from_pretrained(folder)
+        return SpikingAutoencoder.from_pretrained(folder)
 
     def on_fit_start(self) -> None:
         """Get the autoencoder, unless a checkpoint brought it, and store the hidden spike map of each paired image."""
@@ -254,7 +254,7 @@ class LitAudiocoder(LitSpiking):
         if checkpoint.get("labels") is not None:
             self.name_labels(checkpoint["labels"], checkpoint["state_dict"].get("gallery", torch.empty(0)))
         if self.autoencoder is None and checkpoint.get("autoencoder") is not None:
-            self.adopt(AESNN.build(checkpoint["autoencoder"]))
+            self.adopt(SpikingAutoencoder.build(checkpoint["autoencoder"]))
 
 
 def augmented(augmentation: SpectrogramAugmentation | None, batch: SpeechBatch, seed: int, epoch: int) -> Tensor:
@@ -269,7 +269,7 @@ def _named(hidden: Sequence[Tensor]) -> dict[str, Tensor]:
     return {f"hidden{number if len(hidden) > 1 else ''}": spikes for number, spikes in enumerate(hidden, start=1)}
 
 
-def encode_gallery(autoencoder: AESNN, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:
+def encode_gallery(autoencoder: SpikingAutoencoder, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:
     """Hidden spike maps of images: each is Poisson-encoded once, by (seed, its place)."""
     device = next(autoencoder.parameters()).device
     maps = []

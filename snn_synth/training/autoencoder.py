@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from snn_synth.errors import InputError
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
-from snn_synth.models import AESNN
+from snn_synth.models import SpikingAutoencoder
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import ImageBatch
 from snn_synth.training.spiking import LitSpiking
@@ -18,34 +20,54 @@ class LitAutoencoder(LitSpiking):
 
     Args:
         network: the autoencoder.
+        greedy_epochs: of a deep one, epochs in which each layer learns alone before all learn together: as an
+            autoencoder, with the layer that undoes it, of the spikes that the layers below give, from the image on.
         **settings: of :class:`LitSpiking`: the rule, T, the optimizer, ...
+
+    Raises:
+        InputError: for ``greedy_epochs`` below 0, or in several processes, which wait for the gradients of all layers.
 
     Source:
         Roy, Panda & Roy 2019, section 4.1.
 
     Example:
+        >>> from snn_synth.models import AESNN
         >>> module = LitAutoencoder(AESNN(784, 196), rule="online", num_steps=15)
         >>> module.hparams["network"]["class_path"]
         'snn_synth.models.autoencoder.AESNN'
     """
 
-    network: AESNN
+    network: SpikingAutoencoder
 
     def __init__(
         self,
-        network: AESNN,
+        network: SpikingAutoencoder,
+        greedy_epochs: int = 0,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings."""
+        if greedy_epochs < 0:
+            raise InputError(f"Expected `greedy_epochs` of at least 0, got {greedy_epochs}")
         super().__init__(**settings)
-        self.network = network
+        self.network, self.greedy_epochs = network, greedy_epochs
         self.val_standardized_mse, self.val_spike_mse = StandardizedMSE(), SpikeMSE()
         self.test_standardized_mse, self.test_spike_mse = StandardizedMSE(), SpikeMSE()
+
+    def on_fit_start(self) -> None:
+        """Refuse what would wait for ever."""
+        super().on_fit_start()
+        if self.greedy_epochs and self.trainer.world_size > 1:
+            raise InputError(f"Expected one process to train layer by layer, got {self.trainer.world_size}")
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
         spikes = self.encode(batch.images, batch.index, self.current_epoch)
-        return self.learn(spikes, spikes)
+        if self.current_epoch >= self.greedy_epochs * self.network.depth:
+            return self.learn(spikes, spikes)
+        number = self.current_epoch // self.greedy_epochs
+        with torch.no_grad():
+            spikes = self.network.encode(spikes, number)
+        return self.learn(spikes, spikes, self.network.pair(number))
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
@@ -69,7 +91,7 @@ class LitAutoencoder(LitSpiking):
         self.log(f"{stage}/standardized_mse", mse, prog_bar=True)
         self.log(f"{stage}/spike_mse", spike_mse)
         return {
-            "spikes": {"input": spikes, "hidden": out.hidden, "output": out.spikes},
+            "spikes": {"input": spikes, "hidden": self.network.code_of(out), "output": out.spikes},
             "images": out.spikes.mean(0).reshape(batch.images.shape),
             "targets": batch.images,
         }

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from snn_synth.data import ImageDataset
-from snn_synth.models import AESNN
+from snn_synth.models import AESNN, SpikingAutoencoder
 from snn_synth.training.autoencoder import LitAutoencoder
 from snn_synth.training.checkpoints import load_checkpoint
 from snn_synth.training.console import quiet_lightning
@@ -18,7 +18,7 @@ BATCH, LR, NEURON_SHARE = 20, 3e-3, 10.0
 FEW, FEW_EPOCHS = 1000, 30  # of ten batches
 
 
-def load_autoencoder(source: str) -> AESNN:
+def load_autoencoder(source: str) -> SpikingAutoencoder:
     """An AE-SNN from a folder that ``save_pretrained`` wrote, or from a checkpoint of a LitAutoencoder.
 
     Raises:
@@ -26,7 +26,7 @@ def load_autoencoder(source: str) -> AESNN:
     """
     if Path(source).is_file():
         return load_checkpoint(LitAutoencoder, source).network
-    return AESNN.from_pretrained(source)
+    return SpikingAutoencoder.from_pretrained(source)
 
 
 def pretrain_autoencoder(

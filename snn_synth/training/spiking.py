@@ -134,27 +134,31 @@ class LitSpiking(LitModule):
         steps = num_steps or self.num_steps
         return kernels.encode(values.flatten(1), steps, self.max_rate, keys=keys, code=self.code)
 
-    def learn(self, spikes: Tensor, targets: Tensor) -> Tensor:
-        """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``."""
+    def learn(self, spikes: Tensor, targets: Tensor, network: nn.Module | None = None) -> Tensor:
+        """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``.
+
+        ``network`` shares its weights with the module's own, which learns if it is not given.
+        """
+        network = self.network if network is None else network
         with kernels.precision(self.precision):
             if self.loss == "rate":
-                out = self.network(spikes)
+                out = network(spikes)
                 loss = rate_loss(out.spikes, targets)
                 if readable(loss):
-                    check_forward(self.network, spikes, targets, [*out.hidden_membranes, out.membrane], loss)
+                    check_forward(network, spikes, targets, [*out.hidden_membranes, out.membrane], loss)
             elif self.rule == "bptt":
-                loss = bptt_loss(self.network, spikes, targets, self.mask, self.chunk, self.truncate)
+                loss = bptt_loss(network, spikes, targets, self.mask, self.chunk, self.truncate)
             else:
-                loss = self._learn_online(spikes, targets)
+                loss = self._learn_online(network, spikes, targets)
         if self.rule == "online":
             step_schedulers(self.trainer)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def _learn_online(self, spikes: Tensor, targets: Tensor) -> Tensor:
+    def _learn_online(self, network: nn.Module, spikes: Tensor, targets: Tensor) -> Tensor:
         optimizer = Uncounted(self.optimizers(), self.trainer.strategy, counted=len(spikes))
         settings = self.fresh_moments, self.mask
         if not unwatched(self, LitSpiking):
-            return online_step(self.network, spikes, targets, optimizer, *settings, self.manual_backward, self.traces)
+            return online_step(network, spikes, targets, optimizer, *settings, self.manual_backward, self.traces)
         with optimizer.as_one_step() as plain:
-            return online_step(self.network, spikes, targets, plain, *settings, traces=self.traces)
+            return online_step(network, spikes, targets, plain, *settings, traces=self.traces)

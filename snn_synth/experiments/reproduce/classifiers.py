@@ -45,7 +45,7 @@ class LitProbe(LitModule):
         """Make the classifier."""
         super().__init__(optimizer, lr_scheduler)
         self.autoencoder = None if autoencoder is None else autoencoder.requires_grad_(False)
-        features = 784 if autoencoder is None else autoencoder.network.sizes[1]
+        features = 784 if autoencoder is None else autoencoder.network.code
         self.network = nn.Linear(features, CLASSES)
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from snn_synth.codec import pack, repeat_map, unpack
 from snn_synth.evaluation import spiking_cost
 from snn_synth.functional import standardized_mse
-from snn_synth.models import AESNN
+from snn_synth.models import SpikingAutoencoder
 from snn_synth.training import LitAudiocoderANN, LitAutoencoderANN
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
 
@@ -44,7 +44,7 @@ def conventional_work(module: LitAutoencoderANN | LitAudiocoderANN, batch: Image
 
 
 @torch.no_grad()
-def stored_maps(network: AESNN, spikes: Tensor, images: Tensor) -> Part:
+def stored_maps(network: SpikingAutoencoder, spikes: Tensor, images: Tensor) -> Part:
     """Hidden maps of images as the codec stores them: bytes of each, and the error of what they still show.
 
     Args:

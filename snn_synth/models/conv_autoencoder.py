@@ -1,0 +1,73 @@
+"""AE-SNN of convolutions."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+from snn_synth.errors import InputError
+from snn_synth.functional.lif import Reset
+from snn_synth.models.autoencoder import SpikingAutoencoder
+from snn_synth.models.stack import neurons
+from snn_synth.synapses import SpikeConv2d, SpikeConvTranspose2d
+
+KERNEL, STRIDE = (5, 5), (2, 2)
+
+
+class ConvAESNN(SpikingAutoencoder):
+    """Spiking autoencoder of convolutions of 5 x 5, stride 2, and as many transposed ones back.
+
+    Args:
+        size: rows and columns of an image, of one channel.
+        widths: feature maps of each convolution; the last ones are the code.
+        alpha: leak.
+        threshold: firing threshold.
+        slope: steepness of the surrogate's sigmoid.
+        reset: what a spike does to V: back to ``zero``, the paper's, or ``subtract`` the threshold.
+        learned: learn the leak and the threshold of each neuron; see :class:`SpikingStack`.
+
+    Shape:
+        ``[T, B, rows * columns]`` to the same; the code, ``[T, B, code]``, place by place.
+
+    Raises:
+        InputError: for sizes below 1, or spikes of a wrong shape.
+
+    Example:
+        >>> import torch
+        >>> ae = ConvAESNN(widths=[16, 8])
+        >>> out = ae(torch.zeros(15, 2, 784))
+        >>> out.spikes.shape, ae.code_of(out).shape
+        (torch.Size([15, 2, 784]), torch.Size([15, 2, 392]))
+    """
+
+    def __init__(
+        self,
+        size: Sequence[int] = (28, 28),
+        widths: Sequence[int] = (16, 8),
+        alpha: float = 0.1,
+        threshold: float = 1.0,
+        slope: float = 1.0,
+        reset: Reset = "zero",
+        learned: bool = False,
+    ) -> None:
+        """Make the layers with PyTorch's default initialisation."""
+        if len(size) != 2 or min(len(widths), *size, *widths) < 1:
+            raise InputError(
+                "Expected a `size` of rows and columns and at least one of `widths`, all at least 1, "
+                f"got {list(size)} and {list(widths)}"
+            )
+        super().__init__()
+        maps, sizes = [1, *widths], [(size[0], size[1])]
+        operators: list[SpikeConv2d | SpikeConvTranspose2d] = []
+        for before, after in pairwise(maps):
+            operators.append(down := SpikeConv2d(sizes[-1], before, after, KERNEL, STRIDE))
+            sizes.append(down.out_size)
+        for i in reversed(range(len(widths))):
+            up = SpikeConvTranspose2d(sizes[i + 1], maps[i + 1], maps[i], KERNEL, STRIDE, sizes[i])
+            operators.append(up)
+        self.layers = nn.ModuleList(
+            nn.ModuleList([one, neurons(one.out_features, alpha, threshold, slope, reset, learned)])
+            for one in operators
+        )
+        self.inputs, self.code = operators[0].in_features, operators[len(widths)].in_features
+        self.depth, self.neurons = len(widths), sum(operator.out_features for operator in operators)
