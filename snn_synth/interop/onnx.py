@@ -37,7 +37,7 @@ def to_onnx(network: nn.Module, form: Form = "run", num_steps: int | None = None
 
     Args:
         network: fully connected or convolutional layers of :class:`~snn_synth.neurons.SigmoidLeaky` (AESNN, ACSNN,
-            ConvACSNN, SpikingStack); or an AudioToImage, whose audiocoder and decoder become one graph.
+            ConvAESNN, ConvACSNN, SpikingStack); or an AudioToImage, whose audiocoder and decoder become one graph.
         form: ``run`` or ``step``.
         num_steps: T of the run; any T if not given.
 

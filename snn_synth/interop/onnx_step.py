@@ -10,11 +10,12 @@ from snn_synth.errors import InputError
 from snn_synth.interop.onnx_graph import Graph
 from snn_synth.models import AudioToImage
 from snn_synth.neurons import SigmoidLeaky
-from snn_synth.synapses import BatchNormed, SpikeConv2d, SpikeLinear
+from snn_synth.synapses import BatchNormed, SpikeConv2d, SpikeConvTranspose2d, SpikeLinear
 
 _LARGEST = 2**31 - 2**20  # bytes that one file can hold, less some for its nodes
 
-Operator = nn.Linear | SpikeConv2d
+Operator = nn.Linear | SpikeConv2d | SpikeConvTranspose2d
+_OPERATORS = nn.Linear, SpikeLinear, SpikeConv2d, SpikeConvTranspose2d
 Layer = tuple[Operator, SigmoidLeaky]
 
 
@@ -28,7 +29,7 @@ def layers_of(network: Any) -> list[Layer]:
         InputError: for what a graph cannot express.
     """
     if isinstance(network, AudioToImage):
-        layers = [*layers_of(network.audiocoder), *layers_of(network.autoencoder)[1:]]
+        layers = [*layers_of(network.audiocoder), *layers_of(network.autoencoder)[network.autoencoder.depth :]]
     else:
         pairs = getattr(network, "layers", None)
         if not isinstance(pairs, nn.ModuleList) or not all(isinstance(p, nn.ModuleList) and len(p) == 2 for p in pairs):
@@ -46,9 +47,9 @@ def layers_of(network: Any) -> list[Layer]:
 def _layer(place: int, operator: nn.Module, neuron: nn.Module) -> Layer:
     if isinstance(operator, BatchNormed):
         operator = operator.folded()
-    if type(operator) not in (nn.Linear, SpikeLinear, SpikeConv2d) or not isinstance(neuron, SigmoidLeaky):
+    if type(operator) not in _OPERATORS or not isinstance(neuron, SigmoidLeaky):
         raise InputError(
-            "Expected layers of nn.Linear, SpikeLinear or SpikeConv2d and SigmoidLeaky for an ONNX graph, got "
+            f"Expected layers of {[kind.__name__ for kind in _OPERATORS]} and SigmoidLeaky for an ONNX graph, got "
             f"{type(operator).__name__} and {type(neuron).__name__} in layer {place}"
         )
     if neuron.init_hidden:
@@ -90,17 +91,15 @@ def _currents(graph: Graph, place: int, operator: Operator, spikes: str) -> str:
     """Z."""
     weight = graph.weights(f"weight_{place}", operator.weight)
     bias = None if operator.bias is None else graph.weights(f"bias_{place}", operator.bias)
-    if isinstance(operator, SpikeConv2d):
+    if isinstance(operator, SpikeConv2d | SpikeConvTranspose2d):
         maps = graph.reshape(f"maps_{place}", spikes, *operator.size, operator.in_channels)
         maps = graph.node(f"channels_first_{place}", "Transpose", maps, perm=[0, 3, 1, 2])
         rows, columns = cast(tuple[int, int], operator.padding)
-        maps = graph.node(
-            f"convolved_{place}",
-            "Conv",
-            *(maps, weight, *([bias] if bias else [])),
-            strides=list(operator.stride),
-            pads=[rows, columns, rows, columns],
-        )
+        settings = {"strides": list(operator.stride), "pads": [rows, columns, rows, columns]}
+        if isinstance(operator, SpikeConvTranspose2d):
+            settings["output_padding"] = list(operator.output_padding)
+        kind = "Conv" if isinstance(operator, SpikeConv2d) else "ConvTranspose"
+        maps = graph.node(f"convolved_{place}", kind, maps, weight, *([bias] if bias else []), **settings)
         maps = graph.node(f"channels_last_{place}", "Transpose", maps, perm=[0, 2, 3, 1])
         return graph.reshape(f"currents_{place}", maps, operator.out_features)
     # Gemm, not MatMul: onnxruntime would make one operator of MatMul and the Add of eq. 1, which rounds otherwise.

@@ -18,7 +18,7 @@ from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.interop import onnx_step
 from snn_synth.interop.onnx import to_onnx
-from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, AudioToImage, ConvACSNN, SpikingStack
+from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, AudioToImage, ConvACSNN, ConvAESNN, SpikingStack
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import BatchNormed
@@ -29,7 +29,19 @@ onnxruntime = pytest.importorskip("onnxruntime")
 PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"
 SHIPPED = ["mnist", "mnist-portable", "fashion-mnist", "fashion-mnist-portable", "fsdd"]
 # All of these were run by onnxruntime-web 1.30, on wasm.
-IN_A_BROWSER = {"Add", "Cast", "Concat", "ConstantOfShape", "Conv", "Div", "Equal", "Gemm", "GreaterOrEqual", "Mul"} | {
+IN_A_BROWSER = {
+    "Add",
+    "Cast",
+    "Concat",
+    "ConstantOfShape",
+    "Conv",
+    "ConvTranspose",
+    "Div",
+    "Equal",
+    "Gemm",
+    "GreaterOrEqual",
+    "Mul",
+} | {
     *("ReduceMax", "ReduceMean", "ReduceMin", "Reshape", "Scan", "Shape", "Softmax", "Sqrt", "Sub", "Transpose"),
     "Where",
 }
@@ -173,6 +185,32 @@ def test_convolutions_and_batch_norm_are_those_of_pytorch(reset):
     assert all(0.01 < layer.mean() < 0.99 for layer in wanted)
     equal(found, wanted)
     equal(stepped(network, spikes), wanted)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_transposed_convolutions_are_those_of_pytorch(bias):
+    network = ConvAESNN((9, 14), widths=[3, 4], alpha=0.5)
+    if bias:
+        for operator, _ in network.layers:
+            operator.bias = torch.nn.Parameter(torch.zeros(operator.out_channels))
+    spikes = poisson_encode(torch.rand(4, 126, generator=seeded()), 12, generator=seeded(1))
+    wanted = torch_spikes(coarse(network), spikes)
+    assert all(0.01 < layer.mean() < 0.99 for layer in wanted)
+    equal(run(network, spikes), wanted)
+    equal(stepped(network, spikes), wanted)
+
+
+@pytest.mark.parametrize("autoencoder", [lambda: AESNN(12, [8, 6]), lambda: ConvAESNN((6, 6), widths=[2, 3])])
+def test_a_deep_autoencoder_of_a_pair_gives_its_whole_decoder(autoencoder):
+    second = coarse(autoencoder())
+    first = coarse(ACSNN(10, 9, second.code), seed=1)
+    network = AudioToImage(first, second, (1, 1, second.inputs))
+    spikes = poisson_encode(torch.rand(4, 10, generator=seeded()), 12, generator=seeded(1))
+    wanted = torch_spikes(network, spikes)
+    found = run(network, spikes)
+    assert len(found) == 4
+    assert 0.01 < wanted[-1].mean() < 0.99
+    equal([*found[:2], found[-1]], wanted)
 
 
 def inputs_of(name, source, count=100):
