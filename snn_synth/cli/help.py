@@ -41,9 +41,9 @@ Options:
 Data is looked for in $SNN_SYNTH_DATA, else downloaded.\
 """
 _SHIPPED = (
-    "ae_mnist, ae_fashion_mnist, ae_folder, a2i_folder, a2i_fsdd,\n"
-    "                        a2i_fsdd_b, a2i_ti46, a2i_any_speaker, tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs,\n"
-    "                        gan_mnist, esvae_mnist"
+    "ae_mnist, ae_mnist_stacked, ae_fashion_mnist, ae_fashion_mnist_conv, ae_folder,\n"
+    "                        a2i_folder, a2i_fsdd, a2i_fsdd_b, a2i_ti46, a2i_any_speaker, tc_mnist, hv_mnist,\n"
+    "                        hv_mnist_dvs, hv_blobs, gan_mnist, esvae_mnist"
 )
 _TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
 
@@ -60,6 +60,7 @@ Examples:
   snn-synth fit --config ae_mnist --model.network.hidden 100 --trainer.default_root_dir runs/narrow
   snn-synth fit --config a2i_fsdd --config a2i_fsdd_online         the same for speech (and ae_fashion_mnist_online)
   snn-synth fit --config ae_fashion_mnist --config ae_fashion_mnist_ann    a conventional network of the same size
+  snn-synth fit --config ae_fashion_mnist_conv                     convolutions; ae_mnist_stacked: layer by layer
   snn-synth fit --config ae_folder --data.images.root my_images    images of your own: docs/own-data.md
   snn-synth fit --config a2i_folder --data.corpus.root my_sounds --data.images.root my_images    sounds, too
   snn-synth fit --config ae_mnist --config ddp                     several processes: docs/scaling.md

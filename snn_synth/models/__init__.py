@@ -3,7 +3,7 @@
 from snn_synth.models.audiocoder import ACANN, ACSNN, Audiocoder, ConvACANN, ConvACSNN
 from snn_synth.models.autoencoder import AEANN, AESNN, SpikingAutoencoder
 from snn_synth.models.classifier import ImageClassifier
-from snn_synth.models.conv_autoencoder import ConvAESNN
+from snn_synth.models.conv_autoencoder import ConvAEANN, ConvAESNN
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
 from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
 from snn_synth.models.gan import SpikingGAN
@@ -25,6 +25,7 @@ __all__ = [
     "Audiocoder",
     "ConvACANN",
     "ConvACSNN",
+    "ConvAEANN",
     "ConvAESNN",
     "ESVAEOutput",
     "FirstSpikeClassifier",

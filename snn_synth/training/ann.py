@@ -9,7 +9,7 @@ from snn_synth.codec import quantize
 from snn_synth.data import SpectrogramAugmentation
 from snn_synth.encoding import sample_keys
 from snn_synth.metrics import StandardizedMSE
-from snn_synth.models import ACANN, AEANN, ConvACANN
+from snn_synth.models import ACANN, AEANN, ConvACANN, ConvAEANN
 from snn_synth.training.audiocoder import augmented
 from snn_synth.training.base import HELD_OUT, LitModule
 from snn_synth.training.loaders import ImageBatch, SpeechBatch
@@ -45,11 +45,11 @@ class LitAutoencoderANN(LitModule):
         Roy, Panda & Roy 2019, section 4.1 (AE-ANN).
     """
 
-    network: AEANN
+    network: AEANN | ConvAEANN
 
     def __init__(
         self,
-        network: AEANN,
+        network: AEANN | ConvAEANN,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
         num_steps: int | None = None,

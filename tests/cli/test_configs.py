@@ -47,7 +47,7 @@ PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti4
 
 def test_every_shipped_config_is_tested_here():
     others = ["a2i_any_speaker", "a2i_folder", "ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs"]
-    others += ["gan_mnist", "esvae_mnist"]
+    others += ["gan_mnist", "esvae_mnist", "ae_fashion_mnist_conv", "ae_mnist_stacked"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
 
@@ -114,6 +114,20 @@ def test_the_gan_config_makes_what_it_says(parsed):
     assert "SampleGrid" in {type(callback).__name__ for callback in cli.trainer.callbacks}
     (group,) = cli.model.optimizer(cli.model.network.generator.parameters()).param_groups
     assert (group["lr"], tuple(group["betas"])) == (5e-4, (0.5, 0.99))
+
+
+def test_the_convolutional_config_makes_what_it_says(parsed):
+    cli = parsed("--config=ae_fashion_mnist_conv")
+    assert cli.model.network.code == 392
+    assert cli.model.network.layers[0][1].reset_mechanism == "subtract"
+    assert (cli.model.num_steps, cli.model.rule, cli.model.loss, cli.model.greedy_epochs) == (60, "bptt", "rate", 0)
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.neuron_share) == (1, 20, 3)
+
+
+def test_the_stacked_config_makes_what_it_says(parsed):
+    cli = parsed("--config=ae_mnist_stacked")
+    assert cli.model.network.sizes == [784, 256, 64, 256, 784]
+    assert (cli.model.num_steps, cli.model.greedy_epochs, cli.trainer.max_epochs) == (15, 1, 3)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

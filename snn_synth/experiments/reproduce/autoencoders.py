@@ -19,7 +19,7 @@ from snn_synth.experiments.reproduce.work import conventional_work, mean_work, s
 from snn_synth.functional.encoding import RateCode
 from snn_synth.functional.lif import Reset
 from snn_synth.learning.layers import layers_of
-from snn_synth.models import AEANN, AESNN
+from snn_synth.models import AEANN, AESNN, ConvAEANN, ConvAESNN, SpikingAutoencoder
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.images import ImageData, image_batch
@@ -78,6 +78,9 @@ class AutoencoderTrial(ImageTrial):
         learned: whether it learns a leak and a threshold of each.
         code: how its input becomes spikes.
         spike_input: a conventional network is shown the rates of Poisson spikes of ``num_steps``.
+        before: of a spiking network, neurons of the layers before the code.
+        widths: feature maps of convolutions, instead of ``hidden``.
+        greedy_epochs: in which each layer learns alone.
     """
 
     kind: Literal["snn", "ann"] = "snn"
@@ -95,11 +98,14 @@ class AutoencoderTrial(ImageTrial):
     learned: bool = field(default=False, metadata=LATER)
     code: RateCode = field(default="poisson", metadata=LATER)
     spike_input: bool = field(default=False, metadata=LATER)
+    before: tuple[int, ...] = field(default=(), metadata=LATER)
+    widths: tuple[int, ...] = field(default=(), metadata=LATER)
+    greedy_epochs: int = field(default=0, metadata=LATER)
 
     @property
     def title(self) -> str:
         """Images, kind and size."""
-        return f"{self.images}-{self.kind}-{self.hidden}"
+        return f"{self.images}-{self.kind}-{'x'.join(map(str, self.widths or (*self.before, self.hidden)))}"
 
     def data(self, root: str | None, seed: int) -> ImageData:
         """The images; some are held out only in a search, for else nothing is chosen."""
@@ -112,15 +118,22 @@ class AutoencoderTrial(ImageTrial):
             torch.manual_seed(seed)
             if self.kind == "ann":
                 steps = self.num_steps if self.spike_input else None
-                ann, settings = AEANN(784, self.hidden, self.output), self.recipe.factories()
+                settings = self.recipe.factories()
                 if self.updates > 1:
-                    return LitUpdatingANN(ann, self.updates, **settings)
+                    return LitUpdatingANN(AEANN(784, self.hidden, self.output), self.updates, **settings)
+                ann = ConvAEANN(widths=self.widths) if self.widths else AEANN(784, self.hidden, self.output)
                 return LitAutoencoderANN(ann, num_steps=steps, seed=seed, **settings)
-            network = AESNN(784, self.hidden, self.alpha, slope=self.slope, reset=self.reset, learned=self.learned)
+            neurons: dict[str, Any] = {"slope": self.slope, "reset": self.reset, "learned": self.learned}
+            network: SpikingAutoencoder = (
+                ConvAESNN((28, 28), self.widths, self.alpha, **neurons)
+                if self.widths
+                else AESNN(784, [*self.before, self.hidden] if self.before else self.hidden, self.alpha, **neurons)
+            )
             for weight in network.parameters():
                 weight.data *= self.gain if weight.dim() > 1 else 1
             return LitAutoencoder(
                 network,
+                greedy_epochs=self.greedy_epochs,
                 rule=self.recipe.rule,
                 loss=self.recipe.loss,
                 traces=self.recipe.traces,

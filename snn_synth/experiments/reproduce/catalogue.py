@@ -6,12 +6,22 @@ from snn_synth.experiments.reproduce.choices import CHOICES
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.figures import FIGURES
 from snn_synth.experiments.reproduce.generators import GENERATORS
+from snn_synth.experiments.reproduce.outlook import OUTLOOK
 from snn_synth.experiments.reproduce.readings import READ
 from snn_synth.experiments.reproduce.rows import ROWS
 from snn_synth.experiments.reproduce.searches import SEARCHES
 from snn_synth.experiments.reproduce.speakers import UNSEEN
 
-EXPERIMENTS: dict[str, Experiment] = {**ROWS, **ABLATIONS, **FIGURES, **CHOICES, **READ, **UNSEEN, **GENERATORS}
+EXPERIMENTS: dict[str, Experiment] = {
+    **ROWS,
+    **ABLATIONS,
+    **FIGURES,
+    **CHOICES,
+    **READ,
+    **OUTLOOK,
+    **UNSEEN,
+    **GENERATORS,
+}
 GROUPS = "table1", "readings"
 """Names of several experiments at once, one for each row of the table: ``table1-mnist``, ..."""
 

@@ -48,7 +48,7 @@ SEARCHES = {
     ),
     "search-speech-b": Experiment(
         "The same for data set B.",
-        _tried(SPEECH_B, (50,), {"SNN": _SPEECH_ANN[1:5], "ANN": _SPEECH_ANN, "ANN, same spikes": _SPEECH_ANN}),
+        _tried(SPEECH_B, (50,), {"SNN": _SPEECH_ANN[:4], "ANN": _SPEECH_ANN, "ANN, same spikes": _SPEECH_ANN}),
         minutes=(10, 60),
         measures=("val/standardized_mse",),
     ),

@@ -95,7 +95,10 @@ class TemporalTrial(ImageTrial):
             ends = _codes(module, data.test_set, 2)
             walk = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, 10)[:, None])
             network = module.network
-            walked = network.decode(walk) if isinstance(network, AEANN) else network.images(network.decoder(walk))
+            if isinstance(network, TemporalCodingAE):
+                walked = network.images(network.decoder(walk))
+            else:
+                walked = network.decode(walk)
         return torch.stack([batch.images[:, 0], drawn[:, 0], walked.reshape(10, 28, 28)]).numpy()
 
 
