@@ -80,7 +80,7 @@ ZERO_SPEECH_SNN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50, loss
 
 EARLIER_ANN = Recipe(lr=8e-4, batch_size=10, one_cycle=True)  # the autoencoder of that search, under unheard speakers
 
-# The best of `reproduce search-mnist`, `search-fashion` and `search-speech`.
+# The best of `reproduce search-mnist`, `search-fashion`, `search-speech` and `search-speech-b`.
 BEST_SNN = {
     "mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
     "fashion_mnist": Recipe(lr=1e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=3),
@@ -97,6 +97,8 @@ BEST_SPIKES_ANN = {
 BEST_SPEECH_SNN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate", neuron_share=3)
 BEST_SPEECH_ANN = Recipe(lr=4e-3, one_cycle=True, epochs=20, batch_size=50)
 BEST_SPEECH_SPIKES_ANN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50)
+BEST_SPEECH_B_SNN = Recipe(lr=5e-4, one_cycle=True, epochs=20, batch_size=50, loss="rate", neuron_share=10)
+BEST_SPEECH_B_ANN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50)
 # Of the paper's size: fifteen times as many inputs, each weight moves less.
 FULL_SIZE_SNN = replace(ZERO_SPEECH_SNN, lr=3e-4)
 

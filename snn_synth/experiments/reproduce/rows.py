@@ -10,6 +10,8 @@ from snn_synth.experiments.reproduce.recipes import (
     BEST_SLOPE,
     BEST_SNN,
     BEST_SPEECH_ANN,
+    BEST_SPEECH_B_ANN,
+    BEST_SPEECH_B_SNN,
     BEST_SPEECH_SNN,
     BEST_SPEECH_SPIKES_ANN,
     BEST_SPIKES_ANN,
@@ -68,10 +70,18 @@ def _spoken(recipe: Recipe, autoencoder: AutoencoderTrial) -> AudiocoderTrial:
     )
 
 
+SPEECH_B_RECIPES = SPEECH_RECIPES | {
+    "SNN best": BEST_SPEECH_B_SNN,
+    "SNN best, even input": BEST_SPEECH_B_SNN,
+    "ANN best": BEST_SPEECH_B_ANN,
+    "ANN best, same spikes": BEST_SPEECH_B_ANN,
+}
 SPEECH_A = {name: _spoken(recipe, DIGITS[name]) for name, recipe in SPEECH_RECIPES.items()}
 SPEECH_B = {
-    name: replace(arm, pairing="B", bits=10 if arm.autoencoder.kind == "snn" else None)
-    for name, arm in SPEECH_A.items()
+    name: replace(
+        trial, recipe=SPEECH_B_RECIPES[name], pairing="B", bits=10 if trial.autoencoder.kind == "snn" else None
+    )
+    for name, trial in SPEECH_A.items()
 }
 
 _AUTOENCODER = (
