@@ -105,6 +105,8 @@ def neuron_node(dialect: Dialect, alpha: Array, threshold: Array, dt: float) -> 
             "Expected neurons of a layer with the same leak and threshold, as this reader takes no others, got "
             "learned ones"
         )
+    # The leak that float32 makes of it, in which our neurons and the readers compute: near a threshold it matters.
+    alpha = 1 - (1 - alpha).astype(np.float32).astype(np.float64)
     integrates = alpha == 0
     if integrates.any() and not integrates.all():
         raise InputError("Expected neurons of a layer that all leak, or none, got a leak of 0 for some")

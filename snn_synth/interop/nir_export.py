@@ -73,6 +73,10 @@ def to_nir(network: Any, dialect: str = "nir", dt: float = 1e-4, input_shape: It
 
 def _check(module: nn.Module) -> None:
     """Raise InputError unless NIR has a node for a layer; of a neuron, which option is in the way."""
+    if isinstance(module, nn.Conv2d) and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
+        raise InputError(
+            f"Expected a convolution padded by zeros, by a number, got {module.padding_mode}, {module.padding}"
+        )
     if not isinstance(module, SigmoidLeaky):
         if not isinstance(module, nn.Linear | nn.Conv2d | nn.Flatten | nn.AvgPool2d):
             raise InputError(f"Expected layers that NIR has a node for, got a {type(module).__name__}")
@@ -129,15 +133,16 @@ def _operator(link: Link, shape: Shape) -> Any:
 
 def _convolution(module: nn.Conv2d, shape: Shape) -> Any:
     """A node with a square kernel, zeros around ours: the package nir takes rows for columns of any other."""
-    padding: Any = module.padding
-    if module.padding_mode != "zeros" or isinstance(padding, str):
-        raise InputError(f"Expected a convolution padded by zeros, by a number, got {module.padding_mode}, {padding}")
+    if module.groups > 1:  # the package takes one group's inputs for all
+        raise InputError(
+            f"Expected a convolution of all maps, as the package nir knows no others, got {module.groups} groups"
+        )
     size = pair(module.kernel_size)
     more = [max(size) - k for k in size]
     if any(m % 2 for m in more):
         raise InputError(f"Expected a kernel whose rows and columns differ by an even number, got {list(size)}")
     weight = nn.functional.pad(module.weight, [m // 2 for m in reversed(more) for _ in range(2)])
-    padded = [p + d * m // 2 for p, d, m in zip(pair(padding), pair(module.dilation), more, strict=True)]
+    padded = [p + d * m // 2 for p, d, m in zip(pair(module.padding), pair(module.dilation), more, strict=True)]
     bias = torch.zeros(module.out_channels) if module.bias is None else module.bias
     metadata: dict[str, Any] = {} if module.bias is not None else {"bias": False}
     if max(more):
@@ -148,7 +153,7 @@ def _convolution(module: nn.Conv2d, shape: Shape) -> Any:
         stride=pair(module.stride),
         padding=tuple(padded),
         dilation=pair(module.dilation),
-        groups=module.groups,
+        groups=1,
         bias=_array(bias),
         metadata=metadata,
     )

@@ -21,6 +21,7 @@ from snn_synth.synapses import SpikeLinear
 
 DT = 1e-4  # of snnTorch, SpikingJelly and of files that do not say
 _CLOSE = 1e-6  # float32's rounding, several times
+_ROUNDING = 6e-8  # of a decay in float32
 
 
 @torch.no_grad()
@@ -166,7 +167,10 @@ def _model(description: str, nodes: list[Any]) -> Any:
 def _parameters(link: Link, node: Any, shape: Shape) -> dict[str, Tensor]:
     """What a layer of a model has, in its own order, from its node."""
     if isinstance(link.module, SigmoidLeaky):
-        return {name: link.from_nir(torch.as_tensor(node.metadata[name], dtype=torch.float64)) for name in ("beta", "threshold")}
+        return {
+            name: link.from_nir(torch.as_tensor(node.metadata[name], dtype=torch.float64))
+            for name in ("beta", "threshold")
+        }
     if isinstance(link.module, nn.Flatten):
         return {}
     weight = _weight(node)
@@ -265,9 +269,9 @@ def _derived(node: Any, dt: float) -> tuple[Array, Array]:
 
 
 def _decimal(values: Array) -> Array:
-    """Numbers as the decimals that float32 has rounded, where they lie as near to one of six digits as it rounds."""
+    """Leaks of six digits, where they differ from those by no more than float32 rounds a decay."""
     short = np.vectorize(lambda x: float(f"{x:.6g}"), otypes=[np.float64])(values)
-    near: Array = np.where(np.abs(short - values) < _CLOSE * np.abs(values), short, values)
+    near: Array = np.where(np.abs(short - values) < _ROUNDING, short, values)
     return near
 
 
