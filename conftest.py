@@ -1,5 +1,9 @@
-"""Doctests are looked for in every module, and those of the Triton kernels need Triton."""
+"""Doctests are looked for in every module, and those of the Triton kernels and of ONNX need packages of extras."""
 
 import importlib.util
 
-collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["snn_synth/kernels/cuda/*"]
+NEEDED = {"snn_synth/kernels/cuda/*": ["triton"], "snn_synth/interop/onnx*": ["onnx", "onnxruntime"]}
+
+collect_ignore_glob = [
+    modules for modules, packages in NEEDED.items() if not all(map(importlib.util.find_spec, packages))
+]

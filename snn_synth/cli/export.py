@@ -21,6 +21,7 @@ class Writer(NamedTuple):
 
 WRITERS = {
     ".nir": Writer("snn_synth.interop.nir", ("dialect", "dt")),
+    ".onnx": Writer("snn_synth.interop.onnx", ("form", "num_steps")),
 }
 
 
@@ -31,6 +32,8 @@ def run(words: list[str]) -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--dialect")
     parser.add_argument("--dt", type=float)
+    parser.add_argument("--form")
+    parser.add_argument("--num-steps", type=int)
     arguments = vars(parser.parse_args(words[1:]))
     name, target = arguments.pop("model"), arguments.pop("to")
 

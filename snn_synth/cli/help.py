@@ -11,7 +11,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   predict     write the images that a checkpoint makes of the test set
   synthesize  draw images from sound files
   robustness  measure a model on noisy, fast, quiet recordings and on unheard voices
-  export      write a trained network as a file for other tools: NIR
+  export      write a trained network as a file for other tools: NIR, ONNX
   demo        from nothing to images of spoken digits, with a report
   reproduce   the paper's table and figures, each by its name
   sweep       search the settings of a config, several runs at a time, without an account
@@ -171,6 +171,8 @@ Write a trained network as a file for other tools; the ending says which:
 
   .nir    the Neuromorphic Intermediate Representation, which norse, SpikingJelly, sinabs, snnTorch and others read:
           docs/nir.md
+  .onnx   a graph for onnxruntime, which runs it without PyTorch, in a browser too; needs
+          pip install 'snn-synth[export]': docs/onnx.md
 
 What the format cannot hold is named, and nothing is written.
 
@@ -178,6 +180,7 @@ Examples:
   snn-synth export mnist-portable --to mnist.nir
   snn-synth export fsdd --to fsdd.nir
   snn-synth export runs/ae_mnist/best.ckpt --to mnist-norse.nir --dialect norse
+  snn-synth export fsdd --to fsdd.onnx
 
 Options:
   MODEL_OR_CKPT  a model that comes with the package, a folder that save_pretrained wrote, or a checkpoint that
@@ -185,7 +188,10 @@ Options:
   --to FILE      replaced if it is there
   --dialect NAME of a .nir file, for whom its numbers are: nir (NIR's own equation, and snnTorch; if not given),
                  norse, sinabs or spikingjelly
-  --dt SECONDS   of a .nir file, the length of a time step; 1e-4 if not given\
+  --dt SECONDS   of a .nir file, the length of a time step; 1e-4 if not given
+  --form NAME    of an .onnx file: run (all time steps; if not given), or step (one, with its state as inputs and
+                 outputs)
+  --num-steps T  of an .onnx file of all time steps, how many it takes; any number if not given\
 """
 
 _DEMO = """\

@@ -69,7 +69,7 @@ def chain_of(network: Any, input_shape: Iterable[int] | None = None) -> tuple[li
     """
     if isinstance(network, AudioToImage):
         links, shape = chain_of(network.audiocoder)
-        return [*links, *_linked(list(network.autoencoder.layers)[1:])], shape
+        return [*links, *_linked(list(network.autoencoder.layers)[network.autoencoder.depth :])], shape
     if isinstance(network, nn.Sequential):
         links = [Link(module) for module in _unnested(network)]
         first = links[0].module if links else network
