@@ -49,6 +49,8 @@ MODELS = {
     "conv": lambda: ConvACSNN(9, 14, widths=[3, 4], code=6),
     "conv learned": lambda: ConvACSNN(9, 14, widths=[3, 4], code=6, learned=True),
     "a2i": lambda: AudioToImage(ConvACSNN(9, 14, widths=[3, 4], code=6), AESNN(12, 6), image_shape=(1, 3, 4)),
+    "deep ae": lambda: AESNN(20, [16, 10], slope=2.0),
+    "deep a2i": lambda: AudioToImage(ACSNN(126, 15, 6), AESNN(12, [9, 6]), image_shape=(1, 3, 4)),
 }
 UNREAD = {("learned", "spikingjelly"), ("conv learned", "spikingjelly"), ("no memory", "spikingjelly")}
 UNREAD |= {(name, "sinabs") for name in ("conv", "conv learned", "a2i")}
