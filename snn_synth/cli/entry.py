@@ -15,6 +15,7 @@ COMMANDS = {
     "predict": "snn_synth.cli.trainer",
     "synthesize": "snn_synth.cli.synthesize",
     "robustness": "snn_synth.cli.robustness",
+    "energy": "snn_synth.cli.energy",
     "demo": "snn_synth.cli.demo",
     "bench": "snn_synth.cli.bench",
     "reproduce": "snn_synth.cli.reproduce",

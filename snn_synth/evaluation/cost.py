@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
-from snn_synth.learning.layers import Layers, layers_of
+from snn_synth.learning.layers import layers_of
 from snn_synth.models import AudioToImage
 from snn_synth.models.stack import run_layers
+from snn_synth.neurons import SigmoidLeaky
 
 PICOJOULES = {"addition": 0.9, "product": 3.7}
 SOURCE = "Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014, figure 1.1.9: 45 nm"
@@ -83,7 +85,7 @@ def energy(additions: float = 0.0, products: float = 0.0) -> float:
     return (PICOJOULES["addition"] * additions + PICOJOULES["product"] * products) / 1000
 
 
-def inference_layers(model: nn.Module) -> Layers:
+def inference_layers(model: nn.Module) -> list[tuple[Any, SigmoidLeaky]]:
     """Layers that the spikes of an inference pass, in order: of an AudioToImage the audiocoder's and the decoder's.
 
     Raises:
@@ -95,8 +97,8 @@ def inference_layers(model: nn.Module) -> Layers:
         [60, 8, 4]
     """
     if isinstance(model, AudioToImage):
-        return layers_of(model.audiocoder) + layers_of(model.autoencoder)[1:]
-    return layers_of(model)
+        return [*layers_of(model.audiocoder), *layers_of(model.autoencoder)[1:]]
+    return [*layers_of(model)]
 
 
 def layer_names(model: nn.Module) -> list[str]:
@@ -129,8 +131,8 @@ def inference_spikes(model: nn.Module, spikes: Tensor) -> dict[str, Tensor]:
         {'input': [5, 2, 9], 'hidden': [5, 2, 4], 'output': [5, 2, 9]}
     """
     layers = inference_layers(model)
-    inputs: int = layers[0][0].in_features  # type: ignore[assignment]
-    return dict(zip(layer_names(model), (spikes, *run_layers(layers, spikes, inputs).layer_spikes), strict=True))
+    out = run_layers(layers, spikes, layers[0][0].in_features)
+    return dict(zip(layer_names(model), (spikes, *out.layer_spikes), strict=True))
 
 
 def layer_costs(spikes: Mapping[str, Tensor], fan_outs: Sequence[int | Tensor]) -> LayerCosts:

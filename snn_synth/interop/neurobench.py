@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from snn_synth.errors import InputError
 from snn_synth.evaluation import inference_layers, inference_spikes, layer_names
 
-BATCH = 100  # its hooks keep every layer's spikes of a batch
+BATCH = 20  # its hooks keep every layer's currents, spikes and membranes of a batch
 
 
 def neurobench_model(model: nn.Module) -> Any:
@@ -81,13 +81,13 @@ def neurobench_model(model: nn.Module) -> Any:
     return SpikingModel()
 
 
-def measure(model: nn.Module, spikes: Tensor, targets: Tensor) -> dict[str, Any]:
+def measure(model: nn.Module, spikes: Tensor, targets: Tensor | None = None) -> dict[str, Any]:
     """All that NeuroBench measures of an inference.
 
     Args:
         model: see :func:`neurobench_model`.
         spikes: of the input, ``[T, B, inputs]``.
-        targets: what the firing rates of the output should be, ``[B, outputs]``.
+        targets: what the firing rates of the output should be, ``[B, outputs]``; without them there is no ``MSE``.
 
     Returns:
         By the names of NeuroBench's metrics: ``Footprint`` in bytes, ``ConnectionSparsity``, ``ParameterCount``,
@@ -109,9 +109,10 @@ def measure(model: nn.Module, spikes: Tensor, targets: Tensor) -> dict[str, Any]
         workload.SynapticOperations,
         workload.MembraneUpdates,
         workload.NeuronOperations,
-        workload.MSE,
+        *([] if targets is None else [workload.MSE]),
     ]
-    data = torch.utils.data.TensorDataset(spikes.transpose(0, 1), targets)
+    by_sample = spikes.transpose(0, 1)
+    data = torch.utils.data.TensorDataset(by_sample, by_sample[:, 0] if targets is None else targets)
     loader = torch.utils.data.DataLoader(data, batch_size=BATCH)
     told = io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):

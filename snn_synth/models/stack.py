@@ -182,7 +182,7 @@ def _refuse_neurobench(operator: nn.Module) -> None:
     hooks = getattr(operator, "operator", operator)._forward_pre_hooks.values()
     if any(type(getattr(hook, "__self__", None)).__module__.startswith("neurobench.") for hook in hooks):
         raise InputError(
-            "Expected NeuroBench to be given `snn_synth.interop.neurobench.neurobench_model(network)`, got its hooks on "
+            "Expected NeuroBench to get `snn_synth.interop.neurobench.neurobench_model(network)`, got its hooks on "
             "the network: it hands over samples first and would count wrongly"
         )
 
