@@ -15,7 +15,7 @@ from snn_synth.experiments.energy import Samples, Subject
 from snn_synth.experiments.record import versions
 from snn_synth.files import atomic_write
 from snn_synth.models import AudioToImage
-from snn_synth.models.pretrained import Pretrained, shipped_models
+from snn_synth.models.pretrained import Pretrained, is_saved
 
 STEPS = {True: 30, False: 15}  # of synthesize and of reconstruct, where neither a checkpoint nor a card says it
 
@@ -71,12 +71,12 @@ def run(words: list[str]) -> None:
 
 
 def load(name: str, num_steps: int | None, seed: int | None) -> Subject:
-    """The network of a shipped name, a folder or a checkpoint, and how it was run in its training.
+    """The network of a shipped name, a folder, a model of the Hub or a checkpoint, and how it was run in its training.
 
     Raises:
         InputError: if it is none of them, or holds no network of spiking layers in time steps.
     """
-    if Path(name).is_dir() or (name in shipped_models() and not Path(name).exists()):
+    if is_saved(name):
         model: Any = Pretrained.from_pretrained(name)
         usual = energy.training_settings(name).get("num_steps") or STEPS[isinstance(model, AudioToImage)]
         subject = Subject(model, int(usual))

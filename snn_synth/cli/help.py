@@ -132,10 +132,10 @@ Examples:
   snn-synth synthesize --checkpoint my_model/ --out pictures --device cuda seven.wav
 
 Options:
-  --checkpoint MODEL a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, or a folder that
-                     AudioToImage.save_pretrained wrote; if not given, the networks that come with the package,
-                     trained on English digits; an older model without labels draws and does not say what it
-                     heard
+  --checkpoint MODEL a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, a folder that
+                     AudioToImage.save_pretrained wrote, or a model of the Hugging Face Hub, user/name; if not given,
+                     the networks that come with the package, trained on English digits; an older model without
+                     labels draws and does not say what it heard
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given
   --seed SEED        of the input's spikes; that of the training if not given
@@ -172,8 +172,8 @@ for each spike and synapse), updates of membranes, and beside them the multiply-
 the same size; and an estimate of the energy of both, with its constants and their source. DIR gets metrics.json.
 
 MODEL is a network that comes with the package (mnist, fashion-mnist, mnist-portable, fsdd, ...), a folder that
-save_pretrained wrote, or a checkpoint of a LitAutoencoder or a LitAudiocoder. Networks whose neurons fire at most once,
-and those with a code drawn by chance, are counted by `snn-synth reproduce` (docs/energy.md).
+save_pretrained wrote, a model of the Hugging Face Hub (user/name), or a checkpoint of a LitAutoencoder or a
+LitAudiocoder. Networks of other papers are counted by `snn-synth reproduce` (docs/energy.md).
 
 Examples:
   snn-synth energy mnist
