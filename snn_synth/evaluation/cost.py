@@ -97,7 +97,7 @@ def inference_layers(model: nn.Module) -> list[tuple[Any, SigmoidLeaky]]:
         [60, 8, 4]
     """
     if isinstance(model, AudioToImage):
-        return [*layers_of(model.audiocoder), *layers_of(model.autoencoder)[1:]]
+        return [*layers_of(model.audiocoder), *layers_of(model.autoencoder)[model.autoencoder.depth :]]
     return [*layers_of(model)]
 
 
@@ -111,10 +111,16 @@ def layer_names(model: nn.Module) -> list[str]:
         >>> layer_names(SpikingStack([4, 3, 3, 2]))
         ['input', 'hidden1', 'hidden2', 'output']
     """
-    last = ["code", "output"] if isinstance(model, AudioToImage) else ["output"]
-    hidden = len(inference_layers(model)) - len(last)
-    numbered = [f"hidden{place}" for place in range(1, hidden + 1)]
-    return ["input", *(numbered if hidden > 1 else ["hidden"] * hidden), *last]
+    layers = len(inference_layers(model))
+    if not isinstance(model, AudioToImage):
+        return ["input", *_numbered("hidden", layers - 1), "output"]
+    audiocoder = len(layers_of(model.audiocoder))
+    hidden, drawing = _numbered("hidden", audiocoder - 1), _numbered("decoder", layers - audiocoder - 1)
+    return ["input", *hidden, "code", *drawing, "output"]
+
+
+def _numbered(name: str, layers: int) -> list[str]:
+    return [f"{name}{place}" for place in range(1, layers + 1)] if layers > 1 else [name] * layers
 
 
 @torch.no_grad()

@@ -18,13 +18,8 @@ BATCH, LR, NEURON_SHARE = 20, 3e-3, 10.0
 FEW, FEW_EPOCHS = 1000, 30  # of ten batches
 
 
-<<<<<<< HEAD
 def load_autoencoder(source: str) -> SpikingAutoencoder:
-    """An AE-SNN from a folder that ``save_pretrained`` wrote, or from a checkpoint of a LitAutoencoder.
-=======
-def load_autoencoder(source: str) -> AESNN:
-    """An AE-SNN from what :meth:`AESNN.from_pretrained` takes, or from a checkpoint of a LitAutoencoder.
->>>>>>> d207ad0 (The Hugging Face Hub: from_pretrained("user/name") and push_to_hub with a card; docs/energy.md with NeuroBench's numbers beside ours)
+    """An AE-SNN from what its ``from_pretrained`` takes, or from a checkpoint of a LitAutoencoder.
 
     Raises:
         InputError: if it is neither.

@@ -13,7 +13,7 @@ from snn_synth.evaluation import (
     spiking_cost,
     total_cost,
 )
-from snn_synth.models import ACSNN, AEANN, AESNN, AudioToImage, ConvACSNN, TemporalCodingAE
+from snn_synth.models import ACSNN, AEANN, AESNN, AudioToImage, ConvACSNN, ConvAESNN, TemporalCodingAE
 
 
 def test_spikes_with_a_time_axis_are_refused():
@@ -107,3 +107,16 @@ def test_a_network_without_layers_in_time_steps_is_refused():
 
 def test_the_layers_of_an_audiocoder_of_two_layers():
     assert [operator.in_features for operator, _ in inference_layers(ACSNN(60, 12, 8))] == [60, 12]
+
+
+def test_a_deep_autoencoder_and_its_decoder_behind_an_audiocoder():
+    ae = ConvAESNN(size=(8, 8), widths=[2, 3], threshold=0.2)
+    found = costs_of(ae, random_spikes(5, 2, 64))
+    assert list(found) == ["input", "hidden1", "hidden2", "hidden3", "output"]
+    for (operator, _), cost in zip(ae.layers, found.values(), strict=False):
+        assert cost["macs"] == fan_out(operator, (operator.in_features,)).sum()
+    model = AudioToImage(ACSNN(60, 12, ae.code, threshold=0.2), ae, (1, 8, 8)).eval()
+    stages = model(torch.rand(2, 60), 5, torch.Generator().manual_seed(0))
+    spikes = inference_spikes(model, stages.input_spikes)
+    assert list(spikes) == ["input", "hidden", "code", "decoder", "output"]
+    assert torch.equal(spikes["output"], stages.output_spikes)

@@ -3,20 +3,27 @@ import torch
 
 from snn_synth.errors import InputError
 from snn_synth.evaluation import inference_layers, inference_spikes, layer_costs, total_cost
-from snn_synth.models import TemporalCodingAE
+from snn_synth.models import ConvAESNN, TemporalCodingAE
 from snn_synth.training import InferenceCost, LitAutoencoder, LitTemporalCodingAE
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer
 
 
-@pytest.mark.parametrize("batch_size", [3, 10])  # 25 images: the last batch is ragged
-def test_what_is_logged_is_what_all_samples_at_once_cost(tmp_path, batch_size):
-    network, data = firing_autoencoder(12, 10), TinyImages(batch_size)
+@pytest.mark.parametrize(
+    ("network", "batch_size"),  # 25 images: the last batch is ragged
+    [
+        (firing_autoencoder(12, 10), 3),
+        (firing_autoencoder(12, 10), 10),
+        (ConvAESNN(size=(3, 4), widths=[2, 3], threshold=0.1), 10),
+    ],
+)
+def test_what_is_logged_is_what_all_samples_at_once_cost(tmp_path, network, batch_size):
+    data = TinyImages(batch_size)
     module = LitAutoencoder(network, num_steps=9)
     (logged,) = quiet_trainer(tmp_path, callbacks=[InferenceCost()]).validate(module, data, verbose=False)
     batch = data.batch(data.test_index)
     spikes = inference_spikes(network, module.encode(batch.images, batch.index, epoch=-1))
     costs = layer_costs(spikes, [operator.fan_out for operator, _ in inference_layers(network)])
-    assert costs["hidden"]["spikes"] > 0
+    assert all(cost["spikes"] > 0 for name, cost in costs.items() if name != "output")
     for name, cost in costs.items():
         for key in ("spikes", "operations", "updates", "macs"):
             assert logged[f"inference/{name}/{key}"] == pytest.approx(cost[key], rel=1e-6)
