@@ -16,6 +16,7 @@ COMMANDS = {
     "synthesize": "snn_synth.cli.synthesize",
     "robustness": "snn_synth.cli.robustness",
     "export": "snn_synth.cli.export",
+    "energy": "snn_synth.cli.energy",
     "demo": "snn_synth.cli.demo",
     "bench": "snn_synth.cli.bench",
     "reproduce": "snn_synth.cli.reproduce",

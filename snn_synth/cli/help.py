@@ -12,6 +12,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   synthesize  draw images from sound files
   robustness  measure a model on noisy, fast, quiet recordings and on unheard voices
   export      write a trained network as a file for other tools: NIR, ONNX
+  energy      what an inference takes: spikes, synaptic operations, energy, layer by layer
   demo        from nothing to images of spoken digits, with a report
   reproduce   the paper's table and figures, each by its name
   sweep       search the settings of a config, several runs at a time, without an account
@@ -132,10 +133,10 @@ Examples:
   snn-synth synthesize --checkpoint my_model/ --out pictures --device cuda seven.wav
 
 Options:
-  --checkpoint MODEL a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, or a folder that
-                     AudioToImage.save_pretrained wrote; if not given, the networks that come with the package,
-                     trained on English digits; an older model without labels draws and does not say what it
-                     heard
+  --checkpoint MODEL a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, a folder that
+                     AudioToImage.save_pretrained wrote, or a model of the Hugging Face Hub, user/name; if not given,
+                     the networks that come with the package, trained on English digits; an older model without
+                     labels draws and does not say what it heard
   --out DIR          made if it is not there; files of the same names are replaced
   --num-steps T      time steps; those of the training if not given
   --seed SEED        of the input's spikes; that of the training if not given
@@ -192,6 +193,35 @@ Options:
   --form NAME    of an .onnx file: run (all time steps; if not given), or step (one, with its state as inputs and
                  outputs)
   --num-steps T  of an .onnx file of all time steps, how many it takes; any number if not given\
+"""
+
+_ENERGY = """\
+usage: snn-synth energy MODEL [--data DATA] [--samples N] [--num-steps T] [--seed SEED] [--neurobench] [--out DIR]
+
+What one inference of a spiking network takes, layer by layer: spikes, synaptic operations (additions of a weight, one
+for each spike and synapse), updates of membranes, and beside them the multiply-accumulates of a conventional network of
+the same size; and an estimate of the energy of both, with its constants and their source. DIR gets metrics.json.
+
+MODEL is a network that comes with the package (mnist, fashion-mnist, mnist-portable, fsdd, ...), a folder that
+save_pretrained wrote, a model of the Hugging Face Hub (user/name), or a checkpoint of a LitAutoencoder or a
+LitAudiocoder. Networks of other papers are counted by `snn-synth reproduce` (docs/energy.md).
+
+Examples:
+  snn-synth energy mnist
+  snn-synth energy fsdd --samples 100
+  snn-synth energy runs/ae_folder/best.ckpt --data my_images
+  snn-synth energy mnist --neurobench     counted by NeuroBench, too: pip install 'snn_synth[neurobench]'
+
+Options:
+  --data DATA      test images (mnist, fashion_mnist, mnist_subset, or a folder with a folder for each class), or for a
+                   speech model words (fsdd, espeak, or a folder with a folder for each word); if not given, the test
+                   set of a shipped network's training, else mnist or fsdd
+  --samples N      at most so many, 1000 if not given
+  --num-steps T    time steps; those of the training if not given (15 and for speech 30 where a folder does not say it)
+  --seed SEED      of the input's spikes; that of the training if not given
+  --neurobench     also NeuroBench's own count of the same spikes: footprint, activation sparsity, synaptic operations
+                   and the mean square error of the firing rates
+  --out DIR        runs/energy if not given; metrics.json in it is replaced\
 """
 
 _DEMO = """\
@@ -288,6 +318,7 @@ PAGES = {
     "synthesize": _SYNTHESIZE,
     "robustness": _ROBUSTNESS,
     "export": _EXPORT,
+    "energy": _ENERGY,
     "demo": _DEMO,
     "bench": _BENCH,
     "reproduce": _REPRODUCE,

@@ -19,7 +19,7 @@ from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 from snn_synth.functional.encoding import RateCode
 from snn_synth.models import AudioToImage, Synthesis
-from snn_synth.models.pretrained import Pretrained, shipped_models
+from snn_synth.models.pretrained import Pretrained, is_saved
 
 SHIPPED = "fsdd"  # of the models that come with the package
 # A checkpoint says how many time steps there are: together the bounds keep a drawing below a gigabyte.
@@ -100,7 +100,7 @@ class Drawing(NamedTuple):
 
 
 def load(name: str, num_steps: int | None = None, seed: int | None = None) -> Source:
-    """The model of a checkpoint or of a folder that ``save_pretrained`` wrote, or one that comes with the package.
+    """The model of a checkpoint or of a folder that ``save_pretrained`` wrote, of the Hub, or one of the package.
 
     Args:
         name: of the file, the folder or the model.
@@ -121,7 +121,7 @@ def load(name: str, num_steps: int | None = None, seed: int | None = None) -> So
 
 
 def _loaded(name: str) -> Source:
-    if Path(name).is_dir() or (name in shipped_models() and not Path(name).exists()):
+    if is_saved(name):
         model = Pretrained.from_pretrained(name)
         if not isinstance(model, AudioToImage):
             raise InputError(

@@ -1,1 +1,1 @@
-"""Formats of others: networks of ours written in them, and read from them."""
+"""Other tools of the field: what is trained here runs there, and is measured by them."""

@@ -8,6 +8,7 @@ import os
 import reprlib
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from snn_synth.errors import InputError, brief
 from snn_synth.files import write_failure
 from snn_synth.learning.finite import check_weights
 from snn_synth.models.allocation import Allocating
+from snn_synth.models.hub import download, is_hub_name, model_card, upload
 from snn_synth.parsing import read_json
 
 _WEIGHTS = "model.safetensors"
@@ -32,6 +34,16 @@ _SHIPPED = Path(__file__).parent / "weights"
 def shipped_models() -> dict[str, Path]:
     """Folders of the trained models that come with the package, by name; ``README.md`` in each is its card."""
     return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob(f"*/{_CONFIG}"))}
+
+
+def is_saved(name: str) -> bool:
+    """Whether a name is of a saved model: of a folder, of a shipped one or of the Hub; else it is of a checkpoint.
+
+    Example:
+        >>> is_saved("mnist"), is_saved("user/name"), is_saved("runs/best.ckpt")
+        (True, True, False)
+    """
+    return Path(name).is_dir() or (not Path(name).exists() and (name in shipped_models() or is_hub_name(name)))
 
 
 class Pretrained(nn.Module):
@@ -145,13 +157,26 @@ class Pretrained(nn.Module):
             raise InputError(f"Expected a folder that can be written, got {target} ({reason})") from None
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load a model that :meth:`save_pretrained` wrote, or one that comes with the package.
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """Load a model that :meth:`save_pretrained` wrote, one that comes with the package, or one of the Hub.
 
         It is in evaluation mode: call ``.train()`` to go on training it.
 
         Args:
-            folder: where it is; or the name of a shipped model, see :func:`shipped_models`.
+            folder: where it is; or the name of a shipped model, see :func:`shipped_models`; or ``user/name``, a model
+                of the Hugging Face Hub, of which two files are fetched that are data, never code.
+            revision: of the Hub's repository, a branch, tag or commit.
+            token: of the Hub; the one that ``hf auth login`` has stored if not given.
+            cache_dir: where files of the Hub are kept, instead of its own cache.
+            local_files_only: take a model of the Hub from the cache, without the network.
 
         Raises:
             InputError: if there is none, it is damaged, or it is a model of another class.
@@ -159,6 +184,10 @@ class Pretrained(nn.Module):
         source = Path(folder)
         if not source.exists():
             source = shipped_models().get(str(folder), source)
+        if not source.exists() and is_hub_name(folder):
+            source = download(str(folder), revision, token, cache_dir, local_files_only)
+        elif revision is not None:
+            raise InputError(f"Expected a model of the Hub, `user/name`, with revision={revision!r}, got {folder}")
         for name in (_CONFIG, _WEIGHTS):
             if not (source / name).is_file():
                 raise InputError(
@@ -179,6 +208,45 @@ class Pretrained(nn.Module):
                 f"Expected a saved {cls.__name__} in {source}, got a damaged file ({brief(error)})"
             ) from None
         return model.eval()
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        token: str | bool | None = None,
+        private: bool | None = None,
+        revision: str | None = None,
+        message: str = "Upload a model of snn_synth",
+        license: str | None = None,
+        tags: Sequence[str] = (),
+        datasets: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> str:
+        """Upload the model to the Hugging Face Hub, in one commit; its address.
+
+        ``from_pretrained(name)`` loads it again. A card is written, unless the repository has one.
+
+        Args:
+            name: of the repository, ``user/name``, which is made if it is not there.
+            token: that may write; the one that ``hf auth login`` has stored if not given.
+            private: whether a new repository is.
+            revision: a branch, made if it is not there; ``main`` if not given.
+            message: of the commit.
+            license: for the card, as the next ones; see :func:`~snn_synth.models.hub.model_card`.
+            tags: beside the class and the library's.
+            datasets: that it was trained on.
+            metrics: measured values by name.
+            dtype: of the file's weights; their own if not given.
+
+        Raises:
+            InputError: if huggingface_hub is not installed, the Hub refuses it or cannot be reached.
+        """
+        card = model_card(name, type(self), license, tags, datasets, metrics)
+        with tempfile.TemporaryDirectory() as parent:
+            folder = Path(parent) / "model"
+            self.save_pretrained(folder, dtype)
+            return upload(folder, name, card, token, private, revision, message)
 
     def _learned(self) -> dict[str, torch.Tensor]:
         """Parameters and what a training leaves in buffers; those of neurons are constants of the config."""

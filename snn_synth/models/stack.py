@@ -147,10 +147,11 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
     """Run layers, pairs of an operator and its neurons, over all time steps, from rest.
 
     Raises:
-        InputError: unless the spikes are ``[T, B, inputs]``.
+        InputError: unless the spikes are ``[T, B, inputs]``; or if NeuroBench runs the layers by itself.
     """
     *before, (operator, output_neuron) = layers
     first = before[0][0] if before else operator
+    _refuse_neurobench(first)
     spikes = as_values(spikes, next(first.parameters(), None), "spikes")
     if spikes.dim() != 3 or spikes.shape[-1] != inputs or len(spikes) == 0:
         raise InputError(f"Expected spikes of shape [T, B, {inputs}], got {list(spikes.shape)} (T >= 1)")
@@ -174,6 +175,16 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
     learned = next(output_neuron.parameters(), None) is not None  # DDP wants to see the use of parameters here
     ran = None if output_neuron.plain and not learned else output_neuron.scan(currents)
     return StackOutput(tuple(hidden_spikes), currents, output_neuron, ran, tuple(hidden_membranes))
+
+
+def _refuse_neurobench(operator: nn.Module) -> None:
+    """NeuroBench's own wrappers hand over samples first, which the network would take for time steps."""
+    hooks = getattr(operator, "operator", operator)._forward_pre_hooks.values()
+    if any(type(getattr(hook, "__self__", None)).__module__.startswith("neurobench.") for hook in hooks):
+        raise InputError(
+            "Expected NeuroBench to get `snn_synth.interop.neurobench.neurobench_model(network)`, got its hooks on "
+            "the network: it hands over samples first and would count wrongly"
+        )
 
 
 def _fired(operator: nn.Module, neuron: SigmoidLeaky, spikes: Tensor) -> Tensor | None:

@@ -6,6 +6,7 @@ from snn_synth.training.autoencoder import LitAutoencoder
 from snn_synth.training.callbacks import FirstSpikes, ImageGrid, LayerWarning, SampleGrid, SpikeStatistics
 from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
 from snn_synth.training.classifier import LitImageClassifier
+from snn_synth.training.cost import InferenceCost
 from snn_synth.training.esvae import LitESVAE
 from snn_synth.training.events import MNISTDVSData
 from snn_synth.training.first_spike import LitFirstSpikeClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "ImageBatch",
     "ImageData",
     "ImageGrid",
+    "InferenceCost",
     "LayerWarning",
     "LitAudiocoder",
     "LitAudiocoderANN",

@@ -18,6 +18,7 @@ from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.learning.layers import layers_of
 from snn_synth.metrics import Mean, Temperature
 from snn_synth.models import AESNN, Audiocoder, AudioToImage, SpikingAutoencoder
+from snn_synth.models.stack import run_layers
 from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import SpeechBatch
@@ -221,7 +222,8 @@ class LitAudiocoder(LitSpiking):
         assert autoencoder is not None
         spikes = self.encode(batch.spectrograms, batch.index, HELD_OUT)
         out = self.network(spikes)
-        drawn = autoencoder.decode(out.spikes)
+        layers = layers_of(autoencoder)[autoencoder.depth :]
+        *decoder, drawn = run_layers(layers, out.spikes, autoencoder.code).layer_spikes
         gallery, labels = data.gallery.to(drawn.device), data.gallery_labels.to(drawn.device)
         errors = gallery_mse(drawn.sum(0), gallery.flatten(1))
         error, best = best_of_class(errors, batch.labels, labels)
@@ -234,8 +236,14 @@ class LitAudiocoder(LitSpiking):
             metric.update(value)
             self.log(f"{stage}/{name}", metric, prog_bar=name != "spike_mse", add_dataloader_idx=False)
         return {
-            "spikes": {"input": spikes, **_named(out.hidden_spikes), "code": out.spikes, "output": drawn},
-            "fan_out": [operator.fan_out for operator, _ in layers_of(self.network) + layers_of(autoencoder)[1:]],
+            "spikes": {
+                "input": spikes,
+                **_named("hidden", out.hidden_spikes),
+                "code": out.spikes,
+                **_named("decoder", decoder),
+                "output": drawn,
+            },
+            "fan_out": [operator.fan_out for operator, _ in layers_of(self.network) + layers],
             "images": drawn.mean(0).reshape(-1, *gallery.shape[1:]),
             "targets": gallery[best],
         }
@@ -264,9 +272,9 @@ def augmented(augmentation: SpectrogramAugmentation | None, batch: SpeechBatch, 
     return augmentation(batch.spectrograms, sample_keys(seed, epoch, batch.index, VARIED))
 
 
-def _named(hidden: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Hidden layers by their names: ``hidden``, or ``hidden1``, ``hidden2``, ... where there are several."""
-    return {f"hidden{number if len(hidden) > 1 else ''}": spikes for number, spikes in enumerate(hidden, start=1)}
+def _named(name: str, layers: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Layers by their names: ``hidden``, or ``hidden1``, ``hidden2``, ... where there are several."""
+    return {f"{name}{number if len(layers) > 1 else ''}": spikes for number, spikes in enumerate(layers, start=1)}
 
 
 def encode_gallery(autoencoder: SpikingAutoencoder, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:

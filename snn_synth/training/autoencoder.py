@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
+from snn_synth.evaluation import layer_names
+from snn_synth.learning.layers import layers_of
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 from snn_synth.models import SpikingAutoencoder
 from snn_synth.training.base import HELD_OUT
@@ -91,7 +93,8 @@ class LitAutoencoder(LitSpiking):
         self.log(f"{stage}/standardized_mse", mse, prog_bar=True)
         self.log(f"{stage}/spike_mse", spike_mse)
         return {
-            "spikes": {"input": spikes, "hidden": self.network.code_of(out), "output": out.spikes},
+            "spikes": dict(zip(layer_names(self.network), (spikes, *out.layer_spikes), strict=True)),
+            "fan_out": [operator.fan_out for operator, _ in layers_of(self.network)],
             "images": out.spikes.mean(0).reshape(batch.images.shape),
             "targets": batch.images,
         }

@@ -46,7 +46,7 @@ class ImageGrid(Callback):
     ) -> None:
         """Keep the first batch."""
         if batch_idx == 0:
-            targets, images = _given(self, pl_module, outputs, "targets"), _given(self, pl_module, outputs, "images")
+            targets, images = given(self, pl_module, outputs, "targets"), given(self, pl_module, outputs, "images")
             self.shown = targets[: self.images].cpu(), images[: self.images].cpu()
 
     @rank_zero_only
@@ -108,7 +108,7 @@ class FirstSpikes(Callback):
     ) -> None:
         """Keep the first sample."""
         if batch_idx == 0:
-            times = _given(self, pl_module, outputs, "times")
+            times = given(self, pl_module, outputs, "times")
             self.times = {name: layer[0].cpu() for name, layer in times.items()}
 
     @rank_zero_only
@@ -118,7 +118,7 @@ class FirstSpikes(Callback):
             _show(trainer, "spikes", plot.first_spikes(self.times, _never(pl_module)))
 
 
-def _given(callback: Callback, pl_module: LightningModule, outputs: Any, name: str) -> Any:
+def given(callback: Callback, pl_module: LightningModule, outputs: Any, name: str) -> Any:
     """What a validation hands to the callbacks under a name."""
     if not isinstance(outputs, dict) or name not in outputs:
         raise InputError(
@@ -176,7 +176,7 @@ class SpikeStatistics(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count a batch."""
-        layers: dict[str, Tensor] = _given(self, pl_module, outputs, "spikes")
+        layers: dict[str, Tensor] = given(self, pl_module, outputs, "spikes")
         for name, spikes in layers.items():
             self.fired[name] = self.fired.get(name, torch.zeros_like(spikes[0, 0])) + spikes.sum((0, 1))
         self.steps, samples = spikes.shape[:2]

@@ -19,7 +19,7 @@ FEW, FEW_EPOCHS = 1000, 30  # of ten batches
 
 
 def load_autoencoder(source: str) -> SpikingAutoencoder:
-    """An AE-SNN from a folder that ``save_pretrained`` wrote, or from a checkpoint of a LitAutoencoder.
+    """An AE-SNN from what its ``from_pretrained`` takes, or from a checkpoint of a LitAutoencoder.
 
     Raises:
         InputError: if it is neither.

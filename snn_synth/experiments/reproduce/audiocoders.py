@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from snn_synth.data import LyonCochleagram, MelSpectrogram, SpectrogramAugmentation
+from snn_synth.evaluation import inference_layers, inference_spikes
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE, Errors, means, speech_errors
 from snn_synth.experiments.reproduce.recipes import LATER
@@ -20,7 +21,6 @@ from snn_synth.experiments.reproduce.work import conventional_work, mean_work, s
 from snn_synth.functional.encoding import RateCode
 from snn_synth.functional.lif import Reset
 from snn_synth.kernels import Precision
-from snn_synth.learning.layers import layers_of
 from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
@@ -201,11 +201,10 @@ class AudiocoderTrial(Trial):
             if isinstance(module, LitAudiocoderANN):
                 work.append(conventional_work(module, batch))
                 continue
-            spikes = module.encode(batch.spectrograms, batch.index, HELD_OUT)
-            code = module.network(spikes)
-            operators = [operator for operator, _ in layers_of(module.network) + layers_of(module.autoencoder)[1:]]
-            drawn = module.autoencoder.decode(code.spikes)
-            work.append(spiking_work((spikes, *code.layer_spikes, drawn), operators))
+            model = module.audio_to_image()
+            operators = [operator for operator, _ in inference_layers(model)]
+            spikes = inference_spikes(model, module.encode(batch.spectrograms, batch.index, HELD_OUT))
+            work.append(spiking_work([*spikes.values()], operators))
         return {"inference": mean_work(work)}
 
     def draw(self, module: LightningModule, data: SpokenDigitsData) -> npt.NDArray[np.float32]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from snn_synth.codec import pack, repeat_map, unpack
-from snn_synth.evaluation import spiking_cost
+from snn_synth.evaluation import layer_costs, total_cost
 from snn_synth.functional import standardized_mse
 from snn_synth.models import SpikingAutoencoder
 from snn_synth.training import LitAudiocoderANN, LitAutoencoderANN
@@ -31,9 +31,9 @@ def spiking_work(spikes: Sequence[Tensor], operators: Sequence[Any]) -> Part:
         ``spikes``; ``operations``, additions of a weight that a spike causes; ``updates`` of membranes, a product and a
         sum at every time step of every neuron.
     """
-    fan_outs = [*(operator.fan_out for operator in operators), 0]
-    cost = spiking_cost(*((fired.sum(0), fan_out) for fired, fan_out in zip(spikes, fan_outs, strict=True)))
-    return spikes[0].shape[1], cost | {"updates": float(sum(len(one) * one.shape[2] for one in spikes[1:]))}
+    layers = {str(place): fired for place, fired in enumerate(spikes)}
+    total = total_cost(layer_costs(layers, [operator.fan_out for operator in operators]))
+    return spikes[0].shape[1], {name: total[name] for name in ("spikes", "operations", "updates")}
 
 
 def conventional_work(module: LitAutoencoderANN | LitAudiocoderANN, batch: ImageBatch | SpeechBatch) -> Part:

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from snn_synth.errors import InputError
-from snn_synth.evaluation import baselines, fan_out, probe, sample_quality, spiking_cost
+from snn_synth.evaluation import baselines, probe, sample_quality
 from snn_synth.models import ImageClassifier
 
 
@@ -35,11 +34,6 @@ def test_baselines_are_those_of_numpys_singular_values():
     assert baselines(train.view(-1, 1, 3, 4), test.view(-1, 1, 3, 4), (2, 5)) == found
     with pytest.raises(InputError, match="Expected images of as many pixels, got 12 and 11"):
         baselines(train, test[:, 1:], (2, 5))
-
-
-def test_spikes_with_a_time_axis_are_refused():
-    with pytest.raises(InputError, match=r"summed over time, got \[5, 2, 3\]"):
-        spiking_cost((torch.ones(5, 2, 3), 4))
 
 
 def test_codes_without_labels_are_refused():
@@ -85,29 +79,3 @@ def test_samples_are_judged_by_how_sure_varied_and_like_their_neighbours_they_ar
     assert (grey["sure"], grey["classes"], grey["neighbour"]) == (0, 0, 0)
     with pytest.raises(InputError, match=r"of one size, got \[1, 4, 4\], \[1, 2, 2\] and \[1, 2, 2\]"):
         sample_quality(torch.zeros(2, 1, 4, 4), samples, train, labels, Brightness())
-
-
-@pytest.mark.parametrize(
-    "operator",
-    [
-        nn.Conv2d(2, 3, 3, 2, 1),
-        nn.ConvTranspose2d(2, 3, 3, 2, 1, output_padding=1, bias=False),
-        nn.Sequential(nn.Flatten(), nn.Linear(50, 7)),
-    ],
-)
-def test_the_fan_out_is_how_many_outputs_an_input_moves(operator):
-    """Each input in turn: outputs that differ from those of no input at all."""
-    shape = (2, 5, 5)
-    found, nothing = fan_out(operator, shape), operator(torch.zeros(1, *shape))
-    for place in range(50):
-        one = torch.zeros(50)
-        one[place] = 1
-        moved = (operator(one.view(1, *shape)) != nothing).sum()
-        assert found.flatten()[place] == moved
-
-
-def test_a_spike_costs_as_many_operations_as_it_reaches_neurons():
-    fired = torch.tensor([[2.0, 0.0, 1.0], [0.0, 4.0, 0.0]])
-    reached = torch.tensor([10.0, 20.0, 30.0])
-    found = spiking_cost((fired, reached), (torch.ones(2, 5), 0))
-    assert found == {"spikes": (2 + 1 + 4) / 2 + 5, "operations": (20 + 30 + 80) / 2}

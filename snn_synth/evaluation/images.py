@@ -1,10 +1,8 @@
 """What a code and what generated images are worth, beside what needs no network at all."""
 
-import copy
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from snn_synth.errors import InputError
 from snn_synth.functional import frechet_distance
@@ -153,67 +151,3 @@ def sample_quality(
 def _parts(images: Tensor) -> tuple[Tensor, ...]:
     parts: tuple[Tensor, ...] = images.split(500)  # type: ignore[no-untyped-call]
     return parts
-
-
-def fan_out(operator: nn.Module, shape: tuple[int, ...]) -> Tensor:
-    """How many neurons a spike of each input reaches through a linear operator, borders and strides included.
-
-    Args:
-        operator: with weights and perhaps a bias, such as a convolution.
-        shape: of its input, without the batch.
-
-    Returns:
-        ``shape``.
-
-    Example:
-        >>> fan_out(nn.Conv1d(1, 2, 3), (1, 5))
-        tensor([[2., 4., 6., 4., 2.]])
-    """
-    ones = copy.deepcopy(operator)
-    for weight in ones.parameters():
-        nn.init.ones_(weight)
-    inputs = torch.zeros(1, *shape, requires_grad=True)
-    with torch.enable_grad():
-        (reached,) = torch.autograd.grad(ones(inputs).sum(), inputs)
-    return reached[0]
-
-
-def spiking_cost(*layers: tuple[Tensor, Tensor | float]) -> dict[str, float]:
-    r"""Spikes and synaptic operations of a sample, :math:`\sum_i n_i f_i`: the work of a chip that computes by events.
-
-    Args:
-        layers: how often each neuron of a layer fires, ``[B, ...]``, and how many neurons it reaches; of spikes
-            ``[T, B, N]`` it is ``spikes.sum(0)``.
-
-    Returns:
-        ``spikes`` and ``operations``, means over the samples.
-
-    Raises:
-        InputError: for spikes with a time axis.
-
-    Example:
-        >>> spiking_cost((torch.tensor([[1.0, 3.0], [0.0, 0.0]]), 10), (torch.tensor([[1.0], [0.0]]), 0))
-        {'spikes': 2.5, 'operations': 20.0}
-    """
-    for fired, _ in layers:
-        if fired.dim() == 3:
-            raise InputError(f"Expected counts [B, ...], summed over time, got {list(fired.shape)}: take `.sum(0)`")
-    spikes = sum(fired.flatten(1).sum(1).double().mean().item() for fired, _ in layers)
-    operations = sum((fired * reached).flatten(1).sum(1).double().mean().item() for fired, reached in layers)
-    return {"spikes": spikes, "operations": operations}
-
-
-def energy(additions: float = 0.0, products: float = 0.0) -> float:
-    r"""Energy of arithmetic on 32-bit floats in 45 nm, in nanojoules: 0.9 pJ an addition, 3.7 pJ a product.
-
-    A multiply-accumulate is one of each, 4.6 pJ. Reading weights and potentials from memory, which costs more than
-    either, is left out.
-
-    Source:
-        Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014, figure 1.1.9.
-
-    Example:
-        >>> energy(additions=1000, products=1000)
-        4.6
-    """
-    return (0.9 * additions + 3.7 * products) / 1000
