@@ -43,8 +43,8 @@ Data is looked for in $SNN_SYNTH_DATA, else downloaded.\
 """
 _SHIPPED = (
     "ae_mnist, ae_mnist_stacked, ae_fashion_mnist, ae_fashion_mnist_conv, ae_folder,\n"
-    "                        a2i_folder, a2i_fsdd, a2i_fsdd_b, a2i_ti46, a2i_any_speaker, tc_mnist, hv_mnist,\n"
-    "                        hv_mnist_dvs, hv_blobs, gan_mnist, esvae_mnist"
+    "                        a2i_folder, a2i_fsdd, a2i_fsdd_b, a2i_ti46, a2i_any_speaker, shd_a2i, ae_nmnist,\n"
+    "                        tc_mnist, hv_mnist, hv_mnist_dvs, hv_blobs, gan_mnist, esvae_mnist"
 )
 _TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
 

@@ -4,6 +4,7 @@ from snn_synth.data.audio import find_words, resample, trim_silence
 from snn_synth.data.audio_folder import AudioFolder
 from snn_synth.data.audiomnist import AudioMNIST
 from snn_synth.data.augmentation import SpectrogramAugmentation
+from snn_synth.data.binning import EventRecordings, bin_events
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
@@ -18,6 +19,7 @@ from snn_synth.data.joined_corpus import JoinedCorpus
 from snn_synth.data.manifest import read_manifest
 from snn_synth.data.mnist import MNIST, FashionMNIST, MNISTSubset
 from snn_synth.data.mnist_dvs import MNISTDVS, event_spikes, read_events
+from snn_synth.data.nmnist import NMNIST, read_nmnist
 from snn_synth.data.other_words import WordsFrom
 from snn_synth.data.pairing import (
     as_words,
@@ -27,6 +29,7 @@ from snn_synth.data.pairing import (
     one_image_per_utterance,
 )
 from snn_synth.data.root import cache_dir, data_root
+from snn_synth.data.shd import SHD, SSC
 from snn_synth.data.sound_files import read_audio
 from snn_synth.data.speech_commands import SpeechCommands
 from snn_synth.data.splits import leave_one_speaker_out, random_split, split_by_speaker
@@ -39,10 +42,14 @@ __all__ = [
     "FSDD",
     "MNIST",
     "MNISTDVS",
+    "NMNIST",
+    "SHD",
+    "SSC",
     "TI46",
     "AudioFolder",
     "AudioMNIST",
     "EspeakDigits",
+    "EventRecordings",
     "FashionMNIST",
     "FrontEnd",
     "ImageDataset",
@@ -58,6 +65,7 @@ __all__ = [
     "WordsFrom",
     "as_pixels",
     "as_words",
+    "bin_events",
     "build_front_end",
     "cache_dir",
     "class_mean_images",
@@ -77,6 +85,7 @@ __all__ = [
     "read_events",
     "read_image",
     "read_manifest",
+    "read_nmnist",
     "resample",
     "spectrograms",
     "split_by_speaker",

@@ -180,7 +180,7 @@ class AudioToImage(Pretrained):
         max_rate: float = 1.0,
         code: RateCode = "poisson",
     ) -> Synthesis:
-        """As :meth:`synthesize`, with the spikes of every stage.
+        """As :meth:`synthesize`, with the spikes of every stage; :meth:`draw` starts from spikes.
 
         Batch norm is in evaluation, whatever the mode: an image depends on its word alone, and nothing is learned.
         """
@@ -191,7 +191,18 @@ class AudioToImage(Pretrained):
             raise InputError(
                 f"Expected spectrograms of shape [B, C, F] with C * F = {inputs}, got {list(spectrograms.shape)}"
             )
-        input_spikes = encode(flat, num_steps, max_rate, generator, keys, code)
+        return self.draw(encode(flat, num_steps, max_rate, generator, keys, code))
+
+    @torch.no_grad()
+    def draw(self, input_spikes: Tensor) -> Synthesis:
+        """As :meth:`forward`, of words that are spikes already: ``[T, B, inputs]``, such as those of SHD.
+
+        Example:
+            >>> from snn_synth.models import ACSNN
+            >>> a2i = AudioToImage(ACSNN(700, 64, 196), AESNN(784, 196))
+            >>> a2i.draw(torch.zeros(50, 2, 700)).images.shape
+            torch.Size([2, 1, 28, 28])
+        """
         with _evaluating(self.audiocoder):
             hidden = self.audiocoder(input_spikes).spikes
         output_spikes = self.autoencoder.decode(hidden)

@@ -8,7 +8,7 @@ from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint,
 from snn_synth.training.classifier import LitImageClassifier
 from snn_synth.training.cost import InferenceCost
 from snn_synth.training.esvae import LitESVAE
-from snn_synth.training.events import MNISTDVSData
+from snn_synth.training.events import MNISTDVSData, NMNISTData
 from snn_synth.training.first_spike import LitFirstSpikeClassifier
 from snn_synth.training.gan import LitSpikingGAN
 from snn_synth.training.hybrid import LitHybridVAE
@@ -17,6 +17,7 @@ from snn_synth.training.loaders import ImageBatch, SpeechBatch
 from snn_synth.training.loggers import WandbLogger
 from snn_synth.training.predictor import LitHybridPredictor
 from snn_synth.training.sequences import DriftingBlobsData
+from snn_synth.training.shd import SHDData
 from snn_synth.training.speech import SpokenDigitsData, SpokenWordsData
 from snn_synth.training.temporal import LitTemporalCodingAE
 
@@ -44,7 +45,9 @@ __all__ = [
     "MNISTDVSData",
     "MNISTData",
     "MNISTSubsetData",
+    "NMNISTData",
     "ResumeCheckpoint",
+    "SHDData",
     "SampleGrid",
     "SpeechBatch",
     "SpikeStatistics",

@@ -23,8 +23,9 @@ from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
-from snn_synth.training.speech import SpokenWordsData
+from snn_synth.training.shd import SpokenSpikes
 from snn_synth.training.spiking import LitSpiking
+from snn_synth.training.words import PairedWords
 
 VARIED = 1
 """Last part of an augmentation's keys, which those of spikes do not have."""
@@ -40,6 +41,9 @@ class LitAudiocoder(LitSpiking):
     ``.../spike_mse``, the same against that image's input spikes; ``.../nearest_class``, the share of drawings whose
     nearest image is one of their digit. Where one speaker is left out, ``test/...`` is of that one's words and
     ``heard/...``, of a second test loader, of the other speakers'.
+
+    Words that are spikes already (:class:`~snn_synth.training.SHDData`) are not encoded: the spikes of step t go in at
+    step t.
 
     Keeps the labels' names and, of each, the paired image nearest the mean of those of its label, so that
     :meth:`audio_to_image` recognizes what was said; each validation fits its temperature.
@@ -70,8 +74,9 @@ class LitAudiocoder(LitSpiking):
     network: Audiocoder
     gallery: Tensor
     temperature: Tensor
-    batch_kind = SpeechBatch
+    batch_kind: Any = SpeechBatch
     fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs"}
+    of_encoding: ClassVar[dict[str, Any]] = {**LitSpiking.of_encoding, "direct": False, "augmentation": None}
 
     def __init__(
         self,
@@ -105,11 +110,11 @@ class LitAudiocoder(LitSpiking):
                 setattr(self, f"{stage}_{name}", Mean())
 
     @property
-    def data(self) -> SpokenWordsData:
+    def data(self) -> PairedWords:
         """The trainer's DataModule, which holds the images."""
         data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, SpokenWordsData):
-            raise InputError(f"Expected a SpokenWordsData as `datamodule`, got {type(data).__name__}")
+        if not isinstance(data, PairedWords):
+            raise InputError(f"Expected a SpokenWordsData or SHDData as `datamodule`, got {type(data).__name__}")
         return data
 
     def audio_to_image(self) -> AudioToImage:
@@ -137,12 +142,16 @@ class LitAudiocoder(LitSpiking):
 
     def setup(self, stage: str) -> None:
         """Check that the data fits the network, before anything is trained."""
+        super().setup(stage)
         data = self.data
-        self.front_end = data.front_end.config()
+        self.batch_kind = data.batch_kind
+        self.front_end = None if data.front_end is None else data.front_end.config()
         if self.network.inputs != data.inputs:
+            of = "spikes" if data.front_end is None else f"spectrograms of shape {list(data.front_end.shape)}"
+            raise InputError(f"Expected an audiocoder with {data.inputs} inputs for {of}, got {self.network.inputs}")
+        if data.front_end is None and self.train_steps != self.num_steps:
             raise InputError(
-                f"Expected an audiocoder with {data.inputs} inputs for spectrograms of shape "
-                f"{list(data.front_end.shape)}, got {self.network.inputs}"
+                f"Expected no `train_steps` of their own where the data gives spikes, got {self.train_steps}"
             )
 
     def adopt(self, autoencoder: SpikingAutoencoder) -> None:
@@ -151,7 +160,7 @@ class LitAudiocoder(LitSpiking):
         # Its layers know no modes, but Lightning warns of any in evaluation mode.
         self.autoencoder = autoencoder.requires_grad_(False).train().to(self.device)
 
-    def _find_autoencoder(self, data: SpokenWordsData) -> SpikingAutoencoder:
+    def _find_autoencoder(self, data: PairedWords) -> SpikingAutoencoder:
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -177,14 +186,26 @@ class LitAudiocoder(LitSpiking):
         maps = encode_gallery(self.autoencoder, self.data.gallery, self.hidden_steps, self.seed)
         self.hidden_maps = maps._replace(data=maps.data.to(self.device))
 
-    def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: SpeechBatch | SpokenSpikes, batch_idx: int) -> Tensor:
         """One batch by the rule."""
-        shown = augmented(self.augmentation, batch, self.seed, self.current_epoch)
+        shown = self._shown(batch)
         maps = self.hidden_maps._replace(data=self.hidden_maps.data[batch.image])
-        targets = self._targets(unpack(maps, shown.dtype))
+        return self.learn(shown, self._targets(unpack(maps, shown.dtype)))
+
+    def _shown(self, batch: Any) -> Tensor:
+        """What the network learns of: a batch's own spikes, or those of its spectrograms, or these at each step."""
+        spikes = self.own_spikes(batch)
+        if spikes is not None:
+            return spikes
+        values = augmented(self.augmentation, batch, self.seed, self.current_epoch)
         if self.direct:
-            return self.learn((self.max_rate * shown.flatten(1)).expand(self.train_steps, -1, -1), targets)
-        return self.learn(self.encode(shown, batch.index, self.current_epoch, self.train_steps), targets)
+            return (self.max_rate * values.flatten(1)).expand(self.train_steps, -1, -1)
+        return self.encode(values, batch.index, self.current_epoch, self.train_steps)
+
+    def _heard(self, batch: Any) -> Tensor:
+        """The spikes that are measured and drawn."""
+        spikes = self.own_spikes(batch)
+        return self.encode(batch.spectrograms, batch.index, HELD_OUT) if spikes is None else spikes
 
     def _targets(self, maps: Tensor) -> Tensor:
         """Target spikes of the training's steps; for the loss of rates, the whole map's rates at each of them."""
@@ -192,7 +213,7 @@ class LitAudiocoder(LitSpiking):
             return maps.mean(0).expand(self.train_steps, -1, -1)
         return repeat_map(maps, self.train_steps)
 
-    def validation_step(self, batch: SpeechBatch, batch_idx: int) -> dict[str, Any]:
+    def validation_step(self, batch: SpeechBatch | SpokenSpikes, batch_idx: int) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
         outputs = self._measure("val", batch)
         if self.labels is not None:
@@ -206,21 +227,18 @@ class LitAudiocoder(LitSpiking):
             self.temperature.copy_(self.calibration.compute())
         self.calibration.reset()
 
-    def test_step(self, batch: SpeechBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
+    def test_step(self, batch: SpeechBatch | SpokenSpikes, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Measure, and hand spikes and images to the callbacks."""
         return self._measure(TESTS[dataloader_idx], batch)
 
-    def predict_step(self, batch: SpeechBatch, batch_idx: int = 0) -> Tensor:
+    def predict_step(self, batch: SpeechBatch | SpokenSpikes, batch_idx: int = 0) -> Tensor:
         """Drawn images, ``[B, 1, 28, 28]`` in [0, 1]."""
-        keys = sample_keys(self.seed, HELD_OUT, batch.index)
-        return self.audio_to_image().synthesize(
-            batch.spectrograms, self.num_steps, keys=keys, max_rate=self.max_rate, code=self.code
-        )
+        return self.audio_to_image().draw(self._heard(batch)).images
 
-    def _measure(self, stage: str, batch: SpeechBatch) -> dict[str, Any]:
+    def _measure(self, stage: str, batch: SpeechBatch | SpokenSpikes) -> dict[str, Any]:
         data, autoencoder = self.data, self.autoencoder
         assert autoencoder is not None
-        spikes = self.encode(batch.spectrograms, batch.index, HELD_OUT)
+        spikes = self._heard(batch)
         out = self.network(spikes)
         layers = layers_of(autoencoder)[autoencoder.depth :]
         *decoder, drawn = run_layers(layers, out.spikes, autoencoder.code).layer_spikes

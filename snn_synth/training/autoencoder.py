@@ -18,6 +18,8 @@ from snn_synth.training.spiking import LitSpiking
 class LitAutoencoder(LitSpiking):
     """Trains a spiking autoencoder to regenerate its input spikes.
 
+    Batches of events (:class:`~snn_synth.training.NMNISTData`) have spikes beside the images, and are not encoded.
+
     Logs ``train/loss``, and of validation and test ``.../standardized_mse`` and ``.../spike_mse``.
 
     Args:
@@ -63,7 +65,7 @@ class LitAutoencoder(LitSpiking):
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One batch by the rule."""
-        spikes = self.encode(batch.images, batch.index, self.current_epoch)
+        spikes = self._spikes(batch, self.current_epoch)
         if self.current_epoch >= self.greedy_epochs * self.network.depth:
             return self.learn(spikes, spikes)
         number = self.current_epoch // self.greedy_epochs
@@ -81,12 +83,21 @@ class LitAutoencoder(LitSpiking):
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> Tensor:
         """Reconstructed images, ``[B, C, H, W]`` in [0, 1]."""
-        spikes = self.encode(batch.images, batch.index, HELD_OUT)
+        spikes = self._spikes(batch, HELD_OUT)
         rates: Tensor = self.network(spikes).spikes.mean(0)
         return rates.reshape(batch.images.shape)
 
+    def _spikes(self, batch: ImageBatch, epoch: int) -> Tensor:
+        """A batch's own spikes, or those of its images."""
+        spikes = self.own_spikes(batch)
+        if spikes is None:
+            return self.encode(batch.images, batch.index, epoch)
+        if spikes.shape[2] != (pixels := batch.images[0].numel()):
+            raise InputError(f"Expected spikes of each of {pixels} pixels to draw, got those of {spikes.shape[2]}")
+        return spikes
+
     def _measure(self, stage: str, batch: ImageBatch, mse: StandardizedMSE, spike_mse: SpikeMSE) -> dict[str, Any]:
-        spikes = self.encode(batch.images, batch.index, HELD_OUT)
+        spikes = self._spikes(batch, HELD_OUT)
         out = self.network(spikes)
         mse.update(out.spikes.sum(0), batch.images.flatten(1))
         spike_mse.update(out.spikes, spikes)

@@ -1,12 +1,13 @@
-"""DataModule of an event camera's recordings, each with the image that is to be drawn of it."""
+"""DataModules of an event camera's recordings, whose spikes go into a network as they are."""
 
-from typing import Any, NamedTuple
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from snn_synth.data import MNISTDVS, as_pixels
+from snn_synth.data import MNISTDVS, NMNIST, as_pixels
 from snn_synth.training.hparams import DataModule
 from snn_synth.training.images import check_batch_size, hold_out, load_images
 from snn_synth.training.loaders import Batches, ResumableLoader
@@ -21,7 +22,81 @@ class EventBatch(NamedTuple):
     spikes: Tensor
 
 
-class MNISTDVSData(DataModule):
+class EventData(DataModule):
+    """Base class: recordings in batches to train, to validate and to test.
+
+    Args:
+        root: folder with the data; ``SNN_SYNTH_DATA`` if not given, else the cache. Recordings are not downloaded.
+        num_steps: T.
+        step: of a time step, in microseconds.
+        batch_size: of one process.
+        validation_fraction: share of the training recordings that is held out, by seed; 0 validates nothing.
+        seed: of the split and of the order.
+
+    Raises:
+        InputError: for a batch size below 1.
+    """
+
+    gives_spikes: ClassVar[bool] = True
+    """Its batches have spikes, which nobody has to encode."""
+
+    def __init__(
+        self,
+        root: str | None,
+        num_steps: int,
+        step: int,
+        batch_size: int,
+        validation_fraction: float,
+        seed: int,
+    ) -> None:
+        """Keep the settings."""
+        super().__init__()
+        check_batch_size(batch_size)
+        self.root, self.num_steps, self.step = root, num_steps, step
+        self.batch_size, self.validation_fraction, self.seed = batch_size, validation_fraction, seed
+
+    @abstractmethod
+    def recordings(self, train: bool) -> Any:
+        """The recordings to train, or those to test; they have ``labels``."""
+
+    @abstractmethod
+    def batch(self, recordings: Any, places: Tensor) -> EventBatch:
+        """The recordings at some places."""
+
+    def prepare_data(self) -> None:
+        """Look for the recordings, and read what is read once, in one process only."""
+        self.recordings(True)
+
+    def setup(self, stage: str) -> None:
+        """Find the recordings, and split."""
+        if hasattr(self, "train_set"):
+            return
+        self.train_set, self.test_set = self.recordings(True), self.recordings(False)
+        labels, everything = self.train_set.labels, torch.arange(len(self.train_set))
+        self.train_index, self.validation_index = hold_out(everything, labels, self.validation_fraction, self.seed)
+
+    def train_dataloader(self) -> ResumableLoader:
+        """Shuffled by (seed, epoch)."""
+        return self._loader(self.train_set, self.train_index, shuffle=True)
+
+    def val_dataloader(self) -> list[ResumableLoader]:
+        """In order; none if nothing is held out."""
+        return [self._loader(self.train_set, self.validation_index)] if len(self.validation_index) else []
+
+    def test_dataloader(self) -> ResumableLoader:
+        """In order."""
+        return self._loader(self.test_set, torch.arange(len(self.test_set)))
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The test recordings."""
+        return self.test_dataloader().plain()
+
+    def _loader(self, recordings: Any, index: Tensor, shuffle: bool = False) -> ResumableLoader:
+        batches = Batches(index, lambda places: self.batch(recordings, places))
+        return ResumableLoader(batches, self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle)
+
+
+class MNISTDVSData(EventData):
     """Recordings of MNIST-DVS; the image to draw is the first training image of the digit, the same for all of them.
 
     Args:
@@ -51,54 +126,78 @@ class MNISTDVSData(DataModule):
         seed: int = 0,
     ) -> None:
         """Keep the settings."""
-        super().__init__()
-        check_batch_size(batch_size)
-        self.root, self.images, self.num_steps, self.step = root, images, num_steps, step
-        self.batch_size, self.validation_fraction, self.seed = batch_size, validation_fraction, seed
+        super().__init__(root, num_steps, step, batch_size, validation_fraction, seed)
+        self.images = images
 
     def prepare_data(self) -> None:
         """Download the images, in one process only, and look for the recordings."""
         load_images(self.images, True, self.root)
-        self._recordings(True)
+        super().prepare_data()
 
     def setup(self, stage: str) -> None:
         """Find the recordings, split, and keep the image of each digit."""
         if hasattr(self, "train_set"):
             return
-        self.train_set, self.test_set = self._recordings(True), self._recordings(False)
+        super().setup(stage)
         images = load_images(self.images, True, self.root)
         firsts = torch.stack([images.images[images.labels == label][0] for label in range(10)])
         self.drawn = as_pixels(firsts)
-        everything = torch.arange(len(self.train_set))
-        self.train_index, self.validation_index = hold_out(
-            everything, self.train_set.labels, self.validation_fraction, self.seed
-        )
 
-    def train_dataloader(self) -> ResumableLoader:
-        """Shuffled by (seed, epoch)."""
-        return self._loader(self.train_set, self.train_index, shuffle=True)
-
-    def val_dataloader(self) -> list[ResumableLoader]:
-        """In order; none if nothing is held out."""
-        return [self._loader(self.train_set, self.validation_index)] if len(self.validation_index) else []
-
-    def test_dataloader(self) -> ResumableLoader:
-        """In order."""
-        return self._loader(self.test_set, torch.arange(len(self.test_set)))
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """The test recordings."""
-        return self.test_dataloader().plain()
+    def recordings(self, train: bool) -> MNISTDVS:
+        """The first nine tenths of each digit's, or the others."""
+        return MNISTDVS(self.root, train, self.num_steps, self.step)
 
     def batch(self, recordings: MNISTDVS, places: Tensor) -> EventBatch:
-        """The recordings at some places."""
+        """The recordings at some places, and the images of their digits."""
         spikes = torch.stack([recordings[int(place)][0].flatten(1) for place in places], 1)
         labels = recordings.labels[places]
         return EventBatch(self.drawn[labels], labels, places, spikes)
 
-    def _recordings(self, train: bool) -> MNISTDVS:
-        return MNISTDVS(self.root, train, self.num_steps, self.step)
 
-    def _loader(self, recordings: MNISTDVS, index: Tensor, shuffle: bool = False) -> ResumableLoader:
-        batches = Batches(index, lambda places: self.batch(recordings, places))
-        return ResumableLoader(batches, self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle)
+class NMNISTData(EventData):
+    """Recordings of N-MNIST; the image to draw is the mean rate of each pixel, OFF events above ON events.
+
+    Args:
+        root: folder with ``nmnist/Train`` and ``nmnist/Test``; ``SNN_SYNTH_DATA`` if not given, else the cache.
+            Recordings are not downloaded.
+        num_steps: T; that of the model.
+        step: of a time step, in microseconds; what comes after T of them is left out.
+        batch_size: of one process.
+        validation_fraction: share of the training recordings that is held out, by seed; 0 validates nothing.
+        seed: of the split and of the order.
+
+    Raises:
+        InputError: for a batch size below 1, and what :class:`snn_synth.data.NMNIST` refuses.
+    """
+
+    image_shape = (1, 68, 34)
+    """Channels, height and width of the image to draw: 2 x 34 x 34 pixels, one polarity above the other."""
+
+    def __init__(
+        self,
+        root: str | None = None,
+        num_steps: int = 15,
+        step: int = 21_000,
+        batch_size: int = 50,
+        validation_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        """Keep the settings."""
+        super().__init__(root, num_steps, step, batch_size, validation_fraction, seed)
+
+    def setup(self, stage: str) -> None:
+        """Find the recordings and split; those to validate are mixed, for pictures show the first batch."""
+        if hasattr(self, "train_set"):
+            return
+        super().setup(stage)
+        mixed = torch.randperm(len(self.validation_index), generator=torch.Generator().manual_seed(self.seed))
+        self.validation_index = self.validation_index[mixed]
+
+    def recordings(self, train: bool) -> NMNIST:
+        """N-MNIST's own parts, binned once and kept on disk."""
+        return NMNIST(self.root, train, self.num_steps, self.step)
+
+    def batch(self, recordings: NMNIST, places: Tensor) -> EventBatch:
+        """The recordings at some places."""
+        spikes = recordings.spikes(places)
+        return EventBatch(spikes.mean(0).view(-1, *self.image_shape), recordings.labels[places], places, spikes)

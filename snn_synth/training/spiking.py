@@ -30,7 +30,7 @@ class LitSpiking(LitModule):
 
     Args:
         rule: ``bptt`` or ``online`` (the paper's).
-        num_steps: T.
+        num_steps: T; that of the data, where the data gives spikes, as :class:`~snn_synth.training.NMNISTData` does.
         max_rate: probability of an input spike per step for a value of 1.
         code: how rates become the network's input spikes: ``poisson``, ``low-discrepancy`` or ``even``
             (:mod:`snn_synth.encoding`); hidden maps that an audiocoder learns are of Poisson spikes always.
@@ -60,6 +60,8 @@ class LitSpiking(LitModule):
     """
 
     fixed: ClassVar[set[str]] = {"network", "rule"}
+    of_encoding: ClassVar[dict[str, Any]] = {"code": "poisson", "max_rate": 1.0}
+    """Settings of how values become spikes: the only ones that data which gives spikes may come with."""
 
     def __init__(
         self,
@@ -133,6 +135,35 @@ class LitSpiking(LitModule):
         keys = sample_keys(self.seed, epoch, index)
         steps = num_steps or self.num_steps
         return kernels.encode(values.flatten(1), steps, self.max_rate, keys=keys, code=self.code)
+
+    def setup(self, stage: str) -> None:
+        """Refuse settings that have no use where the data gives spikes, before anything is learned."""
+        super().setup(stage)
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if not getattr(data, "gives_spikes", False):
+            return
+        for name, value in self.of_encoding.items():
+            if getattr(self, name) != value:
+                raise InputError(
+                    f"Expected `{name}` {value}, as {type(data).__name__} gives spikes that nothing encodes, got "
+                    f"{getattr(self, name)}"
+                )
+        if data.num_steps != self.num_steps:
+            raise InputError(
+                f"Expected the same `num_steps` of model and data, whose spikes go in as they are, got "
+                f"{self.num_steps} and {data.num_steps}"
+            )
+
+    def own_spikes(self, batch: Any) -> Tensor | None:
+        """The spikes ``[T, B, N]`` of a batch of events, which go in as they are; None of other batches.
+
+        Raises:
+            InputError: if they have other time steps than ``num_steps``.
+        """
+        spikes: Tensor | None = getattr(batch, "spikes", None)
+        if spikes is not None and len(spikes) != self.num_steps:
+            raise InputError(f"Expected spikes of `num_steps` {self.num_steps} time steps, got {len(spikes)}")
+        return spikes
 
     def learn(self, spikes: Tensor, targets: Tensor, network: nn.Module | None = None) -> Tensor:
         """One batch by the rule; returns the loss, which Lightning minimizes under ``bptt``.

@@ -36,13 +36,15 @@ CONFIGS = {
         5e-4,
         False,
     ),
+    "ae_nmnist": (["ae_nmnist"], [2312, 512, 2312], 15, 1, 20, 1.6e-3, True),
     "ae_fashion_mnist_ann": (["ae_fashion_mnist", "ae_fashion_mnist_ann"], [784, 512, 784], None, 1, 100, 5e-3, False),
     "a2i_fsdd": (["a2i_fsdd"], [3900, 1024, 196], 30, 20, 50, 1e-3, True),
     "a2i_fsdd_b": (["a2i_fsdd_b"], [3900, 1024, 196], 30, 20, 50, 5e-4, True),
     "a2i_fsdd_online": (["a2i_fsdd", "a2i_fsdd_online"], [3900, 1024, 196], 30, 20, 50, 5e-5, False),
     "a2i_ti46": (["a2i_ti46"], [58500, 2048, 196], 30, 20, 50, 5e-5, False),
+    "shd_a2i": (["shd_a2i"], [700, 1024, 196], 50, 20, 50, 2e-3, True),
 }
-PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti46": "A"}
+PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti46": "A", "shd_a2i": "A"}
 
 
 def test_every_shipped_config_is_tested_here():
@@ -87,6 +89,14 @@ def test_the_event_config_makes_what_it_says(parsed):
     assert cli.model.network.config.items() >= expected.items()
     assert cli.model.encoding == "events"
     assert (cli.datamodule.num_steps, cli.datamodule.step, cli.datamodule.batch_size) == (80, 25_000, 32)
+
+
+@pytest.mark.parametrize(("name", "step"), [("shd_a2i", 25_000), ("ae_nmnist", 21_000)])
+def test_configs_whose_data_are_spikes_have_one_number_of_steps(name, step, parsed):
+    cli = parsed(f"--config={name}")
+    assert cli.datamodule.num_steps == cli.model.num_steps
+    assert cli.datamodule.step == step
+    assert cli.datamodule.gives_spikes
 
 
 def test_the_predictive_coding_config_makes_what_it_says(parsed):

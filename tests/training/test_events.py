@@ -6,9 +6,9 @@ import torch
 from snn_synth.cli import main
 from snn_synth.data import MNISTSubset
 from snn_synth.errors import InputError
-from snn_synth.models import HybridVAE
-from snn_synth.training import LitHybridVAE, MNISTDVSData
-from tests.recordings import write_aedat
+from snn_synth.models import AESNN, HybridVAE
+from snn_synth.training import LitAutoencoder, LitHybridVAE, MNISTDVSData, NMNISTData
+from tests.recordings import write_aedat, write_nmnist
 from tests.training.tiny import TinyImages, quiet_trainer
 
 STEPS, STEP = 12, 25_000
@@ -80,3 +80,72 @@ def test_batches_without_spikes_are_refused(tmp_path):
     module = LitHybridVAE(HybridVAE(12, 5, 4, num_steps=3, outputs=12), encoding="events")
     with pytest.raises(InputError, match="Expected batches with spikes, as of MNISTDVSData, got ImageBatch"):
         quiet_trainer(tmp_path, max_epochs=1).fit(module, TinyImages())
+
+
+@pytest.fixture(scope="module")
+def saccades(tmp_path_factory):
+    """Four recordings of each digit in N-MNIST's format to train, one to test: edges that move right and then down."""
+    root, digits = tmp_path_factory.mktemp("data"), MNISTSubset(train=True)
+    for label in range(10):
+        for number, image in enumerate(digits.images[digits.labels == label][:5].float() / 255):
+            events, before = [], image
+            for t in range(6):
+                now = torch.roll(before, 1, t // 3)
+                for change, polarity in ((now - before, 1), (before - now, 0)):
+                    for row, column in (change > 0.3).nonzero().tolist():
+                        events.append((column + 3, row + 3, polarity, 21_000 * t + 100 * row))
+                before = now
+            part = "Test" if number == 4 else "Train"
+            write_nmnist(root / "nmnist" / part / str(label) / f"{number:05d}.bin", sorted(events, key=lambda e: e[3]))
+    return root
+
+
+@pytest.fixture
+def nmnist(saccades, monkeypatch, tmp_path):
+    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
+    return NMNISTData(str(saccades), num_steps=6, batch_size=8, validation_fraction=0.25)
+
+
+def test_a_batch_of_n_mnist_has_spikes_and_their_rates_as_images(nmnist):
+    nmnist.setup("fit")
+    batch = next(iter(nmnist.train_dataloader()))
+    assert batch.spikes.shape == (6, 8, 2312)
+    assert torch.equal(batch.images, batch.spikes.mean(0).view(8, 1, 68, 34))
+    for place in range(8):
+        spikes, label = nmnist.train_set[int(batch.index[place])]
+        assert torch.equal(batch.spikes[:, place], spikes)
+        assert batch.labels[place] == label
+    assert (len(nmnist.train_index), len(nmnist.validation_index), len(nmnist.test_set)) == (30, 10, 10)
+    assert nmnist.validation_index.tolist() != sorted(nmnist.validation_index.tolist()), "pictures show mixed digits"
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "rate"}, {"rule": "online"}], ids=str)
+def test_an_autoencoder_learns_the_spikes_themselves(nmnist, settings, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    lit, seen = LitAutoencoder(AESNN(2312, 32), num_steps=6, **settings), []
+    monkeypatch.setattr(lit, "encode", lambda *arguments: pytest.fail("spikes are encoded"))
+    learn = lit.learn
+    monkeypatch.setattr(lit, "learn", lambda *both: (seen.append(both), learn(*both))[1])
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(lit, datamodule=nmnist)
+    first = next(iter(nmnist.train_dataloader())).spikes
+    assert all(torch.equal(shown, first) for shown in seen[0]), "the target is the input"
+    [measured] = trainer.test(lit, datamodule=nmnist, verbose=False)
+    batch = next(iter(nmnist.test_dataloader()))
+    rates = lit.network(batch.spikes).spikes.mean(0)
+    assert torch.equal(trainer.predict(lit, datamodule=nmnist)[0].flatten(1), rates)
+    assert measured["test/standardized_mse"] == pytest.approx(measured["test/spike_mse"], rel=1e-5)
+
+
+def test_an_autoencoder_of_other_time_steps_or_pixels_is_refused(nmnist, recordings, tmp_path):
+    with pytest.raises(InputError, match=r"the same `num_steps` of model and data, .* got 15 and 6"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(LitAutoencoder(AESNN(2312, 8)), datamodule=nmnist)
+    with pytest.raises(InputError, match="Expected a network for images of 1 x 68 x 34 values, got one with 784"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(LitAutoencoder(AESNN(784, 8), num_steps=6), datamodule=nmnist)
+    dvs = MNISTDVSData(str(recordings), "mnist_subset", STEPS, STEP)
+    with pytest.raises(InputError, match="Expected spikes of each of 784 pixels to draw, got those of 1352"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(LitAutoencoder(AESNN(1352, 8), num_steps=STEPS), datamodule=dvs)
+    lit = LitAutoencoder(AESNN(2312, 8), num_steps=7)
+    nmnist.setup("fit")
+    with pytest.raises(InputError, match="Expected spikes of `num_steps` 7 time steps, got 6"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(lit, nmnist.train_dataloader())

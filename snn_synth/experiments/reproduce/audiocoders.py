@@ -25,7 +25,7 @@ from snn_synth.models import ACANN, ACSNN, AEANN, AESNN, Audiocoder, ConvACSNN
 from snn_synth.training import LitAudiocoder, LitAudiocoderANN, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.loaders import SpeechBatch
-from snn_synth.training.speech import Pairing
+from snn_synth.training.words import Pairing
 
 FRONT_ENDS = {"mel": MelSpectrogram, "lyon": LyonCochleagram}
 WATCHED = 200  # test utterances
