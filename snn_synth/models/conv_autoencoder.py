@@ -15,6 +15,7 @@ from snn_synth.models.stack import neurons
 from snn_synth.synapses import SpikeConv2d, SpikeConvTranspose2d
 
 KERNEL, STRIDE = (5, 5), (2, 2)
+GAIN = 2.0  # of a spiking network's initial weights, over PyTorch's, with which few spikes reach the last layers
 
 
 Operators = list[SpikeConv2d | SpikeConvTranspose2d]
@@ -73,9 +74,11 @@ class ConvAESNN(SpikingAutoencoder):
         reset: Reset = "zero",
         learned: bool = False,
     ) -> None:
-        """Make the layers with PyTorch's default initialisation."""
+        """Make the layers with twice the weights of PyTorch's default initialisation."""
         operators = _operators(size, widths, bias=False)
         super().__init__()
+        for operator in operators:
+            operator.weight.data *= GAIN
         self.layers = nn.ModuleList(
             nn.ModuleList([one, neurons(one.out_features, alpha, threshold, slope, reset, learned)])
             for one in operators

@@ -7,7 +7,7 @@ from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.rows import CLOTHES_512, DIGITS
 
 WIDTHS = (16, 8)  # 392 neurons of code, in 7 x 7 places
-CONV_SNN = Recipe(lr=4e-3, batch_size=20, one_cycle=True, loss="rate", neuron_share=3)
+CONV_SNN = Recipe(lr=1.2e-2, batch_size=20, one_cycle=True, loss="rate", neuron_share=3)
 CONV_ANN = Recipe(lr=4e-3, batch_size=10, one_cycle=True)
 DEEP = replace(DIGITS["SNN best"].recipe, epochs=3)
 _flat, _deep = (
