@@ -3,7 +3,7 @@
     python benchmarks/nir_readers.py
 
 It needs the peers of benchmarks/requirements.txt (those that are missing are left out, and named), MNIST and FSDD in
-SNN_SYNTH_DATA, and writes benchmarks/results/nir.json. `table` makes the table of docs/nir.md from it.
+SNN_SYNTH_DATA, and writes benchmarks/results/nir/readers.json. `table` makes the table of docs/nir.md from it.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ from snn_synth.files import atomic_write
 from snn_synth.interop.nir import to_nir
 from snn_synth.models import AESNN, AudioToImage
 
-RESULTS = Path(__file__).parent / "results" / "nir.json"
+RESULTS = Path(__file__).parent / "results" / "nir" / "readers.json"
 SAMPLES = 100
 Run = Callable[[Tensor], Tensor]
 

@@ -198,7 +198,7 @@ class AudioToImage(Pretrained):
         """As :meth:`forward`, of words that are spikes already: ``[T, B, inputs]``, such as those of SHD.
 
         Example:
-            >>> from snn_synth.models import ACSNN
+            >>> from snn_synth.models import ACSNN, AESNN
             >>> a2i = AudioToImage(ACSNN(700, 64, 196), AESNN(784, 196))
             >>> a2i.draw(torch.zeros(50, 2, 700)).images.shape
             torch.Size([2, 1, 28, 28])

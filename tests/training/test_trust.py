@@ -131,7 +131,7 @@ def itself():
         ({"network": {"class_path": "AESNN", "init_args": {"inputs": 2**70}}}, "`inputs` to be int"),
         ({"network": {"class_path": "AESNN", "init_args": {"alpha": float("nan")}}}, "`alpha` to be float, got nan"),
         ({"network": {"class_path": "AESNN", "init_args": [1]}}, "AESNN"),
-        ({"network": {"class_path": "ACSNN", "init_args": {}}}, "Expected a saved AESNN, got a ACSNN"),
+        ({"network": {"class_path": "ACSNN", "init_args": {}}}, "Expected a saved SpikingAutoencoder, got a ACSNN"),
         ({"network": None}, "network"),
         ({"num_steps": 0}, "num_steps"),
         ({"seed": nested(60)}, "too deep"),
@@ -200,7 +200,7 @@ def audiocoder(tmp_path):
         ({"model": "AESNN", "arguments": {"inputs": 2_000_000, "hidden": 12}}, "AudioToImage|fit a file of|pixels"),
         ({"model": "Popen", "arguments": {"args": "ls"}}, "Popen"),
         ([1], "description"),
-        ({"model": "AEANN", "arguments": {}}, "Expected a saved AESNN, got a AEANN"),
+        ({"model": "AEANN", "arguments": {}}, "Expected a saved SpikingAutoencoder, got a AEANN"),
     ],
 )
 def test_an_autoencoder_in_a_checkpoint_is_as_little_believed(autoencoder, named, audiocoder):

@@ -152,7 +152,7 @@ class Trial(ABC):
         measured = self.measure(module, data)
         result = measured | {"curve": curve.points, "cost": cost.found(), "seconds": time.perf_counter() - start}
         result |= self.further(module, data)
-        result |= {"trial": asdict(self), "seed": seed}
+        result |= {"trial": json.loads(json.dumps(asdict(self))), "seed": seed}  # as it is read again: lists, no tuples
         drawn = self.draw(module, data)
         if drawn is not None:
             with atomic_write(folder / DRAWN) as draft, draft.open("wb") as file:

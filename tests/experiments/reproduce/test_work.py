@@ -77,7 +77,7 @@ def test_stored_maps_have_the_codecs_bytes_and_the_error_of_what_they_show():
 
 
 def test_a_finished_trial_is_asked_what_its_result_is_too_old_to_say(tmp_path):
-    first = json.loads(json.dumps(IMAGES.run(0, tmp_path)))  # as it is read again: lists, not tuples
+    first = IMAGES.run(0, tmp_path)
     folder = tmp_path / IMAGES.key(0)
     saved = AESNN.from_pretrained(folder / NETWORK)
     data = IMAGES.data(None, 0)
