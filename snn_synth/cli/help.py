@@ -243,8 +243,9 @@ _BENCH = """\
 usage: snn-synth bench [--only NAME ...] [--quick] [--growth] [options]
 
 Speed, memory and precision on this machine, beside the other spiking libraries that are installed: the same network,
-weights, data, batch and number of time steps. A contender whose loss differs is not timed. The contenders take turns;
-the tables show medians, the ratio to snnTorch (or to naive traces) and to the measured limit of the machine.
+weights, data, batch and number of time steps. An implementation whose loss differs is not timed. The implementations
+take turns; the tables show medians, the ratio to snnTorch (or to naive traces), and the ratio to the measured limit of
+the machine.
 
 Examples:
   snn-synth bench --quick                      about a minute
@@ -256,10 +257,10 @@ Options:
   --only NAME ...   some benchmarks; --list names them
   --quick           the small ones, few repeats, no memory, no torch.compile
   --growth          also curves of time and memory against T, batch, hidden neurons and inputs
-  --list            show the benchmarks and their contenders, and stop
+  --list            show the benchmarks and their implementations, and stop
   --out DIR         gets metrics.json (and growth.png), runs/bench if not given
   --threads N       of PyTorch and numba; one for each core if not given
-  --repeats N       timed steps of each contender
+  --repeats N       timed steps of each implementation
   --device DEVICE   cpu or cuda, cpu if not given
 
 benchmarks/README.md says how to install the other libraries without another PyTorch.\

@@ -61,7 +61,7 @@ class SampleGrid(Callback):
     """Draws new images after each validation: a PNG in the run's folder, and an image on W&B.
 
     Args:
-        samples: how many; always from the same chance, so that the pictures of a run can be compared.
+        samples: how many; always by the same seed, so that the pictures of a run can be compared.
 
     Raises:
         InputError: for fewer than one sample.

@@ -1,4 +1,4 @@
-"""Times of contenders, taken in turns, after each has shown that it computes the same."""
+"""Times of implementations, taken in turns, after each has shown that it computes the same."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
