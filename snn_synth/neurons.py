@@ -179,7 +179,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         return spikes, membranes
 
     def spikes_alone(self, currents: Tensor) -> Tensor | None:
-        """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where none will do."""
+        """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where there is none."""
         if torch.is_grad_enabled() or not self.plain or backend(currents) == "reference":
             return None
         return self._graded(lif_spikes(currents, self.decay, self.threshold, self.reset_mechanism))

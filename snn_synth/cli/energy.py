@@ -45,7 +45,7 @@ def run(argv: list[str]) -> None:
     total = total_cost(costs)
     found = by_neurobench(subject, samples) if arguments.neurobench else None
     content = {
-        "shows": f"What an inference takes: means over {len(samples.places)} {samples.name}.",
+        "shows": f"The cost of an inference: means over {len(samples.places)} {samples.name}.",
         "model": arguments.model,
         "samples": len(samples.places),
         "num_steps": subject.num_steps,

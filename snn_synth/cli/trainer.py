@@ -82,7 +82,7 @@ class SynthCLI(LightningCLI):
     Args:
         argv: arguments of the command line.
         undo: told what folder the run makes.
-        allowed: packages of the user's own, for the record of the command.
+        allowed: the packages given to ``--allow_import``, for the record of the command.
     """
 
     def __init__(self, argv: list[str], undo: Undo, allowed: Sequence[str] = ()) -> None:

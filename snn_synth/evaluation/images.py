@@ -1,4 +1,4 @@
-"""What a code and what generated images are worth, beside what needs no network at all."""
+"""The quality of a code and of generated images, beside baselines without a network."""
 
 import torch
 import torch.nn.functional as F

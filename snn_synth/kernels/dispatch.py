@@ -89,7 +89,7 @@ def _triton_installed() -> bool:
 
 @functools.cache
 def _numba_compiles() -> bool:
-    """Not for who debugs by NUMBA_DISABLE_JIT: a kernel is no Python function."""
+    """False where NUMBA_DISABLE_JIT is set for debugging: a kernel is no Python function."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 

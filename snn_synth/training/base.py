@@ -28,7 +28,7 @@ HELD_OUT = -1
 
 
 def batch_generator(index: Tensor, seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """The randomness of a batch, by its first sample: the same after a resume, and none is hidden."""
+    """A random generator for a batch, seeded by its first sample: the same after a resume."""
     return torch.Generator(device).manual_seed(int(sample_keys(seed, epoch, index[:1])))
 
 

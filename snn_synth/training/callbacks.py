@@ -1,4 +1,4 @@
-"""What a run shows of itself: pictures, spike statistics, and a word about layers that do not work."""
+"""Callbacks: pictures, spike statistics, and warnings about silent or saturated layers."""
 
 import functools
 from pathlib import Path

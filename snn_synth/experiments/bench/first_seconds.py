@@ -1,4 +1,4 @@
-"""How long it takes until something is there: whole processes, with compiled kernels on the disk and without."""
+"""Time to the first result: whole processes, with compiled kernels on the disk and without."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""What is measured: a network, a batch, a learning rule, and who takes part."""
+"""What is measured: a network, a batch, a learning rule, and the implementations."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What the paper may have done that its text does not say, in all rows of its table: does one reading meet them all?"""
+"""Other readings of the paper's recipe, in all rows of its table: does one of them meet every row?"""
 
 from collections.abc import Callable
 from dataclasses import replace

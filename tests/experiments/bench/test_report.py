@@ -133,7 +133,7 @@ def test_the_second_column_counts_where_there_is_amx(metrics):
 
 def test_precision_growth_and_poisson(metrics):
     text = report.tables(metrics)
-    assert "| bptt-784-196-784 | bfloat16                | 20 | 3.00        | 3.0e-02, 4.0e-02" in text
+    assert "| bptt-784-196-784 | bfloat16           | 20 | 3.00        | 3.0e-02, 4.0e-02" in text
     assert cells(text, "batch B: 25 to 50")[2:] == ["snn_synth, online", "1.00", "-", "100 to 200", "1 to 2"]
     assert "A CPU, 2 cores, 2 used, 24.0 GB, avx2; without amx_bf16" in text
     assert "not installed, so not measured: norse" in text

@@ -1,4 +1,4 @@
-"""Who takes part, each in a file: the same network, data, batch, T and weights."""
+"""The implementations that are compared, one file each: the same network, data, batch, T and weights."""
 
 import importlib.util
 from collections.abc import Callable
