@@ -249,7 +249,7 @@ def test_results_of_before_are_read_by_the_present_names(builder, tmp_path):
     (tmp_path / "fig3").mkdir()
     old = {
         "measures": ["test/mse"],
-        "variants": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}},
+        "arms": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}},
     }
     (tmp_path / "fig3" / "metrics.json").write_text(json.dumps(old))
     variant = {"test/standardized_mse": {"mean": 0.25}, "test/standardized_mse_whole_set": {"mean": 0.5}}
