@@ -2,7 +2,7 @@
 
     python benchmarks/nir_readers.py
 
-It needs the peers of benchmarks/requirements.txt (those that are missing are left out, and named), MNIST and FSDD in
+It needs the libraries of benchmarks/requirements.txt (missing ones are left out and named), MNIST and FSDD in
 SNN_SYNTH_DATA, and writes benchmarks/results/nir/readers.json. `table` makes the table of docs/nir.md from it.
 """
 

@@ -33,7 +33,7 @@ def to_nir(network: Any, dialect: str = "nir", dt: float = 1e-4, input_shape: It
         network: ``SpikingStack``, ``AESNN``, ``ConvAESNN``, ``ACSNN``, ``ConvACSNN``; an ``AudioToImage``, whose
             audiocoder and decoder become one chain; or an ``nn.Sequential`` of linear layers, ``nn.Conv2d``,
             ``nn.AvgPool2d``, ``nn.Flatten`` and ``SigmoidLeaky``.
-        dialect: for whom the numbers are: ``nir`` (its own equation, and snnTorch), ``norse``, ``sinabs`` or
+        dialect: the reader that the numbers are for: ``nir`` (its own equation, and snnTorch), ``norse``, ``sinabs`` or
             ``spikingjelly``; see docs/nir.md.
         dt: seconds of a time step.
         input_shape: of one sample, for an ``nn.Sequential`` that does not begin with a linear layer.
