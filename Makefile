@@ -22,7 +22,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Runs every code block of the README in a fresh clone with a fresh environment.
+# Runs every code block of the README and of two pages in a fresh clone with a fresh environment.
 journey:
 	$(PYTHON) tests/journey.py
 
