@@ -15,21 +15,17 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import soundfile
 import torch
 
-from snn_synth.data.espeak import speak
-from snn_synth.data.spoken_digits import DIGIT_WORDS
-from snn_synth.errors import InputError
 from snn_synth.interop.onnx import prepare
 from snn_synth.models import AudioToImage
+from snn_synth.web.samples import spoken
 
 HERE = Path(__file__).parent
 PAGE = ("index.html", "page.css", "page.js", "front-end.js")
 RUNTIME = "onnxruntime-web@1.30.0"
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 WANTED = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-VOICES = ("en-us+m1", "en-us+f1", "en+m2", "en+f2")
 
 
 def main(folder: Path) -> None:
@@ -39,7 +35,8 @@ def main(folder: Path) -> None:
         shutil.copyfile(HERE / name, folder / name)
     network = AudioToImage.from_pretrained("fsdd")
     prepare(network)(folder / "fsdd.onnx")
-    (folder / "model.json").write_text(json.dumps(describe(network) | {"samples": spoken(folder / "samples")}))
+    samples = [file.stem for file in spoken(folder / "samples")]
+    (folder / "model.json").write_text(json.dumps(describe(network) | {"samples": samples}))
     try:
         fetch_runtime(folder / "ort")
     except (OSError, subprocess.CalledProcessError) as error:
@@ -60,20 +57,6 @@ def describe(network: AudioToImage) -> dict[str, object]:
         "hidden": f"spikes_{layers}",
         "output": f"spikes_{layers + 1}",
     }
-
-
-def spoken(folder: Path) -> list[str]:
-    """Let espeak-ng say the digits; their names, none without the extra `demo`."""
-    jobs = [{"voice": voice, "takes": [[word, 150, 50, 50] for word in DIGIT_WORDS]} for voice in VOICES]
-    try:
-        said = [speak(job) for job in jobs]
-    except InputError:
-        return []
-    folder.mkdir(exist_ok=True)
-    for digit, word in enumerate(DIGIT_WORDS):
-        rate, takes = said[digit % len(said)]
-        soundfile.write(folder / f"{word}.wav", takes[digit], rate, "PCM_16")
-    return list(DIGIT_WORDS)
 
 
 def fetch_runtime(folder: Path) -> None:

@@ -7,10 +7,10 @@ from time import perf_counter
 
 from snn_synth import plot
 from snn_synth.cli.arguments import Parser
-from snn_synth.cli.synthesize import SHIPPED, load
 from snn_synth.errors import InputError
 from snn_synth.experiments import robustness
 from snn_synth.experiments.record import versions
+from snn_synth.experiments.synthesis import SHIPPED, load
 from snn_synth.files import atomic_write
 
 
