@@ -145,7 +145,7 @@ def _autoencoder(page: Page) -> None:
         steps = gr.Slider(*show.STEPS, value=15, step=1, label="time steps")
         leak = gr.Slider(*show.LEAKS, value=0.1, step=0.01, label=LEAK)
     inputs, outputs = [drawn, steps, leak], [gr.HTML(EMPTY) for _ in range(3)]
-    gr.on([steps.release, leak.release], page.drawing, inputs, outputs, **QUIET)
+    gr.on([steps.input, leak.input], page.drawing, inputs, outputs, trigger_mode="always_last", **QUIET)
     send.click(lambda given: given or "", canvas, drawn, **QUIET).then(page.drawing, inputs, outputs, **QUIET)
     for digit, button in enumerate(images):
         taken = button.click(lambda digit=str(digit): digit, None, drawn, **QUIET)

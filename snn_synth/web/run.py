@@ -1,6 +1,8 @@
 """The page as an application, and its server."""
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,13 @@ def run(source: Source, folder: Path, host: str, port: int) -> None:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"Expected an address to listen at, got {host} port {port} ({reason})") from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # in order, as Ctrl-C ends it: uploads are deleted
     with listener:
         app = application(source, folder)
         print(f"Open http://{host}:{listener.getsockname()[1]} in a browser; Ctrl-C ends it", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
+        # An open page keeps a connection, for which Ctrl-C would wait for ever.
+        config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
+        uvicorn.Server(config).run([listener])
 
 
 def application(source: Source, folder: Path) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Browser:
-    """One page. Each request that would leave this machine is refused, and kept in `outside`."""
+    """One page at a time, of several. Each request that would leave this machine is refused, and kept in `outside`."""
 
     def __init__(self, *flags, width=1100, height=900):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -41,15 +41,10 @@ class Browser:
         )  # fmt: skip
         os.close(there)
         os.close(here)
-        self._buffer, self._count, self._session = b"", 0, None
+        self._buffer, self._count = b"", 0
         self.requests, self.errors, self._answers = [], [], {}
-        targets = self.send("Target.getTargets")["targetInfos"]
-        page = next(one["targetId"] for one in targets if one["type"] == "page")
-        self._session = self.send("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "DOM", "Network"):
-            self.send(f"{domain}.enable")
-        self.send("Fetch.enable", patterns=[{"urlPattern": "*"}])
-        self.resize(width, height)
+        self._size = width, height
+        self.tab()
 
     def __enter__(self):
         return self
@@ -61,15 +56,31 @@ class Browser:
         os.close(self._read)
         self.profile.cleanup()
 
+    def tab(self):
+        """Open another page, and go on with it; `use(tab)` goes back to one."""
+        self._session = None
+        page = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.send("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "DOM", "Network"):
+            self.send(f"{domain}.enable")
+        self.send("Page.setBypassCSP", enabled=True)  # a page's policy would hide what it would like to load
+        self.send("Fetch.enable", patterns=[{"urlPattern": "*"}])
+        self.resize(*self._size)
+        return self._session
+
+    def use(self, tab):
+        self._session = tab
+
     @property
     def outside(self):
         """Addresses of other machines that the page asked for."""
-        return [url for url in self.requests if urlsplit(url).scheme not in ("data", "blob", "about") and
-                urlsplit(url).hostname not in LOOPBACK]  # fmt: skip
+        local = ("data", "blob", "about")
+        parts = [(url, urlsplit(url)) for url in self.requests]
+        return [url for url, part in parts if part.scheme not in local and part.hostname not in LOOPBACK]
 
     def send(self, method, timeout=60, **parameters):
         """Call a method of the protocol and wait for its result."""
-        number = self._post(method, parameters)
+        number = self._post(method, parameters, self._session)
         end = time.monotonic() + timeout
         while number not in self._answers:
             self._receive(end - time.monotonic())
@@ -78,11 +89,11 @@ class Browser:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def _post(self, method, parameters):
+    def _post(self, method, parameters, session):
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
+        if session:
+            message["sessionId"] = session
         content = json.dumps(message).encode() + b"\0"
         while content:
             content = content[os.write(self._write, content) :]
@@ -99,20 +110,19 @@ class Browser:
             if "id" in message:
                 self._answers[message["id"]] = message
             elif message["method"] == "Fetch.requestPaused":
-                self._judge(message["params"])
+                self._decide(message["params"], message["sessionId"])
             elif message["method"] == "Runtime.exceptionThrown":
                 details = message["params"]["exceptionDetails"]
                 self.errors.append(details.get("exception", {}).get("description", details["text"]))
             elif message["method"] == "Network.webSocketCreated":
                 self.requests.append(message["params"]["url"])
 
-    def _judge(self, request):
-        url = request["request"]["url"]
-        self.requests.append(url)
-        if url in self.outside:
-            self._post("Fetch.failRequest", {"requestId": request["requestId"], "errorReason": "AddressUnreachable"})
-        else:
-            self._post("Fetch.continueRequest", {"requestId": request["requestId"]})
+    def _decide(self, request, session):
+        self.requests.append(request["request"]["url"])
+        reply, verdict = {"requestId": request["requestId"]}, "Fetch.continueRequest"
+        if self.requests[-1] in self.outside:
+            reply["errorReason"], verdict = "AddressUnreachable", "Fetch.failRequest"
+        self._post(verdict, reply, session)
 
     def open(self, url):
         self.send("Page.navigate", url=url)
@@ -127,9 +137,9 @@ class Browser:
         return result["result"].get("value")
 
     def wait(self, condition, seconds=60):
-        """Until an expression is true; its value."""
+        """Until an expression is true (an element is, too); its value, or True for what has none."""
         end = time.monotonic() + seconds
-        while not (value := self.run(condition)):
+        while not (value := self.run(f"(it => it instanceof Node ? true : it)({condition})")):
             if time.monotonic() > end:
                 raise TimeoutError(f"{condition}, on a page that says: {self.run('document.body.innerText')[:2000]}")
             time.sleep(0.05)
@@ -142,16 +152,15 @@ class Browser:
 
     def press(self, key, code=None, text=""):
         """A key of the keyboard: Tab, Enter, ArrowRight, ..."""
-        codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowRight": 39, "ArrowLeft": 37}
+        codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
         event = {"key": key, "code": code or key, "windowsVirtualKeyCode": codes[key]}
         text = {"Enter": "\r", " ": " "}.get(key, text)
         self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
         self.send("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def resize(self, width, height, scale=1):
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=width < 600
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
 
     def colours(self, scheme, reduced_motion=False):
         """Light or dark, and whether the visitor wants things to move."""
