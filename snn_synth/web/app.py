@@ -125,12 +125,10 @@ def _speech(page: Page, samples: list[Path]) -> None:
         with gr.Column(scale=2, min_width=240):
             sure = gr.HTML(EMPTY, elem_id="sure")
     inputs, outputs = [audio, steps, leak], [said, moving, sure, gr.HTML(EMPTY, elem_id="still")]
-    # The newest request is the one that is shown.
-    drawn = gr.on(
-        [audio.input, steps.release, leak.release], page.sound, inputs, outputs, trigger_mode="multiple", **QUIET
-    )
+    changed = [audio.input, steps.input, leak.input]  # `release` would not hear the keyboard
+    gr.on(changed, page.sound, inputs, outputs, trigger_mode="always_last", **QUIET)
     for button, file in zip(buttons, samples, strict=True):
-        taken = button.click(lambda path=str(file): path, None, audio, cancels=[drawn], **QUIET)
+        taken = button.click(lambda path=str(file): path, None, audio, **QUIET)
         taken.then(page.sound, inputs, outputs, **QUIET)
 
 
