@@ -14,7 +14,6 @@ from snn_synth.functional.encoding import RateCode
 from snn_synth.models import AudioToImage, Synthesis
 from snn_synth.models.pretrained import Pretrained, is_saved
 
-SHIPPED = "fsdd"  # of the models that come with the package
 # A checkpoint says how many time steps there are: together the bounds keep a drawing below a gigabyte.
 LONGEST = 5_000  # time steps, each a frame of the GIF for each word
 MOST = 2**25  # places for a spike, of which a layer's currents, membranes and spikes are in memory at once

@@ -6,16 +6,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from snn_synth.errors import InputError
-from snn_synth.experiments.synthesis import SHIPPED, load
+from snn_synth.experiments.synthesis import load
 
 
-def serve(checkpoint: str = SHIPPED, host: str = "127.0.0.1", port: int = 7860) -> None:
+def serve(checkpoint: str, host: str, port: int) -> None:
     """Serve until Ctrl-C.
 
     Args:
         checkpoint: the network that hears; see :func:`snn_synth.experiments.synthesis.load`.
         host: address to listen at; 127.0.0.1 is this machine alone, 0.0.0.0 every machine that reaches it.
-        port: 1 to 65535.
+        port: up to 65535; 0 takes one that is free.
 
     Raises:
         InputError: without Gradio, for a network without labels, or a port that cannot be had.
