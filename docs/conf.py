@@ -5,10 +5,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from typing import Any
+
+from lightning.pytorch import Callback, LightningDataModule, LightningModule
+from sphinx.application import Sphinx
+
 import snn_synth
 
 project = "snn_synth"
-author = "snn_synth contributors"
+author = copyright = "snn_synth contributors"
 version = release = snn_synth.__version__
 
 extensions = [
@@ -21,7 +26,10 @@ extensions = [
 ]
 nitpicky = True
 # Names of other packages are not looked up: the site builds without a network.
-nitpick_ignore_regex = [("py:.*", r"(?!snn_synth\b).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!snn_synth\b).*"),
+    ("py:class", r"snn_synth\.(models\.stack\.Product|training\.checkpoints\.Module)"),  # of annotations alone
+]
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist", "fieldlist"]
 myst_heading_anchors = 4
@@ -31,7 +39,6 @@ nb_execution_timeout = 300
 nb_execution_in_temp = True
 nb_merge_streams = True
 
-autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 default_role = "code"
@@ -51,3 +58,16 @@ html_theme_options = {
     "source_directory": "docs/",
 }
 copybutton_exclude = ".linenos, .gp, .go"
+
+HOOKS = {name for base in (Callback, LightningDataModule, LightningModule) for name in dir(base)}
+
+
+def leave_out_hooks(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what Lightning calls (`training_step`, `setup`, ...): Lightning's own reference says when."""
+    module = getattr(thing, "__module__", None) or ""
+    return True if what == "class" and name in HOOKS and module.startswith("snn_synth.training") else None
+
+
+def setup(app: Sphinx) -> None:
+    """Tell autodoc."""
+    app.connect("autodoc-skip-member", leave_out_hooks)
