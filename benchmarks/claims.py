@@ -8,7 +8,7 @@ ROUNDED = ("standardized_mse", "standardized_mse_whole_set", "spike_mse")  # to 
 
 
 def value(found: Mapping[str, Any], measure: str = "test/standardized_mse") -> str:
-    """Mean and deviation of an arm's measure."""
+    """Mean and deviation of a variant's measure."""
     return spread(found[measure], ".3f" if measure.split("/")[1] in ROUNDED else ".4g")
 
 
@@ -18,14 +18,14 @@ def spread(one: Mapping[str, Any], form: str = ".3f") -> str:
 
 
 def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/standardized_mse") -> tuple[str, str]:
-    """Whether one arm's measure is below another's: a difference of less than two standard errors tells nothing."""
-    first, second = (metrics["arms"][arm][measure] for arm in (less, more))
+    """Whether one variant's measure is below another's: a difference of less than two standard errors tells nothing."""
+    first, second = (metrics["variants"][variant][measure] for variant in (less, more))
     error = sum((one["std"] or 0) ** 2 / len(one["each"]) for one in (first, second)) ** 0.5
     difference = second["mean"] - first["mean"]
     verdict = "cannot be told" if abs(difference) <= 2 * error else "holds" if difference > 0 else "does not hold"
-    arms = metrics["arms"]
+    variants = metrics["variants"]
     seeds = "" if len(first["each"]) > 1 else " (one seed)"
-    return verdict, f"{less} {value(arms[less], measure)}, {more} {value(arms[more], measure)}{seeds}"
+    return verdict, f"{less} {value(variants[less], measure)}, {more} {value(variants[more], measure)}{seeds}"
 
 
 def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
@@ -35,40 +35,46 @@ def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
     return worst, "; ".join(figures for _, figures in parts)
 
 
-def chain(metrics: Mapping[str, Any], arms: list[str], measure: str = "test/standardized_mse") -> tuple[str, str]:
-    """Each arm's measure below the one before it."""
-    return all_of(*(below(metrics, less, more, measure) for more, less in pairwise(arms)))
+def chain(metrics: Mapping[str, Any], variants: list[str], measure: str = "test/standardized_mse") -> tuple[str, str]:
+    """Each variant's measure below the one before it."""
+    return all_of(*(below(metrics, less, more, measure) for more, less in pairwise(variants)))
 
 
 def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
     verdict, figures = below(m, "mask", "no mask")
-    shares = [1 - m["arms"][arm]["test/error_share"]["mean"] for arm in ("mask", "no mask")]
+    shares = [1 - m["variants"][variant]["test/error_share"]["mean"] for variant in ("mask", "no mask")]
     return verdict, f"{figures}; zeros in the error vector {shares[0]:.1%} and {shares[1]:.1%}"
 
 
 def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
-    costs = {arm: one["test/standardized_mse"]["mean"] for arm, one in m["arms"].items() if arm.startswith("T_h")}
+    costs = {
+        variant: one["test/standardized_mse"]["mean"]
+        for variant, one in m["variants"].items()
+        if variant.startswith("T_h")
+    }
     first = costs["T_h = 15"]
     worst = max(costs.values())
     return ("holds" if worst < 1.15 * first else "does not hold"), ", ".join(
-        f"{arm} {cost:.3f}" for arm, cost in costs.items()
+        f"{variant} {cost:.3f}" for variant, cost in costs.items()
     ) + " (holds: none over 15 % worse than the longest)"
 
 
 def _worse_than_all(m: Mapping[str, Any], snn: str) -> tuple[str, str]:
-    return all_of(*(below(m, snn, arm) for arm in m["arms"] if arm.startswith("ANN")))
+    return all_of(*(below(m, snn, variant) for variant in m["variants"] if variant.startswith("ANN")))
 
 
 def _inhibition(m: Mapping[str, Any]) -> tuple[str, str]:
-    arms = {arm: one for arm, one in m["arms"].items() if "test/pixel_mse_without_inhibition" in one}
-    ratios = [one["test/pixel_mse_without_inhibition"]["mean"] / one["test/pixel_mse"]["mean"] for one in arms.values()]
+    variants = {variant: one for variant, one in m["variants"].items() if "test/pixel_mse_without_inhibition" in one}
+    ratios = [
+        one["test/pixel_mse_without_inhibition"]["mean"] / one["test/pixel_mse"]["mean"] for one in variants.values()
+    ]
     return ("holds" if min(ratios) >= 2 else "does not hold"), f"{min(ratios):.1f} to {max(ratios):.1f} times the error"
 
 
 def _aggressive(m: Mapping[str, Any]) -> tuple[str, str]:
     found = []
-    for arm in ("ordinary", "aggressive, 0.1 steps"):
-        found.append([m["arms"][arm][f"test/{key}"]["mean"] for key in ("decision", "spikes", "accuracy")])
+    for variant in ("ordinary", "aggressive, 0.1 steps"):
+        found.append([m["variants"][variant][f"test/{key}"]["mean"] for key in ("decision", "spikes", "accuracy")])
     (decision, spikes, accuracy), (earlier, fewer, right) = found
     held = earlier <= 0.67 * decision and fewer <= 0.89 * spikes and right >= accuracy - 0.01
     return (
@@ -81,26 +87,27 @@ def _aggressive(m: Mapping[str, Any]) -> tuple[str, str]:
 def _fit(m: Mapping[str, Any], leak: str, holds: Callable[[float], bool]) -> tuple[str, str]:
     """What the training images' error over the test images' says of a leak; beside it, of the others."""
     ratios = {
-        arm: [
+        variant: [
             one[f"train/{measure}"]["mean"] / one[f"test/{measure}"]["mean"]
             for measure in ("spike_mse", "standardized_mse")
         ]
-        for arm, one in m["arms"].items()
+        for variant, one in m["variants"].items()
     }
-    told = ", ".join(f"{arm} {first:.3f} and {second:.3f}" for arm, (first, second) in ratios.items())
+    told = ", ".join(f"{variant} {first:.3f} and {second:.3f}" for variant, (first, second) in ratios.items())
     verdict = "holds" if all(map(holds, ratios[leak])) else "does not hold"
     return verdict, f"train over test, Spike-MSE and MSE: {told} (one seed)"
 
 
 def _disagree(m: Mapping[str, Any]) -> tuple[str, str]:
     errors = {
-        measure: {arm: one[f"test/{measure}"]["mean"] for arm, one in m["arms"].items()}
+        measure: {variant: one[f"test/{measure}"]["mean"] for variant, one in m["variants"].items()}
         for measure in ("spike_mse", "standardized_mse")
     }
     best = {measure: min(each, key=each.__getitem__) for measure, each in errors.items()}
     held = best["spike_mse"] == "leak 0.1" != best["standardized_mse"]
     figures = "; ".join(
-        f"{arm} {spikes:.3f} and {errors['standardized_mse'][arm]:.3f}" for arm, spikes in errors["spike_mse"].items()
+        f"{variant} {spikes:.3f} and {errors['standardized_mse'][variant]:.3f}"
+        for variant, spikes in errors["spike_mse"].items()
     )
     return (
         "holds" if held else "does not hold",
@@ -109,7 +116,7 @@ def _disagree(m: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _less_gained(m: Mapping[str, Any]) -> tuple[str, str]:
-    few, some, many = (m["arms"][f"{hidden} hidden"]["test/standardized_mse"]["mean"] for hidden in (64, 196, 400))
+    few, some, many = (m["variants"][f"{hidden} hidden"]["test/standardized_mse"]["mean"] for hidden in (64, 196, 400))
     gains = few - some, some - many
     verdict = "holds" if gains[0] > gains[1] else "does not hold"
     return verdict, f"the error falls by {gains[0]:.3f} from 64 to 196, by {gains[1]:.3f} from 196 to 400 (one seed)"
@@ -118,7 +125,9 @@ def _less_gained(m: Mapping[str, Any]) -> tuple[str, str]:
 def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
     spans = {}
     for images, prefix in (("MNIST", "fig4b, T"), ("Fashion-MNIST", "fig7c, SNN, T")):
-        errors = [m["arms"][f"{prefix} = {steps}"]["test/standardized_mse"]["mean"] for steps in (5, 10, 15, 30, 60)]
+        errors = [
+            m["variants"][f"{prefix} = {steps}"]["test/standardized_mse"]["mean"] for steps in (5, 10, 15, 30, 60)
+        ]
         spans[images] = max(errors) - min(errors), max(errors), min(errors)
     told = "; ".join(
         f"{images} from {most:.3f} to {least:.3f}, by {span:.3f}" for images, (span, most, least) in spans.items()
@@ -138,10 +147,10 @@ def converged(found: Mapping[str, Any]) -> float:
 
 
 def as_fast(m: Mapping[str, Any], pairs: Sequence[tuple[str, str]], most: float, least: float = 0.0) -> tuple[str, str]:
-    """Whether each first arm takes from `least` to `most` times as many batches as the second to converge."""
+    """Whether each first variant takes from `least` to `most` times as many batches as the second to converge."""
     parts = []
     for first, second in pairs:
-        batches = [converged(m["arms"][arm]) for arm in (first, second)]
+        batches = [converged(m["variants"][variant]) for variant in (first, second)]
         held = least <= batches[0] / batches[1] <= most
         parts.append(("holds" if held else "does not hold", f"{first} {batches[0]:.0f}, {second} {batches[1]:.0f}"))
     verdict, figures = all_of(*parts)
@@ -150,7 +159,7 @@ def as_fast(m: Mapping[str, Any], pairs: Sequence[tuple[str, str]], most: float,
 
 def _compresses(m: Mapping[str, Any]) -> tuple[str, str]:
     said = {15: 2.1, 10: 3.2, 5: 6.4, 2: 16.0, 1: 32.0}
-    measured = [one for one in m["arms"].values() if "stored/bytes, T_h = 15" in one]
+    measured = [one for one in m["variants"].values() if "stored/bytes, T_h = 15" in one]
     if not measured:
         return "not measured", ""
     ours = {steps: 784 / measured[0][f"stored/bytes, T_h = {steps}"]["mean"] for steps in said}
@@ -159,14 +168,14 @@ def _compresses(m: Mapping[str, Any]) -> tuple[str, str]:
     return "holds" if held else "does not hold", f"{told} times (bytes of the codec, each map padded to whole bytes)"
 
 
-def at_most(m: Mapping[str, Any], arm: str, bounds: Mapping[str, float]) -> tuple[str, str]:
-    """Whether measures of an arm are at most so much; at least, where the bound is negative."""
-    found = m["arms"][arm]
+def at_most(m: Mapping[str, Any], variant: str, bounds: Mapping[str, float]) -> tuple[str, str]:
+    """Whether measures of a variant are at most so much; at least, where the bound is negative."""
+    found = m["variants"][variant]
     held = [found[key]["mean"] <= b if b >= 0 else found[key]["mean"] >= -b for key, b in bounds.items()]
     told = [
         f"{key.split('/')[1]} {value(found, key)} ({'≤' if b >= 0 else '≥'} {abs(b):g})" for key, b in bounds.items()
     ]
-    return ("holds" if all(held) else "does not hold"), f"{arm}: " + ", ".join(told)
+    return ("holds" if all(held) else "does not hold"), f"{variant}: " + ", ".join(told)
 
 
 # A spiking autoencoder and the conventional one of its size.
@@ -180,7 +189,9 @@ CLAIMS: list[Claim] = [
     (
         "fig3",
         "A leak of 0.1 regenerates the input spikes best (lowest Spike-MSE).",
-        lambda m: all_of(*(below(m, "leak 0.1", arm, "test/spike_mse") for arm in m["arms"] if arm != "leak 0.1")),
+        lambda m: all_of(
+            *(below(m, "leak 0.1", variant, "test/spike_mse") for variant in m["variants"] if variant != "leak 0.1")
+        ),
     ),
     (
         "fig3",
@@ -287,7 +298,7 @@ CLAIMS: list[Claim] = [
     ),
 ]
 
-# What was asked of the other papers' generators; of two experiments' arms with both names.
+# What was asked of the other papers' generators; of two experiments' variants with both names.
 GENERATOR_CLAIMS: list[Claim] = [
     (
         "temporal-coding",
@@ -322,12 +333,12 @@ GENERATOR_CLAIMS: list[Claim] = [
     ),
     (
         "hybrid-vae",
-        "The judge recognizes at least 85 % of what is drawn.",
+        "The classifier recognizes at least 85 % of what is drawn.",
         lambda m: at_most(m, "mlp, rates", {"test/recognized": -0.85}),
     ),
     (
         "spiking-gan",
-        "The judge is sure of half of the samples, eight classes occur, and shuffled pixels do not pass.",
+        "The classifier is sure of half of the samples, eight classes occur, and shuffled pixels do not pass.",
         lambda m: at_most(
             m,
             "as chosen",
@@ -338,7 +349,10 @@ GENERATOR_CLAIMS: list[Claim] = [
         "esvae",
         "Reconstructions are better than the mean image and eight principal components.",
         lambda m: all_of(
-            *(at_most(m, arm, {"test/pixel_mse": one["test/pca_8"]["mean"]}) for arm, one in m["arms"].items())
+            *(
+                at_most(m, variant, {"test/pixel_mse": one["test/pca_8"]["mean"]})
+                for variant, one in m["variants"].items()
+            )
         ),
     ),
     (

@@ -189,7 +189,7 @@ def _run(
 
 def _merge(results: dict[str, Any], name: str, found: dict[str, Any]) -> None:
     """Put a stage's part where the tables look for it."""
-    if "contenders" in found:
+    if "implementations" in found:
         results["workloads"][name.split()[0]] = found
     elif name == "precision" and found:
         results["precision"] = found

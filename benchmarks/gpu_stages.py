@@ -27,7 +27,7 @@ from snn_synth.experiments.bench import case as cases
 from snn_synth.experiments.bench import memory, precision
 from snn_synth.experiments.bench import run as bench
 from snn_synth.experiments.bench.case import Case, pictures
-from snn_synth.experiments.bench.contenders import CONTENDERS, ours
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS, ours
 from snn_synth.experiments.bench.measure import in_turns, summary, timed
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD, Workload, find
 from snn_synth.functional import lif_scan, membrane_loss
@@ -150,7 +150,7 @@ def _whole_scans(scale: Scale) -> list[Record]:
 
 
 def steps(scale: Scale) -> Iterator[Record]:
-    """Loss and gradients of whole steps on the GPU, beside float64 by the reference path on the CPU."""
+    """Loss and gradients of whole steps on the GPU, beside float64 by the reference functions on the CPU."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which deterministic products ask for
     record: Record = {"rows": {}, "checks": []}
     for name in (f"bptt-{SMALL}", f"bptt-{MEDIUM}", f"online-{SMALL}"):
@@ -159,17 +159,17 @@ def steps(scale: Scale) -> Iterator[Record]:
             home = _at_home(case)
             loss, exact = ours.gradients(home, torch.float64)
             fired = _spikes(home, torch.float64)
-        choices: dict[str, tuple[ours.Path, float]] = {
+        choices: dict[str, tuple[ours.Context, float]] = {
             "float32": (nullcontext, 5e-3),
-            "float32, reference path": (partial(kernels.use, "reference"), 5e-3),
+            "float32, reference": (partial(kernels.use, "reference"), 5e-3),
         }
         if case.workload.rule == "bptt":
             autocast = partial(torch.autocast, scale.device, torch.bfloat16)
             choices["mixed"] = partial(kernels.precision, "mixed"), 2e-2
             choices["bfloat16"] = partial(kernels.precision, "bfloat16"), 1.0
             choices["bfloat16 by autocast"] = autocast, 1.0
-        for choice, (path, bound) in choices.items():
-            record["rows"][f"{name}, {choice}"] = row = _compared(case, path, loss, exact, fired)
+        for choice, (context, bound) in choices.items():
+            record["rows"][f"{name}, {choice}"] = row = _compared(case, context, loss, exact, fired)
             exactly = choice.startswith("float32")
             record["checks"] += [
                 check(f"{name}, {choice}: gradients", max(row["gradient_errors"]), bound),
@@ -182,8 +182,8 @@ def steps(scale: Scale) -> Iterator[Record]:
             yield record
 
 
-def _compared(case: Case, path: ours.Path, loss: float, exact: list[Tensor], fired: Tensor) -> Record:
-    with path():
+def _compared(case: Case, context: ours.Context, loss: float, exact: list[Tensor], fired: Tensor) -> Record:
+    with context():
         found, gradients = ours.gradients(case)
         changed = (_spikes(case, torch.float32) != fired).float().mean().item()
     errors = [precision.relative_error(g.cpu(), g64) for g, g64 in zip(gradients, exact, strict=True)]
@@ -231,7 +231,7 @@ def _again(case: Case) -> Record:
 def graph(scale: Scale) -> Iterator[Record]:
     """A step as one CUDA graph: the same losses as kernel by kernel, how many launches, how fast."""
     record: Record = {"checks": []}
-    for name, peer in ((f"bptt-{SMALL}", "snntorch"), (f"online-{SMALL}", "naive")):
+    for name, other in ((f"bptt-{SMALL}", "snntorch"), (f"online-{SMALL}", "naive")):
         case = scale.case(name)
         with patch.object(ours, "LEARNING_RATE", 1e-3):
             eager, captured = ours.build(case), ours.build_captured(case)
@@ -239,15 +239,15 @@ def graph(scale: Scale) -> Iterator[Record]:
             eager.step()
         losses = [(float(captured.step()), float(eager.step())) for _ in range(4)]  # type: ignore[arg-type]
         apart = max(abs(a - b) / abs(b) for a, b in losses)
-        runs = {"ours": eager.step, "graph": captured.step, peer: CONTENDERS[peer].build(case).step}
-        runs[peer]()
+        runs = {"ours": eager.step, "graph": captured.step, other: IMPLEMENTATIONS[other].build(case).step}
+        runs[other]()
         seconds = in_turns(runs, scale.rounds, scale.device)
         times = {key: summary(seconds[key]) for key in runs}
         record[name] = {
             "losses": losses,
             "times": times,
             "launches": {key: _launches(step) for key, step in runs.items()},
-            "faster": {key: round(times[peer]["median"] / row["median"], 2) for key, row in times.items()},
+            "faster": {key: round(times[other]["median"] / row["median"], 2) for key, row in times.items()},
         }
         record["checks"].append(check(f"{name}: losses of the graph", apart, 1e-4))
         yield record
@@ -368,7 +368,7 @@ def full_size(scale: Scale) -> Iterator[Record]:
         _free()
         memory.forget_peak(scale.device)
         try:
-            step = CONTENDERS[name].build(of).step
+            step = IMPLEMENTATIONS[name].build(of).step
             step()
             record["peaks"][title] = {"seconds": timed(step, scale.device), "bytes": memory.peak_bytes(scale.device)}
             del step
@@ -475,11 +475,11 @@ def fits(scale: Scale) -> Iterator[Record]:
             yield record
 
 
-def _fit(words: list[str], scale: Scale) -> Record:
+def _fit(argv: list[str], scale: Scale) -> Record:
     """Train, validate and test on a few batches; nothing is written."""
     batches = "1" if scale.dry else "20"
     options = ["--trainer.fast_dev_run", batches, "--trainer.accelerator", scale.device]
-    command = [sys.executable, "-m", "snn_synth.cli", "fit", *words, *options]
+    command = [sys.executable, "-m", "snn_synth.cli", "fit", *argv, *options]
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -500,10 +500,10 @@ def _fit(words: list[str], scale: Scale) -> Record:
 
 
 def workload(name: str, compiled: bool, scale: Scale) -> Iterator[Record]:
-    """All contenders of a workload that are there, timed in turns."""
+    """All implementations of a workload that are there, timed in turns."""
     chosen = scale.workload(name)
     if not compiled or scale.dry:
-        chosen = replace(chosen, contenders=tuple(one for one in chosen.contenders if one != "compile"))
+        chosen = replace(chosen, implementations=tuple(one for one in chosen.implementations if one != "compile"))
     repeats = 1 if scale.dry else 10 if LARGE in name or name == f"online-{MEDIUM}" else 30
     yield bench.measure_workload(chosen, scale.device, False, repeats, with_memory=False)
 

@@ -2,7 +2,7 @@
 
     python benchmarks/nir_readers.py
 
-It needs the peers of benchmarks/requirements.txt (those that are missing are left out, and named), MNIST and FSDD in
+It needs the libraries of benchmarks/requirements.txt (missing ones are left out and named), MNIST and FSDD in
 SNN_SYNTH_DATA, and writes benchmarks/results/nir/readers.json. `table` makes the table of docs/nir.md from it.
 """
 
@@ -25,7 +25,8 @@ from snn_synth.experiments.record import versions
 from snn_synth.experiments.robustness import spread
 from snn_synth.files import atomic_write
 from snn_synth.interop.nir import to_nir
-from snn_synth.models import AESNN, AudioToImage
+from snn_synth.learning import bptt_step
+from snn_synth.models import AESNN, AudioToImage, ConvAESNN
 
 RESULTS = Path(__file__).parent / "results" / "nir" / "readers.json"
 SAMPLES = 100
@@ -117,6 +118,17 @@ def agreement(network: Any, reader: str, inputs: Tensor, expected: Tensor) -> di
     }
 
 
+def trained_convolutions(generator: torch.Generator) -> ConvAESNN:
+    """An autoencoder of convolutions that has seen 2,000 digits: its first weights let too few neurons fire."""
+    torch.manual_seed(0)
+    network = ConvAESNN((28, 28), widths=[16, 8])
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for batch in (MNIST(train=True, download=False).images[:2000].flatten(1).float() / 255).split(20):
+        spikes = poisson_encode(batch, 15, generator=generator)
+        bptt_step(network, spikes, spikes, optimizer)
+    return network.eval()
+
+
 @torch.no_grad()
 def cases() -> dict[str, tuple[Any, Tensor, Tensor]]:
     """Networks, inputs and our output spikes, by a name."""
@@ -132,6 +144,8 @@ def cases() -> dict[str, tuple[Any, Tensor, Tensor]]:
     words = spread(corpus, torch.nonzero(corpus.official_test_mask).flatten().tolist(), SAMPLES)
     shown = torch.stack([front_end(corpus[word][0], corpus.sample_rate) for word in words]).flatten(1)
     found: dict[str, tuple[Any, Tensor, Tensor]] = {}
+    with torch.enable_grad():
+        convolutions = trained_convolutions(torch.Generator().manual_seed(0))
     for name, spikes in (
         ("`mnist-portable`, random spikes, 15 steps", noise(15, 784)),
         ("`mnist-portable`, MNIST's test digits, 15 steps", poisson_encode(digits, 15, generator=generator)),
@@ -143,6 +157,9 @@ def cases() -> dict[str, tuple[Any, Tensor, Tensor]]:
     ):
         out = a2i.autoencoder.decode(a2i.audiocoder(spikes).spikes)
         found[name] = a2i, spikes.unflatten(2, (1, 39, 100)), out
+    spikes = poisson_encode(digits, 15, generator=generator)
+    name = "`ConvAESNN` after 100 batches, MNIST's test digits, 15 steps"
+    found[name] = convolutions, spikes.unflatten(2, (1, 28, 28)), convolutions(spikes).spikes
     return found
 
 

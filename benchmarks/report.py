@@ -33,22 +33,22 @@ READ = """\
 
 - **Names** are the rule and the sizes: `bptt-784-196-784` is one training step of backpropagation through time,
   `online-...` one batch with an update at each of its T time steps, `inference-...` the output spikes of a batch.
-- **Same work.** All contenders have the same weights, input spikes, targets, B and T: leak 0.1, threshold 1, reset
+- **Same work.** All implementations have the same weights, input spikes, targets, B and T: leak 0.1, threshold 1, reset
   to zero before the next step, no bias, float32. The loss is half the squared, masked error of the potential before
   reset, summed over neurons, mean over B and T. SpikingJelly, norse and sinabs record the potential after the
   reset; what it was before is reconstructed, as 0.9 times the recorded one of the step before plus the current.
   Each library keeps its own surrogate where ours cannot be given to it (SpikingJelly: sigmoid; norse: SuperSpike;
   sinabs: exponential); the loss does not depend on it.
-- **Checked before it is timed.** A contender's loss must agree with that of our reference path to a relative 1e-4,
-  with the online rule the norms of its gradients too; one that does not, or fails, is listed and not timed.
+- **Checked before it is timed.** An implementation's loss must agree with that of snn_synth's reference functions to a
+  relative 1e-4; with the online rule, so must the norms of its gradients. One that differs or fails is not timed.
 - **Weights** come from a brief training (150 batches; 30 for 784-1024-784, 6 for 58500-2048-196), so that hidden
   neurons fire; the rates stand below each table. **Data** are MNIST digits, Poisson-encoded; a sample of 58,500
   inputs is 75 digits in a row, cut to size, and its 196 targets are spikes of one digit in small: real sparsity,
   but no sound.
-- **Optimizer**: Adam as `torch.optim.Adam(parameters)` gives it for the peers, which is what their examples use,
-  and `fused=True` for ours. The input spikes are made beforehand; what they cost has a table of its own.
-- **Times** are wall-clock medians of rounds in which each contender takes its turn, after a warm-up (which holds
-  compilation). Ratios are of medians, to the first contender of the table. `first steps x 20` means that the first
+- **Optimizer**: Adam as `torch.optim.Adam(parameters)` gives it for the other libraries, as in their examples, and
+  `fused=True` for ours. The input spikes are made beforehand; what they cost has a table of its own.
+- **Times** are wall-clock medians of rounds in which each implementation takes its turn, after a warm-up (which holds
+  compilation). Ratios are of medians, to the first implementation of the table. `first steps x 20` means that the first
   three of 60 time steps were timed, and multiplied.
 - **Floor**: the least that float32 products and Adam can take on that machine. Flops: 2TBnm for a layer of n inputs
   and m neurons forward, as many for its weights' gradient, as many for the error passed down by the second layer
@@ -56,13 +56,13 @@ READ = """\
   all but the gradient), T updates with the online rule. Peak flops are the best of a square product and of the
   workload's own shapes; bandwidth is that of `a += b` on as much memory as the optimizer's state takes. Both are
   measured before and after the rounds, and the better one counts. Neurons, loss and traces are left out.
-- **Memory** is the peak of a fresh process that runs one contender (Linux: its resident set; CUDA: PyTorch's
+- **Memory** is the peak of a fresh process that runs one implementation (Linux: its resident set; CUDA: PyTorch's
   allocator), and how much of it came after all libraries were loaded. It holds weights, optimizer, data and one
   batch's activations.
 - **Precision** errors are relative distances of the gradient from that in float64 at the same weights, for each
   layer; spikes changed is the share of hidden and output spikes that float64 does not have.
-- **Parts**: a training step together with its Poisson input; one part of numba's path at a time is replaced by what
-  the reference path does (Adam: by `torch.optim.Adam` as it comes). The parts take time from one another, so their
+- **Parts**: a training step together with its Poisson input; one part of the numba kernels at a time is replaced by
+  the reference function (Adam: by `torch.optim.Adam` as it comes). The parts take time from one another, so their
   shares do not add up.
 - **Hidden neurons that fire**: the first layer's weights are scaled until so many do. Products with spikes are computed
   in one of three ways: in float32; of a list of the spikes; or, with AMX, of tiles of bfloat16 parts, three of which

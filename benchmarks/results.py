@@ -65,7 +65,7 @@ PICTURES = {
     "images.png": "what is drawn",
 }
 
-# What the paper leaves open, what was chosen here, and the arms (chosen first) that show what it changes.
+# What the paper leaves open, what was chosen here, and the variants (chosen first) that show what it changes.
 CHOICES: list[tuple[str, str, str, list[str]]] = [
     (
         "Weight decay: 1e-4 in one place, 1e-5 in another",
@@ -161,28 +161,28 @@ def not_met(results: Results) -> str:
     """The bounds that are not met, and what was tried."""
     lines = []
     for name, (title, *bounds) in BOUNDS.items():
-        for arm, bound in zip(("SNN paper", "SNN best"), bounds, strict=True):
-            found = results.get(name, {}).get("arms", {}).get(arm)
+        for variant, bound in zip(("SNN paper", "SNN best"), bounds, strict=True):
+            found = results.get(name, {}).get("variants", {}).get(variant)
             if found is None or bound is None or found["test/standardized_mse"]["mean"] <= bound:
                 continue
-            experiment, why = TRIED.get((name, arm), ("", ""))
-            tried = results[experiment]["arms"] if experiment in results and experiment != name else {}
+            experiment, why = TRIED.get((name, variant), ("", ""))
+            tried = results[experiment]["variants"] if experiment in results and experiment != name else {}
             figures = "; ".join(f"{other} {value(one)}" for other, one in tried.items())
             shown = f" Tried ([{experiment}](#{experiment})): {figures}." if figures else ""
-            lines.append(f"- **{title}, {arm}**: {value(found)}, asked for at most {bound:g}. {why}{shown}")
+            lines.append(f"- **{title}, {variant}**: {value(found)}, asked for at most {bound:g}. {why}{shown}")
     return "\n".join(lines) or "Every bound of a row that was run is met."
 
 
 def claims(results: Results, said: Sequence[Claim]) -> str:
     """What is said, whether it holds here, and our figures."""
     lines = ["| | here | our figures | by |", "|---|---|---|---|"]
-    for name, says, judge in said:
+    for name, says, check in said:
         names = name.split("+")
         if not set(names) <= set(results):
             lines.append(f"| {says} | not run | | {name} |")
             continue
-        arms = {f"{one}, {arm}": found for one in names for arm, found in results[one]["arms"].items()}
-        verdict, figures = judge(results[name] if len(names) == 1 else {"arms": arms})
+        variants = {f"{one}, {variant}": found for one in names for variant, found in results[one]["variants"].items()}
+        verdict, figures = check(results[name] if len(names) == 1 else {"variants": variants})
         by = ", ".join(f"[{one}](#{one})" for one in names)
         lines.append(f"| {says} | **{verdict}** | {figures} | {by} |")
     return "\n".join(lines)
@@ -191,24 +191,24 @@ def claims(results: Results, said: Sequence[Claim]) -> str:
 def choices(results: Results) -> str:
     """What was chosen where the paper leaves it open."""
     lines = ["| the paper | chosen here | what it gives, the chosen one first |", "|---|---|---|"]
-    for says, chosen, name, arms in CHOICES:
-        found = results[name]["arms"] if name in results else {}
-        figures = "; ".join(f"{arm} {value(found[arm])}" for arm in arms) if found else "not run"
+    for says, chosen, name, variants in CHOICES:
+        found = results[name]["variants"] if name in results else {}
+        figures = "; ".join(f"{variant} {value(found[variant])}" for variant in variants) if found else "not run"
         lines.append(f"| {says} | {chosen} | {figures} |")
     return "\n".join(lines)
 
 
 def grouped(metrics: Mapping[str, Any]) -> list[str]:
-    """A table with a row for each group: both measures' means over its arms, their difference, and those of each."""
+    """A table with a row for each group: means of both measures over its variants, their difference, each variant."""
     groups = metrics["groups"]
     first, second = metrics["measures"]
-    members = list(next(iter(groups.values()))["arms"])
+    members = list(next(iter(groups.values()))["variants"])
     lines = [f"| mean of {len(members)} | {first} | {second} | gap | " + " | ".join(members) + " |"]
     lines.append("|---" * (len(members) + 4) + "|")
     for name, one in groups.items():
         gap = one[second]["mean"] - one[first]["mean"]
-        each = [metrics["arms"][arm] for arm in one["arms"].values()]
-        cells = [f"{arm[first]['mean']:.3f} / {arm[second]['mean']:.3f}" for arm in each]
+        each = [metrics["variants"][variant] for variant in one["variants"].values()]
+        cells = [f"{variant[first]['mean']:.3f} / {variant[second]['mean']:.3f}" for variant in each]
         lines.append(f"| {name} | {value(one, first)} | {value(one, second)} | {gap:.3f} | {' | '.join(cells)} |")
     return lines
 
@@ -226,23 +226,23 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     ]
     if metrics.get("groups"):
         lines += [*grouped(metrics), ""]
-    measured = {measure for one in metrics["arms"].values() for measure in one}
+    measured = {measure for one in metrics["variants"].values() for measure in one}
     columns = [*measures, *metrics.get("also", ()), *({"test/standardized_mse_whole_set"} & measured)]
     lines += ["| | " + " | ".join(columns) + " | paper |", "|---" * (len(columns) + 2) + "|"]
-    for arm, found in metrics["arms"].items():
+    for variant, found in metrics["variants"].items():
         cells = [value(found, measure) if measure in found else "" for measure in columns]
         paper = "" if found["paper"] is None else f"{found['paper']:.3f}"
-        lines.append(f"| {arm} | " + " | ".join(cells) + f" | {paper} |")
-    published = [found for found in metrics["arms"].values() if found["paper"] is not None]
+        lines.append(f"| {variant} | " + " | ".join(cells) + f" | {paper} |")
+    published = [found for found in metrics["variants"].values() if found["paper"] is not None]
     if published and (data := speech_of(published[0])):
         lines += ["", f"The paper's numbers are of {PAPERS_SPEECH}; ours of {data}: {OTHER_DATA}."]
     if name == "full-size":
         lines += ["", "| | batches measured | seconds a batch | an epoch, extrapolated | peak memory |"]
         lines.append("|---|---|---|---|---|")
-        for arm, found in metrics["arms"].items():
+        for variant, found in metrics["variants"].items():
             cost = found["cost"]
             epoch = f"{cost['epoch_seconds'] / 60:.1f} minutes | {cost['peak_gb']:.1f} GB"
-            lines.append(f"| {arm} | {cost['measured_batches']} | {cost['batch_seconds']:.2f} | {epoch} |")
+            lines.append(f"| {variant} | {cost['measured_batches']} | {cost['batch_seconds']:.2f} | {epoch} |")
     for picture, says in PICTURES.items():
         if (RESULTS / name / picture).is_file():
             lines += ["", f"![{name}: {says}](results/{name}/{picture})"]
@@ -318,9 +318,9 @@ def bring(source: Path, target: Path) -> None:
                     shutil.copyfile(path, target / name / path.name)
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Bring in the results of a folder, if one is named, and write the page."""
-    for word in words:
+    for word in argv:
         bring(Path(word), RESULTS)
     results = read(RESULTS)
     if not results:

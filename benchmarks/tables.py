@@ -49,7 +49,7 @@ PAPERS_SPEECH = "TI-46, Lyon 39 x 1500, 58500-2048-196"
 
 
 def speech_of(found: Mapping[str, Any]) -> str:
-    """Corpus, front end and network of an audiocoder's arm; nothing of another."""
+    """Corpus, front end and network of an audiocoder's variant; nothing of another."""
     trial = found.get("trial", {})
     if "corpus" not in trial:
         return ""
@@ -73,14 +73,14 @@ def table_one(results: Results) -> str:
     ]
     for name, (title, bound, _) in BOUNDS.items():
         published = " | ".join(f"{number:.3f}" for number in EXPERIMENTS[name].paper.values())
-        arms = results.get(name, {}).get("arms", {})
-        ours = [_cell(arms, arm) for arm in ("SNN paper", "ANN paper, SGD", "ANN paper, Adam")]
-        if "SNN paper" in arms:
-            if data := speech_of(arms["SNN paper"]):
+        variants = results.get(name, {}).get("variants", {})
+        ours = [_cell(variants, variant) for variant in ("SNN paper", "ANN paper, SGD", "ANN paper, Adam")]
+        if "SNN paper" in variants:
+            if data := speech_of(variants["SNN paper"]):
                 title = f"{title}; the paper: {PAPERS_SPEECH}; ours: {data}"
-            other = arms.get("SNN paper, T = 60")  # the paper's text says 60, its table 30
+            other = variants.get("SNN paper, T = 60")  # the paper's text says 60, its table 30
             figures = f"{ours[0]}, T=60: {value(other)}" if other else ours[0]
-            ours[0] = f"{figures} ({_against(bound, arms['SNN paper']['test/standardized_mse']['mean'])})"
+            ours[0] = f"{figures} ({_against(bound, variants['SNN paper']['test/standardized_mse']['mean'])})"
         lines.append(f"| {title} | {published} | {' | '.join(ours)} |")
     return "\n".join(lines)
 
@@ -95,11 +95,11 @@ def best_table(results: Results) -> str:
         "|---" * (len(columns) + 2) + "|",
     ]
     for name, (title, _, bound) in BOUNDS.items():
-        arms = results.get(name, {}).get("arms", {})
-        ours = [_cell(arms, arm) for arm in columns]
-        if "SNN best" in arms:
-            ours[0] += f" ({_against(bound, arms['SNN best']['test/standardized_mse']['mean'])})"
-        both = {"SNN best", "ANN best, same spikes"} <= set(arms)
+        variants = results.get(name, {}).get("variants", {})
+        ours = [_cell(variants, variant) for variant in columns]
+        if "SNN best" in variants:
+            ours[0] += f" ({_against(bound, variants['SNN best']['test/standardized_mse']['mean'])})"
+        both = {"SNN best", "ANN best, same spikes"} <= set(variants)
         verdict = below(results[name], "SNN best", "ANN best, same spikes")[0] if both else ""
         lines.append(f"| {title} | {' | '.join(ours)} | {verdict} |")
     return "\n".join(lines)
@@ -107,16 +107,18 @@ def best_table(results: Results) -> str:
 
 def ablations(results: Results) -> str:
     """What each part of the best recipe brings, a column for each."""
-    rows = {name: results[name]["arms"] for name in ABLATIONS if name in results}
-    arms = list(next(iter(ABLATIONS.values())).arms)
-    lines = ["| | " + " | ".join(arms) + " |", "|---" * (len(arms) + 1) + "|"]
+    rows = {name: results[name]["variants"] for name in ABLATIONS if name in results}
+    variants = list(next(iter(ABLATIONS.values())).variants)
+    lines = ["| | " + " | ".join(variants) + " |", "|---" * (len(variants) + 1) + "|"]
     for name, found in rows.items():
-        lines.append(f"| {name.removeprefix('ablation-')} | {' | '.join(_cell(found, arm) for arm in arms)} |")
+        lines.append(
+            f"| {name.removeprefix('ablation-')} | {' | '.join(_cell(found, variant) for variant in variants)} |"
+        )
     return "\n".join(lines) if rows else "Not run yet."
 
 
-def _cell(arms: Mapping[str, Any], arm: str) -> str:
-    return value(arms[arm]) if arm in arms else "not run"
+def _cell(variants: Mapping[str, Any], variant: str) -> str:
+    return value(variants[variant]) if variant in variants else "not run"
 
 
 def readings(results: Results) -> str:
@@ -125,9 +127,9 @@ def readings(results: Results) -> str:
     paper = {row: EXPERIMENTS[row].paper["SNN paper"] for row in rows}
     found: dict[str, dict[str, Any]] = {"as chosen": {}}
     for row in rows:
-        found["as chosen"][row] = results.get(row, {}).get("arms", {}).get("SNN paper")
-        for arm, one in results.get(row.replace("table1", "readings"), {}).get("arms", {}).items():
-            found.setdefault(arm, {})[row] = one
+        found["as chosen"][row] = results.get(row, {}).get("variants", {}).get("SNN paper")
+        for variant, one in results.get(row.replace("table1", "readings"), {}).get("variants", {}).items():
+            found.setdefault(variant, {})[row] = one
     lines = ["| | " + " | ".join(BOUNDS[row][0] for row in rows) + " |", "|---" * (len(rows) + 1) + "|"]
     lines.append("| the paper | " + " | ".join(f"{paper[row]:.3f}" for row in rows) + " |")
     for name, each in found.items():
@@ -157,18 +159,18 @@ def inference(results: Results) -> str:
     head = ("row", "", "spikes", "synaptic operations", "membrane updates", "multiply-accumulates", "energy (nJ)")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, (title, *_) in BOUNDS.items():
-        arms = results.get(name, {}).get("arms", {})
+        variants = results.get(name, {}).get("variants", {})
         work = {
-            arm: {key.split("/")[1]: one["mean"] for key, one in found.items() if "inference/" in key}
-            for arm, found in arms.items()
+            variant: {key.split("/")[1]: one["mean"] for key, one in found.items() if "inference/" in key}
+            for variant, found in variants.items()
         }
-        for arm, found in work.items():
-            if not found or (arm.startswith("ANN") and arm != "ANN best"):  # a row's are all of one size
+        for variant, found in work.items():
+            if not found or (variant.startswith("ANN") and variant != "ANN best"):  # a row's are all of one size
                 continue
             added, updated, macs = (found.get(key, 0.0) for key in ("operations", "updates", "macs"))
             told = [f"{found[key]:,.0f}" if key in found else "" for key in ("spikes", "operations", "updates", "macs")]
             told.append(f"{energy(added + updated + macs, updated + macs):,.0f}")
-            lines.append(f"| {title} | {arm} | {' | '.join(told)} |")
+            lines.append(f"| {title} | {variant} | {' | '.join(told)} |")
         if not any(work.values()):
             lines.append(f"| {title} | not measured yet |" + " |" * (len(head) - 2))
     return "\n".join(lines)
@@ -176,19 +178,19 @@ def inference(results: Results) -> str:
 
 def stored(results: Results) -> str:
     """What the codec makes of MNIST's hidden maps."""
-    arms = {
-        arm: one
-        for arm, one in results.get("table1-mnist", {}).get("arms", {}).items()
+    variants = {
+        variant: one
+        for variant, one in results.get("table1-mnist", {}).get("variants", {}).items()
         if "stored/bytes, T_h = 15" in one
     }
-    if not arms:
+    if not variants:
         return "Not measured yet."
     lines = [
-        "| T_h | bytes | times smaller | " + " | ".join(f"error, {arm}" for arm in arms) + " |",
-        "|---" * (3 + len(arms)) + "|",
+        "| T_h | bytes | times smaller | " + " | ".join(f"error, {variant}" for variant in variants) + " |",
+        "|---" * (3 + len(variants)) + "|",
     ]
     for steps in STORED:
-        size = next(iter(arms.values()))[f"stored/bytes, T_h = {steps}"]["mean"]
-        errors = " | ".join(spread(one[f"stored/standardized_mse, T_h = {steps}"]) for one in arms.values())
+        size = next(iter(variants.values()))[f"stored/bytes, T_h = {steps}"]["mean"]
+        errors = " | ".join(spread(one[f"stored/standardized_mse, T_h = {steps}"]) for one in variants.values())
         lines.append(f"| {steps} | {size:.0f} | {784 / size:.1f} | {errors} |")
     return "\n".join(lines)

@@ -33,7 +33,7 @@ class Shipped(NamedTuple):
     """Where a shipped model comes from."""
 
     experiment: str
-    arm: str
+    variant: str
     title: str
     data: str
     """With their licences."""
@@ -41,14 +41,18 @@ class Shipped(NamedTuple):
 
 
 SHIPPED = {
-    # The judge of the others' samples comes first.
+    # First the classifier, which measures the others' samples.
     "mnist-classifier": Shipped(
-        "image-classifier", "MNIST", "Classifier of digits, which judges generated ones", DIGITS, "no paper: it is ours"
+        "image-classifier",
+        "MNIST",
+        "Classifier of digits, which measures generated ones",
+        DIGITS,
+        "no paper: it is ours",
     ),
     "fashion-mnist-classifier": Shipped(
         "image-classifier",
         "Fashion-MNIST",
-        "Classifier of clothes, which judges generated ones",
+        "Classifier of clothes, which measures generated ones",
         CLOTHES,
         "no paper: it is ours",
     ),
@@ -98,7 +102,7 @@ def main(trials: Path, names: list[str]) -> None:
     """Round each network to float16, measure it so on the test set, and write it with its card."""
     for name in names or SHIPPED:
         shipped = SHIPPED[name]
-        trial = EXPERIMENTS[shipped.experiment].arms[shipped.arm]
+        trial = EXPERIMENTS[shipped.experiment].variants[shipped.variant]
         folder = WEIGHTS / name
         made = read_results(trials / trial.key(SEED) / RESULT)
         model = network(trial, trials)
@@ -166,7 +170,10 @@ def of_people() -> str:
     """What the same network does for people whom it never heard."""
     found = read_results(UNSEEN / "metrics.json")
     (group,) = found["groups"].values()
-    people = {speaker: found["arms"][arm]["unheard/nearest_class"]["mean"] for speaker, arm in group["arms"].items()}
+    people = {
+        speaker: found["variants"][variant]["unheard/nearest_class"]["mean"]
+        for speaker, variant in group["variants"].items()
+    }
     unheard, heard = (group[f"{words}/nearest_class"]["mean"] for words in ("unheard", "test"))
     each = ", ".join(f"{speaker} {share:.1%}" for speaker, share in people.items())
     return (
@@ -198,7 +205,7 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
 
 `{kind}.from_pretrained("{name}")`; float16 on disk, float32 in memory. From {shipped.source}.
 
-- **Command**: `snn-synth reproduce {shipped.experiment} --preset full`, the arm "{shipped.arm}"; seed {SEED}; \
+- **Command**: `snn-synth reproduce {shipped.experiment} --preset full`, the variant "{shipped.variant}"; seed {SEED}; \
 {made["seconds"]:.0f} seconds
   of training and measuring on a CPU; {installed}.
 - **Data**: {shipped.data}. Trained on the training set, {trial.recipe.epochs} epoch(s).

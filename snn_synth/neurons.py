@@ -12,7 +12,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_constant, as_values, number, shown
 from snn_synth.functional.lif import Reset, check_reset, check_scan, next_membrane, of_dtype
 from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes, neuron_spikes
-from snn_synth.kernels.dispatch import constant, has_hooks, path
+from snn_synth.kernels.dispatch import backend, constant, has_hooks
 from snn_synth.surrogate import SigmoidCentered
 
 __all__ = ["SigmoidLeaky", "reset_states"]
@@ -181,15 +181,20 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
         return spikes, membranes
 
     def spikes_alone(self, currents: Tensor) -> Tensor | None:
-        """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where none will do."""
-        if torch.is_grad_enabled() or not self.plain or path(currents) == "reference":
+        """The spikes of a :meth:`scan` from rest, by a kernel that writes no membranes; None where there is none."""
+        if torch.is_grad_enabled() or not self.plain or backend(currents) == "reference":
             return None
         return self._graded(lif_spikes(currents, self.decay, self.threshold, self.reset_mechanism))
 
     def spikes_through(self, spikes: Tensor, weight: Tensor) -> Tensor | None:
         """The spikes of a :meth:`scan` of ``spikes @ weight.T``, whose currents are not written; None as above."""
         numbers = self.decay, self.threshold, self.graded_spikes_factor
-        if torch.is_grad_enabled() or path(spikes) == "reference" or not self.plain or not all(map(constant, numbers)):
+        if (
+            torch.is_grad_enabled()
+            or backend(spikes) == "reference"
+            or not self.plain
+            or not all(map(constant, numbers))
+        ):
             return None
         if number(self.graded_spikes_factor) != 1 or self.reset_mechanism != "zero":
             return None
@@ -232,7 +237,7 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     def _graded(self, spikes: Tensor) -> Tensor:
         factor = self.graded_spikes_factor
-        if path(spikes) != "reference" and constant(factor) and number(factor) == 1:
+        if backend(spikes) != "reference" and constant(factor) and number(factor) == 1:
             return spikes
         return spikes * of_dtype(factor, spikes)
 

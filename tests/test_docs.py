@@ -1,4 +1,4 @@
-"""The pages say what is there: equations lead to their lines, links lead to files, and no room is missing."""
+"""The pages say what is there: equations lead to their lines, links lead to files, and no module is missing."""
 
 import re
 from pathlib import Path
@@ -62,14 +62,14 @@ def test_relative_links_lead_to_files(page):
     assert not missing
 
 
-def test_the_house_shows_every_room():
-    picture = re.findall(r"^([\w/.]+)  ", (ROOT / "docs" / "house.md").read_text(), re.M)
-    rooms = {
+def test_the_architecture_shows_every_module():
+    picture = re.findall(r"^([\w/.]+)  ", (ROOT / "docs" / "architecture.md").read_text(), re.M)
+    modules = {
         child.name + ("/" if child.is_dir() else "")
         for child in (ROOT / "snn_synth").iterdir()
         if (child.suffix == ".py" or (child / "__init__.py").exists()) and not child.name.startswith("__")
     }
-    assert rooms <= set(picture), f"not in docs/house.md: {sorted(rooms - set(picture))}"
+    assert modules <= set(picture), f"not in docs/architecture.md: {sorted(modules - set(picture))}"
 
 
 @pytest.mark.parametrize(

@@ -168,8 +168,8 @@ def test_deepcopy_and_pickle_after_a_step_with_gradient():
     neuron = SigmoidLeaky(alpha=0.3, learn_beta=True)
     current = torch.ones(2, 2, requires_grad=True)
     neuron(neuron(current)[0])
-    for twin in (copy.deepcopy(neuron), pickle.loads(pickle.dumps(neuron))):
-        assert torch.equal(twin.scan(current[None])[1], neuron.scan(current[None])[1])
+    for copied in (copy.deepcopy(neuron), pickle.loads(pickle.dumps(neuron))):
+        assert torch.equal(copied.scan(current[None])[1], neuron.scan(current[None])[1])
 
 
 def test_learned_leak_and_threshold_get_gradients():

@@ -19,7 +19,12 @@ BELOW_TRAINING = [
 ]
 
 
-IMPORTS = ["snn_synth", "snn_synth.models", "snn_synth.plot", ", ".join(f"snn_synth.{room}" for room in BELOW_TRAINING)]
+IMPORTS = [
+    "snn_synth",
+    "snn_synth.models",
+    "snn_synth.plot",
+    ", ".join(f"snn_synth.{module}" for module in BELOW_TRAINING),
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def test_pictures_do_without_pyplot(loaded):
 
 
 def test_nothing_below_training_imports_lightning_or_wandb(loaded):
-    assert {f"snn_synth.{room}" for room in BELOW_TRAINING} <= loaded[3]
+    assert {f"snn_synth.{module}" for module in BELOW_TRAINING} <= loaded[3]
     assert not loaded[3] & {"lightning", "pytorch_lightning", "wandb"}
 
 

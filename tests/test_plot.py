@@ -130,10 +130,10 @@ def test_hidden_map_shows_the_stored_bits():
     assert labels(figure) == ("time step", "hidden neuron")
 
 
-def test_word_journey_shows_every_station():
+def test_word_to_image_shows_every_station():
     samples, bands, image, target = some(800), some(39, 100), some(28, 28, seed=2), some(28, 28, seed=3)
     spikes, hidden = some(30, 390) < 0.2, some(30, 196) < 0.3
-    figure = plot.word_journey(samples, 8000, bands, spikes, hidden, image, target, "seven")
+    figure = plot.word_to_image(samples, 8000, bands, spikes, hidden, image, target, "seven")
     stations = ["waveform", "spectrogram", "input spikes", "hidden state", "image", "target"]
     assert [ax.get_title() for ax in figure.axes] == stations
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), samples)
@@ -141,7 +141,7 @@ def test_word_journey_shows_every_station():
     for axis, values in ((1, bands), (3, hidden.T), (4, image), (5, target)):
         np.testing.assert_array_equal(figure.axes[axis].images[0].get_array(), values)
     assert figure.get_suptitle() == "seven"
-    without = plot.word_journey(samples, 8000, bands, spikes, hidden, image)
+    without = plot.word_to_image(samples, 8000, bands, spikes, hidden, image)
     assert [ax.get_title() for ax in without.axes] == stations[:5]
 
 
@@ -279,7 +279,7 @@ def test_image_rows_name_the_first_row_of_each():
 
 
 def test_training_and_test_shows_each_arm_and_the_published_value():
-    curves = {f"arm {i}": ([1, 20, 40], [1.0, 0.5, 0.1 * i]) for i in range(6)}
+    curves = {f"variant {i}": ([1, 20, 40], [1.0, 0.5, 0.1 * i]) for i in range(6)}
     finals = {
         name: {"test": (0.1 + 0.05 * i, 0.01, 0.3 if i == 2 else None), "train": (0.05 * i, 0.0, None)}
         for i, name in enumerate(curves)
@@ -298,10 +298,10 @@ def test_training_and_test_shows_each_arm_and_the_published_value():
     [diamond] = [line for line in right.lines if line.get_marker() == "D"]
     assert diamond.get_xdata() == [0.3]
     assert right.get_xlabel() == "test, then train (diamond: the paper)"
-    with pytest.raises(InputError, match="same arms"):
-        plot.training_and_test(curves, {"arm 0": finals["arm 0"]})
+    with pytest.raises(InputError, match="same variants"):
+        plot.training_and_test(curves, {"variant 0": finals["variant 0"]})
     with pytest.raises(InputError, match="same measures"):
-        plot.training_and_test(curves, finals | {"arm 1": {"test": (0.1, 0.0, None)}})
+        plot.training_and_test(curves, finals | {"variant 1": {"test": (0.1, 0.0, None)}})
 
 
 def test_grouped_bars_are_as_high_as_each_members_measures():
@@ -359,3 +359,10 @@ def test_the_architecture_shows_the_way_of_the_image_above_that_of_the_word():
     assert {"encoder\n784-196", "decoder\n196-784", "audiocoder"} <= said
     with pytest.raises(InputError, match="a hidden map of shape"):
         plot.architecture(some(39, 100), maps[1], images[0], images[1], maps[0][0], images[2])
+
+
+def test_the_former_name_of_word_to_image_still_works_and_warns():
+    with pytest.warns(DeprecationWarning, match="word_to_image"):
+        assert plot.word_journey is plot.word_to_image
+    with pytest.raises(AttributeError, match="no_such_plot"):
+        plot.no_such_plot  # noqa: B018

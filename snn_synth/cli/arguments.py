@@ -1,4 +1,4 @@
-"""A parser whose errors are ours."""
+"""An argument parser that raises InputError."""
 
 import argparse
 from typing import NoReturn
@@ -7,7 +7,7 @@ from snn_synth.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises InputError instead of printing its usage and leaving; help has pages of its own.
+    """Raises InputError instead of printing its usage and exiting. The text of ``--help`` is in help.py.
 
     Example:
         >>> Parser(prog="demo").parse_args(["--colour"])

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from snn_synth.cli.arguments import Parser
 from snn_synth.experiments.bench import report
-from snn_synth.experiments.bench.contenders import CONTENDERS
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS
 from snn_synth.experiments.bench.run import run as measure
 from snn_synth.experiments.bench.workloads import EXTRAS, WORKLOADS
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Measure and print the tables, or list what there is to measure."""
     parser = Parser(prog="snn-synth bench", add_help=False)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
@@ -20,7 +20,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args(words[1:])
+    arguments = parser.parse_args(argv[1:])
     if arguments.list:
         print(listing())
         return
@@ -32,7 +32,7 @@ def run(words: list[str]) -> None:
         threads=arguments.threads,
         repeats=arguments.repeats,
         device=arguments.device,
-        words=words,
+        argv=argv,
     )
     print(report.tables(metrics))
     print(f"\nWrote {arguments.out / 'metrics.json'}")
@@ -45,7 +45,7 @@ def listing() -> str:
         >>> print(listing().splitlines()[0][:44])
         bptt-784-196-784       T=15 B=100: snntorch,
     """
-    lines = [f"{w.name:<22} T={w.num_steps} B={w.batch}: {', '.join(w.contenders)}" for w in WORKLOADS]
+    lines = [f"{w.name:<22} T={w.num_steps} B={w.batch}: {', '.join(w.implementations)}" for w in WORKLOADS]
     lines += [f"{name:<22} {what}" for name, what in EXTRAS.items()]
-    absent = [name for name, contender in CONTENDERS.items() if not contender.installed]
+    absent = [name for name, implementation in IMPLEMENTATIONS.items() if not implementation.installed]
     return "\n".join([*lines, f"not installed: {', '.join(absent)} (benchmarks/README.md)"] if absent else lines)

@@ -67,8 +67,8 @@ def find(name: str) -> Path:
     return path
 
 
-def with_paths(words: list[str]) -> list[str]:
-    """Command-line words with the path of a config in place of its name, and configs first: options change them.
+def with_paths(argv: list[str]) -> list[str]:
+    """Command-line arguments with the path of a config in place of its name, and configs first: options change them.
 
     Raises:
         InputError: if they name no config at all.
@@ -79,15 +79,15 @@ def with_paths(words: list[str]) -> list[str]:
     """
     configs: list[str] = []
     others: list[str] = []
-    for word in words[1:]:
-        option, equals, value = word.partition("=")
+    for argument in argv[1:]:
+        option, equals, value = argument.partition("=")
         if configs and configs[-1] in ("-c", "--config"):
-            configs.append(str(find(word)))
+            configs.append(str(find(argument)))
         elif option in ("-c", "--config"):
             configs.append(f"{option}={find(value)}" if equals else option)
         else:
-            others.append(word)
-    found = words[:1] + configs + others
-    if not any(word.startswith(("-c", "--config", "--help", "--model.help", "--data.help")) for word in found):
+            others.append(argument)
+    found = argv[:1] + configs + others
+    if not any(argument.startswith(("-c", "--config", "--help", "--model.help", "--data.help")) for argument in found):
         raise InputError(f"Expected --config with a YAML file or a shipped config of {list(shipped())}, got none")
     return found

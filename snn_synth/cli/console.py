@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_noise() -> Iterator[None]:
-    """Hold back what Lightning says of other products, of its own code, and of the folder that we made on purpose."""
+    """Hide Lightning's advertisements, its own deprecations, and its warning that the run's folder exists."""
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")

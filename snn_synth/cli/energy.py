@@ -20,7 +20,7 @@ from snn_synth.models.pretrained import Pretrained, is_saved
 STEPS = {True: 30, False: 15}  # of synthesize and of reconstruct, where neither a checkpoint nor a card says it
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Count, print a table with the constants of the estimate, and write the numbers."""
     parser = Parser(prog="snn-synth energy", add_help=False)
     parser.add_argument("model", metavar="MODEL")
@@ -30,7 +30,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--neurobench", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("runs/energy"))
-    arguments = parser.parse_args(words[1:])
+    arguments = parser.parse_args(argv[1:])
     if arguments.samples < 1:
         raise InputError(f"Expected at least 1 sample, got {arguments.samples}")
     if arguments.out.exists() and not arguments.out.is_dir():
@@ -45,7 +45,7 @@ def run(words: list[str]) -> None:
     total = total_cost(costs)
     found = by_neurobench(subject, samples) if arguments.neurobench else None
     content = {
-        "shows": f"What an inference takes: means over {len(samples.places)} {samples.name}.",
+        "shows": f"The cost of an inference: means over {len(samples.places)} {samples.name}.",
         "model": arguments.model,
         "samples": len(samples.places),
         "num_steps": subject.num_steps,
@@ -54,7 +54,7 @@ def run(words: list[str]) -> None:
         "all": total,
         "picojoules": PICOJOULES,
         "picojoules_from": SOURCE,
-        "command": shlex.join(["snn-synth", *words]),
+        "command": shlex.join(["snn-synth", *argv]),
         "seconds": round(perf_counter() - start, 1),
         "versions": versions(),
     }
@@ -98,7 +98,7 @@ def usual_data(name: str, subject: Subject) -> str:
 
 
 def estimate(total: dict[str, float]) -> str:
-    """The energy in words, with its constants and their source."""
+    """The energy as text, with its constants and their source."""
     return (
         f"Energy of the arithmetic of one sample: {total['energy']:,.0f} nJ; of a conventional network of this size "
         f"{total['conventional_energy']:,.0f} nJ.\n"
@@ -117,7 +117,7 @@ def by_neurobench(subject: Subject, samples: Samples) -> dict[str, Any]:
 
 
 def beside(found: dict[str, Any], total: dict[str, float]) -> str:
-    """NeuroBench's numbers in words, the operations beside ours."""
+    """NeuroBench's numbers as text, the operations beside ours."""
     counted = found["SynapticOperations"]
     sparsity = ", ".join(f"{name} {share:.4f}" for name, share in found["ActivationSparsityByLayer"].items())
     lines = [

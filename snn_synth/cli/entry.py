@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after ``snn-synth``; those of this process if not given.
+        argv: the arguments after ``snn-synth``; those of this process if not given.
 
     Returns:
         The exit code: 0, 2 for bad input (one sentence on stderr), 130 after Ctrl-C.
@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         snn-synth ...
         0
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        return _dispatch(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as stop:
@@ -59,15 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
         print(OVERVIEW)
-    elif words[0] == "--version":
+    elif argv[0] == "--version":
         print(f"snn-synth {snn_synth.__version__}")
-    elif words[0] not in COMMANDS:
-        raise InputError(f"Expected a command of {list(COMMANDS)}, got {words[0]!r}")
-    elif "-h" in words or "--help" in words:
-        print(PAGES[words[0]])
+    elif argv[0] not in COMMANDS:
+        raise InputError(f"Expected a command of {list(COMMANDS)}, got {argv[0]!r}")
+    elif "-h" in argv or "--help" in argv:
+        print(PAGES[argv[0]])
     else:
-        importlib.import_module(COMMANDS[words[0]]).run(words)
+        importlib.import_module(COMMANDS[argv[0]]).run(argv)
     return 0

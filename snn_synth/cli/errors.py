@@ -76,7 +76,7 @@ def _configuration(causes: list[BaseException]) -> str:
 
 
 def _refused_by(error: BaseException, packages: tuple[str, ...]) -> bool:
-    """Whether a ``raise`` of these packages made the error: what merely fails there is nobody's word to the user."""
+    """Whether these packages raised the error on purpose; what merely fails in them is no message to the user."""
     module, line = _innermost(error)
     return module.startswith(packages) and line.startswith("raise")
 

@@ -25,7 +25,7 @@ WRITERS = {
 }
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Write the network of a model or a checkpoint; nothing is written before all of it has been converted."""
     parser = Parser(prog="snn-synth export", add_help=False)
     parser.add_argument("model", metavar="MODEL_OR_CKPT")
@@ -34,7 +34,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--dt", type=float)
     parser.add_argument("--form")
     parser.add_argument("--num-steps", type=int)
-    arguments = vars(parser.parse_args(words[1:]))
+    arguments = vars(parser.parse_args(argv[1:]))
     name, target = arguments.pop("model"), arguments.pop("to")
 
     if target.suffix not in WRITERS:

@@ -1,4 +1,4 @@
-"""What ``synthesize`` says that it heard."""
+"""Recognition for ``synthesize``: which words were said, and with which probability."""
 
 from typing import Any, NamedTuple
 

@@ -10,9 +10,9 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
   test        measure a checkpoint on the test set
   predict     write the images that a checkpoint makes of the test set
   synthesize  draw images from sound files
-  robustness  measure a model on noisy, fast, quiet recordings and on unheard voices
+  robustness  measure a model on noisy, fast, quiet recordings and on unseen voices
   export      write a trained network as a file for other tools: NIR, ONNX
-  energy      what an inference takes: spikes, synaptic operations, energy, layer by layer
+  energy      the cost of an inference: spikes, synaptic operations, energy, layer by layer
   demo        from nothing to images of spoken digits, with a report
   reproduce   the paper's table and figures, each by its name
   sweep       search the settings of a config, several runs at a time, without an account
@@ -187,7 +187,7 @@ Options:
   MODEL_OR_CKPT  a model that comes with the package, a folder that save_pretrained wrote, or a checkpoint that
                  `snn-synth fit` wrote; that of an audiocoder gives the audiocoder and the decoder as one network
   --to FILE      replaced if it is there
-  --dialect NAME of a .nir file, for whom its numbers are: nir (NIR's own equation, and snnTorch; if not given),
+  --dialect NAME of a .nir file, which reader it is for: nir (NIR's own equation, and snnTorch; if not given),
                  norse, sinabs or spikingjelly
   --dt SECONDS   of a .nir file, the length of a time step; 1e-4 if not given
   --form NAME    of an .onnx file: run (all time steps; if not given), or step (one, with its state as inputs and
@@ -198,7 +198,7 @@ Options:
 _ENERGY = """\
 usage: snn-synth energy MODEL [--data DATA] [--samples N] [--num-steps T] [--seed SEED] [--neurobench] [--out DIR]
 
-What one inference of a spiking network takes, layer by layer: spikes, synaptic operations (additions of a weight, one
+The cost of one inference of a spiking network, layer by layer: spikes, synaptic operations (additions of a weight, one
 for each spike and synapse), updates of membranes, and beside them the multiply-accumulates of a conventional network of
 the same size; and an estimate of the energy of both, with its constants and their source. DIR gets metrics.json.
 
@@ -243,8 +243,9 @@ _BENCH = """\
 usage: snn-synth bench [--only NAME ...] [--quick] [--growth] [options]
 
 Speed, memory and precision on this machine, beside the other spiking libraries that are installed: the same network,
-weights, data, batch and number of time steps. A contender whose loss differs is not timed. The contenders take turns;
-the tables show medians, the ratio to snnTorch (or to naive traces) and to the measured limit of the machine.
+weights, data, batch and number of time steps. An implementation whose loss differs is not timed. The implementations
+take turns; the tables show medians, the ratio to snnTorch (or to naive traces), and the ratio to the measured limit of
+the machine.
 
 Examples:
   snn-synth bench --quick                      about a minute
@@ -256,10 +257,10 @@ Options:
   --only NAME ...   some benchmarks; --list names them
   --quick           the small ones, few repeats, no memory, no torch.compile
   --growth          also curves of time and memory against T, batch, hidden neurons and inputs
-  --list            show the benchmarks and their contenders, and stop
+  --list            show the benchmarks and their implementations, and stop
   --out DIR         gets metrics.json (and growth.png), runs/bench if not given
   --threads N       of PyTorch and numba; one for each core if not given
-  --repeats N       timed steps of each contender
+  --repeats N       timed steps of each implementation
   --device DEVICE   cpu or cuda, cpu if not given
 
 benchmarks/README.md says how to install the other libraries without another PyTorch.\

@@ -31,8 +31,8 @@ THEIRS = (
 ALLOWED = (*OURS, *THEIRS)
 
 
-def take_allowed(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Command-line words without ``--allow_import NAME[,NAME]``, and those names. A config cannot give the option.
+def take_allowed(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Command-line arguments without ``--allow_import NAME[,NAME]``, and those names. A config cannot give the option.
 
     Raises:
         InputError: for a name that is none, or one of Python's own modules.
@@ -43,11 +43,11 @@ def take_allowed(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     others: list[str] = []
     names: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        option, equals, value = word.partition("=")
+    rest = iter(argv)
+    for argument in rest:
+        option, equals, value = argument.partition("=")
         if option != OPTION:
-            others.append(word)
+            others.append(argument)
             continue
         for name in (value if equals else next(rest, "")).split(","):
             top = name.partition(".")[0]

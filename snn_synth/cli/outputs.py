@@ -21,13 +21,13 @@ SHOWN = 100  # predicted images in the picture
 
 
 def write_metrics(
-    path: Path, words: Sequence[str], metrics: Mapping[str, float], seconds: Mapping[str, float], checkpoint: str | None
+    path: Path, argv: Sequence[str], metrics: Mapping[str, float], seconds: Mapping[str, float], checkpoint: str | None
 ) -> None:
     """Write what was measured, and what it takes to measure it again.
 
     Args:
         path: of the JSON file.
-        words: of the command line.
+        argv: arguments of the command line.
         metrics: by their logged keys; those of validation and test, and of heard voices, are written.
         seconds: that each stage took.
         checkpoint: that was measured.
@@ -39,7 +39,7 @@ def write_metrics(
             if name.startswith(("val/", "test/", "heard/"))
         },
         "checkpoint": None if checkpoint is None else os.path.relpath(checkpoint),
-        "command": shlex.join(["snn-synth", *words]),
+        "command": shlex.join(["snn-synth", *argv]),
         "seconds": {stage: round(value, 1) for stage, value in seconds.items()},
         "versions": versions(),
     }

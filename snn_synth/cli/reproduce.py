@@ -9,7 +9,7 @@ from snn_synth.experiments.reproduce.run import run as reproduce
 from snn_synth.experiments.reproduce.searches import SEARCHES
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Run the experiments of a name and say where their results lie, or list what there is."""
     parser = Parser(prog="snn-synth reproduce", add_help=False)
     parser.add_argument("name", nargs="?")
@@ -18,7 +18,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--force", action="store_true")
-    arguments = parser.parse_args(words[1:])
+    arguments = parser.parse_args(argv[1:])
     if arguments.list or arguments.name is None:
         print(listing())
         return
@@ -30,7 +30,7 @@ def run(words: list[str]) -> None:
             preset=arguments.preset,
             seeds=arguments.seeds,
             force=arguments.force,
-            words=words,
+            argv=argv,
         )
         print(f"\n{table(metrics)}\nWrote {arguments.out / name}: metrics.json and pictures")
 
@@ -50,15 +50,15 @@ def listing() -> str:
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """The first measure of each arm, the paper's test MSE beside it, and the means of groups of arms."""
+    """The first measure of each variant, the paper's test MSE beside it, and the means of groups of variants."""
     measure: str = metrics["measures"][0]
-    means = {f"{name}, mean of {len(one['arms'])}": one for name, one in metrics.get("groups", {}).items()}
-    rows = metrics["arms"] | means
+    means = {f"{name}, mean of {len(one['variants'])}": one for name, one in metrics.get("groups", {}).items()}
+    rows = metrics["variants"] | means
     width = max(map(len, rows))
     lines = [f"{'':<{width}} {measure:>14} {'+-':>7} {'paper':>7}"]
-    for arm, found in rows.items():
+    for variant, found in rows.items():
         value = found[measure]
         spread = "" if value["std"] is None else f"{value['std']:.3f}"
         published = "" if found.get("paper") is None else f"{found['paper']:.3f}"
-        lines.append(f"{arm:<{width}} {value['mean']:>14.3f} {spread:>7} {published:>7}")
+        lines.append(f"{variant:<{width}} {value['mean']:>14.3f} {spread:>7} {published:>7}")
     return "\n".join(lines)

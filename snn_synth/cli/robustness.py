@@ -14,7 +14,7 @@ from snn_synth.experiments.record import versions
 from snn_synth.files import atomic_write
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Measure a model in each condition, write numbers and a picture, and print a table."""
     parser = Parser(prog="snn-synth robustness", add_help=False)
     parser.add_argument("--checkpoint", default=SHIPPED)
@@ -22,7 +22,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--words", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--num-steps", type=int)
-    arguments = parser.parse_args(words[1:])
+    arguments = parser.parse_args(argv[1:])
     if arguments.words is not None and arguments.words < 1:
         raise InputError(f"Expected at least 1 word, got {arguments.words}")
     if arguments.out.exists() and not arguments.out.is_dir():
@@ -59,7 +59,7 @@ def run(words: list[str]) -> None:
         "checkpoint": arguments.checkpoint,
         "num_steps": source.num_steps,
         "seed": source.seed,
-        "command": shlex.join(["snn-synth", *words]),
+        "command": shlex.join(["snn-synth", *argv]),
         "seconds": round(perf_counter() - start, 1),
         "versions": versions(),
     }

@@ -9,7 +9,7 @@ from snn_synth.experiments.sweep.run import RUNS, measure
 from snn_synth.experiments.sweep.run import run as sweep
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Run a sweep and say which of its runs was best."""
     parser = Parser(prog="snn-synth sweep", add_help=False)
     parser.add_argument("file")
@@ -17,7 +17,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--allow_import", action="append", default=[])
-    arguments = parser.parse_args(words[1:])
+    arguments = parser.parse_args(argv[1:])
     path: Path = find_sweep(arguments.file)
     result = sweep(path, arguments.count, arguments.jobs, arguments.seed, arguments.allow_import)
     print(f"\n{table(result)}\nWrote {RUNS / result['sweep']['name']}: sweep.json, sweep.png and the log of each run")
@@ -29,10 +29,10 @@ def table(result: dict[str, Any], most: int = 10) -> str:
     lines = [f"{metric:>12}  run"]
     for one in runs[:most]:
         value = measure(one, metric)
-        words = " ".join(
+        given = " ".join(
             f"--{name} {setting:.4g}" if isinstance(setting, float) else f"--{name} {setting}"
             for name, setting in one["settings"].items()
         )
-        lines.append(f"{'failed' if value is None else format(value, '.4f'):>12}  {one['run']}  {words}")
+        lines.append(f"{'failed' if value is None else format(value, '.4f'):>12}  {one['run']}  {given}")
     failed = sum(one["error"] is not None for one in runs)
     return "\n".join(lines + ([f"{failed} of {len(runs)} failed; their logs say why"] if failed else []))

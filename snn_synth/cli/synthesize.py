@@ -32,7 +32,7 @@ ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spike
 HEARD = "heard.json"
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Draw an image of each word of each sound file; nothing is written before all has been checked and computed."""
     parser = Parser(prog="snn-synth synthesize", add_help=False)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -41,7 +41,7 @@ def run(words: list[str]) -> None:
     parser.add_argument("--num-steps", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args(words[1:])
+    arguments = parser.parse_args(argv[1:])
 
     device = find_device(arguments.device)
     targets = output_files(arguments.files, arguments.out)

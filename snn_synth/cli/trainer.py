@@ -40,11 +40,11 @@ UNNAMED = "runs/unnamed"  # folder of a run whose config names none
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, value: dumper.represent_data(value.value))
 
 
-def run(words: list[str]) -> None:
+def run(argv: list[str]) -> None:
     """Parse the command line, make what the config describes, and run it."""
-    words, allowed = take_allowed(["--help" if word == "--help_all" else word for word in words])
+    argv, allowed = take_allowed(["--help" if argument == "--help_all" else argument for argument in argv])
     with without_noise(), limited_imports(allowed), Undo() as undo:
-        SynthCLI(words, undo, allowed)
+        SynthCLI(argv, undo, allowed)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -80,14 +80,14 @@ class SynthCLI(LightningCLI):
     """Everything that a run writes lies in ``trainer.default_root_dir``.
 
     Args:
-        words: of the command line.
+        argv: arguments of the command line.
         undo: told what folder the run makes.
-        allowed: packages of the user's own, for the record of the command.
+        allowed: the packages given to ``--allow_import``, for the record of the command.
     """
 
-    def __init__(self, words: list[str], undo: Undo, allowed: Sequence[str] = ()) -> None:
+    def __init__(self, argv: list[str], undo: Undo, allowed: Sequence[str] = ()) -> None:
         """Do everything: LightningCLI runs the command in its constructor."""
-        self.words, self.undo = [*words, *(f"{OPTION}={name}" for name in allowed)], undo
+        self.argv, self.undo = [*argv, *(f"{OPTION}={name}" for name in allowed)], undo
         strict = {"exit_on_error": False}
         super().__init__(
             LightningModule,
@@ -97,7 +97,7 @@ class SynthCLI(LightningCLI):
             parser_kwargs={"prog": "snn-synth", **strict, **{name: dict(strict) for name in self.subcommands()}},
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=with_paths(words) + folder_in_sweep(words),
+            args=with_paths(argv) + folder_in_sweep(argv),
             auto_configure_optimizers=False,  # ours are settings of the model
         )
 
@@ -106,7 +106,7 @@ class SynthCLI(LightningCLI):
 
         And the option to unpickle whatever a checkpoint holds.
         """
-        return {name: skip | {"weights_only"} for name, skip in super().subcommands().items() if name == self.words[0]}
+        return {name: skip | {"weights_only"} for name, skip in super().subcommands().items() if name == self.argv[0]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the one option that is ours."""
@@ -178,7 +178,7 @@ class SynthCLI(LightningCLI):
             folder = Path(self.trainer.default_root_dir)
             kept = folder / "resume.ckpt"
             then = f"go on with --ckpt_path {kept}" if kept.is_file() else "start again"
-            raise InputError(f"Expected to write into {folder}, got {reason}: make room, then {then}") from error
+            raise InputError(f"Expected to write into {folder}, got {reason}: free some space, then {then}") from error
 
     def _fit(self, **arguments: Any) -> None:
         try:
@@ -237,7 +237,7 @@ class SynthCLI(LightningCLI):
 
     def _write(self, name: str, metrics: Any, seconds: dict[str, float], checkpoint: str | None) -> None:
         if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            write_metrics(Path(self.trainer.default_root_dir, name), self.words, metrics, seconds, checkpoint)
+            write_metrics(Path(self.trainer.default_root_dir, name), self.argv, metrics, seconds, checkpoint)
 
 
 def check_checkpoint(path: str, class_path: str) -> None:
@@ -263,11 +263,11 @@ def check_test(trainer: Trainer, data: LightningDataModule) -> None:
             raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
 
 
-def folder_in_sweep(words: list[str]) -> list[str]:
+def folder_in_sweep(argv: list[str]) -> list[str]:
     """The option that gives a run of W&B's agent a folder of its own, unless the command line names one."""
     run_id = os.environ.get("WANDB_RUN_ID")
-    named = any(word.startswith("--trainer.default_root_dir") for word in words)
-    if words[0] != "fit" or named or not run_id or not os.environ.get("WANDB_SWEEP_ID"):
+    named = any(argument.startswith("--trainer.default_root_dir") for argument in argv)
+    if argv[0] != "fit" or named or not run_id or not os.environ.get("WANDB_SWEEP_ID"):
         return []
     return [f"--trainer.default_root_dir=runs/sweeps/{run_id}"]
 

@@ -1,4 +1,4 @@
-"""Recordings of the user's own: one folder for each word, or a list of files."""
+"""The user's recordings: one folder for each word, or a list of files."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class AudioMNIST(Recordings, SpokenDigits):
     """AudioMNIST, files `<root>/audiomnist/data/{speaker}/{digit}_{speaker}_{take}.wav`.
 
     It has no release with a checksum, and is not downloaded: clone github.com/soerenab/AudioMNIST (MIT licence), and
-    name its folder `audiomnist`, or `AudioMNIST` as it comes. Some of the speakers will do.
+    name its folder `audiomnist`, or `AudioMNIST` as it comes. A part of the speakers is enough.
 
     Args:
         root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.

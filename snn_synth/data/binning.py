@@ -81,7 +81,7 @@ def check_steps(num_steps: int, step: int) -> None:
 class EventRecordings(Dataset[tuple[Tensor, int]]):
     """Recordings of events, binned once: the spikes lie on disk at a bit each, and are mapped into memory from there.
 
-    They are made again where a file's size or time, or a setting, is another. Where the disk has no room they stay in
+    They are made again where a file's size or time, or a setting, is another. Where the disk has no space they stay in
     memory; where all kept ones take more than 16 GB, the oldest are removed.
 
     Attributes:
@@ -145,11 +145,11 @@ def binned(
         for row, spikes in zip(data, progress, strict=True):
             row.copy_(torch.from_numpy(np.packbits(spikes)))
         decoded.store(place, state, data)
-        _make_room(place)
+        _make_space(place)
     return PackedSpikes(data, num_steps, channels)
 
 
-def _make_room(newest: Path) -> None:
+def _make_space(newest: Path) -> None:
     """Remove the oldest kept spikes until the rest is within bounds."""
     with contextlib.suppress(OSError):
         kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in newest.parent.glob("*.safetensors"))

@@ -21,7 +21,7 @@ def drifting_blobs(count: int, steps: int, neurons: int = 20, seed: int = 0) -> 
         count: blobs.
         steps: time steps.
         neurons: N.
-        seed: of all chance.
+        seed: of all random numbers.
 
     Returns:
         int64 ``[count, steps]``, from 0 to N - 1.

@@ -32,7 +32,7 @@ def class_files(root: Path, suffixes: Collection[str], kind: str) -> list[ClassF
     """The files of every class, sorted by part, class and path.
 
     A root with the two folders `train` and `test`, each with the folders of the classes in it, has a split of its own.
-    Hidden files are let be, and so is every file of another suffix, with a warning.
+    Hidden files are ignored. So are files of another suffix, with a warning.
 
     Args:
         root: the folder.

@@ -1,4 +1,4 @@
-"""Images of the user's own, decoded once: kept on disk, from where every process maps them into its memory."""
+"""The user's images, decoded once and kept on disk, from where every process maps them into its memory."""
 
 from __future__ import annotations
 

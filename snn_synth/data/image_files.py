@@ -1,4 +1,4 @@
-"""Read an image file as people have them: any size, bit depth and kind of colour."""
+"""Read an image file of any size, bit depth and kind of colour."""
 
 from __future__ import annotations
 

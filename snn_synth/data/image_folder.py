@@ -1,4 +1,4 @@
-"""A folder of images of the user's own, one folder in it for each class."""
+"""The user's images: a folder with one folder for each class."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ImageFolder(ImageDataset):
     changes, and every process maps them from there (but not where some of the files cannot be read).
 
     PNG, JPEG, TIFF, BMP, GIF (its first frame) and WebP, of any bit depth, as :func:`~snn_synth.data.read_image` reads
-    them. Hidden files are let be, and so is every other file, with a warning. A root with the two folders `train` and
+    them. Hidden files are ignored, other files too, with a warning. A root with the two folders `train` and
     `test`, each with the folders of the classes in it, has a split of its own.
 
     Args:

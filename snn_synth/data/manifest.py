@@ -32,8 +32,8 @@ class Row(NamedTuple):
 def read_manifest(path: str | Path) -> list[Row]:
     r"""The recordings that a manifest lists.
 
-    Its columns, or keys, are `path` and `label`, and if known `speaker` and `split` (`train` or `test`); others are let
-    be. A path is relative to the manifest's folder. The text is UTF-8; a table has a first line of names, and its
+    Its columns, or keys, are `path` and `label`, and if known `speaker` and `split` (`train` or `test`); others are
+    ignored. A path is relative to the manifest's folder. The text is UTF-8; a table has a first line of names, and its
     values are separated by commas, semicolons or tabs.
 
     Args:

@@ -24,7 +24,7 @@ class MNIST(ImageDataset):
     """The MNIST digits: 60,000 training and 10,000 test images.
 
     Files: `<root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped (`.gz`) or raw; some archives have a
-    dot before `idx`, which will do. Other files in the folder are let be.
+    dot before `idx`, which is accepted. Other files in the folder are ignored.
 
     Args:
         root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.

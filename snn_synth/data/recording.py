@@ -1,4 +1,4 @@
-"""What is wrong with a recording, in words for who made it."""
+"""Problems of a recording, as short phrases for the user."""
 
 from collections.abc import Sequence
 

@@ -12,7 +12,7 @@ from snn_synth.errors import InputError
 def cache_dir() -> Path:
     """Folder for everything that can be made again: `$SNN_SYNTH_CACHE`, else `~/.cache/snn_synth`.
 
-    Who has no home directory, as in some containers, gets a folder in the system's place for temporary files.
+    Without a home directory, as in some containers, it is a folder in the system's place for temporary files.
     """
     if chosen := os.environ.get("SNN_SYNTH_CACHE"):
         return _expanded(chosen)
@@ -47,7 +47,7 @@ def _expanded(folder: str | Path) -> Path:
 
 
 def not_a_folder(path: Path) -> Path:
-    """`path` or, where a folder has its name, the first name with `_` after it that none has: the folder is let be.
+    """`path` or, where a folder has its name, the first free name with `_` after it: the folder stays.
 
     Example:
         >>> not_a_folder(Path("/tmp")).as_posix()

@@ -1,4 +1,4 @@
-"""Read a sound file as people have them: any rate, any number of channels, headers that are a little off."""
+"""Read a sound file of any rate and number of channels, also with slightly wrong sizes in its header."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WAV_CHUNKS = {b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"fact", b"PEAK", b"J
 def read_audio(path: str | Path, max_seconds: float = 30.0) -> tuple[Tensor, int]:
     """Read a sound file (WAV, FLAC, OGG, MP3, NIST SPHERE) of any rate as one channel, the mean of all.
 
-    A header that its recorder never finished, or that is a little off, is no fault: a file counts as cut short where
+    An unfinished header, or one with slightly wrong sizes, is accepted: a file counts as cut short where
     more than 64 bytes are missing that the header promises, and they are more than 1 % or more than 0.1 s of the sound.
 
     Args:

@@ -1,4 +1,4 @@
-"""What codes and generated images are worth, and what an inference takes."""
+"""The quality of codes and of generated images, and the cost of an inference."""
 
 from snn_synth.evaluation.cost import (
     LayerCosts,

@@ -1,4 +1,4 @@
-"""What an inference takes: spikes, synaptic operations, membrane updates and energy, of each layer."""
+"""The cost of an inference, layer by layer: spikes, synaptic operations, membrane updates and energy."""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a code and what generated images are worth, beside what needs no network at all."""
+"""The quality of a code and of generated images, beside baselines without a network."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import frechet_distance
 from snn_synth.models import ImageClassifier
 
-SURE = 0.9  # probability from which a judge is sure of a class
+SURE = 0.9  # probability from which a classifier is sure of a class
 OCCURS = 0.01  # share of all samples from which a class occurs
 
 
@@ -85,26 +85,26 @@ def baselines(train: Tensor, test: Tensor, components: tuple[int, ...] = (8, 16,
 
 
 @torch.no_grad()
-def classifier_frechet(samples: Tensor, images: Tensor, judge: ImageClassifier) -> float:
+def classifier_frechet(samples: Tensor, images: Tensor, classifier: ImageClassifier) -> float:
     """The Frechet distance of generated images to real ones in the features of a small classifier: no FID.
 
     Args:
         samples: ``[n, 1, H, W]`` in [0, 1].
-        images: ``[m, 1, H, W]``, of the same size to be fair: the judge resizes, and sees how sharp they are.
-        judge: the classifier.
+        images: ``[m, 1, H, W]``, of the same size to be fair: the classifier resizes, and sees how sharp they are.
+        classifier: the classifier.
 
     Example:
         >>> images = torch.rand(8, 1, 28, 28)
         >>> classifier_frechet(images, images, ImageClassifier(features=3)) < 1e-6
         True
     """
-    features, real = (torch.cat([judge.features(part) for part in _parts(x)]) for x in (samples, images))
+    features, real = (torch.cat([classifier.features(part) for part in _parts(x)]) for x in (samples, images))
     return float(frechet_distance(features, real))
 
 
 @torch.no_grad()
 def sample_quality(
-    samples: Tensor, images: Tensor, train: Tensor, train_labels: Tensor, judge: ImageClassifier
+    samples: Tensor, images: Tensor, train: Tensor, train_labels: Tensor, classifier: ImageClassifier
 ) -> dict[str, float]:
     """How good generated images are, by a small classifier that has learned the real ones.
 
@@ -113,13 +113,13 @@ def sample_quality(
         images: real ones that were not trained on, as many or more, of the samples' size.
         train: those that were, of the samples' size.
         train_labels: of them.
-        judge: the classifier; a shipped one is ``ImageClassifier.from_pretrained("mnist-classifier")``.
+        classifier: the classifier; a shipped one is ``ImageClassifier.from_pretrained("mnist-classifier")``.
 
     Returns:
-        ``classifier_frechet``, see :func:`classifier_frechet`; ``sure``, the share of the samples of whose class the
-        judge is over 0.9 sure; ``classes``, how many classes have at least a hundredth of the samples, counting those
-        it is sure of; ``neighbour``, the share of the sure samples whose nearest training image has the class that the
-        judge sees.
+        ``classifier_frechet``, see :func:`classifier_frechet`; ``sure``, the share of the samples to one of whose
+        classes the classifier gives a probability over 0.9; ``classes``, how many classes have at least a hundredth of
+        the samples, counting those it is sure of; ``neighbour``, the share of these samples whose nearest training
+        image has the class that the classifier sees.
 
     Raises:
         InputError: for samples and real images of different sizes.
@@ -135,13 +135,13 @@ def sample_quality(
             f"Expected samples and images of one size, got {list(samples.shape[1:])}, {list(images.shape[1:])} and "
             f"{list(train.shape[1:])}: resize by `F.adaptive_avg_pool2d(images, side)`"
         )
-    probability, label = torch.cat([judge.probabilities(part) for part in _parts(samples)]).max(1)
+    probability, label = torch.cat([classifier.probabilities(part) for part in _parts(samples)]).max(1)
     sure = probability > SURE
     occur = torch.bincount(label[sure]) >= OCCURS * len(samples)
     nearest = torch.cat([torch.cdist(part.flatten(1), train.flatten(1)).argmin(1) for part in _parts(samples[sure])])
     alike = (train_labels[nearest] == label[sure]).sum()
     return {
-        "classifier_frechet": classifier_frechet(samples, images, judge),
+        "classifier_frechet": classifier_frechet(samples, images, classifier),
         "sure": float(sure.float().mean()),
         "classes": float(occur.sum()),
         "neighbour": float(alike / max(1, len(nearest))),

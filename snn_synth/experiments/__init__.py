@@ -1,1 +1,1 @@
-"""Whole runs from data to pictures: the demo."""
+"""Whole experiments, from data to numbers and pictures."""

@@ -17,7 +17,7 @@ from snn_synth.training import LitAudiocoder, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
 
 PER_DIGIT = 5  # as the paper's figure 9B
-JOURNEYS = (2, 7, 4)  # digits whose way from sound to image the report shows
+EXAMPLES = (2, 7, 4)  # digits of which the report shows every step from sound to image
 REAL = 7  # and that of a real voice
 
 
@@ -59,11 +59,11 @@ def draw_sections(
         grid(name, data.spectrograms[index], data.corpus.labels[index])
         for name, index in (("heard", data.test_index), ("unheard", data.held_out_index))
     )
-    chosen = [data.test_index[data.corpus.labels[data.test_index] == digit][digit] for digit in JOURNEYS]
+    chosen = [data.test_index[data.corpus.labels[data.test_index] == digit][digit] for digit in EXAMPLES]
     spoken = words_at(data.corpus, torch.stack(chosen), data.front_end)
-    journeys = [
-        _journey(module, spoken, place, data.gallery[digit, 0], pictures, sounds / f"{DIGIT_WORDS[digit]}.wav")
-        for place, digit in enumerate(JOURNEYS)
+    examples = [
+        _sound_to_image(module, spoken, place, data.gallery[digit, 0], pictures, sounds / f"{DIGIT_WORDS[digit]}.wav")
+        for place, digit in enumerate(EXAMPLES)
     ]
     bars = {
         "audio to image\nSNN": metrics["audio_to_image"]["standardized_mse"],
@@ -78,7 +78,7 @@ def draw_sections(
             "text": "A test word, its mel spectrogram, the Poisson spikes of its values, the hidden spikes that the "
             "audiocoder makes of them, and what the autoencoder's decoder draws from these: the rate at which each "
             f"pixel fires over {module.num_steps} time steps, the fastest one white.",
-            "words": journeys,
+            "words": examples,
         },
         {
             "title": "Five test words of each digit",
@@ -120,7 +120,7 @@ def _real_section(
         "title": "Real people, never heard in training",
         "text": f"Test words of the Free Spoken Digit Dataset (Z. Jackson and others, CC BY-SA 4.0), six people at a "
         f"telephone's sample rate. {share:.0%} of {len(real.labels)} are nearest to their own digit.",
-        "words": [_journey(module, real, place, data.gallery[REAL, 0], pictures, pictures / "real.wav")],
+        "words": [_sound_to_image(module, real, place, data.gallery[REAL, 0], pictures, pictures / "real.wav")],
         "pictures": [grid("real", real.spectrograms, real.labels)],
     }
 
@@ -134,14 +134,14 @@ def _some_of_each(labels: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def _journey(
+def _sound_to_image(
     module: LitAudiocoder, words: Words, place: int, target: Tensor, pictures: Path, sound: Path
 ) -> dict[str, Any]:
-    """Draw the way of one word, and save its sound: what the report shows of it."""
+    """Draw each step from one word's sound to its image, and save the sound: an entry of the report."""
     keys = sample_keys(module.seed, HELD_OUT, torch.tensor([place]))
     stages = module.audio_to_image()(words.spectrograms[place : place + 1].float(), module.num_steps, keys=keys)
     word, samples = DIGIT_WORDS[int(words.labels[place])], words.waveforms[place]
-    figure = plot.word_journey(
+    figure = plot.word_to_image(
         samples,
         words.sample_rate,
         words.spectrograms[place],

@@ -1,4 +1,4 @@
-"""What an inference of a trained network takes on real images or words, beside a conventional network of its size."""
+"""The cost of an inference of a trained network on real images or words, beside a conventional network of its size."""
 
 import math
 import re

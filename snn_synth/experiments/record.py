@@ -1,4 +1,4 @@
-"""Records of what was measured: with which versions, and how those of before are read."""
+"""Records of what was measured: the versions of packages, and results of earlier versions of this package."""
 
 import json
 import platform
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("snn_synth", "torch", "snntorch", "lightning", "numpy")
-RENAMED = {"mse": "standardized_mse", "mse_whole_set": "standardized_mse_whole_set"}
-"""Measures of experiments, by what they were called."""
+RENAMED = {"arms": "variants", "mse": "standardized_mse", "mse_whole_set": "standardized_mse_whole_set"}
+"""Names in the results of experiments, by what they were called in earlier versions."""
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
@@ -29,7 +29,7 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """What an experiment wrote, also one of before measures were renamed.
+    """What an experiment wrote, also with the names of an earlier version.
 
     Args:
         path: of ``metrics.json`` or ``result.json``.
@@ -39,11 +39,11 @@ def read_results(path: Path) -> dict[str, Any]:
 
 
 def present_names(results: Any) -> Any:
-    """Results with the present names of measures, numbers as they are.
+    """Results with the present names, numbers as they are.
 
     Example:
         >>> present_names({"measures": ["test/mse"], "arms": {"SNN": {"test/mse": 0.1}}})
-        {'measures': ['test/standardized_mse'], 'arms': {'SNN': {'test/standardized_mse': 0.1}}}
+        {'measures': ['test/standardized_mse'], 'variants': {'SNN': {'test/standardized_mse': 0.1}}}
     """
     if isinstance(results, dict):
         return {_present_name(key): present_names(value) for key, value in results.items()}

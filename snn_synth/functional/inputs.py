@@ -1,4 +1,4 @@
-"""What people hand over, as the tensors that the equations take."""
+"""NumPy arrays, integers and other inputs as the tensors that the equations take."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from snn_synth.errors import InputError
 
 
 class _SampledSpikes(torch.autograd.Function):
-    """Fires where the rate is above a number by chance; the derivative is 1 where the two are within half a unit."""
+    """Fires where the rate is above a random number; the derivative is 1 where the two are within half a unit."""
 
     @staticmethod
     def forward(ctx: Any, rates: Tensor, uniform: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ class _SampledSpikes(torch.autograd.Function):
 
 
 def sampled_spikes(rates: Tensor, num_steps: int, generator: torch.Generator | None = None) -> Tensor:
-    r"""Spikes that fire by chance at each step, with their rates.
+    r"""Spikes drawn at random at each step, with their rates as probabilities.
 
     .. math:: z_i[t] = [r_i > u_i[t]], \quad u \sim \mathcal U(0, 1), \qquad
         \frac{\partial z}{\partial r} \approx [\,|r - u| < \tfrac12\,]
@@ -32,7 +32,7 @@ def sampled_spikes(rates: Tensor, num_steps: int, generator: torch.Generator | N
     Args:
         rates: r, in [0, 1].
         num_steps: T.
-        generator: of the chance.
+        generator: of the random numbers.
 
     Shape:
         ``[B, N]``; the result ``[T, B, N]``.

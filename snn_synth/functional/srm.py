@@ -160,7 +160,7 @@ def bernoulli_log_prob(logits: Tensor, spikes: Tensor) -> Tensor:
 
 
 def bernoulli_information(logits: Tensor, spikes: Tensor, rate: float) -> Tensor:
-    r"""Log-ratio of each spike or silence, of its own probability to that of a reference which fires by chance.
+    r"""Log-ratio of each spike or silence, of its own probability to that of a reference which fires at random.
 
     .. math:: \log \frac{p(z)}{r(z)} = z \log \frac{\sigma(u)}{r} + (1 - z) \log \frac{\sigma(-u)}{1 - r}
 
@@ -186,7 +186,7 @@ def bernoulli_information(logits: Tensor, spikes: Tensor, rate: float) -> Tensor
 
 
 def score_function_loss(losses: Tensor, slopes: Tensor, logits: Tensor, spikes: Tensor) -> Tensor:
-    r"""A scalar whose gradient estimates that of the expected loss by the probabilities of spikes drawn by chance.
+    r"""A scalar whose gradient estimates that of the expected loss by the probabilities of spikes drawn at random.
 
     .. math:: \nabla \mathbb E[\ell] = \mathbb E\Bigl[\bigl(\ell_k - b_k - a_k \cdot (z_k - p_k)\bigr)
         \nabla \log p(z_k) + a_k \cdot \nabla p_k\Bigr]

@@ -1,1 +1,1 @@
-"""Other tools of the field: what is trained here runs there, and is measured by them."""
+"""Export to and import from other tools: NIR, ONNX, NeuroBench."""

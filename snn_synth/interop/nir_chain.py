@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.models import AudioToImage
 from snn_synth.models.stack import folded
 from snn_synth.neurons import SigmoidLeaky
-from snn_synth.synapses import SpikeConv2d
+from snn_synth.synapses import SpikeConv2d, SpikeConvTranspose2d
 
 Shape = tuple[int, ...]
 
@@ -127,7 +128,7 @@ def output_shape(module: nn.Module, shape: Shape) -> Shape:
     found: Shape | None = None
     if isinstance(module, SigmoidLeaky):
         found = shape
-    elif isinstance(module, nn.Linear):
+    elif isinstance(module, nn.Linear | SpikeConvTranspose2d):
         found = (module.out_features,) if shape == (module.in_features,) else None
     elif isinstance(module, nn.Flatten):
         found = (math.prod(shape),)
@@ -141,6 +142,24 @@ def output_shape(module: nn.Module, shape: Shape) -> Shape:
     if found is None or min(found) < 1:
         raise InputError(f"Expected layers that fit each other, got a {type(module).__name__} for {list(shape)}")
     return found
+
+
+def matrix(operator: SpikeConvTranspose2d) -> tuple[Tensor, Tensor | None]:
+    """An operator as a matrix ``[out_features, in_features]``, and the bias of each neuron if there is one.
+
+    Example:
+        >>> up = SpikeConvTranspose2d((2, 2), 3, 1, kernel_size=(5, 5), stride=(2, 2), out_size=(4, 4))
+        >>> weight, bias = matrix(up)
+        >>> weight.shape, bias
+        (torch.Size([16, 12]), None)
+    """
+    size, maps = operator.size, operator.in_channels
+    # One kernel at a time lands in each place: no sums, and so no rounding.
+    places = torch.eye(operator.in_features).reshape(-1, *size, maps).permute(0, 3, 1, 2)
+    stride, padding, rest = operator.stride, pair(operator.padding), operator.output_padding
+    columns = nn.functional.conv_transpose2d(places, operator.weight.cpu(), None, stride, padding, rest)
+    weight = columns.permute(2, 3, 1, 0).reshape(operator.out_features, operator.in_features)
+    return weight, None if operator.bias is None else operator.bias.cpu().repeat(math.prod(operator.out_size))
 
 
 def pair(value: Any) -> tuple[int, int]:

@@ -11,25 +11,29 @@ from torch import Tensor, nn
 
 import snn_synth
 from snn_synth.errors import InputError
-from snn_synth.interop.nir_chain import Link, Shape, chain_of, output_shape, pair, plain_network
+from snn_synth.interop.nir_chain import Link, Shape, chain_of, matrix, output_shape, pair, plain_network
 from snn_synth.interop.nir_dialects import Array, Dialect, dialect_of, neuron_node
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.surrogate import SigmoidCentered
+from snn_synth.synapses import SpikeConvTranspose2d
+
+MOST_SYNAPSES = 2**24  # of a transposed convolution as a matrix: 64 MiB
 
 
 @torch.no_grad()
 def to_nir(network: Any, dialect: str = "nir", dt: float = 1e-4, input_shape: Iterable[int] | None = None) -> Any:
     r"""A network in evaluation as a graph of the Neuromorphic Intermediate Representation, a chain of its layers.
 
-    Batch norm is folded into weights and bias currents. A leak of 0 becomes an ``IF`` node. ``metadata`` holds leak,
-    threshold and ``dt`` exactly, and what model it is, for :func:`from_nir`.
+    Batch norm is folded into weights and bias currents. A leak of 0 becomes an ``IF`` node, a transposed convolution,
+    for which NIR has no node, the matrix of all its synapses. ``metadata`` holds leak, threshold and ``dt`` exactly, a
+    transposed convolution's kernel, and what model it is, for :func:`from_nir`.
 
     Args:
-        network: ``SpikingStack``, ``AESNN``, ``ACSNN``, ``ConvACSNN``; an ``AudioToImage``, whose audiocoder and
-            decoder become one chain; or an ``nn.Sequential`` of linear layers, ``nn.Conv2d``, ``nn.AvgPool2d``,
-            ``nn.Flatten`` and ``SigmoidLeaky``.
-        dialect: for whom the numbers are: ``nir`` (its own equation, and snnTorch), ``norse``, ``sinabs`` or
+        network: ``SpikingStack``, ``AESNN``, ``ConvAESNN``, ``ACSNN``, ``ConvACSNN``; an ``AudioToImage``, whose
+            audiocoder and decoder become one chain; or an ``nn.Sequential`` of linear layers, ``nn.Conv2d``,
+            ``nn.AvgPool2d``, ``nn.Flatten`` and ``SigmoidLeaky``.
+        dialect: the reader that the numbers are for: ``nir`` (its own equation, and snnTorch), ``norse``, ``sinabs`` or
             ``spikingjelly``; see docs/nir.md.
         dt: seconds of a time step.
         input_shape: of one sample, for an ``nn.Sequential`` that does not begin with a linear layer.
@@ -39,7 +43,7 @@ def to_nir(network: Any, dialect: str = "nir", dt: float = 1e-4, input_shape: It
 
     Raises:
         InputError: for what NIR, or the reader, has no node for: reset by subtraction, an option of ``snn.Leaky`` that
-            changes the step, a transposed convolution, ...
+            changes the step, a transposed convolution with more than 16 million synapses, ...
 
     Source:
         Pedersen et al. 2024, "Neuromorphic Intermediate Representation", table 1.
@@ -53,7 +57,7 @@ def to_nir(network: Any, dialect: str = "nir", dt: float = 1e-4, input_shape: It
     reader = dialect_of(dialect, dt)
     network = plain_network(network)
     links, shape = chain_of(network, input_shape)
-    nodes = [nir.Input(np.array(shape))]
+    nodes: list[Any] = [nir.Input(np.array(shape))]
     for link in links:
         _check(link.module)
         after = output_shape(link.module, shape)
@@ -78,7 +82,7 @@ def _check(module: nn.Module) -> None:
             f"Expected a convolution padded by zeros, by a number, got {module.padding_mode}, {module.padding}"
         )
     if not isinstance(module, SigmoidLeaky):
-        if not isinstance(module, nn.Linear | nn.Conv2d | nn.Flatten | nn.AvgPool2d):
+        if not isinstance(module, nn.Linear | nn.Conv2d | nn.Flatten | nn.AvgPool2d | SpikeConvTranspose2d):
             raise InputError(f"Expected layers that NIR has a node for, got a {type(module).__name__}")
         return
     factor = torch.as_tensor(module.graded_spikes_factor)
@@ -127,8 +131,25 @@ def _operator(link: Link, shape: Shape) -> Any:
         raise InputError("Expected finite weights in float32, got others: `network.float()` converts them")
     if isinstance(module, nn.Conv2d):
         return _convolution(module, shape)
+    if isinstance(module, SpikeConvTranspose2d):
+        return _transposed_convolution(link, module)
     weight = _array(link.to_nir(module.weight).flatten(1))
     return nir.Linear(weight) if module.bias is None else nir.Affine(weight, _array(module.bias))
+
+
+def _transposed_convolution(link: Link, module: SpikeConvTranspose2d) -> Any:
+    """The matrix of all its synapses, most of which are 0, for want of a node."""
+    if (synapses := module.in_features * module.out_features) > MOST_SYNAPSES:
+        raise InputError(
+            f"Expected transposed convolutions of at most {MOST_SYNAPSES:,} synapses with the zeros between them, as "
+            f"NIR has no node for one but a matrix, got one of {synapses:,}"
+        )
+    weight, bias = matrix(module)
+    kept = {"kernel": _array(module.weight)}
+    if module.bias is not None:
+        kept["bias_of_maps"] = _array(module.bias)
+    array = _array(link.to_nir(weight).flatten(1))
+    return nir.Linear(array, metadata=kept) if bias is None else nir.Affine(array, _array(bias), metadata=kept)
 
 
 def _convolution(module: nn.Conv2d, shape: Shape) -> Any:

@@ -1,5 +1,6 @@
 """From NIR's nodes to a network."""
 
+import copy
 import json
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -11,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.errors import InputError, brief
-from snn_synth.interop.nir_chain import Link, Shape, chain_of, output_shape, pair
+from snn_synth.interop.nir_chain import Link, Shape, chain_of, matrix, output_shape, pair
 from snn_synth.interop.nir_dialects import DIALECTS, Array, neuron_node
 from snn_synth.interop.nir_file import read_graph
 from snn_synth.models.allocation import Allocating
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
-from snn_synth.synapses import SpikeLinear
+from snn_synth.synapses import SpikeConvTranspose2d, SpikeLinear
 
 DT = 1e-4  # of snnTorch, SpikingJelly and of files that do not say
 _CLOSE = 1e-6  # float32's rounding, several times
@@ -173,12 +174,30 @@ def _parameters(link: Link, node: Any, shape: Shape) -> dict[str, Tensor]:
         }
     if isinstance(link.module, nn.Flatten):
         return {}
+    if isinstance(link.module, SpikeConvTranspose2d):
+        return _kernel(link, node)
     weight = _weight(node)
     if link.maps is not None:
         rows, columns, channels = link.maps
         weight = link.from_nir(weight.reshape(len(weight), channels, rows, columns))
     bias = _bias(node)
     return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+
+
+def _kernel(link: Link, node: Any) -> dict[str, Tensor]:
+    """Of a transposed convolution, from the metadata of a matrix that still is the kernel's."""
+    names = {"weight": "kernel"} | ({} if link.module.bias is None else {"bias": "bias_of_maps"})
+    kept = {name: torch.as_tensor(np.asarray(node.metadata[key])).float() for name, key in names.items()}
+    made = copy.deepcopy(link.module)
+    made.load_state_dict(kept)
+    weight, bias = matrix(made)  # type: ignore[arg-type]
+    same = torch.equal(link.to_nir(weight).flatten(1), _weight(node))
+    if not same or (bias is not None and not torch.equal(bias, torch.as_tensor(node.bias))):
+        raise InputError(
+            "Expected the matrix of the transposed convolution whose kernel is in the node's metadata, got another: "
+            "without the graph's metadata it is read as a matrix"
+        )
+    return kept
 
 
 def _weight(node: Any) -> Tensor:

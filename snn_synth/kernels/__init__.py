@@ -1,7 +1,7 @@
-"""Fast paths of ``functional/``: the same results to float32 rounding, by numba on the CPU and by Triton on CUDA."""
+"""Fast implementations of ``functional/``, equal to float32 rounding: numba on the CPU, Triton on CUDA."""
 
 from snn_synth.kernels.alpha import alpha_spike_times
-from snn_synth.kernels.dispatch import path, use
+from snn_synth.kernels.dispatch import backend, use
 from snn_synth.kernels.encoding import encode, even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
 from snn_synth.kernels.lif import lif_scan, lif_scan_loss, lif_spikes
@@ -22,6 +22,7 @@ __all__ = [
     "Traces",
     "adopt_choices",
     "alpha_spike_times",
+    "backend",
     "choices",
     "encode",
     "even_encode",
@@ -32,7 +33,6 @@ __all__ = [
     "low_discrepancy_encode",
     "neuron_spikes",
     "online_rule",
-    "path",
     "poisson_encode",
     "precision",
     "spike_linear",

@@ -1,4 +1,4 @@
-"""First spikes of alpha-kernel neurons on the path for their times."""
+"""First spikes of alpha-kernel neurons, by the backend for their tensors."""
 
 import functools
 from typing import Any
@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from snn_synth import functional
 from snn_synth.functional.alpha import check_spike_times
-from snn_synth.kernels.dispatch import kernel, path
+from snn_synth.kernels.dispatch import backend, kernel
 
 
 class _AlphaSpikeTimes(torch.autograd.Function):
@@ -44,7 +44,7 @@ class _AlphaSpikeTimes(torch.autograd.Function):
 def alpha_spike_times(  # noqa: D103
     times: Tensor, weight: Tensor, decay_rate: float = 1.0, threshold: float = 1.0, clip: float | None = None
 ) -> Tensor:
-    if path(times, weight) != "numba" or 0 in (*times.shape, *weight.shape):
+    if backend(times, weight) != "numba" or 0 in (*times.shape, *weight.shape):
         return functional.alpha_spike_times(times, weight, decay_rate, threshold, clip)
     check_spike_times(times, weight, decay_rate, threshold, clip)
     out: Tensor = _AlphaSpikeTimes.apply(times, weight, decay_rate, threshold, clip)  # type: ignore[no-untyped-call]

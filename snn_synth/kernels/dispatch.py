@@ -1,4 +1,4 @@
-"""Which path runs: the reference in ``functional/``, numba on the CPU, Triton on CUDA."""
+"""Which backend runs: the reference in ``functional/``, numba on the CPU, Triton on CUDA."""
 
 import contextlib
 import functools
@@ -14,22 +14,22 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 
-Path = Literal["reference", "numba", "triton"]
+Backend = Literal["reference", "numba", "triton"]
 Product = Literal["float32", "listed", "tiles"]
 
 _FOLDERS = {"numba": "cpu", "triton": "cuda"}
-_FAST: dict[str, Path] = {"cpu": "numba", "cuda": "triton"}  # by the device
-_forced: ContextVar[Path | None] = ContextVar("path", default=None)
+_FAST: dict[str, Backend] = {"cpu": "numba", "cuda": "triton"}  # by the device
+_forced: ContextVar[Backend | None] = ContextVar("backend", default=None)
 _product: ContextVar[Product | None] = ContextVar("product", default=None)
 
 
 @contextlib.contextmanager
-def use(path: Path, product: Product | None = None) -> Iterator[None]:
-    """Force one path inside a ``with`` block, for a comparison or to differentiate twice (which kernels do not do).
+def use(backend: Backend, product: Product | None = None) -> Iterator[None]:
+    """Force one backend inside a ``with`` block, for a comparison or to differentiate twice (which kernels do not do).
 
     Args:
-        path: ``reference``, ``numba`` (float32 on the CPU) or ``triton`` (float32 on CUDA). Tensors that a kernel does
-            not take still go to the reference.
+        backend: ``reference``, ``numba`` (float32 on the CPU) or ``triton`` (float32 on CUDA). Tensors that a kernel
+            does not take still go to the reference.
         product: with ``numba``, how products with spikes are computed: in ``float32`` as any, of ``listed`` spikes, or
             on ``tiles`` of a processor with AMX. If not given, or if this machine or product has no such way, what
             was measured to be the fastest here.
@@ -39,14 +39,14 @@ def use(path: Path, product: Product | None = None) -> Iterator[None]:
 
     Example:
         >>> with use("reference"):
-        ...     path(torch.zeros(3))
+        ...     backend(torch.zeros(3))
         'reference'
     """
-    if path not in ("reference", *_FOLDERS):
-        raise InputError(f"Expected a path of {['reference', *_FOLDERS]}, got {path!r}")
-    if product is not None and (path != "numba" or product not in get_args(Product)):
-        raise InputError(f"Expected a product of {list(get_args(Product))} on the path 'numba', got {product!r}")
-    tokens = _forced.set(path), _product.set(product)
+    if backend not in ("reference", *_FOLDERS):
+        raise InputError(f"Expected a backend of {['reference', *_FOLDERS]}, got {backend!r}")
+    if product is not None and (backend != "numba" or product not in get_args(Product)):
+        raise InputError(f"Expected a product of {list(get_args(Product))} with the backend 'numba', got {product!r}")
+    tokens = _forced.set(backend), _product.set(product)
     try:
         yield
     finally:
@@ -59,11 +59,11 @@ def forced_product() -> Product | None:
     return _product.get()
 
 
-def path(*tensors: Tensor | None) -> Path:
-    """The path for these tensors: a kernel takes plain float32 tensors on one CPU or CUDA device.
+def backend(*tensors: Tensor | None) -> Backend:
+    """The backend for these tensors: a kernel takes plain float32 tensors on one CPU or CUDA device.
 
     Example:
-        >>> path(torch.zeros(3)), path(torch.zeros(3, dtype=torch.float64))
+        >>> backend(torch.zeros(3)), backend(torch.zeros(3, dtype=torch.float64))
         ('numba', 'reference')
     """
     # First, because the compiler cannot read a ContextVar.
@@ -89,7 +89,7 @@ def _triton_installed() -> bool:
 
 @functools.cache
 def _numba_compiles() -> bool:
-    """Not for who debugs by NUMBA_DISABLE_JIT: a kernel is no Python function."""
+    """False where NUMBA_DISABLE_JIT is set for debugging: a kernel is no Python function."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
@@ -103,14 +103,14 @@ def _plain(x: Tensor, device: torch.device) -> bool:
     )
 
 
-def kernel(path: Path, module: str) -> Any:
-    """The module of that name for the path; numba and Triton are imported when first needed.
+def kernel(backend: Backend, module: str) -> Any:
+    """The module of that name for the backend; numba and Triton are imported when first needed.
 
     Example:
         >>> kernel("numba", "lif").__name__
         'snn_synth.kernels.cpu.lif'
     """
-    return importlib.import_module(f"snn_synth.kernels.{_FOLDERS[path]}.{module}")
+    return importlib.import_module(f"snn_synth.kernels.{_FOLDERS[backend]}.{module}")
 
 
 def constant(x: float | Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Rate codes on the path for their values."""
+"""Rate codes, by the backend for their tensors."""
 
 import functools
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from torch import Tensor
 from snn_synth import functional
 from snn_synth.functional.encoding import RateCode, check_code, rate_inputs, rate_spikes
 from snn_synth.functional.inputs import as_tensor
-from snn_synth.kernels.dispatch import kernel, path
+from snn_synth.kernels.dispatch import backend, kernel
 
 
 def encode(
@@ -24,14 +24,14 @@ def encode(
     x = as_tensor(x)
     check_code(code)
     values, keys = rate_inputs(x, num_steps, max_rate, generator, keys)
-    which = path(values)
+    which = backend(values)
     draw = rate_spikes if which == "reference" else kernel(which, "encoding").rate_spikes
     spikes: Tensor = draw(values.contiguous(), keys.contiguous(), num_steps, max_rate, code)
     return spikes.reshape(num_steps, *x.shape)
 
 
 def _by_kernel(reference: Callable[..., Tensor], code: RateCode) -> Callable[..., Tensor]:
-    """An encoder of ``functional/`` with its signature and docstring, on the path for its values."""
+    """An encoder of ``functional/`` with its signature and docstring, by the backend for its tensors."""
 
     @functools.wraps(reference)
     def encoder(

@@ -1,4 +1,4 @@
-"""First spikes of neurons without a leak on the path for their times."""
+"""First spikes of neurons without a leak, by the backend for their tensors."""
 
 import functools
 from typing import Any
@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from snn_synth import functional
 from snn_synth.functional.integrate_fire import LEAST_SLOPE, check_if_spike_times
-from snn_synth.kernels.dispatch import kernel, path
+from snn_synth.kernels.dispatch import backend, kernel
 
 
 class _IFSpikeTimes(torch.autograd.Function):
@@ -45,7 +45,7 @@ class _IFSpikeTimes(torch.autograd.Function):
 def if_spike_times(  # noqa: D103
     times: Tensor, weight: Tensor, threshold: float = 1.0, num_steps: int = 256, smoothing: float | None = None
 ) -> Tensor:
-    if path(times, weight) != "numba" or 0 in (*times.shape, *weight.shape):
+    if backend(times, weight) != "numba" or 0 in (*times.shape, *weight.shape):
         return functional.if_spike_times(times, weight, threshold, num_steps, smoothing)
     check_if_spike_times(times, weight, threshold, num_steps, smoothing)
     out: Tensor = _IFSpikeTimes.apply(times, weight, threshold, num_steps, smoothing)  # type: ignore[no-untyped-call]

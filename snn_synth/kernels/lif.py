@@ -9,7 +9,7 @@ from torch import Tensor
 from snn_synth import functional
 from snn_synth.functional.inputs import number
 from snn_synth.functional.lif import Reset, Scalar, check_reset, check_scan
-from snn_synth.kernels.dispatch import check_once, constant, kernel, path
+from snn_synth.kernels.dispatch import backend, check_once, constant, kernel
 
 
 class _Scan(torch.autograd.Function):
@@ -95,7 +95,7 @@ def lif_scan(  # noqa: D103
     reset: Reset = "zero",
 ) -> tuple[Tensor, Tensor]:
     check_scan(currents, membrane)
-    which = path(currents, membrane)
+    which = backend(currents, membrane)
     if which == "reference" or not _kernels_take(currents, decay, threshold):
         return functional.lif_scan(currents, membrane, decay, threshold, slope, reset)
     flat, start = _flat(currents), None if membrane is None else membrane.reshape(len(membrane), -1).contiguous()
@@ -126,7 +126,7 @@ def lif_spikes(currents: Tensor, decay: Scalar = 0.9, threshold: Scalar = 1.0, r
         [0.0, 1.0, 0.0, 1.0]
     """
     check_scan(currents, None)
-    which = path(currents)
+    which = backend(currents)
     if which == "reference" or not _kernels_take(currents, decay, threshold):
         return functional.lif_scan(currents.detach(), None, decay, threshold, reset=reset)[0]
     flat = _flat(currents.detach())
@@ -171,7 +171,7 @@ def lif_scan_loss(
         >>> lif_scan_loss(torch.tensor([[[0.25, 1.5]]]), torch.tensor([[[1.0, 0.0]]]))  # (0.75^2 + 1.5^2) / 2
         tensor(1.4062)
     """
-    which = path(currents, targets)
+    which = backend(currents, targets)
     if (
         which == "reference"
         or currents.shape != targets.shape

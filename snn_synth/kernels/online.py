@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from snn_synth.kernels.dispatch import Path, check_once, kernel, path
+from snn_synth.kernels.dispatch import Backend, backend, check_once, kernel
 
 Traces = Literal["reset", "leaky", "instant"]
 """What a trace is of: the input since the neuron's last spike, all the input so far, or that of the step alone."""
@@ -63,7 +63,7 @@ def online_rule(
     """
     weights = [layer.weight for layer in layers]
     sizes = [weights[0].shape[1], *(len(weight) for weight in weights)]
-    which = path(spikes, targets, *weights)
+    which = backend(spikes, targets, *weights)
     if (
         which == "reference"
         or torch.is_autocast_enabled(spikes.device.type)
@@ -89,7 +89,7 @@ class _State:
 class OnlineRule:
     """One batch: called with each time step's spikes and targets, it gives that step's loss."""
 
-    def __init__(self, which: Path, layers: Sequence[Layer], spikes: Tensor, mask: bool, kind: Traces) -> None:
+    def __init__(self, which: Backend, layers: Sequence[Layer], spikes: Tensor, mask: bool, kind: Traces) -> None:
         self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")
         self.layers = layers
         self.weights = [layer.weight for layer in layers]
@@ -98,7 +98,7 @@ class OnlineRule:
         self.dynamics.integrate(spikes, layers[0].decay, self.states[0].sums)
         self.mask, self.kind = mask, kind
         self.step = 0
-        self.delta: Any = None  # of the output layer, in the form of the path
+        self.delta: Any = None  # of the output layer, in the form of the backend
 
     def __call__(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """The loss of the next time step."""

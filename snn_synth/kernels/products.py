@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
-from snn_synth.kernels.dispatch import check_once, forced_product, kernel, path
+from snn_synth.kernels.dispatch import backend, check_once, forced_product, kernel
 
 Precision = Literal["float32", "mixed", "bfloat16"]
 
@@ -134,7 +134,7 @@ def neuron_spikes(spikes: Tensor, weight: Tensor, decay: float, threshold: float
         >>> neuron_spikes(torch.ones(4, 1, 1), torch.ones(1, 1), 0.5, 1.0) is None  # so little is done otherwise
         True
     """
-    if path(spikes, weight) != "numba" or torch.is_autocast_enabled("cpu") or spikes.numel() == 0:
+    if backend(spikes, weight) != "numba" or torch.is_autocast_enabled("cpu") or spikes.numel() == 0:
         return None
     found: Tensor | None = kernel("numba", "products").neuron_spikes(
         spikes.detach(), weight.detach(), _precision.get(), decay, threshold
@@ -156,7 +156,7 @@ def spike_linear(spikes: Tensor, weight: Tensor) -> Tensor:
         >>> spike_linear(torch.ones(4, 1, 3), torch.full((2, 3), 0.5)).shape
         torch.Size([4, 1, 2])
     """
-    which = path(spikes, weight)
+    which = backend(spikes, weight)
     if which == "reference" or torch.is_autocast_enabled(spikes.device.type) or spikes.numel() == 0:
         return torch.nn.functional.linear(spikes, weight)
     flat, kernels, precision = spikes.reshape(-1, spikes.shape[-1]), kernel(which, "products"), _precision.get()

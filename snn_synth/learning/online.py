@@ -186,7 +186,7 @@ def _plain_neuron(neuron: SigmoidLeaky) -> bool:
 
 
 def _reduced(model: DistributedDataParallel, backward: Backward) -> Backward:
-    """Arm DDP's gradient averaging before each of the T backward passes; DDP itself does so once per forward."""
+    """Prepare DDP's gradient averaging before each of the T backward passes; DDP itself does so once per forward."""
 
     def armed(loss: Tensor) -> Any:
         model.reducer._rebuild_buckets()

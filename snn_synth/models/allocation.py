@@ -1,4 +1,4 @@
-"""A bound on what a constructor may allocate: sizes that a file says are not to be believed."""
+"""A bound on what a constructor may allocate: sizes in a file are not trusted."""
 
 import math
 from collections.abc import Mapping, Sequence

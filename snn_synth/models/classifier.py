@@ -1,4 +1,4 @@
-"""A small conventional classifier of images, in whose features generated images are judged."""
+"""A small conventional classifier of images, whose features and probabilities measure generated images."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from snn_synth.models.pretrained import Pretrained
 
 
 class ImageClassifier(Pretrained):
-    """Two convolutions and two layers: what judges generated images, by its features and by how sure it is.
+    """Two convolutions and two linear layers. Its features and probabilities measure generated images.
 
     It is not Inception: a Frechet distance in its features is no FID.
 
@@ -26,8 +26,8 @@ class ImageClassifier(Pretrained):
         InputError: for images with another number of axes or channels.
 
     Example:
-        >>> judge = ImageClassifier(features=8)
-        >>> judge(torch.rand(2, 1, 14, 14)).shape, judge.features(torch.rand(2, 1, 28, 28)).shape
+        >>> classifier = ImageClassifier(features=8)
+        >>> classifier(torch.rand(2, 1, 14, 14)).shape, classifier.features(torch.rand(2, 1, 28, 28)).shape
         (torch.Size([2, 10]), torch.Size([2, 8]))
     """
 

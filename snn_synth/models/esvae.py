@@ -1,4 +1,4 @@
-"""ESVAE: a convolutional spiking variational autoencoder whose code fires by chance."""
+"""ESVAE: a convolutional spiking variational autoencoder whose code fires at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,13 +16,13 @@ from snn_synth.ttfs import TTFSIFLinear
 class SpikingGAN(Pretrained):
     r"""Two networks of neurons that integrate without a leak: one draws images of a class, the other names the class.
 
-    The generator's inputs fire at steps by chance, and one for the class at the step 0; a pixel is bright if its output
+    The generator's inputs fire at random steps, and one for the class at the step 0; a pixel is bright if its output
     fires early, :math:`x = 1 - t / T`. The discriminator sees each pixel twice, by t and by T - t, so that dark pixels
     fire too. It has an output for each class and one for images that are drawn; the first to fire decides.
 
     Args:
         side: of the images.
-        latent: inputs by chance.
+        latent: inputs that fire at random steps.
         hidden: neurons of either network's hidden layer.
         classes: of images; 1 if there are none.
         num_steps: T.
@@ -33,7 +33,7 @@ class SpikingGAN(Pretrained):
 
     Source:
         Kotariya & Ganguly 2021: both networks spiking, first spikes, neurons without a leak that fire at most once.
-        Sizes, the input by chance, classes, the smoothed gradient, and that a pixel is seen twice are ours.
+        Sizes, the random input, classes, the smoothed gradient, and that a pixel is seen twice are ours.
 
     Example:
         >>> gan = SpikingGAN(side=4, latent=3, hidden=8, classes=2, num_steps=16)
@@ -83,9 +83,9 @@ class SpikingGAN(Pretrained):
         if not bool(((labels >= 0) & (labels < self.classes)).all()):
             raise InputError(f"Expected labels from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}")
         dtype = next(self.parameters()).dtype
-        chance = torch.rand(len(labels), self.latent, dtype=dtype, generator=generator, device=labels.device)
+        noise = torch.rand(len(labels), self.latent, dtype=dtype, generator=generator, device=labels.device)
         silent = 1 - F.one_hot(labels, self.classes)
-        return torch.cat([(chance * self.num_steps).floor(), (silent * self.num_steps).to(chance.dtype)], 1)
+        return torch.cat([(noise * self.num_steps).floor(), (silent * self.num_steps).to(noise.dtype)], 1)
 
     def generate(self, noise: Tensor) -> FirstSpikeOutput:
         """Steps of all spikes; those of the outputs are the pixels'."""

@@ -30,7 +30,7 @@ class HybridOutput:
     """Spikes of the hidden layer, ``[T, B, hidden]``."""
 
     def information(self, rate: float) -> Tensor:
-        r"""Sample of the directed information of each sample's code beyond a reference that fires by chance, ``[B]``.
+        r"""Sample of the directed information of each sample's code beyond a reference that fires at random, ``[B]``.
 
         .. math:: \frac{1}{T N} \sum_{t,i} \log \frac{p(z_i[t] \mid x_{\le t}, z_{<t})}{r(z_i[t])}
         """
@@ -38,7 +38,7 @@ class HybridOutput:
 
 
 class HybridVAE(Pretrained):
-    """Spiking encoder with a code drawn by chance, and a conventional decoder that reads the code's timing.
+    """Spiking encoder with a code drawn at random, and a conventional decoder that reads the code's timing.
 
     Args:
         inputs: of the encoder.

@@ -26,7 +26,7 @@ class PredictorOutput:
     """Their logits."""
 
     def information(self, rate: float) -> Tensor:
-        """Sample of the information of the code beyond a reference by chance, mean over its neurons, ``[T, B]``."""
+        """Sample of the code's information beyond a reference that fires at random, mean over neurons: ``[T, B]``."""
         return bernoulli_information(self.logits, self.code, rate).mean(2)
 
 

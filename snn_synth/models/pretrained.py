@@ -87,7 +87,7 @@ class Pretrained(nn.Module):
     def build(cls, description: Any) -> Self:
         """Make an untrained model from what :meth:`describe` returned.
 
-        It may come from a stranger's file: it is looked up among the models that are there, and imports nothing.
+        It may come from an untrusted file: the model is looked up among the defined ones, and nothing is imported.
 
         Raises:
             InputError: if it describes no model, or another one than this class, or its arguments are no such.

@@ -8,7 +8,7 @@ from snn_synth.functional import causal_filter, raised_cosines
 
 
 class StochasticReadout(nn.Module):
-    r"""Neurons that fire by chance, from the filtered past of their inputs and of themselves.
+    r"""Neurons that fire at random, from the filtered past of their inputs and of themselves.
 
     .. math:: u_i[t] = \sum_{j,k} w_{ijk}\,(\phi_k * S_j)[t] + v_i\,(\psi * z_i)[t] + b_i, \qquad
         z_i[t] \sim \operatorname{Bernoulli}(\sigma(u_i[t]))

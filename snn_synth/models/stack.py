@@ -178,12 +178,12 @@ def run_layers(layers: Iterable[Any], spikes: Tensor, inputs: int) -> StackOutpu
 
 
 def _refuse_neurobench(operator: nn.Module) -> None:
-    """NeuroBench's own wrappers hand over samples first, which the network would take for time steps."""
+    """NeuroBench's own wrappers pass the batch first, which the network would take for time steps."""
     hooks = getattr(operator, "operator", operator)._forward_pre_hooks.values()
     if any(type(getattr(hook, "__self__", None)).__module__.startswith("neurobench.") for hook in hooks):
         raise InputError(
             "Expected NeuroBench to get `snn_synth.interop.neurobench.neurobench_model(network)`, got its hooks on "
-            "the network: it hands over samples first and would count wrongly"
+            "the network: it passes the batch first and would count wrongly"
         )
 
 

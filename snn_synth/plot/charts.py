@@ -136,19 +136,19 @@ def training_and_test(
     finals: Mapping[str, Mapping[str, tuple[float, float, float | None]]],
     ylabel: str = "standardized MSE",
 ) -> Figure:
-    """How a measure of each arm of an experiment changes in training, and beside that where it ends.
+    """How a measure of each variant of an experiment changes in training, and beside that where it ends.
 
     Args:
-        curves: (batches, values) of each arm while it trains.
-        finals: of each arm, by the name of a measure, its mean, standard deviation and published value (or None); the
-            further measures are drawn paler.
+        curves: (batches, values) of each variant while it trains.
+        finals: of each variant, by the name of a measure, its mean, standard deviation and published value (or None);
+            the further measures are drawn paler.
         ylabel: of the curves.
 
     Returns:
         A figure with two axes.
 
     Raises:
-        InputError: if there is nothing to draw, or the arms or their measures differ.
+        InputError: if there is nothing to draw, or the variants or their measures differ.
 
     Example:
         >>> figure = training_and_test({"SNN": ([1, 2], [0.9, 0.4])}, {"SNN": {"test MSE": (0.35, 0.01, 0.357)}})
@@ -156,11 +156,11 @@ def training_and_test(
         (['SNN'], 'test MSE (diamond: the paper)')
     """
     if not curves or list(curves) != list(finals):
-        raise InputError(f"Expected the same arms, at least one, got {list(curves)} and {list(finals)}")
+        raise InputError(f"Expected the same variants, at least one, got {list(curves)} and {list(finals)}")
     measures = list(next(iter(finals.values())))
     if not measures or any(list(one) != measures for one in finals.values()):
         raise InputError(
-            f"Expected the same measures of each arm, at least one, got { {a: [*f] for a, f in finals.items()} }"
+            f"Expected the same measures of each variant, at least one, got { {a: [*f] for a, f in finals.items()} }"
         )
     figure = new_figure(10, max(3, (0.15 + 0.2 * len(measures)) * len(curves) + 1.2))
     left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])

@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, words beside the axes; checked arrays; a file."""
+"""What all figures share: colours, sizes, labels; checked arrays; a file."""
 
 from pathlib import Path
 from typing import Any, TypeAlias

@@ -148,7 +148,7 @@ def hidden_map(spikes: Array) -> Figure:
     return figure
 
 
-def word_journey(
+def word_to_image(
     samples: Array,
     rate: int,
     spectrogram: Array,
@@ -173,7 +173,7 @@ def word_journey(
     Example:
         >>> import torch
         >>> spikes = torch.eye(30)
-        >>> figure = word_journey(
+        >>> figure = word_to_image(
         ...     torch.zeros(800), 8000, torch.rand(39, 100), spikes, spikes, torch.rand(28, 28), title="seven"
         ... )
         >>> [ax.get_title() for ax in figure.axes]

@@ -27,8 +27,8 @@ from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_sched
 HELD_OUT = -1
 
 
-def chance_of(index: Tensor, seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """The randomness of a batch, by its first sample: the same after a resume, and none is hidden."""
+def batch_generator(index: Tensor, seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """A random generator for a batch, seeded by its first sample: the same after a resume."""
     return torch.Generator(device).manual_seed(int(sample_keys(seed, epoch, index[:1])))
 
 

@@ -1,4 +1,4 @@
-"""What a run shows of itself: pictures, spike statistics, and a word about layers that do not work."""
+"""Callbacks: pictures, spike statistics, and warnings about silent or saturated layers."""
 
 import functools
 from pathlib import Path
@@ -61,7 +61,7 @@ class SampleGrid(Callback):
     """Draws new images after each validation: a PNG in the run's folder, and an image on W&B.
 
     Args:
-        samples: how many; always from the same chance, so that the pictures of a run can be compared.
+        samples: how many; always by the same seed, so that the pictures of a run can be compared.
 
     Raises:
         InputError: for fewer than one sample.

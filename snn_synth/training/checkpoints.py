@@ -84,7 +84,7 @@ class ResumeCheckpoint(Checkpoint):
 def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
     """Let ``ModelCheckpoint`` forget what a checkpoint says of its files, unless they lie where it writes.
 
-    It removes files that it believes to have written, whole folders too, and loads the best of them: a stranger's
+    It removes files that it believes to have written, whole folders too, and loads the best of them: an untrusted
     checkpoint may name any. Those beside the checkpoint count as its own: a run may go on in another folder.
     """
     states = checkpoint.get("callbacks")

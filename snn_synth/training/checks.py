@@ -1,4 +1,4 @@
-"""Settings of the Trainer that would fail in the middle of training, or go wrong in silence: refused before it."""
+"""Settings of the Trainer that would fail during training, or go wrong silently, are refused before it starts."""
 
 import math
 from typing import Any

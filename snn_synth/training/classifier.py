@@ -1,4 +1,4 @@
-"""Training the classifier that judges generated images."""
+"""Training the classifier that measures generated images."""
 
 import torch
 import torch.nn.functional as F
@@ -91,5 +91,5 @@ def shuffled_pixels(images: Tensor, seed: int) -> Tensor:
         tensor([0., 1., 2., 3.])
     """
     flat = images.flatten(1)
-    chance = torch.rand(flat.shape, generator=torch.Generator(flat.device).manual_seed(seed), device=flat.device)
-    return flat.gather(1, chance.argsort(1)).reshape(images.shape)
+    order = torch.rand(flat.shape, generator=torch.Generator(flat.device).manual_seed(seed), device=flat.device)
+    return flat.gather(1, order.argsort(1)).reshape(images.shape)

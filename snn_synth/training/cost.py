@@ -1,4 +1,4 @@
-"""What an inference takes, logged while a network is trained."""
+"""The cost of an inference, logged while a network is trained."""
 
 import functools
 from typing import Any
@@ -21,7 +21,7 @@ class InferenceCost(Callback):
     connected unless the validation gives their ``fan_out``, for each layer but the last.
 
     Raises:
-        InputError: at the first validation, for a module that hands over no ``spikes``.
+        InputError: at the first validation, for a module that gives no ``spikes``.
 
     Example:
         >>> from lightning.pytorch import Trainer

@@ -10,7 +10,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import pixel_mse, rbf_mmd
 from snn_synth.metrics import Mean
 from snn_synth.models import ESVAE, ESVAEOutput
-from snn_synth.training.base import HELD_OUT, LitModule, chance_of
+from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.loaders import ImageBatch
 
 
@@ -80,7 +80,7 @@ class LitESVAE(LitModule):
 
     def _run(self, batch: ImageBatch, epoch: int) -> tuple[ESVAEOutput, Tensor]:
         """Output, and how far the prior is from the rates of these images: not told of a single one."""
-        generator = chance_of(batch.index, self.seed, epoch, batch.images.device)
+        generator = batch_generator(batch.index, self.seed, epoch, batch.images.device)
         out: ESVAEOutput = self.network(batch.images, generator)
         if len(out.rates) < 2:
             return out, out.rates.new_zeros(())

@@ -65,7 +65,7 @@ def imported(name: str, kinds: tuple[type, ...]) -> type[Any]:
     raise InputError(f"Expected a subclass of {names} that has been imported, got {name[:200]!r}")
 
 
-def made_by(factory: Any) -> type | None:
+def class_made_by(factory: Any) -> type | None:
     """The class that a factory makes: itself, or that of a ``functools.partial``, jsonargparse's included."""
     if isinstance(factory, Described):
         return factory.cls

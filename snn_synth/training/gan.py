@@ -20,7 +20,7 @@ from snn_synth.functional.matching import class_sums
 from snn_synth.metrics import Mean
 from snn_synth.models import SpikingGAN
 from snn_synth.models.first_spike import FirstSpikeOutput
-from snn_synth.training.base import HELD_OUT, LitModule, chance_of
+from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.loaders import ImageBatch
 from snn_synth.training.manual import Uncounted
 from snn_synth.training.schedulers import step_schedulers
@@ -51,7 +51,7 @@ class LitSpikingGAN(LitModule):
         advance: with ``relative``, steps by which the right output is always pulled earlier: 0 is the ordinary loss,
             above 0 the aggressive one, see :func:`~snn_synth.functional.relative_targets`.
         matching: :math:`\lambda`.
-        adversarial: weight of the discriminator's judgement; 0 leaves the matching alone.
+        adversarial: weight of the discriminator's loss; 0 leaves only the feature matching.
         homeostasis: see :func:`~snn_synth.functional.homeostatic_loss`.
         seed: of the noise.
         optimizer: makes the optimizer of each network; AdamW if not given.
@@ -128,7 +128,7 @@ class LitSpikingGAN(LitModule):
         """An update of the discriminator, then one of the generator."""
         gan, classes = self.network, self.network.classes
         labels = self._labels(batch)
-        generator = chance_of(batch.index, self.seed, self.current_epoch, labels.device)
+        generator = batch_generator(batch.index, self.seed, self.current_epoch, labels.device)
         real = gan.encode(batch.images)
         self._count(real, labels)
         optimizers: Any = self.optimizers()
@@ -138,8 +138,8 @@ class LitSpikingGAN(LitModule):
             drawn = gan.generate(gan.noise(labels, generator)).times
         out = gan.discriminate(torch.cat([real, drawn]))
         wanted = torch.cat([labels, torch.full_like(labels, classes)])
-        judged = 2 * self._error(out.times, wanted)
-        self._step(by_discriminator, judged + self._balance(out, gan.discriminator, GOALS))
+        discriminator_loss = 2 * self._error(out.times, wanted)
+        self._step(by_discriminator, discriminator_loss + self._balance(out, gan.discriminator, GOALS))
 
         made = gan.generate(gan.noise(labels, generator))
         loss = self._alike(made.times, labels) + self._balance(made, gan.generator, GOALS[:1])
@@ -148,7 +148,7 @@ class LitSpikingGAN(LitModule):
             loss = loss + self.adversarial * self._error(seen, labels)
         self._step(by_generator, loss)
         step_schedulers(self.trainer)
-        self.log("train/loss", judged, prog_bar=True)
+        self.log("train/loss", discriminator_loss, prog_bar=True)
         self.log("train/generator", loss, prog_bar=True)
 
     def _step(self, optimizer: Any, loss: Tensor) -> None:
@@ -199,8 +199,8 @@ class LitSpikingGAN(LitModule):
 
     def _draw(self, batch: ImageBatch) -> FirstSpikeOutput:
         labels = self._labels(batch)
-        chance = chance_of(batch.index, self.seed, HELD_OUT, labels.device)
-        return self.network.generate(self.network.noise(labels, chance))
+        generator = batch_generator(batch.index, self.seed, HELD_OUT, labels.device)
+        return self.network.generate(self.network.noise(labels, generator))
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
         gan, labels, drawn = self.network, self._labels(batch), self._draw(batch)

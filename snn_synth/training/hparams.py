@@ -20,7 +20,7 @@ from snn_synth.errors import InputError, brief
 from snn_synth.learning.finite import check_weights
 from snn_synth.models.allocation import Allocating
 from snn_synth.models.pretrained import Pretrained
-from snn_synth.training.factories import Described, made_by, named, path_of
+from snn_synth.training.factories import Described, class_made_by, named, path_of
 from snn_synth.training.reading import read_checkpoint, sizes_of
 
 _CLASS, _INSTANTIATOR = "_class_path", "_instantiator"  # Lightning's own keys; the second one we only read over
@@ -77,7 +77,7 @@ class Remembering:
         weights_only: bool | None = True,
         **arguments: Any,
     ) -> Self:
-        """Make the module that a checkpoint holds. A stranger's checkpoint runs no code.
+        """Make the module that a checkpoint holds. An untrusted checkpoint runs no code.
 
         Optimizer and scheduler stay descriptions, which training looks up among PyTorch's and those you have imported.
 
@@ -143,7 +143,7 @@ def _description(name: str, value: Any) -> dict[str, Any] | None:
         return {"class_path": path_of(type(value)), "init_args": value.describe()["arguments"]}
     if isinstance(value, Described):
         return {"class_path": value.name, "init_args": _plain(name, value.keywords)}
-    cls, partial = made_by(value), isinstance(value, functools.partial)
+    cls, partial = class_made_by(value), isinstance(value, functools.partial)
     if cls is None or (partial and (value.func, *value.args)[-1] is not cls):  # options by position have no name
         return None
     return {"class_path": path_of(cls), "init_args": _plain(name, value.keywords if partial else {})}

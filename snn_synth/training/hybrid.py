@@ -13,7 +13,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import pixel_mse, score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridOutput, HybridVAE
-from snn_synth.training.base import HELD_OUT, LitModule, chance_of
+from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.events import EventBatch
 from snn_synth.training.loaders import ImageBatch
 
@@ -36,10 +36,10 @@ class LitHybridVAE(LitModule):
 
     Args:
         network: the autoencoder.
-        encoding: of the pixels: ``rate``, spikes by chance at each step, or ``time``, one spike, the earlier the
+        encoding: of the pixels: ``rate``, random spikes at each step, or ``time``, one spike, the earlier the
             brighter. With ``events`` the batch brings its spikes.
         beta: :math:`\beta`.
-        reference_rate: of r, spikes by chance.
+        reference_rate: of the reference r, which fires at random.
         draws: codes of each training image, at least 2.
         encoder_share: learning rate of the encoder, whose gradient is noisy, as a share of the decoder's.
         seed: of the input spikes and of the codes.
@@ -111,7 +111,7 @@ class LitHybridVAE(LitModule):
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""
         spikes = self.encode(batch, self.current_epoch)
-        generator = chance_of(batch.index, self.seed, self.current_epoch, spikes.device)
+        generator = batch_generator(batch.index, self.seed, self.current_epoch, spikes.device)
         code, logits, hidden = self.network.encode(spikes, generator, self.draws)
         out = HybridOutput(self.network.decoder(code.requires_grad_()), code, logits, hidden)
         wrong = cross_entropy(out.pixels, batch.images.repeat(self.draws, 1, 1, 1))
@@ -137,9 +137,9 @@ class LitHybridVAE(LitModule):
         return pixels.sigmoid().reshape(batch.images.shape)
 
     def _draw(self, batch: ImageBatch) -> tuple[Tensor, HybridOutput]:
-        """Input spikes and output, always by the same chance."""
+        """Input spikes and output, always by the same random numbers."""
         spikes = self.encode(batch, HELD_OUT)
-        return spikes, self.network(spikes, chance_of(batch.index, self.seed, HELD_OUT, spikes.device))
+        return spikes, self.network(spikes, batch_generator(batch.index, self.seed, HELD_OUT, spikes.device))
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
         spikes, out = self._draw(batch)

@@ -12,7 +12,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional import score_function_loss
 from snn_synth.metrics import Mean
 from snn_synth.models import HybridPredictor, PredictorOutput
-from snn_synth.training.base import HELD_OUT, LitModule, chance_of
+from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.hybrid import check_bottleneck
 from snn_synth.training.sequences import DriftingBlobsData, SequenceBatch
 
@@ -32,7 +32,7 @@ class LitHybridPredictor(LitModule):
     Args:
         network: the predictor.
         beta: :math:`\beta`.
-        reference_rate: of r, spikes by chance.
+        reference_rate: of the reference r, which fires at random.
         draws: codes of each training sequence, at least 2.
         seed: of the codes.
         optimizer: makes the optimizer of the parameters; AdamW if not given.
@@ -85,7 +85,7 @@ class LitHybridPredictor(LitModule):
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         """The loss of the decoder, and what estimates the encoder's gradient."""
-        generator = chance_of(batch.index, self.seed, self.current_epoch, batch.spikes.device)
+        generator = batch_generator(batch.index, self.seed, self.current_epoch, batch.spikes.device)
         code, logits = self.network.encode(batch.spikes, generator, self.draws)
         out = PredictorOutput(self.network.decode(code.requires_grad_()), code, logits)
         wrong = self._wrong(out, batch.targets.repeat(1, self.draws))
@@ -119,9 +119,9 @@ class LitHybridPredictor(LitModule):
         return F.cross_entropy(out.scores.flatten(0, 1), told.flatten(), reduction="none").view(told.shape)
 
     def _draw(self, batch: SequenceBatch) -> PredictorOutput:
-        """The output, always by the same chance."""
-        chance = chance_of(batch.index, self.seed, HELD_OUT, batch.spikes.device)
-        out: PredictorOutput = self.network(batch.spikes, chance)
+        """The output, always by the same random numbers."""
+        generator = batch_generator(batch.index, self.seed, HELD_OUT, batch.spikes.device)
+        out: PredictorOutput = self.network(batch.spikes, generator)
         return out
 
     def _measure(self, stage: str, batch: SequenceBatch) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from snn_synth.errors import InputError
 from snn_synth.keys import same
-from snn_synth.training.factories import made_by
+from snn_synth.training.factories import class_made_by
 
 ELSEWHERE = {"data.root"}  # where the data lies, and no more
 MOST = 10**7  # steps of a schedule that is made anew, one by one: a minute or two
@@ -89,7 +89,7 @@ def check_settings(module: LightningModule, checkpoint: Mapping[str, Any], fixed
             f"Expected `{name}` to be {old!r}, as when the checkpoint was saved, got {new!r}: leave it as it was to go "
             "on with that run, or start another without a checkpoint"
         )
-    schedule = made_by(getattr(module, "lr_scheduler", None))
+    schedule = class_made_by(getattr(module, "lr_scheduler", None))
     if "optimizer.lr" in changed and schedule is not None and "max_lr" in inspect.signature(schedule).parameters:
         raise InputError(
             f"Expected `lr_scheduler.max_lr` to go on at another rate, as {schedule.__name__} sets the optimizer's, "
@@ -190,7 +190,7 @@ def _whole(module: LightningModule, settings: Any) -> dict[str, Any]:
     """Settings in which optimizer and scheduler have all their arguments, the defaults too."""
     whole = dict(_mapping(settings))
     for name in ("optimizer", "lr_scheduler"):
-        cls, given = made_by(getattr(module, name, None)), whole.get(name)
+        cls, given = class_made_by(getattr(module, name, None)), whole.get(name)
         if name == "optimizer" and name in whole and given is None:
             given = {"class_path": torch.optim.AdamW.__name__}
         if cls is not None and _class(given) == cls.__name__:

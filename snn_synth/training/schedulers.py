@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from snn_synth.errors import InputError
 from snn_synth.keys import present
-from snn_synth.training.factories import made_by
+from snn_synth.training.factories import class_made_by
 from snn_synth.training.numbers import check_numbers
 
 Interval = Literal["step", "epoch"]
@@ -31,7 +31,7 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
         InputError: for a run without end under a scheduler that needs one, or a ReduceLROnPlateau that does not say
             what it monitors.
     """
-    cls, given = made_by(make), getattr(make, "keywords", {})
+    cls, given = class_made_by(make), getattr(make, "keywords", {})
     check_numbers("lr_scheduler", given)
     for name in ("step_size", "T_max", "step_size_up", "div_factor", "final_div_factor"):  # PyTorch divides by them
         if given.get(name) == 0:

@@ -40,7 +40,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_on_a_full_disk_goes_on_once_there_is_room(fit, small_disk):
+def test_a_run_on_a_full_disk_goes_on_once_there_is_space(fit, small_disk):
     run = small_disk / "run"
     into = f"--trainer.default_root_dir={run}"
     assert fit(into, "--trainer.max_epochs=1")[0] == 0

@@ -1,4 +1,4 @@
-"""What a stranger's config can name: classes of a few packages. Each exploit runs where it is not stopped."""
+"""What an untrusted config can name: classes of a few packages. Each exploit runs where it is not stopped."""
 
 import json
 import sys

@@ -18,11 +18,11 @@ def test_the_list_has_every_name_with_what_it_shows(capsys):
 
 
 def test_the_table_shows_the_first_measure_and_the_papers_value():
-    arms = {
+    variants = {
         "SNN": {"test/standardized_mse": {"mean": 0.1234, "std": 0.0056}, "paper": 0.357},
         "ANN": {"test/standardized_mse": {"mean": 0.2, "std": None}, "paper": None},
     }
-    first, second = table({"measures": ["test/standardized_mse"], "arms": arms}).splitlines()[1:]
+    first, second = table({"measures": ["test/standardized_mse"], "variants": variants}).splitlines()[1:]
     assert first.split() == ["SNN", "0.123", "0.006", "0.357"]
     assert second.split() == ["ANN", "0.200"]
 

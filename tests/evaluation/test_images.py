@@ -44,7 +44,7 @@ def test_codes_without_labels_are_refused():
 
 
 class Brightness(ImageClassifier):
-    """A judge that sees a dark image as class 0 and a bright one as class 1, and is sure only far from grey."""
+    """A classifier that sees a dark image as class 0 and a bright one as class 1, and is sure only far from grey."""
 
     def __init__(self):
         super().__init__(classes=2, features=1)
@@ -61,7 +61,7 @@ class Brightness(ImageClassifier):
         pass
 
 
-def test_samples_are_judged_by_how_sure_varied_and_like_their_neighbours_they_are():
+def test_sample_quality_measures_probability_variety_and_nearest_neighbours():
     def flat(*values):
         return torch.tensor(values)[:, None, None, None].expand(-1, 1, 2, 2).contiguous()
 

@@ -90,7 +90,7 @@ def test_the_baseline_leaves_the_mean_gradient_as_it_is():
     q = 2 * p * (1 - p)
     error = c / 2 * math.sqrt(q * (1 - q) / draws)
     assert abs(gradient.item() - c * p * (1 - p)) < 3 * error
-    # With those of this linear loss nothing is left to chance.
+    # With those of this linear loss the estimate is exact.
     (gradient,) = torch.autograd.grad(score_function_loss(c * z, torch.full_like(spikes, c), logits, spikes), logit)
     assert gradient.item() == pytest.approx(c * p * (1 - p), rel=1e-6)
     # Slopes that have nothing to do with the loss, but not with this draw either, leave the mean as it is.

@@ -46,9 +46,9 @@ def test_dtype_is_preserved(dtype):
 
 def test_pickle_and_deepcopy_keep_the_slope():
     module = SigmoidCentered(3.0)
-    for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
-        assert twin.slope == 3.0
-        assert twin(torch.zeros(1)).item() == 1
+    for copied in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
+        assert copied.slope == 3.0
+        assert copied(torch.zeros(1)).item() == 1
 
 
 def test_function_transforms():

@@ -10,7 +10,7 @@ from torch import nn
 
 from snn_synth.errors import InputError
 from snn_synth.interop.nir import from_nir, to_nir
-from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN, SpikingGAN, SpikingStack
+from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN, ConvAESNN, SpikingGAN, SpikingStack
 from snn_synth.neurons import SigmoidLeaky, reset_states
 from snn_synth.synapses import SpikeLinear
 from tests.interop import nir_equation
@@ -49,11 +49,14 @@ MODELS = {
     "conv": lambda: ConvACSNN(9, 14, widths=[3, 4], code=6),
     "conv learned": lambda: ConvACSNN(9, 14, widths=[3, 4], code=6, learned=True),
     "a2i": lambda: AudioToImage(ConvACSNN(9, 14, widths=[3, 4], code=6), AESNN(12, 6), image_shape=(1, 3, 4)),
+    "conv ae": lambda: ConvAESNN((9, 14), widths=[3, 4]),
+    "conv ae learned": lambda: ConvAESNN((9, 14), widths=[3, 4], learned=True),
     "deep ae": lambda: AESNN(20, [16, 10], slope=2.0),
     "deep a2i": lambda: AudioToImage(ACSNN(126, 15, 6), AESNN(12, [9, 6]), image_shape=(1, 3, 4)),
 }
 UNREAD = {("learned", "spikingjelly"), ("conv learned", "spikingjelly"), ("no memory", "spikingjelly")}
-UNREAD |= {(name, "sinabs") for name in ("conv", "conv learned", "a2i")}
+UNREAD |= {(name, "sinabs") for name in ("conv", "conv learned", "conv ae", "conv ae learned", "a2i")}
+UNREAD |= {("conv ae learned", "spikingjelly")}
 
 
 def our_spikes(network, spikes):
@@ -73,7 +76,7 @@ def step_by_step(network, spikes):
 def model(request):
     torch.manual_seed(0)
     network = lively(MODELS[request.param]())
-    shape = (9 * 14,) if hasattr(network, "audiocoder") or isinstance(network, ConvACSNN) else (20,)
+    shape = (9 * 14,) if hasattr(network, "audiocoder") or isinstance(network, ConvACSNN | ConvAESNN) else (20,)
     return request.param, network, spikes_of(1, 20, 10, *shape)
 
 
@@ -125,6 +128,33 @@ def test_a_file_gives_the_model_back_bit_for_bit(model, dialect, tmp_path):
     assert all(torch.equal(x, again.state_dict()[key]) for key, x in folded.state_dict().items())
     assert again.describe() == folded.describe()
     assert torch.equal(our_spikes(again, spikes), our_spikes(folded, spikes))
+
+
+def test_a_transposed_convolution_is_the_matrix_of_its_synapses():
+    """By the docstring's sum: from place (k, m) to place (i, j) it is the kernel at (i - 2k + 2, j - 2m + 2)."""
+    graph = to_nir(network := lively(ConvAESNN((9, 14), widths=[3, 4])))
+    kernel = network.layers[2][0].weight.detach().numpy()  # [4, 3, 5, 5], from 3 x 4 places to 5 x 7
+    expected = np.zeros((5, 7, 3, 4, 3, 4), np.float32)
+    for i, j, u, c, k, m in np.ndindex(expected.shape):
+        at = i - 2 * k + 2, j - 2 * m + 2
+        if all(0 <= x < 5 for x in at):
+            expected[i, j, u, c, k, m] = kernel[c, u, *at]
+    np.testing.assert_array_equal(graph.nodes["linear"].weight, expected.reshape(105, 48))
+
+
+def test_a_matrix_that_no_longer_is_a_kernels_is_read_as_a_matrix_without_the_metadata():
+    graph = to_nir(lively(ConvAESNN((9, 14), widths=[3, 4])))
+    weight = graph.nodes["linear_1"].weight
+    weight[np.abs(weight) < 0.1] = 0
+    with pytest.raises(InputError, match="without the graph's metadata it is read as a matrix"):
+        from_nir(graph)
+    graph.metadata = {}
+    assert torch.equal(from_nir(graph)[7].weight, torch.as_tensor(weight))
+
+
+def test_a_transposed_convolution_that_is_too_large_as_a_matrix_is_refused():
+    with pytest.raises(InputError, match="at most 16,777,216 synapses"):
+        to_nir(ConvAESNN((96, 96), widths=[16]))
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.3, 0.05, 0.123, 1.0, 0.0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.nir_readers import READERS, agreement
-from snn_synth.models import AESNN, AudioToImage, ConvACSNN, SpikingStack
+from snn_synth.models import AESNN, AudioToImage, ConvACSNN, ConvAESNN, SpikingStack
 
 from .test_nir import UNREAD, lively, our_spikes, spikes_of
 
@@ -17,6 +17,7 @@ CASES = {
     "no memory": lambda: SpikingStack([20, 30, 12], alpha=1.0),
     "learned": lambda: AESNN(20, 10, learned=True),
     "a2i": lambda: AudioToImage(ConvACSNN(9, 14, widths=[3, 4], code=6), AESNN(12, 6), image_shape=(1, 3, 4)),
+    "conv ae": lambda: ConvAESNN((9, 14), widths=[3, 4]),
 }
 # snnTorch 1.0.0 reads an IF node as a leak of 0.1, and thresholds of a layer that differ not at all.
 UNREADABLE = UNREAD | {("no leak", "snntorch"), ("learned", "snntorch")}
@@ -31,9 +32,9 @@ def test_a_reader_gives_our_spikes_at_every_step(reader, case):
     pytest.importorskip(reader.lower())
     torch.manual_seed(0)
     network = lively(CASES[case]())
-    spikes = spikes_of(3, 30, 100, 126 if case == "a2i" else 20)
+    spikes = spikes_of(3, 30, 100, 126 if case in ("a2i", "conv ae") else 20)
     expected = our_spikes(network, spikes)
-    shown = spikes.unflatten(2, (1, 9, 14)) if case == "a2i" else spikes
+    shown = spikes.unflatten(2, (1, 9, 14)) if case in ("a2i", "conv ae") else spikes
     found = agreement(network, reader, shown, expected)
     assert found["differ"] == 0
     assert found["spikes"] > 500

@@ -1,4 +1,4 @@
-"""What every path promises: the results of functional/. A file that imports these tests gives them its ``kernels``."""
+"""What every backend promises: the results of functional/. A file that imports these tests defines ``kernels``."""
 
 import os
 

@@ -183,5 +183,5 @@ def test_unknown_names():
         kernels.precision("float16").__enter__()
     with pytest.raises(InputError, match="Expected a product of"):
         kernels.use("numba", "fastest").__enter__()
-    with pytest.raises(InputError, match="on the path 'numba'"):
+    with pytest.raises(InputError, match="with the backend 'numba'"):
         kernels.use("reference", "tiles").__enter__()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.kernels import path
+from snn_synth.kernels import backend
 from snn_synth.learning import bptt_loss, online_step
 from snn_synth.models import ACSNN, Audiocoder, ConvACANN, ConvACSNN, SpikingStack
 from snn_synth.synapses import SpikeConv2d
@@ -146,7 +146,7 @@ def test_an_audiocoder_says_its_sizes(kind):
 
 def test_the_neurons_of_a_convolution_take_the_kernel_and_its_currents_are_flat():
     network = ConvACSNN(6, 10, [4, 5], 9)
-    assert path(network.layers[0][0](spikes().float())) == "numba"
+    assert backend(network.layers[0][0](spikes().float())) == "numba"
     assert [operator.in_features for operator, _ in network.layers] == [60, 3 * 3 * 4, 2 * 2 * 5]
     assert sum(p.numel() for p in ConvACSNN().parameters()) == 470_620
 

@@ -18,13 +18,13 @@ def with_pulse(times):
     return torch.cat([times, torch.zeros(len(times), 1)], 1)
 
 
-def test_noise_is_steps_by_chance_and_one_spike_for_the_class(gan):
+def test_noise_is_random_steps_and_one_spike_for_the_class(gan):
     labels = torch.arange(3000) % 3
     noise = gan.noise(labels, torch.Generator().manual_seed(0))
-    chance, named = noise[:, :6], noise[:, 6:]
-    assert torch.equal(chance, chance.floor())
-    assert torch.equal(torch.bincount(chance.flatten().long(), minlength=T) > 900, torch.ones(T) > 0)
-    assert chance.max() < T
+    random, named = noise[:, :6], noise[:, 6:]
+    assert torch.equal(random, random.floor())
+    assert torch.equal(torch.bincount(random.flatten().long(), minlength=T) > 900, torch.ones(T) > 0)
+    assert random.max() < T
     assert torch.equal(named == 0, torch.eye(3)[labels] == 1)
     assert set(named.unique().tolist()) == {0, T}
 
@@ -54,7 +54,7 @@ def test_images_and_steps_of_pixels(gan):
     assert torch.equal(gan.images(times), small)
 
 
-def test_samples_are_of_all_classes_in_turn_and_the_same_by_the_same_chance(gan):
+def test_samples_are_of_all_classes_in_turn_and_the_same_by_the_same_seed(gan):
     first = gan.sample(7, torch.Generator().manual_seed(3))
     again = gan.sample(7, torch.Generator().manual_seed(3), torch.tensor([0, 1, 2, 0, 1, 2, 0]))
     assert torch.equal(first, again)

@@ -117,10 +117,10 @@ def test_a_saved_model_draws_the_same(tmp_path):
 def test_an_image_is_redrawn_by_the_spikes_of_its_rates():
     vae, images = HybridVAE(4, 5, 3, 6, outputs=4), torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
     drawn = vae.reconstruct(images, torch.Generator().manual_seed(3))
-    chance = torch.Generator().manual_seed(3)
-    spikes = poisson_encode(images.flatten(1), 6, generator=chance)
+    generator = torch.Generator().manual_seed(3)
+    spikes = poisson_encode(images.flatten(1), 6, generator=generator)
     assert spikes.sum(0).tolist() == [[0, 6, 6, 0]]
-    assert torch.equal(drawn, vae(spikes, chance).pixels.sigmoid().view(1, 1, 2, 2))
+    assert torch.equal(drawn, vae(spikes, generator).pixels.sigmoid().view(1, 1, 2, 2))
 
 
 def test_bad_input():

@@ -1,4 +1,4 @@
-"""Model folders: a stranger's holds data, and one's own holds all of the constructor's arguments."""
+"""Model folders: an untrusted one is read as data, and a saved one holds all of the constructor's arguments."""
 
 import copy
 import json

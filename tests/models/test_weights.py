@@ -29,9 +29,9 @@ def said(name, measure):
 
 def test_each_has_a_card_and_all_are_small():
     generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae"}
-    judges = {"mnist-classifier", "fashion-mnist-classifier"}
+    classifiers = {"mnist-classifier", "fashion-mnist-classifier"}
     portable = {"mnist-portable", "fashion-mnist-portable"}
-    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | judges | generators
+    assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | classifiers | generators
     for name in ("mnist", "fashion-mnist"):
         assert AESNN.from_pretrained(name).config["reset"] == "subtract"
         paper = AESNN.from_pretrained(f"{name}-portable")
@@ -79,8 +79,8 @@ def test_spoken_digits_become_images_as_the_card_says():
 @pytest.mark.parametrize("name", ["mnist-temporal", "mnist-hybrid", "mnist-esvae"])
 def test_a_generator_regenerates_as_its_card_says(name):
     test, model = MNIST(train=False).images.unsqueeze(1).float() / 255, Pretrained.from_pretrained(name)
-    chance = {} if name == "mnist-temporal" else {"generator": torch.Generator().manual_seed(1)}
-    drawn = torch.cat([model.reconstruct(images, **chance) for images in test.split(500)])
+    given = {} if name == "mnist-temporal" else {"generator": torch.Generator().manual_seed(1)}
+    drawn = torch.cat([model.reconstruct(images, **given) for images in test.split(500)])
     assert (drawn - test).square().mean().item() == pytest.approx(said(name, "pixel_mse"), rel=0.01)
 
 
@@ -93,14 +93,14 @@ def test_samples_are_as_good_as_the_card_says(name):
 
 @needs_data
 @pytest.mark.parametrize(("name", "images"), [("mnist-classifier", MNIST), ("fashion-mnist-classifier", FashionMNIST)])
-def test_a_judge_is_right_as_its_card_says_and_doubts_what_is_no_image(name, images):
-    judge, test = ImageClassifier.from_pretrained(name), images(train=False)
+def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name, images):
+    classifier, test = ImageClassifier.from_pretrained(name), images(train=False)
     pictures = test.images.unsqueeze(1).float() / 255
-    found = torch.cat([judge.probabilities(part) for part in pictures.split(1000)])
+    found = torch.cat([classifier.probabilities(part) for part in pictures.split(1000)])
     assert (found.argmax(1) == test.labels).float().mean().item() == pytest.approx(said(name, "accuracy"), abs=2e-4)
     for side in (28, 14):
         shuffled = shuffled_pixels(F.adaptive_avg_pool2d(pictures[:2000], side), 0)
-        assert (judge.probabilities(shuffled).max(1).values > 0.9).float().mean() < 0.05
+        assert (classifier.probabilities(shuffled).max(1).values > 0.9).float().mean() < 0.05
 
 
 def test_an_unknown_name_lists_the_shipped_ones():

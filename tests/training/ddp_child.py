@@ -75,8 +75,8 @@ def samples(batch_size, dtype=torch.float64):
 
 def stored_spikes():
     """Spikes ``[T, 400, 12]`` of the samples: given, not encoded."""
-    chances = torch.rand(STEPS, 400, 12, generator=torch.Generator().manual_seed(11), dtype=torch.float64)
-    return (chances < 0.3).double()
+    uniform = torch.rand(STEPS, 400, 12, generator=torch.Generator().manual_seed(11), dtype=torch.float64)
+    return (uniform < 0.3).double()
 
 
 class StoredAutoencoder(LitAutoencoder):

@@ -169,7 +169,7 @@ def audiocoder_job(root, autoencoder, kind="fully connected"):
 
 
 def generator_job(kind):
-    """A generator, with Adam and a schedule: what is drawn by chance must be drawn again."""
+    """A generator, with Adam and a schedule: random numbers must be drawn again."""
     torch.manual_seed(1)
     schedule = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
     settings = {"optimizer": functools.partial(torch.optim.Adam, lr=0.002), "lr_scheduler": schedule}

@@ -157,7 +157,7 @@ class Sampler(AESNN):
         return 0.3 * torch.rand(count, 1, 14, 14, generator=generator) + 0.3
 
 
-def test_the_sample_grid_shows_new_images_of_the_same_chance(tmp_path):
+def test_the_sample_grid_shows_new_images_of_the_same_seed(tmp_path):
     trainer = quiet_trainer(
         tmp_path, max_epochs=2, num_sanity_val_steps=1, limit_train_batches=2, callbacks=[SampleGrid(20)]
     )

@@ -82,12 +82,12 @@ def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, 
         torch.testing.assert_close(new, old - rate * old.grad)
 
     drawn = before.generate(before.noise(labels, generator))
-    judge = module.network  # already updated
+    trained = module.network  # already updated
     alike = 0.0
     for c in labels.unique():
         apart = features(drawn.times)[labels == c].mean(0) - features(real)[labels == c].mean(0)
         alike = alike + 3.0 * 0.5 * apart.square().sum() / 3
-    objective = alike + 2.0 * error(judge.discriminate(normalize_gradient(drawn.times)).times, labels)
+    objective = alike + 2.0 * error(trained.discriminate(normalize_gradient(drawn.times)).times, labels)
     objective = objective + 0.1 * homeostatic_loss(drawn.hidden, before.generator[0].weight, 0.75, T)
     before.zero_grad()
     objective.backward()

@@ -1,4 +1,4 @@
-"""Modules of the generators and of what judges them."""
+"""Modules of the generators and of the classifier that measures them."""
 
 import functools
 
@@ -51,7 +51,7 @@ def test_an_esvae_learns_error_and_discrepancy(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_esvae_learns_images_and_is_measured_by_a_fixed_chance(tmp_path):
+def test_an_esvae_learns_images_and_is_measured_with_a_fixed_seed(tmp_path):
     torch.manual_seed(0)
     module = LitESVAE(ESVAE(channels=(4, 8), latent=16, num_steps=4), optimizer=adam(5e-3))
     data = Squares(batch_size=20)
@@ -98,7 +98,7 @@ def test_a_first_spike_classifier_learns_and_says_when_it_decides(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_judge_learns_classes_and_to_doubt_what_is_none(tmp_path):
+def test_a_classifier_learns_classes_and_to_doubt_what_is_none(tmp_path):
     torch.manual_seed(0)
     data = Squares(batch_size=20)
     module = LitImageClassifier(ImageClassifier(features=16), seed=5, optimizer=adam(3e-3))

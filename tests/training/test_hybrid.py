@@ -18,7 +18,7 @@ from tests.training.tiny import TinyImages, quiet_trainer
 
 
 def test_the_mean_gradient_is_that_of_the_expected_loss():
-    """One neuron over three steps has 8 codes; input by times leaves no other chance."""
+    """One neuron over three steps has 8 codes; with input by times nothing else is random."""
     torch.manual_seed(0)
     vae = HybridVAE(4, 5, 1, num_steps=3, decoding="linear", outputs=4, n_basis=2, memory=2).double()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What a stranger's checkpoint can do here: nothing but fill weights. Each exploit works where it is not stopped."""
+"""What an untrusted checkpoint can do here: nothing but fill weights. Each exploit works where it is not stopped."""
 
 import copy
 import subprocess

@@ -22,7 +22,7 @@ MAX_PIXELS = 1 << 24
 class FrontEnd(ABC):
     """Turns a waveform of any rate and length into channels x frames.
 
-    The word is resampled, cut free of silence, scaled to a peak of 1, analysed, and fitted to `frames`:
+    The word is resampled, trimmed of silence, scaled to a peak of 1, analysed, and fitted to `frames`:
     `stretch` resamples the picture linearly in time, `pad` keeps the frame rate and fills with zeros or cuts.
 
     A subclass stores each argument of its `__init__`, a plain scalar, under its name, and defines `analyse`.
@@ -104,7 +104,7 @@ class FrontEnd(ABC):
 
 
 def check_number(low: float, high: float, **settings: Any) -> None:
-    """Refuse what is no number or lies outside [low, high]: a config from a file may say anything.
+    """Raise InputError unless a value is a number in [low, high]: a config from a file may hold anything.
 
     Raises:
         InputError: it names the setting.

@@ -149,7 +149,7 @@ def passive_ear(
         sample_rate: in Hz.
         ear_q: Q of a filter.
         step_factor: distance of neighbours, in bandwidths.
-        decimation: keep every so-manieth sample, after two poles with a time constant of
+        decimation: keep one of so many samples, after two poles with a time constant of
             `decimation * tau_factor` samples.
         tau_factor: see `decimation`.
 

@@ -1,1 +1,1 @@
-"""Side by side with the peers: speed, memory, precision and growth, measured on the user's own machine."""
+"""Comparison with other libraries: speed, memory, precision and growth, measured on the user's own machine."""

@@ -1,4 +1,4 @@
-"""What every contender of a workload is given: weights in a realistic regime, input spikes and targets."""
+"""What every implementation of a workload is given: weights in a realistic regime, input spikes and targets."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""How long it takes until something is there: whole processes, with compiled kernels on the disk and without."""
+"""Time to the first result: whole processes, with compiled kernels on the disk and without."""
 
 import math
 import os
@@ -74,10 +74,10 @@ def measure(repeats: int = REPEATS, tick: Callable[[], object] = int) -> dict[st
         seconds: dict[str, dict[str, list[float]]] = {name: {"cold": [], "warm": []} for name in found}
         errors: dict[str, dict[str, Any]] = {}
         for _ in range(repeats):
-            for name, words in found.items():
+            for name, command in found.items():
                 with tempfile.TemporaryDirectory(dir=folder) as kernels:
                     for state in ("cold", "warm"):
-                        took = _seconds(words, Path(folder), Path(kernels))
+                        took = _seconds(command, Path(folder), Path(kernels))
                         if isinstance(took, str):
                             errors[name] = {"error": took}
                         else:
@@ -89,10 +89,10 @@ def measure(repeats: int = REPEATS, tick: Callable[[], object] = int) -> dict[st
     }
 
 
-def _seconds(words: Sequence[str], folder: Path, kernels: Path) -> float | str:
+def _seconds(command: Sequence[str], folder: Path, kernels: Path) -> float | str:
     """Of a process that does what it is to do; else what it said last."""
     start = time.perf_counter()
-    process = subprocess.run(words, cwd=folder, env=environment(kernels), capture_output=True, text=True)
+    process = subprocess.run(command, cwd=folder, env=environment(kernels), capture_output=True, text=True)
     took = time.perf_counter() - start
     if process.returncode:
         return (process.stderr.strip().splitlines() or [f"ended with code {process.returncode}"])[-1]

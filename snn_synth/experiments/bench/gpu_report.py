@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from snn_synth.experiments.bench.contenders import CONTENDERS
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS
 from snn_synth.experiments.bench.report import GB, milliseconds, speed, table
 
 Metrics = Mapping[str, Any]
@@ -67,7 +67,7 @@ def graphs(found: Metrics) -> str:
     rows = [
         [
             name,
-            CONTENDERS[key].title,
+            IMPLEMENTATIONS[key].title,
             milliseconds(row["median"]),
             f"{found[name]['faster'][key]:.2f}",
             str(found[name]["launches"][key]),
@@ -76,7 +76,7 @@ def graphs(found: Metrics) -> str:
         if name != "checks"
         for key, row in found[name]["times"].items()
     ]
-    return table(["workload", "contender", "ms", "x the peer", "launches"], rows) if rows else ""
+    return table(["workload", "implementation", "ms", "x the library", "launches"], rows) if rows else ""
 
 
 def shares(metrics: Metrics) -> str:
@@ -84,7 +84,9 @@ def shares(metrics: Metrics) -> str:
     limits = metrics["gpu"].get("limits", {})
     rows = []
     for name, record in metrics["workloads"].items():
-        times = [row["median"] for key in ("ours", "graph") if "median" in (row := record["contenders"].get(key, {}))]
+        times = [
+            row["median"] for key in ("ours", "graph") if "median" in (row := record["implementations"].get(key, {}))
+        ]
         if times and limits:
             done = record["floor"]["flops"] / min(times)
             share = [f"{done / limits[kind]:.1%}" for kind in ("float32_flops", "bfloat16_flops")]
@@ -134,7 +136,7 @@ def full_size(found: Metrics) -> str:
     ]
     if not rows:
         return ""
-    text = table(["contender", "ms a step", "peak GB"], rows)
+    text = table(["implementation", "ms a step", "peak GB"], rows)
     if "epoch_seconds" not in found:
         return text
     return f"{text}\n\nAn epoch of 70 batches of 50, sent to the GPU and encoded there: {found['epoch_seconds']:.3g} s."

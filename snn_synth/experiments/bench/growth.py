@@ -40,8 +40,8 @@ def measure(
     """Measure every point in processes of its own.
 
     Returns:
-        A row for each curve: ``axis``, ``rule``, ``contender``, ``network`` (what stays the same), ``x``, ``seconds``
-        and ``grown_bytes`` at each x, and the slopes of both in log-log.
+        A row for each curve: ``axis``, ``rule``, ``implementation``, ``network`` (what stays the same), ``x``,
+        ``seconds`` and ``grown_bytes`` at each x, and the slopes of both in log-log.
     """
     rows: dict[tuple[str, Rule, str], dict[str, Any]] = {}
     for axis, points in curves(quick).items():
@@ -49,11 +49,18 @@ def measure(
             weights = prepare(shape, device)
             for rule, parties in PARTIES.items():
                 case = replace(weights, workload=replace(shape, rule=rule))
-                for contender, found in alone(case, list(parties), repeats).items():
+                for implementation, found in alone(case, list(parties), repeats).items():
                     if "error" in found:
                         continue
-                    empty = {"axis": axis, "rule": rule, "contender": contender, "network": _network(axis, shape)}
-                    row = rows.setdefault((axis, rule, contender), empty | {"x": [], "seconds": [], "grown_bytes": []})
+                    empty = {
+                        "axis": axis,
+                        "rule": rule,
+                        "implementation": implementation,
+                        "network": _network(axis, shape),
+                    }
+                    row = rows.setdefault(
+                        (axis, rule, implementation), empty | {"x": [], "seconds": [], "grown_bytes": []}
+                    )
                     row["x"].append(x)
                     row["seconds"].append(found["median"])
                     row["grown_bytes"].append(found["grown_bytes"])
@@ -88,7 +95,7 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
     names = {"ours": "snn_synth", "snntorch": "snnTorch"}
     for key, unit, scale in (("seconds", "seconds a batch", 1.0), ("grown_bytes", "memory, MB", 1e-6)):
         for row in rows:
-            label = f"{names[row['contender']]}, {'BPTT' if row['rule'] == 'bptt' else 'online rule'}"
+            label = f"{names[row['implementation']]}, {'BPTT' if row['rule'] == 'bptt' else 'online rule'}"
             panel = panels.setdefault(f"{row['axis']}\n{unit}", {})
             panel[label] = row["x"], [value * scale for value in row[key]]
     return plot.growth(panels, law=LAW, columns=len({row["axis"] for row in rows}))

@@ -49,12 +49,12 @@ def measure(configs: Sequence[str] = CONFIGS, tick: Callable[[], object] = int) 
 
 def _fit(config: str, folder: Path) -> dict[str, Any]:
     found = folder / "waiting.json"
-    words = [
+    command = [
         *(sys.executable, "-m", "snn_synth.cli", "fit", *arguments(config, folder), f"--allow_import={PROFILER}"),
         *(f"--trainer.profiler={PROFILER}.WaitingShare", f"--trainer.profiler.path={found}"),
         *(f"--trainer.default_root_dir={folder / 'run'}", "--trainer.accelerator=cpu", "--test_after_fit=false"),
     ]
-    process = subprocess.run(words, env=os.environ | {"WANDB_MODE": "disabled"}, capture_output=True, text=True)
+    process = subprocess.run(command, env=os.environ | {"WANDB_MODE": "disabled"}, capture_output=True, text=True)
     if process.returncode:
         return {"error": (process.stderr.strip().splitlines() or [f"ended with code {process.returncode}"])[-1]}
     seconds = json.loads(found.read_text())

@@ -1,4 +1,4 @@
-"""Times of contenders, taken in turns, after each has shown that it computes the same."""
+"""Times of implementations, taken in turns, after each has shown that it computes the same."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ def disagreement(found: Sequence[float], expected: Sequence[float]) -> float:
 
 
 def assert_equal(name: str, found: Sequence[float], expected: Sequence[float]) -> None:
-    """Let nobody be timed who computes something else.
+    """Refuse to time an implementation that computes something else.
 
     Raises:
         InputError: if the losses (with the online rule, also the norms of the gradients) differ.

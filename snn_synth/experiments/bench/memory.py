@@ -1,4 +1,4 @@
-"""Peak memory of a contender, and its time, in a process of its own."""
+"""Peak memory of an implementation, and its time, in a process of its own."""
 
 import json
 import resource
@@ -12,30 +12,30 @@ import torch
 
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import case as cases
-from snn_synth.experiments.bench.contenders import CONTENDERS
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS
 from snn_synth.experiments.bench.measure import summary, timed
 from snn_synth.experiments.bench.workloads import Rule, Workload
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def alone(case: cases.Case, contenders: list[str], repeats: int = 1) -> dict[str, dict[str, Any]]:
-    """Run each contender in a fresh process: one warm-up and some steps.
+def alone(case: cases.Case, implementations: list[str], repeats: int = 1) -> dict[str, dict[str, Any]]:
+    """Run each implementation in a fresh process: one warm-up and some steps.
 
     Returns:
-        For each contender ``peak_bytes`` of the whole process, ``grown_bytes`` (without Python and the libraries),
+        For each implementation ``peak_bytes`` of the whole process, ``grown_bytes`` (without Python and the libraries),
         and its times as :func:`~snn_synth.experiments.bench.measure.summary` gives them; or ``error``.
     """
     device = str(case.spikes.device)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.pt"
         cases.save(case, path)
-        words = [case.workload.rule, str(repeats), device, str(torch.get_num_threads())]
-        return {name: _child([str(path), name, *words]) for name in contenders}
+        argv = [case.workload.rule, str(repeats), device, str(torch.get_num_threads())]
+        return {name: _child([str(path), name, *argv]) for name in implementations}
 
 
-def _child(words: list[str]) -> dict[str, Any]:
-    process = subprocess.run([sys.executable, "-W", "ignore", "-m", __name__, *words], capture_output=True, text=True)
+def _child(argv: list[str]) -> dict[str, Any]:
+    process = subprocess.run([sys.executable, "-W", "ignore", "-m", __name__, *argv], capture_output=True, text=True)
     if process.returncode:
         lines = process.stderr.strip().splitlines() or [f"ended with code {process.returncode}"]
         return {"error": lines[-1]}
@@ -44,8 +44,8 @@ def _child(words: list[str]) -> dict[str, Any]:
 
 
 def measure(path: Path, name: str, rule: Rule, repeats: int, device: str) -> dict[str, Any]:
-    """Measure this process; its peak is counted from when the contender has its network and data."""
-    build = CONTENDERS[name].build
+    """Measure this process; its peak is counted from when the implementation has its network and data."""
+    build = IMPLEMENTATIONS[name].build
     with torch.device(device):
         build(_tiny(rule)).step()  # loads the libraries that come with a step
     before = torch.cuda.memory_allocated() if device.startswith("cuda") else _status("VmRSS") or _highest()
@@ -96,7 +96,9 @@ def _highest() -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 7:
-        raise InputError(f"Expected a case, a contender, its rule, repeats, a device and threads, got {sys.argv[1:]}")
+        raise InputError(
+            f"Expected a case, an implementation, its rule, repeats, a device and threads, got {sys.argv[1:]}"
+        )
     path, name, rule, repeats, device, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
     print(json.dumps(measure(Path(path), name, cast(Rule, rule), int(repeats), device)))

@@ -1,4 +1,4 @@
-"""What each part of the fast path brings: all of them, then one at a time replaced by what the reference path does."""
+"""What each part of the kernels brings: all of them, then one at a time replaced by the reference function."""
 
 import contextlib
 import importlib
@@ -14,8 +14,8 @@ from torch import Tensor
 from snn_synth import kernels
 from snn_synth.encoding import poisson_encode
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders import ours
-from snn_synth.experiments.bench.contenders.common import Run
+from snn_synth.experiments.bench.implementations import ours
+from snn_synth.experiments.bench.implementations.common import Run
 from snn_synth.experiments.bench.measure import assert_equal, in_turns, summary
 from snn_synth.experiments.bench.workloads import Rule
 
@@ -63,22 +63,22 @@ def _with_every_error() -> Iterator[None]:
         yield
 
 
-_INPUT: dict[str, Off] = {"Poisson spikes hashed and compared in one pass": _swap("encoding.path", _reference)}
+_INPUT: dict[str, Off] = {"Poisson spikes hashed and compared in one pass": _swap("encoding.backend", _reference)}
 PARTS: dict[Rule, dict[str, Off]] = {
     "bptt": {
-        "scan, loss and their gradients in one pass": _swap("lif.path", _reference),
+        "scan, loss and their gradients in one pass": _swap("lif.backend", _reference),
         "products with spikes in the fastest way": partial(kernels.use, "numba", "float32"),
         "memory used again": _without_memory,
         **_INPUT,
     },
     "online": {
-        "traces made where they are used": _swap("online.path", _reference),
+        "traces made where they are used": _swap("online.backend", _reference),
         "masked errors skipped": _with_every_error,
         "Adam's step made with its gradient": partial(patch, "snn_synth.learning.online.plain_moments", _none),
         **_INPUT,
     },
 }
-"""By the rule: each part of numba's path, and what turns it off inside a ``with`` block."""
+"""By the rule: each part of the numba backend, and what turns it off inside a ``with`` block."""
 FUSED_ADAM = "Adam in one pass"
 
 

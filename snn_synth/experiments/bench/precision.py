@@ -8,7 +8,7 @@ from torch import Tensor
 
 from snn_synth import kernels
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders import ours
+from snn_synth.experiments.bench.implementations import ours
 from snn_synth.experiments.bench.measure import in_turns, summary
 
 CHOICES: tuple[kernels.Precision, ...] = ("float32", "mixed", "bfloat16")
@@ -20,7 +20,7 @@ def measure(case: Case, repeats: int, tick: Callable[[], object] = int) -> dict[
     The error is relative, ``|g - g64| / |g64|`` for each layer, against the gradient in float64 at the same weights.
 
     Returns:
-        For each choice, and for the reference path in float32, its times, ``gradient_errors`` (by layer) and
+        For each choice, and for the reference functions in float32, its times, ``gradient_errors`` (by layer) and
         ``changed_spikes``, the share of hidden and output spikes that float64 does not have.
     """
     with kernels.use("reference"):

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from snn_synth import kernels
 from snn_synth.experiments.bench import case as cases
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders import CONTENDERS, Run, ours
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS, Run, ours
 from snn_synth.experiments.bench.measure import in_turns, summary
 from snn_synth.plot.figure import INK, label_axes, new_figure
 
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 PLAIN = "products in float32"
-TITLES = {"snntorch": "snnTorch", "reference": "snn_synth, reference path", PLAIN: PLAIN, "ours": "snn_synth"}
+TITLES = {"snntorch": "snnTorch", "reference": "snn_synth, reference", PLAIN: PLAIN, "ours": "snn_synth"}
 _HALVINGS = 30
 
 
@@ -34,20 +34,20 @@ def at_rate(case: Case, rate: float) -> Case:
 def measure(
     case: Case, repeats: int, rates: Sequence[float] = RATES, tick: Callable[[], object] = int
 ) -> list[dict[str, Any]]:
-    """At each rate the times of snnTorch, of our reference path, of ours, and of ours with products in float32."""
+    """At each rate the times of snnTorch, of our reference functions, of ours, and of ours with products in float32."""
     rows = []
     for rate in rates:
         here = at_rate(case, rate)
         builds: dict[str, Callable[[Case], Run]] = {
-            "snntorch": CONTENDERS["snntorch"].build,
-            "reference": CONTENDERS["reference"].build,
-            PLAIN: partial(ours.build, path=partial(kernels.use, "numba", "float32")),
-            "ours": CONTENDERS["ours"].build,
+            "snntorch": IMPLEMENTATIONS["snntorch"].build,
+            "reference": IMPLEMENTATIONS["reference"].build,
+            PLAIN: partial(ours.build, context=partial(kernels.use, "numba", "float32")),
+            "ours": IMPLEMENTATIONS["ours"].build,
         }
         runs = {name: build(here) for name, build in builds.items()}
         for run in runs.values():
             run.step()
-        # A step trains, and the rate moves: each contender has weights of its own, and all move alike.
+        # A step trains, and the rate moves: each implementation has weights of its own, and all move alike.
         seconds = in_turns({name: run.step for name, run in runs.items()}, repeats, tick=tick)
         rows.append({"hidden": cases.rates(here)["hidden"]} | {name: summary(seconds[name]) for name in runs})
     return rows

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from snn_synth.experiments.bench import loading
-from snn_synth.experiments.bench.contenders import CONTENDERS
 from snn_synth.experiments.bench.first_seconds import AT_MOST, FLOOR
 from snn_synth.experiments.bench.growth import LAW
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS
 from snn_synth.experiments.bench.parts import ALL
 from snn_synth.experiments.bench.rates import TITLES
-from snn_synth.experiments.bench.workloads import BY_HAND, PEERS
+from snn_synth.experiments.bench.workloads import BY_HAND, LIBRARIES
 
 Metrics = Mapping[str, Any]
 MB, GB = 1e6, 1e9
@@ -58,13 +58,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def workload(name: str, record: Metrics) -> str:
-    """Contenders of a workload: times, ratio to the first, to the floor, memory."""
-    contenders = record["contenders"]
-    first = next(iter(contenders))
-    first_title = CONTENDERS[first].title
+    """Implementations of a workload: times, ratio to the first, to the floor, memory."""
+    implementations = record["implementations"]
+    first = next(iter(implementations))
+    first_title = IMPLEMENTATIONS[first].title
     rows = []
-    for key, row in contenders.items():
-        title = CONTENDERS[key].title
+    for key, row in implementations.items():
+        title = IMPLEMENTATIONS[key].title
         if "error" in row:
             rows.append([title, "not timed", "", "", "", ""])
             continue
@@ -81,14 +81,16 @@ def workload(name: str, record: Metrics) -> str:
                 f"{row['peak_bytes'] / MB:,.0f}, {row['grown_bytes'] / MB:,.0f}" if "peak_bytes" in row else "",
             ]
         )
-    header = ["contender", "ms", "min - max", f"x {first_title}", "x floor", "peak MB, of it beyond imports"]
+    header = ["implementation", "ms", "min - max", f"x {first_title}", "x floor", "peak MB, of it beyond imports"]
     share = record["rates"]
     text = (
         f"### {name}, T={record['num_steps']}, B={record['batch']}\n\n"
         f"{table(header, rows)}\n\n{_floor(record)} Of the neurons, {share['hidden']:.1%} of the hidden and "
         f"{share['output']:.1%} of the output ones fire in a step; {share['masked_errors']:.1%} of the errors count."
     )
-    errors = [f"\n- {CONTENDERS[key].title}: {row['error']}" for key, row in contenders.items() if "error" in row]
+    errors = [
+        f"\n- {IMPLEMENTATIONS[key].title}: {row['error']}" for key, row in implementations.items() if "error" in row
+    ]
     return text + ("\n" + "".join(errors) if errors else "")
 
 
@@ -101,8 +103,8 @@ def _floor(record: Metrics) -> str:
 
 
 def speed(record: Metrics | None, key: str, other: str) -> float | None:
-    """How many times as fast as another contender, by medians; None if one of them was not timed."""
-    rows = record["contenders"] if record else {}
+    """How many times as fast as another implementation, by medians; None if one of them was not timed."""
+    rows = record["implementations"] if record else {}
     if any("median" not in rows.get(name, {}) for name in (key, other)):
         return None
     return float(rows[other]["median"] / rows[key]["median"])
@@ -124,14 +126,14 @@ def poisson_input(metrics: Metrics) -> str:
     rows = [
         [name, milliseconds(record["poisson_encode"]["median"]), milliseconds(ours["median"]), f"{part:.1%}"]
         for name, record in metrics["workloads"].items()
-        if (part := poisson_share(record)) is not None and (ours := record["contenders"]["ours"])
+        if (part := poisson_share(record)) is not None and (ours := record["implementations"]["ours"])
     ]
     return table(["workload", "input, ms", "step, ms", "share"], rows) if rows else ""
 
 
 def poisson_share(record: Metrics | None) -> float | None:
     """Input time over step time."""
-    ours = record["contenders"].get("ours", {}) if record else {}
+    ours = record["implementations"].get("ours", {}) if record else {}
     if record is None or not record.get("poisson_encode") or "median" not in ours:
         return None
     return float(record["poisson_encode"]["median"] / ours["median"])
@@ -144,7 +146,7 @@ def precision(record: Metrics) -> str:
         base = choices["reference"]["median"]
         for choice, row in choices.items():
             errors = ", ".join(f"{error:.1e}" for error in row["gradient_errors"])
-            title = "float32, reference path" if choice == "reference" else choice
+            title = "float32, reference" if choice == "reference" else choice
             rows.append(
                 [
                     name,
@@ -163,7 +165,7 @@ def _share(value: float) -> str:
 
 
 def parts(record: Metrics) -> str:
-    """Time of a step without each part of the fast path, beside that with all of them."""
+    """Time of a step without each part of the kernels, beside that with all of them."""
     rows = []
     for name, variants in record.items():
         whole = variants[ALL]["median"]
@@ -220,7 +222,7 @@ def growth(rows: Sequence[Metrics]) -> str:
             [
                 f"{row['axis']}: {row['x'][0]:,} to {row['x'][-1]:,}",
                 row["network"],
-                f"{CONTENDERS[row['contender']].title}, {row['rule']}",
+                f"{IMPLEMENTATIONS[row['implementation']].title}, {row['rule']}",
                 *("-" if value is None else f"{value:.2f}" for value in slopes),
                 f"{milliseconds(row['seconds'][0])} to {milliseconds(row['seconds'][-1])}",
                 f"{row['grown_bytes'][0] / MB:,.0f} to {row['grown_bytes'][-1] / MB:,.0f}",
@@ -289,7 +291,7 @@ def _bounds(
         ratio = speed(records.get(name), "mixed", "snntorch")
         yield f"{name} in mixed precision, x snnTorch", ratio, "x", None, least, None, True
     for name in ("bptt-784-196-784", "inference-784-196-784"):
-        yield f"{name}, x the fastest peer", _fastest_peer(records.get(name)), "x", 1, None, None, True
+        yield f"{name}, x the fastest library", _fastest_library(records.get(name)), "x", 1, None, None, True
     yield "bptt-58500-2048-196, peak", _peak(records.get("bptt-58500-2048-196")), " GB", 6, None, None, False
     for name, limits in {"online-784-196-784": (6, 15, 40), "online-784-1024-784": (9, 12, 30)}.items():
         yield f"{name}, x naive traces", speed(records.get(name), "ours", "naive"), "x", *limits, True
@@ -307,14 +309,14 @@ def _bounds(
 
 
 def _median(record: Metrics | None) -> float | None:
-    return record["contenders"].get("ours", {}).get("median") if record else None
+    return record["implementations"].get("ours", {}).get("median") if record else None
 
 
 def _peak(record: Metrics | None) -> float | None:
-    peak = record["contenders"].get("ours", {}).get("peak_bytes") if record else None
+    peak = record["implementations"].get("ours", {}).get("peak_bytes") if record else None
     return None if peak is None else peak / GB
 
 
-def _fastest_peer(record: Metrics | None) -> float | None:
-    ratios = [ratio for peer in (*PEERS, *BY_HAND) if (ratio := speed(record, "ours", peer)) is not None]
+def _fastest_library(record: Metrics | None) -> float | None:
+    ratios = [ratio for other in (*LIBRARIES, *BY_HAND) if (ratio := speed(record, "ours", other)) is not None]
     return min(ratios, default=None)

@@ -16,7 +16,7 @@ from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import case as cases
 from snn_synth.experiments.bench import first_seconds, floor, growth, loading, memory, parts, precision, rates
-from snn_synth.experiments.bench.contenders import CONTENDERS, Run
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS, Run
 from snn_synth.experiments.bench.machine import load, machine, versions
 from snn_synth.experiments.bench.measure import assert_equal, in_turns, summary, timed
 from snn_synth.experiments.bench.workloads import EXTRAS, WORKLOADS, Workload, find, names
@@ -37,7 +37,7 @@ def run(
     threads: int | None = None,
     repeats: int | None = None,
     device: str = "cpu",
-    words: Sequence[str] = (),
+    argv: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Measure, and write ``metrics.json`` (after each workload) and ``growth.png`` into ``out``.
 
@@ -49,7 +49,7 @@ def run(
         threads: of PyTorch and numba; as PyTorch has them if None.
         repeats: timed rounds, instead of each workload's own number.
         device: ``cpu`` or ``cuda``.
-        words: of the command line, for the record.
+        argv: arguments of the command line, for the record.
 
     Returns:
         What ``metrics.json`` holds.
@@ -70,12 +70,14 @@ def run(
         repeats = QUICK_REPEATS
     with _threads(threads):
         metrics: dict[str, Any] = {
-            "command": shlex.join(["snn-synth", *words]),
+            "command": shlex.join(["snn-synth", *argv]),
             "device": device,
             "machine": machine(device),
             "versions": versions(),
             "data": cases.source(),
-            "not_installed": sorted(name for name, contender in CONTENDERS.items() if not contender.installed),
+            "not_installed": sorted(
+                name for name, implementation in IMPLEMENTATIONS.items() if not implementation.installed
+            ),
             "workloads": {},
         }
         for workload in workloads:
@@ -131,9 +133,9 @@ def choose(only: Sequence[str], quick: bool, with_growth: bool) -> list[str]:
 def measure_workload(
     workload: Workload, device: str, quick: bool, repeats: int | None, with_memory: bool = True
 ) -> dict[str, Any]:
-    """One workload: all its contenders that are there, checked and timed in turns, the floor, and peaks of memory."""
+    """One workload: all implementations that are installed, checked and timed in turns; the floor; peaks of memory."""
     repeats = repeats or workload.repeats
-    present = [name for name in workload.contenders if CONTENDERS[name].takes_part(device)]
+    present = [name for name in workload.implementations if IMPLEMENTATIONS[name].takes_part(device)]
     if quick:
         present = [name for name in present if name != "compile"]
     training = workload.rule != "inference"
@@ -169,23 +171,23 @@ def measure_workload(
             "bandwidth": float(f"{bandwidth:.4g}"),
             "seconds": float(f"{floor.seconds(workload, peak, bandwidth):.4g}"),
         },
-        "contenders": rows,
+        "implementations": rows,
         "poisson_encode": encoding,
     }
 
 
 def _checked(case: cases.Case, present: Sequence[str]) -> tuple[dict[str, dict[str, Any]], dict[str, Run]]:
-    """A row for each, with the reason if it is not timed, and those that compute what our reference path computes."""
-    expected = CONTENDERS["reference"].build(case).check()
+    """A row for each, with the reason if it is not timed, and those that what our reference functions compute."""
+    expected = IMPLEMENTATIONS["reference"].build(case).check()
     rows: dict[str, dict[str, Any]] = {}
     runs: dict[str, Run] = {}
     for name in present:
         try:
-            entry = CONTENDERS[name].build(case)
+            entry = IMPLEMENTATIONS[name].build(case)
             found = entry.check()
-            assert_equal(CONTENDERS[name].title, found, expected)
+            assert_equal(IMPLEMENTATIONS[name].title, found, expected)
             warm_up = timed(entry.step, str(case.spikes.device))
-        except Exception as error:  # whatever a peer, or its compiler, does not manage on this machine
+        except Exception as error:  # whatever a library, or its compiler, cannot do on this machine
             rows[name] = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
             continue
         rows[name] = {"check": [float(f"{x:.7g}") for x in found], "warm_up": float(f"{warm_up:.4g}")}

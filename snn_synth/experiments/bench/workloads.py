@@ -1,4 +1,4 @@
-"""What is measured: a network, a batch, a learning rule, and who takes part."""
+"""What is measured: a network, a batch, a learning rule, and the implementations."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,22 +9,22 @@ Rule = Literal["bptt", "inference", "online"]
 Sizes = tuple[int, int, int]
 
 DECAY, THRESHOLD = 0.9, 1.0
-PEERS = ("snntorch", "spikingjelly", "norse", "sinabs")
+LIBRARIES = ("snntorch", "spikingjelly", "norse", "sinabs")
 BY_HAND = ("loop", "compile")
 OURS = ("reference", "ours", "graph")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A network of two layers, the shape of its batch, and the contenders.
+    """A network of two layers, the shape of its batch, and the implementations.
 
     Args:
         rule: what a step does: one update by backpropagation through time, T updates by the online rule, or inference.
         sizes: inputs, hidden neurons and outputs.
         num_steps: T.
         batch: B.
-        contenders: their names, in the order of the table; ratios are to the first.
-        repeats: timed steps of each contender.
+        implementations: their names, in the order of the table; ratios are to the first.
+        repeats: timed steps of each implementation.
         naive_steps: time steps that the naive traces are timed for and scaled up from; all of them if None.
         pretraining: batches that make the weights realistic before anything is measured.
         quick: part of ``--quick``.
@@ -38,7 +38,7 @@ class Workload:
     sizes: Sizes
     num_steps: int
     batch: int
-    contenders: tuple[str, ...]
+    implementations: tuple[str, ...]
     repeats: int = 20
     naive_steps: int | None = None
     pretraining: int = 150
@@ -51,12 +51,12 @@ class Workload:
 
     @property
     def checked_steps(self) -> int:
-        """Time steps of the check that all contenders compute the same: those that every one of them runs."""
+        """Time steps of the check that all implementations compute the same: those that every one of them runs."""
         return self.naive_steps or self.num_steps
 
 
 SMALL, MEDIUM, LARGE = (784, 196, 784), (784, 1024, 784), (58500, 2048, 196)
-EVERYONE = (*PEERS, *BY_HAND, *OURS)
+EVERYONE = (*LIBRARIES, *BY_HAND, *OURS)
 SOME = ("snntorch", "spikingjelly", "loop")
 TRACES = ("naive", *OURS)
 
@@ -71,7 +71,7 @@ WORKLOADS = (
 )
 EXTRAS = {
     "precision": "ours in float32, mixed and bfloat16: time, and the error of the gradient",
-    "parts": "what each part of the fast path on a CPU brings: the time of a step without it",
+    "parts": "what each part of the kernels on a CPU brings: the time of a step without it",
     "rates": "a training step while few to most of the hidden neurons fire",
     "first-seconds": "until a command or the first training step is done, with and without compiled kernels",
     "loading": "share of an epoch in which training waits for its data, by the shipped configs",

@@ -1,4 +1,4 @@
-"""Where the paper is silent or says two things: what the other choice gives."""
+"""Choices that the paper leaves open or states in two ways, and the results of the alternatives."""
 
 from dataclasses import replace
 from typing import Any

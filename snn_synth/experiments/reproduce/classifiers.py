@@ -190,7 +190,7 @@ class PopulationTrial(ClassifierTrial):
 
 @dataclass(frozen=True)
 class ImageClassifierTrial(ClassifierTrial):
-    """The conventional classifier that judges generated images."""
+    """The conventional classifier that measures generated images."""
 
     @property
     def title(self) -> str:

@@ -12,18 +12,18 @@ class Experiment:
 
     Args:
         shows: what the paper shows there, in a sentence.
-        arms: the trials, by the name that they have in the picture.
+        variants: the trials, by the name that they have in the picture.
         minutes: that it takes on two cores, for one seed, quick and full.
-        paper: the paper's standardized test MSE of an arm, where it prints the number.
+        paper: the paper's standardized test MSE of a variant, where it prints the number.
         measures: what the picture shows, of ``<part>/<measure>``, all on one scale; the first one's measure also
             while training.
         also: what docs/results.md shows besides.
-        groups: arms, each by a name within its group, whose mean is a result of its own; the picture then shows the
+        groups: variants, each by a name within its group, whose mean is a result of its own; the picture then shows the
             measures by group, as bars.
     """
 
     shows: str
-    arms: Mapping[str, Trial]
+    variants: Mapping[str, Trial]
     minutes: tuple[float, float]
     paper: Mapping[str, float] = field(default_factory=dict)
     measures: tuple[str, ...] = ("test/standardized_mse",)

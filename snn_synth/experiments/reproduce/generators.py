@@ -14,7 +14,7 @@ from snn_synth.experiments.reproduce.temporal import TemporalTrial
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
 _SHORT = replace(_TIMES, recipe=replace(_TIMES.recipe, epochs=4))  # where one is compared to the other
 _ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=5, batch_size=64))
-_JUDGE = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
+_CLASSIFIER = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
 _HYBRID = HybridTrial(Recipe(lr=2e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _GAN = GANTrial(Recipe(lr=5e-4, weight_decay=0.0, one_cycle=True, epochs=4, batch_size=64))
@@ -114,8 +114,8 @@ GENERATORS = {
         also=("test/spikes",),
     ),
     "image-classifier": Experiment(
-        "The small classifier that judges the generators' images: how often it is right.",
-        {"MNIST": _JUDGE, "Fashion-MNIST": replace(_JUDGE, images="fashion_mnist")},
+        "The small classifier that measures the generators' images: how often it is right.",
+        {"MNIST": _CLASSIFIER, "Fashion-MNIST": replace(_CLASSIFIER, images="fashion_mnist")},
         minutes=(0.5, 7),
         measures=("test/accuracy",),
     ),

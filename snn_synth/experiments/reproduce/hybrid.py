@@ -13,9 +13,9 @@ from snn_synth.experiments.reproduce.images import (
     WATCHED,
     ImageTrial,
     baselines_of,
+    classifier_of,
     first_images,
     first_of_each_class,
-    judge_of,
     pixel_mse,
 )
 from snn_synth.models import HybridVAE
@@ -65,14 +65,14 @@ class HybridTrial(ImageTrial):
             return LitHybridVAE(network, self.encoding, self.beta, seed=seed, **self.recipe.factories())
 
     def watch(self, module: LitHybridVAE, data: ImageData) -> dict[str, float]:
-        """Error of the first training images, and how many the judge recognizes."""
+        """Error of the first training images, and how many the classifier recognizes."""
         return {
             "pixel_mse": pixel_mse(module, data.train_set, WATCHED),
             "recognized": self._recognized(module, data.train_set, WATCHED),
         }
 
     def measure(self, module: LitHybridVAE, data: ImageData) -> dict[str, dict[str, float]]:
-        """Errors, what the judge recognizes, and what needs no network."""
+        """Errors, what the classifier recognizes, and what needs no network."""
         parts = {"train": data.train_set, "test": data.test_set}
         found = {
             part: {
@@ -92,9 +92,9 @@ class HybridTrial(ImageTrial):
 
     @torch.no_grad()
     def _recognized(self, module: LitHybridVAE, images: ImageDataset, most: int) -> float:
-        judge = judge_of(self.images)
+        classifier = classifier_of(self.images)
         batches = first_images(images, most)
-        right = [(judge(module.predict_step(batch)).argmax(1) == batch.labels).float() for batch in batches]
+        right = [(classifier(module.predict_step(batch)).argmax(1) == batch.labels).float() for batch in batches]
         return torch.cat(right).mean().item()
 
 

@@ -69,7 +69,7 @@ def first_of_each_class(images: ImageDataset) -> ImageBatch:
     return image_batch(images, torch.stack([(images.labels == label).nonzero()[0, 0] for label in range(10)]))
 
 
-def judge_of(images: str) -> ImageClassifier:
+def classifier_of(images: str) -> ImageClassifier:
     """The shipped classifier of a set's images."""
     names = {"fashion_mnist": "fashion-mnist-classifier"}
     return ImageClassifier.from_pretrained(names.get(images, "mnist-classifier"))

@@ -1,4 +1,4 @@
-"""What the paper's last section looks out to: convolutions, and autoencoders on top of each other."""
+"""The future work of the paper's last section: convolutions, and stacked autoencoders."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the paper may have done that its text does not say, in all rows of its table: does one reading meet them all?"""
+"""Other readings of the paper's recipe, in all rows of its table: does one of them meet every row?"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,31 +30,31 @@ READINGS: dict[str, Callable[[Recipe], Recipe]] = {
 SLOW = "maximum rate 0.5"
 
 
-def _image_arms(row: str) -> dict[str, AutoencoderTrial]:
+def _image_variants(row: str) -> dict[str, AutoencoderTrial]:
     chosen = IMAGES[row]["SNN paper"]
-    arms = {name: replace(chosen, recipe=read(chosen.recipe)) for name, read in READINGS.items()}
-    arms[SLOW] = replace(chosen, max_rate=0.5)
+    variants = {name: replace(chosen, recipe=read(chosen.recipe)) for name, read in READINGS.items()}
+    variants[SLOW] = replace(chosen, max_rate=0.5)
     for name in list(READINGS)[:2]:
-        arms[f"{name}, {SLOW}"] = replace(arms[name], max_rate=0.5)
-    return arms
+        variants[f"{name}, {SLOW}"] = replace(variants[name], max_rate=0.5)
+    return variants
 
 
-def _speech_arms(row: str) -> dict[str, AudiocoderTrial]:
+def _speech_variants(row: str) -> dict[str, AudiocoderTrial]:
     chosen = SPEECH[row]["SNN paper"]
-    below = _image_arms("table1-mnist")
+    below = _image_variants("table1-mnist")
     return {
         name: replace(chosen, recipe=read(chosen.recipe), autoencoder=below[name]) for name, read in READINGS.items()
     }
 
 
-ARMS = {row: _image_arms(row) for row in IMAGES} | {row: _speech_arms(row) for row in SPEECH}
+VARIANTS = {row: _image_variants(row) for row in IMAGES} | {row: _speech_variants(row) for row in SPEECH}
 
 READ = {
     f"readings-{row.removeprefix('table1-')}": Experiment(
         f"What the paper may have done that its text does not say, {NAMES[row]}: the paper's recipe read otherwise.",
-        arms,
+        variants,
         minutes=minutes,
-        paper=dict.fromkeys(arms, ROWS[row].paper["SNN paper"]),
+        paper=dict.fromkeys(variants, ROWS[row].paper["SNN paper"]),
     )
-    for (row, arms), minutes in zip(ARMS.items(), ((1, 6), (6, 60), (11, 100), (8, 55), (7, 50)), strict=True)
+    for (row, variants), minutes in zip(VARIANTS.items(), ((1, 6), (6, 60), (11, 100), (8, 55), (7, 50)), strict=True)
 }

@@ -22,14 +22,14 @@ from snn_synth.files import atomic_write
 Preset = Literal["quick", "full"]
 PARTS = ("val", "test", "unheard", "train", "inference", "stored")  # of what is measured
 PUBLISHED = "test/standardized_mse"  # what the paper prints
-ROWS = 12  # of drawn images in a picture, shared by the arms
+ROWS = 12  # of drawn images in a picture, shared by the variants
 NAMES = {
     "standardized_mse": "standardized MSE",
     "spike_mse": "Spike-MSE",
     "error_share": "neurons with an error",
     "pixel_mse": "MSE of the pixels",
-    "recognized": "share that the judge recognizes",
-    "sure": "share that the judge is sure of",
+    "recognized": "share recognized",
+    "sure": "share with probability above 0.9",
     "pca_8": "8 principal components",
     "mean_image": "the mean image",
     "decision": "time of the decision in T",
@@ -46,7 +46,7 @@ def run(
     seeds: int = 1,
     root: str | None = None,
     force: bool = False,
-    words: Sequence[str] = (),
+    argv: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run an experiment, and write ``metrics.json`` and its pictures into ``<out>/<name>``.
 
@@ -63,7 +63,7 @@ def run(
         seeds: how many, from 0.
         root: folder with the data; see :func:`snn_synth.data.data_root`.
         force: replace the results of other settings.
-        words: of the command line, for the record.
+        argv: arguments of the command line, for the record.
 
     Returns:
         What ``metrics.json`` holds.
@@ -76,37 +76,37 @@ def run(
     path = out / name / "metrics.json"
     settings = {"experiment": name, "preset": preset, "seeds": list(range(seeds))}
     there = {} if experiment.groups else _there(path, settings, force)
-    trials = {arm: trial.quick() if preset == "quick" else trial for arm, trial in experiment.arms.items()}
+    trials = {variant: trial.quick() if preset == "quick" else trial for variant, trial in experiment.variants.items()}
     kept = {
-        arm: there[arm]
-        for arm, trial in trials.items()
-        if arm in there
-        and equal(trial, there[arm]["trial"])
-        and (_told(trial, there[arm]) or not all(trial.saved(seed, out / "trials") for seed in range(seeds)))
+        variant: there[variant]
+        for variant, trial in trials.items()
+        if variant in there
+        and equal(trial, there[variant]["trial"])
+        and (_told(trial, there[variant]) or not all(trial.saved(seed, out / "trials") for seed in range(seeds)))
     }
-    arms = {arm: trial for arm, trial in trials.items() if arm not in kept}
-    for trial in arms.values():
+    variants = {variant: trial for variant, trial in trials.items() if variant not in kept}
+    for trial in variants.values():
         trial.prepare(root)  # before anything is trained
     start = time.perf_counter()
-    jobs = [(seed, arm) for seed in range(seeds) for arm in arms]
+    jobs = [(seed, variant) for seed in range(seeds) for variant in variants]
     done: dict[tuple[int, str], dict[str, Any]] = {}
     for wait in (False, True):  # first what no other process is at, so that several share the work
-        for number, (seed, arm) in enumerate(jobs, start=1):
-            if (seed, arm) in done:
+        for number, (seed, variant) in enumerate(jobs, start=1):
+            if (seed, variant) in done:
                 continue
-            print(f"\n{name}, {number} of {len(jobs)}: {arm}, seed {seed}", file=sys.stderr, flush=True)
-            found = arms[arm].run(seed, out / "trials", root, name=arm, group=name, wait=wait)
+            print(f"\n{name}, {number} of {len(jobs)}: {variant}, seed {seed}", file=sys.stderr, flush=True)
+            found = variants[variant].run(seed, out / "trials", root, name=variant, group=name, wait=wait)
             if found is not None:
-                done[seed, arm] = found
-    results = {arm: [done[seed, arm] for seed in range(seeds)] for arm in arms}
-    folders = {arm: out / "trials" / trial.key(0) for arm, trial in trials.items()}
-    summaries = kept | {arm: _summary(found, experiment.paper.get(arm)) for arm, found in results.items()}
+                done[seed, variant] = found
+    results = {variant: [done[seed, variant] for seed in range(seeds)] for variant in variants}
+    folders = {variant: out / "trials" / trial.key(0) for variant, trial in trials.items()}
+    summaries = kept | {variant: _summary(found, experiment.paper.get(variant)) for variant, found in results.items()}
     metrics = settings | {
         "shows": experiment.shows,
         "measures": list(experiment.measures),
         "also": list(experiment.also),
-        "arms": {arm: summaries[arm] for arm in trials},
-        "command": shlex.join(["snn-synth", *words]),
+        "variants": {variant: summaries[variant] for variant in trials},
+        "command": shlex.join(["snn-synth", *argv]),
         "seconds": round(time.perf_counter() - start, 1),
         "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
         "versions": versions(),
@@ -114,10 +114,10 @@ def run(
     if experiment.groups:
         measures = (*experiment.measures, *experiment.also)
         metrics["groups"] = {
-            name: {"arms": dict(members), **_means([results[arm] for arm in members.values()], measures)}
+            name: {"variants": dict(members), **_means([results[variant] for variant in members.values()], measures)}
             for name, members in experiment.groups.items()
         }
-    drawn = {arm: np.load(folder / DRAWN) for arm, folder in folders.items() if (folder / DRAWN).is_file()}
+    drawn = {variant: np.load(folder / DRAWN) for variant, folder in folders.items() if (folder / DRAWN).is_file()}
     _draw(out / name, metrics, drawn)
     with atomic_write(path) as draft:
         text = json.dumps(metrics, indent=2)
@@ -132,7 +132,7 @@ def _there(path: Path, settings: Mapping[str, Any], force: bool) -> dict[str, An
     there = read_results(path)
     found = {key: there.get(key) for key in settings}
     if found == settings:
-        return dict(there["arms"])
+        return dict(there["variants"])
     if not force:
         raise InputError(
             f"Expected {path.parent} to hold no results, or those of {settings}, got {found}: --force replaces them"
@@ -155,12 +155,12 @@ def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, An
     return {"paper": paper, **summary, "curve": curves, "cost": results[0]["cost"], "trial": trial}
 
 
-def _means(arms: Sequence[Sequence[Mapping[str, Any]]], measures: Sequence[str]) -> dict[str, Any]:
-    """Of each measure the mean over some arms, for each seed, and over the seeds."""
+def _means(variants: Sequence[Sequence[Mapping[str, Any]]], measures: Sequence[str]) -> dict[str, Any]:
+    """Of each measure the mean over some variants, for each seed, and over the seeds."""
     found = {}
     for key in measures:
         part, measure = key.split("/")
-        values = np.mean([[one[part][measure] for one in seeds] for seeds in arms], 0)
+        values = np.mean([[one[part][measure] for one in seeds] for seeds in variants], 0)
         found[key] = _spread(values.tolist())
     return found
 
@@ -174,12 +174,12 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
-    arms, measures = metrics["arms"], metrics["measures"]
+    variants, measures = metrics["variants"], metrics["measures"]
     first = measures[0].split("/")[1]
-    curves = {arm: (one["curve"]["batch"], one["curve"].get(first, [])) for arm, one in arms.items()}
+    curves = {variant: (one["curve"]["batch"], one["curve"].get(first, [])) for variant, one in variants.items()}
     finals = {}
-    for arm, one in arms.items():
-        finals[arm] = {
+    for variant, one in variants.items():
+        finals[variant] = {
             _label(key): (one[key]["mean"], one[key]["std"] or 0, one["paper"] if key == PUBLISHED else None)
             for key in measures
             if key in one
@@ -189,9 +189,10 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
         panels = {
             name: {
                 within: {
-                    key.split("/")[0]: (arms[arm][key]["mean"], arms[arm][key]["std"] or 0, None) for key in measures
+                    key.split("/")[0]: (variants[variant][key]["mean"], variants[variant][key]["std"] or 0, None)
+                    for key in measures
                 }
-                for within, arm in one["arms"].items()
+                for within, variant in one["variants"].items()
             }
             for name, one in groups.items()
         }
@@ -200,7 +201,10 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
         plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
     if drawn:
         each = max(1, ROWS // len(drawn))
-        rows = {"image": next(iter(drawn.values()))[0], **{arm: one[1 : 1 + each] for arm, one in drawn.items()}}
+        rows = {
+            "image": next(iter(drawn.values()))[0],
+            **{variant: one[1 : 1 + each] for variant, one in drawn.items()},
+        }
         plot.save_figure(plot.image_rows(rows), folder / "images.png")
 
 

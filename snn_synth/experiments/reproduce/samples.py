@@ -17,9 +17,9 @@ from snn_synth.experiments.reproduce.images import (
     WATCHED,
     ImageTrial,
     baselines_of,
+    classifier_of,
     first_images,
     first_of_each_class,
-    judge_of,
     pixel_mse,
 )
 from snn_synth.models import ESVAE, SpikingGAN
@@ -45,16 +45,16 @@ class SampleTrial(ImageTrial):
 
     def quality(self, module: Any, data: ImageData) -> dict[str, float]:
         """How good the samples are, and what the same measure says of shuffled pixels."""
-        judge = judge_of(self.images)
+        classifier = classifier_of(self.images)
         samples = self.sample(module, SAMPLES)
         side = samples.shape[-1]
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
-        found = sample_quality(samples, test, train, data.train_set.labels, judge)
-        shuffled = judge.probabilities(shuffled_pixels(train[:SAMPLES], 0)).max(1).values
+        found = sample_quality(samples, test, train, data.train_set.labels, classifier)
+        shuffled = classifier.probabilities(shuffled_pixels(train[:SAMPLES], 0)).max(1).values
         found["sure_of_shuffled"] = float((shuffled > SURE).float().mean())
         # In one size, so that networks which draw others can be compared.
         small = F.adaptive_avg_pool2d(samples, SMALL), _resized(data.test_set.images, SMALL)
-        return found | {"classifier_frechet_14": classifier_frechet(*small, judge)}
+        return found | {"classifier_frechet_14": classifier_frechet(*small, classifier)}
 
     def rows(self, module: Any) -> Tensor:
         """Rows of samples, ``[R, 10, 28, 28]``."""
@@ -136,7 +136,7 @@ class GANTrial(SampleTrial):
         loss: ``softmax`` or ``relative``.
         advance: with ``relative``.
         matching: weight of the class means.
-        adversarial: weight of the discriminator's judgement.
+        adversarial: weight of the discriminator's loss.
     """
 
     side: int = 14
@@ -171,8 +171,8 @@ class GANTrial(SampleTrial):
 
     @torch.no_grad()
     def watch(self, module: LitSpikingGAN, data: ImageData) -> dict[str, float]:
-        """How many samples the judge is sure of."""
-        probability = judge_of(self.images).probabilities(self.sample(module, WATCHED)).max(1).values
+        """How many samples the classifier is sure of."""
+        probability = classifier_of(self.images).probabilities(self.sample(module, WATCHED)).max(1).values
         return {"sure": float((probability > SURE).float().mean())}
 
     @torch.no_grad()

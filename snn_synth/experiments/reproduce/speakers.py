@@ -54,9 +54,9 @@ def _unseen(shows: str, networks: Mapping[str, AudiocoderTrial], minutes: tuple[
     return Experiment(
         SHOWS + shows,
         {
-            arm: replace(networks[name], held_out=(speaker,))
-            for name, arms in groups.items()
-            for speaker, arm in arms.items()
+            variant: replace(networks[name], held_out=(speaker,))
+            for name, variants in groups.items()
+            for speaker, variant in variants.items()
         },
         minutes=minutes,
         measures=("unheard/nearest_class", "test/nearest_class"),

@@ -1,4 +1,4 @@
-"""What a trained network's inference takes, and what its stored hidden maps take and still show."""
+"""The cost of a trained network's inference, and the size and quality of its stored hidden maps."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -13,7 +13,7 @@ NAMED_BY_USER = "--allow_import"  # what may be imported is said on the sweep's 
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A sweep file, with its ``name`` and with ``command`` as the words after ``snn-synth``.
+    """A sweep file, with its ``name`` and with ``command`` as the arguments after ``snn-synth``.
 
     Args:
         path: of the file.
@@ -42,7 +42,7 @@ def read(path: Path) -> dict[str, Any]:
         )
     name = sweep.get("name", path.stem)
     check_name(name)
-    return {**sweep, "name": name, "command": words_of(sweep.get("command"), sweep.get("program", "snn-synth"))}
+    return {**sweep, "name": name, "command": arguments_of(sweep.get("command"), sweep.get("program", "snn-synth"))}
 
 
 def check_name(name: Any) -> None:
@@ -60,8 +60,8 @@ def check_name(name: Any) -> None:
         )
 
 
-def words_of(command: Any, program: Any) -> list[str]:
-    """The words after ``snn-synth``, of a command in W&B's form.
+def arguments_of(command: Any, program: Any) -> list[str]:
+    """The arguments after ``snn-synth``, of a command in W&B's form.
 
     Args:
         command: W&B's ``command``; ``snn-synth fit ${args}`` if None.
@@ -71,7 +71,7 @@ def words_of(command: Any, program: Any) -> list[str]:
         InputError: for any other program, script, or command of ours.
 
     Example:
-        >>> words_of(["${env}", "${interpreter}", "-m", "snn_synth.cli", "fit", "${args}"], "snn-synth")
+        >>> arguments_of(["${env}", "${interpreter}", "-m", "snn_synth.cli", "fit", "${args}"], "snn-synth")
         ['fit', '${args}']
     """
     if program != "snn-synth":
@@ -83,35 +83,35 @@ def words_of(command: Any, program: Any) -> list[str]:
     if command is None:
         return ["fit", "${args}"]
     try:
-        words = [program if word == "${program}" else str(_word(word)) for word in command]
+        argv = [program if argument == "${program}" else str(_text(argument)) for argument in command]
     except (TypeError, ValueError):
-        raise InputError(f"Expected `command` as a list of words, got {brief(command)}") from None
-    if found := [word for word in words if "${envvar:" in word]:
+        raise InputError(f"Expected `command` as a list of strings, got {brief(command)}") from None
+    if found := [argument for argument in argv if "${envvar:" in argument]:
         raise InputError(
             "Expected a `command` without ${envvar:...}, which would put what only this machine knows, keys too, "
             f"among a run's settings, got {brief(found[0])}: write the value itself"
         )
-    if words[:1] in (["${env}"], ["env"], ["/usr/bin/env"]):
-        words = words[1:]
-    if words[:1] in (["${interpreter}"], ["python"], ["python3"]) and words[1:3] == ["-m", "snn_synth.cli"]:
-        words = ["snn-synth", *words[3:]]
-    if words[:2] != ["snn-synth", "fit"]:
+    if argv[:1] in (["${env}"], ["env"], ["/usr/bin/env"]):
+        argv = argv[1:]
+    if argv[:1] in (["${interpreter}"], ["python"], ["python3"]) and argv[1:3] == ["-m", "snn_synth.cli"]:
+        argv = ["snn-synth", *argv[3:]]
+    if argv[:2] != ["snn-synth", "fit"]:
         raise InputError(
             "Expected a `command` that is `snn-synth fit ...`, without a shell, since a file must not run other "
             f"programs, got {brief(command)}; each run gets its folder without being told"
         )
-    check_words(words)
-    return words[1:]
+    check_arguments(argv)
+    return argv[1:]
 
 
-def check_words(words: Sequence[str]) -> None:
-    """Raise InputError if a word would allow imports; argparse takes abbreviations too."""
-    for word in words:
-        option = word.partition("=")[0]
+def check_arguments(argv: Sequence[str]) -> None:
+    """Raise InputError if an argument would allow imports; argparse takes abbreviations too."""
+    for argument in argv:
+        option = argument.partition("=")[0]
         if len(option) > 2 and NAMED_BY_USER.startswith(option):
             raise InputError(
                 f"Expected `{NAMED_BY_USER}` on the command line of `snn-synth sweep`, not in a sweep file, "
-                f"got {brief(word)}"
+                f"got {brief(argument)}"
             )
 
 
@@ -152,11 +152,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(one) for one in value]
     if isinstance(value, dict):
-        return {_word(key): plain(one) for key, one in value.items()}
-    return value if value is None else _word(value)
+        return {_text(key): plain(one) for key, one in value.items()}
+    return value if value is None else _text(value)
 
 
-def _word(value: Any) -> bool | int | float | str:
+def _text(value: Any) -> bool | int | float | str:
     if isinstance(value, str):
         value.encode()  # raises UnicodeEncodeError, a ValueError, for halves of characters
         if "\0" in value or len(value) > 1000:

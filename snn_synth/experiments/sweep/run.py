@@ -18,7 +18,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 from snn_synth import plot
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError
-from snn_synth.experiments.sweep.file import NAMED_BY_USER, check_words, read
+from snn_synth.experiments.sweep.file import NAMED_BY_USER, check_arguments, read
 from snn_synth.experiments.sweep.space import points
 from snn_synth.files import atomic_write, sole_writer
 from snn_synth.keys import same
@@ -54,7 +54,7 @@ def run(
     sweep = read(path)
     name, metric = sweep["name"], sweep["metric"]["name"]
     settings = points(sweep, count, seed)
-    words = [_words(sweep["command"], point) for point in settings]
+    argv = [_arguments(sweep["command"], point) for point in settings]
     allowed = [f"{NAMED_BY_USER}={one}" for one in allow_import]
     folder = make_folder(RUNS / name)
     runs = []
@@ -69,7 +69,7 @@ def run(
         tqdm(total=len(settings), desc=name, unit="run") as bar,
     ):
         started = [
-            pool.submit(_once, f"{name}-{number}", settings[number], words[number], allowed, folder, jobs, leash)
+            pool.submit(_once, f"{name}-{number}", settings[number], argv[number], allowed, folder, jobs, leash)
             for number in range(len(settings))
         ]
         try:
@@ -102,20 +102,20 @@ def measure(one: Mapping[str, Any], metric: str) -> float | None:
 
 
 def _once(
-    run_id: str, point: Mapping[str, Any], words: list[str], allowed: list[str], folder: Path, jobs: int, leash: IO[str]
+    run_id: str, point: Mapping[str, Any], argv: list[str], allowed: list[str], folder: Path, jobs: int, leash: IO[str]
 ) -> dict[str, Any]:
     """One run, in a process of its own, unless it has been run."""
     record = RUNS / run_id / "sweep-settings.yaml"
     measured = RUNS / run_id / "metrics.json"
     log = folder / f"{run_id}.log"
-    text = yaml.safe_dump({"settings": dict(point), "command": shlex.join(words)})
+    text = yaml.safe_dump({"settings": dict(point), "command": shlex.join(argv)})
     error = None
     if not (measured.is_file() and record.is_file() and record.read_text() == text):
         threads = max(1, (os.cpu_count() or 1) // jobs)
         before = _stamp(measured)
         with log.open("w") as output:
             code = subprocess.run(
-                [*PROGRAM, *words, f"--trainer.default_root_dir={RUNS / run_id}", *allowed],
+                [*PROGRAM, *argv, f"--trainer.default_root_dir={RUNS / run_id}", *allowed],
                 env={"OMP_NUM_THREADS": str(threads), **os.environ, "WANDB_RUN_ID": run_id},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -145,15 +145,15 @@ def _read_metrics(path: Path) -> dict[str, Any]:
     return metrics if isinstance(metrics, dict) else {}
 
 
-def _words(command: Sequence[str], point: Mapping[str, Any]) -> list[str]:
-    """The words after ``snn-synth`` as W&B's agent makes them."""
+def _arguments(command: Sequence[str], point: Mapping[str, Any]) -> list[str]:
+    """The arguments after ``snn-synth`` as W&B's agent makes them."""
     macros = create_sweep_command_args({"args": {name: {"value": value} for name, value in point.items()}})
-    words: list[str] = []
-    for word in command:
-        name = word.removeprefix("${").removesuffix("}")
-        words += macros[name] if word == f"${{{name}}}" and name in macros else [word]
-    check_words(words)  # again, with the values
-    return words
+    argv: list[str] = []
+    for argument in command:
+        name = argument.removeprefix("${").removesuffix("}")
+        argv += macros[name] if argument == f"${{{name}}}" and name in macros else [argument]
+    check_arguments(argv)  # again, with the values
+    return argv
 
 
 def _sorted(runs: Sequence[dict[str, Any]], metric: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -295,9 +295,9 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     the left tiles are written once and read for each group. What moves fewer bytes is done.
     """
     steps, columns = -(-depth // DEPTH), -(-width // SIDE)
-    room = max(1, _CACHED // (2 * right_parts * TILE))  # blocks of columns, one tile long, that the cache holds
-    short, long = (min(steps, _PANEL // left_parts, most) for most in (max(1, room // columns), steps))
-    group = min(columns, max(1, room // long))
+    tiles = max(1, _CACHED // (2 * right_parts * TILE))  # blocks of columns, one tile long, that the cache holds
+    short, long = (min(steps, _PANEL // left_parts, most) for most in (max(1, tiles // columns), steps))
+    group = min(columns, max(1, tiles // long))
     sums = 8 * height * width
     by_panels = sums * -(-steps // short)
     by_groups = sums * -(-steps // long) + 2 * left_parts * height * depth * (1 + -(-columns // group))

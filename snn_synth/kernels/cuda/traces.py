@@ -9,7 +9,7 @@ from torch import Tensor
 
 from snn_synth.kernels.cuda.launch import jit, launch
 
-# A tile of 16 neurons shares the sums of its 64 inputs through the cache, in registers that leave room for many tiles.
+# A tile of 16 neurons shares the sums of its 64 inputs through the cache, with few registers: many tiles run at a time.
 ROWS, COLUMNS = 16, 64
 # The tiles of a small layer leave multiprocessors without work, so several programs share the samples of a tile: as
 # many programs as fill a large GPU, with at least so many samples each.

@@ -30,7 +30,7 @@ def test_a_rehearsal_leaves_results_that_the_page_can_show(tmp_path):
     results = json.loads(out.read_text())
     assert results["skipped"] == {}
     assert list(results["seconds"]) == stages
-    assert results["workloads"]["inference-784-196-784"]["contenders"]["ours"]["median"] > 0
+    assert results["workloads"]["inference-784-196-784"]["implementations"]["ours"]["median"] > 0
     assert all(one["ok"] for stage in results["gpu"].values() for one in stage.get("checks", []))
     text = gpu_report.section(results)
     assert "passed." in text
@@ -67,14 +67,14 @@ def timing(median):
 @pytest.fixture
 def found():
     """A run whose ratios are plain."""
-    contenders = {"snntorch": timing(8e-3), "ours": timing(1e-3), "graph": timing(2e-4)}
+    implementations = {"snntorch": timing(8e-3), "ours": timing(1e-3), "graph": timing(2e-4)}
     small = {
-        "times": contenders,
+        "times": implementations,
         "launches": {"snntorch": 1500, "ours": 40, "graph": 1},
         "faster": {"snntorch": 1.0, "ours": 8.0, "graph": 40.0},
     }
     return {
-        "workloads": {"bptt-784-196-784": {"contenders": contenders, "floor": {"flops": 2304960000}}},
+        "workloads": {"bptt-784-196-784": {"implementations": implementations, "floor": {"flops": 2304960000}}},
         "skipped": {"models": "cut off after 45 s"},
         "gpu": {
             "contract": {"failed": {"test_loss[x]": "not close"}, "checks": []},

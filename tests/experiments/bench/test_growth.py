@@ -27,9 +27,9 @@ def test_each_curve_changes_one_number_and_the_inputs_reach_the_papers():
 def test_every_point_is_measured_alone(monkeypatch):
     """With a child that takes T * B seconds and T bytes, the fitted exponents are 1 and 1 or 0."""
 
-    def child(case, contenders, repeats):
+    def child(case, implementations, repeats):
         seconds = case.workload.num_steps * case.workload.batch
-        return {name: {"median": seconds, "grown_bytes": case.workload.num_steps} for name in contenders}
+        return {name: {"median": seconds, "grown_bytes": case.workload.num_steps} for name in implementations}
 
     class Shape:
         def __init__(self, workload):
@@ -42,7 +42,7 @@ def test_every_point_is_measured_alone(monkeypatch):
         growth, "replace", lambda old, **new: Shape(new["workload"]) if "workload" in new else replace(old, **new)
     )
     rows = growth.measure(quick=True)
-    found = {(row["axis"], row["rule"], row["contender"]): row["slopes"] for row in rows}
+    found = {(row["axis"], row["rule"], row["implementation"]): row["slopes"] for row in rows}
     assert len(found) == 4 * 3
     assert found["time steps T", "bptt", "snntorch"] == {"seconds": 1, "grown_bytes": 1}
     assert found["batch B", "online", "ours"] == {"seconds": 1, "grown_bytes": 0}
@@ -64,7 +64,7 @@ def test_nothing_to_draw():
 
 def test_the_picture_has_time_and_memory_of_each_axis():
     row = {"rule": "bptt", "x": [1, 2], "seconds": [1, 2], "grown_bytes": [1e6, 3e6]}
-    rows = [row | {"axis": axis, "contender": name} for axis in ("T", "B") for name in ("snntorch", "ours")]
+    rows = [row | {"axis": axis, "implementation": name} for axis in ("T", "B") for name in ("snntorch", "ours")]
     axes = growth.draw(rows).axes
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in axes] == [
         ("T", "seconds a batch"),

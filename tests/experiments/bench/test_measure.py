@@ -10,7 +10,7 @@ from snn_synth.experiments.bench import memory
 from snn_synth.experiments.bench.measure import assert_equal, in_turns, summary
 
 
-def test_contenders_take_turns():
+def test_implementations_take_turns():
     order = []
     ticks = []
     seconds = in_turns(

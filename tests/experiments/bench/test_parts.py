@@ -8,7 +8,7 @@ import torch
 
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import parts, report
-from snn_synth.experiments.bench.contenders import ours
+from snn_synth.experiments.bench.implementations import ours
 from snn_synth.kernels.cpu import step, traces
 
 

@@ -23,7 +23,7 @@ def timing(median: float, **more) -> dict:
     return {"check": [14.0], "median": median, "min": median / 2, "max": 2 * median, "warm_up": 1.0, "rounds": 5} | more
 
 
-def record(**contenders) -> dict:
+def record(**implementations) -> dict:
     return {
         "rule": "bptt",
         "sizes": [784, 196, 784],
@@ -32,7 +32,7 @@ def record(**contenders) -> dict:
         "rates": {"input": 0.13, "hidden": 0.2, "output": 0.06, "masked_errors": 0.1},
         "load_average": 0.5,
         "floor": {"flops": 2304960000, "adam_bytes": 8605184, "peak_flops": 100e9, "bandwidth": 20e9, "seconds": 0.02},
-        "contenders": contenders,
+        "implementations": implementations,
         "poisson_encode": timing(0.003),
     }
 
@@ -75,7 +75,7 @@ def metrics() -> dict:
             {
                 "axis": "batch B",
                 "rule": "online",
-                "contender": "ours",
+                "implementation": "ours",
                 "network": "784-196-784, T=15, B=N",
                 "x": [25, 50],
                 "seconds": [0.1, 0.2],
@@ -104,7 +104,7 @@ def test_a_workload_has_ratios_to_the_first_and_to_the_floor(metrics):
 def test_the_bounds_beside_what_was_measured(metrics):
     text = report.bounds(metrics)
     assert cells(text, "bptt-784-196-784, x snnTorch")[1:] == ["3.00x", "at least 2.3x", "at least 3.2x", "9x", "yes"]
-    assert cells(text, "bptt-784-196-784, x the fastest peer")[1] == "2.00x"
+    assert cells(text, "bptt-784-196-784, x the fastest library")[1] == "2.00x"
     assert cells(text, "bptt-784-196-784, x float32 floor")[1:] == [
         "1.50x",
         "at most 1.5x",
@@ -133,7 +133,7 @@ def test_the_second_column_counts_where_there_is_amx(metrics):
 
 def test_precision_growth_and_poisson(metrics):
     text = report.tables(metrics)
-    assert "| bptt-784-196-784 | bfloat16                | 20 | 3.00        | 3.0e-02, 4.0e-02" in text
+    assert "| bptt-784-196-784 | bfloat16           | 20 | 3.00        | 3.0e-02, 4.0e-02" in text
     assert cells(text, "batch B: 25 to 50")[2:] == ["snn_synth, online", "1.00", "-", "100 to 200", "1 to 2"]
     assert "A CPU, 2 cores, 2 used, 24.0 GB, avx2; without amx_bf16" in text
     assert "not installed, so not measured: norse" in text

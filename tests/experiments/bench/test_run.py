@@ -6,12 +6,12 @@ import torch
 from snn_synth.errors import InputError
 from snn_synth.experiments.bench import precision, report, workloads
 from snn_synth.experiments.bench import run as bench
-from snn_synth.experiments.bench.contenders import CONTENDERS, Contender, Run
+from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS, Implementation, Run
 from snn_synth.experiments.bench.workloads import Workload
 
 
 def broken(case):
-    right = CONTENDERS["ours"].build(case).check()
+    right = IMPLEMENTATIONS["ours"].build(case).check()
 
     def step():
         raise RuntimeError("its compiler\nis missing")
@@ -21,7 +21,7 @@ def broken(case):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Two tiny workloads in the place of the real ones, with contenders that must not be timed."""
+    """Two tiny workloads in the place of the real ones, with implementations that must not be timed."""
     present = ("snntorch", "absent", "broken", "liar", "ours")
     small = [
         Workload("bptt", (30, 8, 30), 4, 3, present, repeats=2, pretraining=2, quick=True),
@@ -35,26 +35,26 @@ def tiny(monkeypatch):
     monkeypatch.setattr(
         bench.memory, "alone", lambda case, names: {n: {"peak_bytes": 3, "grown_bytes": 2} for n in names}
     )
-    monkeypatch.setitem(CONTENDERS, "absent", Contender("absent", broken, package="no_such_package"))
-    monkeypatch.setitem(CONTENDERS, "broken", Contender("broken", broken))
+    monkeypatch.setitem(IMPLEMENTATIONS, "absent", Implementation("absent", broken, package="no_such_package"))
+    monkeypatch.setitem(IMPLEMENTATIONS, "broken", Implementation("broken", broken))
     monkeypatch.setitem(
-        CONTENDERS, "liar", Contender("liar", lambda case: Run(lambda: (1.0,), lambda: pytest.fail("timed")))
+        IMPLEMENTATIONS, "liar", Implementation("liar", lambda case: Run(lambda: (1.0,), lambda: pytest.fail("timed")))
     )
 
 
 @pytest.mark.usefixtures("tiny")
 def test_a_run_and_its_record(tmp_path):
-    metrics = bench.run(tmp_path / "new" / "bench", words=["bench", "--quick"], quick=True)
+    metrics = bench.run(tmp_path / "new" / "bench", argv=["bench", "--quick"], quick=True)
     assert json.loads((tmp_path / "new" / "bench" / "metrics.json").read_text()) == metrics
     assert metrics["command"] == "snn-synth bench --quick"
-    rows = metrics["workloads"]["bptt-30-8-30"]["contenders"]
+    rows = metrics["workloads"]["bptt-30-8-30"]["implementations"]
     assert list(rows) == ["snntorch", "broken", "liar", "ours"]
     assert rows["broken"]["error"] == "RuntimeError: its compiler is missing"
     assert "Expected liar to give" in rows["liar"]["error"]
     assert rows["ours"]["check"] == pytest.approx(rows["snntorch"]["check"], rel=1e-5)
     assert 0 < rows["ours"]["min"] <= rows["ours"]["median"] <= rows["ours"]["max"]
     assert rows["ours"]["rounds"] == 3
-    assert metrics["workloads"]["online-30-8-30"]["contenders"]["naive"]["scaled_by"] == 2
+    assert metrics["workloads"]["online-30-8-30"]["implementations"]["naive"]["scaled_by"] == 2
     assert metrics["parts"]["online-30-8-30"]["nothing"]["rounds"] == 3
     assert "absent" in metrics["not_installed"]
     page = report.tables(metrics)
@@ -67,7 +67,7 @@ def test_a_run_and_its_record(tmp_path):
 def test_memory_and_repeats(tmp_path):
     metrics = bench.run(tmp_path, only=["online-30-8-30"], repeats=1)
     assert list(metrics["workloads"]) == ["online-30-8-30"]
-    row = metrics["workloads"]["online-30-8-30"]["contenders"]["ours"]
+    row = metrics["workloads"]["online-30-8-30"]["implementations"]["ours"]
     assert (row["rounds"], row["peak_bytes"], row["grown_bytes"]) == (1, 3, 2)
     assert "precision" not in metrics
 

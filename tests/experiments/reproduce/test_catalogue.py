@@ -11,7 +11,10 @@ from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
 def test_the_networks_of_the_table_are_the_papers():
     rows = find("table1")
     sizes = {
-        name: {(arm.images, arm.hidden, arm.num_steps, arm.recipe.epochs) for arm in row.arms.values()}
+        name: {
+            (variant.images, variant.hidden, variant.num_steps, variant.recipe.epochs)
+            for variant in row.variants.values()
+        }
         for name, row in rows.items()
         if not name.startswith("table1-a2i")
     }
@@ -22,14 +25,17 @@ def test_the_networks_of_the_table_are_the_papers():
     }
     speech = {
         name: {
-            (arm.pairing, arm.num_steps, arm.recipe.epochs, arm.recipe.batch_size) for arm in rows[name].arms.values()
+            (variant.pairing, variant.num_steps, variant.recipe.epochs, variant.recipe.batch_size)
+            for variant in rows[name].variants.values()
         }
         for name in ("table1-a2i-a", "table1-a2i-b")
     }
     # T is 30 in the paper's table and 60 in its text.
     assert speech == {"table1-a2i-a": {("A", 30, 20, 50), ("A", 60, 20, 50)}, "table1-a2i-b": {("B", 30, 20, 50)}}
-    assert all((arm.num_steps == 60) == name.endswith("T = 60") for name, arm in rows["table1-a2i-a"].arms.items())
-    lengths = [(rows[name].arms["SNN paper"].bits or 15, rows[name].arms["ANN best"].bits) for name in speech]
+    assert all(
+        (variant.num_steps == 60) == name.endswith("T = 60") for name, variant in rows["table1-a2i-a"].variants.items()
+    )
+    lengths = [(rows[name].variants["SNN paper"].bits or 15, rows[name].variants["ANN best"].bits) for name in speech]
     assert lengths == [(15, None), (10, None)], "T_h by the table's footnotes"
     published = {name: list(row.paper.values()) for name, row in rows.items()}
     assert published == {
@@ -40,27 +46,27 @@ def test_the_networks_of_the_table_are_the_papers():
         "table1-a2i-b": [0.543, 0.611, 0.556],
     }
     for row in rows.values():
-        assert set(row.paper) < set(row.arms)
+        assert set(row.paper) < set(row.variants)
 
 
 def test_a_reading_is_the_papers_recipe_but_for_what_it_reads_otherwise():
     rows = find("readings")
     assert [name.replace("readings", "table1") for name in rows] == list(find("table1"))
     for name, experiment in rows.items():
-        chosen = EXPERIMENTS[name.replace("readings", "table1")].arms["SNN paper"]
+        chosen = EXPERIMENTS[name.replace("readings", "table1")].variants["SNN paper"]
         assert set(experiment.paper.values()) == {EXPERIMENTS[name.replace("readings", "table1")].paper["SNN paper"]}
-        for arm in experiment.arms.values():
-            again = replace(arm, recipe=chosen.recipe)
-            if isinstance(arm, AudiocoderTrial):
-                assert changes(arm.autoencoder.recipe, chosen.autoencoder.recipe).keys() == (
-                    changes(arm.recipe, chosen.recipe).keys()
+        for variant in experiment.variants.values():
+            again = replace(variant, recipe=chosen.recipe)
+            if isinstance(variant, AudiocoderTrial):
+                assert changes(variant.autoencoder.recipe, chosen.autoencoder.recipe).keys() == (
+                    changes(variant.recipe, chosen.recipe).keys()
                 ), "the autoencoder below is read alike"
                 again = replace(again, autoencoder=chosen.autoencoder)
             else:
                 again = replace(again, max_rate=1.0)
             assert again == chosen
-            assert arm != chosen
-            assert changes(arm.recipe, chosen.recipe).keys() <= {"traces", "lr", "fresh_moments", "rule"}
+            assert variant != chosen
+            assert changes(variant.recipe, chosen.recipe).keys() <= {"traces", "lr", "fresh_moments", "rule"}
 
 
 def changes(recipe, chosen):
@@ -69,50 +75,59 @@ def changes(recipe, chosen):
 
 
 def test_the_full_size_is_the_papers():
-    for arm in find("full-size")["full-size"].arms.values():
-        assert (arm.front_end, 39 * arm.frames, arm.hidden, arm.autoencoder.hidden) == ("lyon", 58500, 2048, 196)
-        assert arm.limit is None or arm.limit >= 10
+    for variant in find("full-size")["full-size"].variants.values():
+        assert (variant.front_end, 39 * variant.frames, variant.hidden, variant.autoencoder.hidden) == (
+            "lyon",
+            58500,
+            2048,
+            196,
+        )
+        assert variant.limit is None or variant.limit >= 10
 
 
 def test_figure_9_has_the_papers_hidden_map():
     # The figure's caption says T_h = 10, the table's footnote 15 for data set A and 10 for B.
-    assert [arm.bits for arm in find("fig9")["fig9"].arms.values()] == [10, 10]
-    assert [find("table1")[f"table1-a2i-{one}"].arms["SNN paper"].bits for one in "ab"] == [None, 10]
+    assert [variant.bits for variant in find("fig9")["fig9"].variants.values()] == [10, 10]
+    assert [find("table1")[f"table1-a2i-{one}"].variants["SNN paper"].bits for one in "ab"] == [None, 10]
 
 
 def test_the_papers_recipe_is_the_online_rule_with_its_settings():
     others = "ablation", "any", "choices", "conv", "readings", "stacked", "unseen"
     for experiment in (one for name, one in EXPERIMENTS.items() if not name.startswith(others)):
-        for name, arm in experiment.arms.items():
-            kind = getattr(arm, "kind", getattr(getattr(arm, "autoencoder", None), "kind", ""))
+        for name, variant in experiment.variants.items():
+            kind = getattr(variant, "kind", getattr(getattr(variant, "autoencoder", None), "kind", ""))
             if "best" in name or "reset to zero" in name or kind != "snn":
                 continue
-            below = arm if isinstance(arm, AutoencoderTrial) else arm.autoencoder
+            below = variant if isinstance(variant, AutoencoderTrial) else variant.autoencoder
             assert (below.recipe.rule, below.recipe.lr, below.recipe.weight_decay) == ("online", 5e-4, 1e-4)
-            if isinstance(arm, AudiocoderTrial):
-                assert (arm.recipe.rule, arm.recipe.lr, arm.recipe.weight_decay) == ("online", 5e-5, 1e-4)
+            if isinstance(variant, AudiocoderTrial):
+                assert (variant.recipe.rule, variant.recipe.lr, variant.recipe.weight_decay) == ("online", 5e-5, 1e-4)
 
 
 def test_each_speaker_is_left_out_once_and_never_trained_on():
     experiment = EXPERIMENTS["unseen-speakers"]
-    for arms in experiment.groups.values():
-        assert [experiment.arms[arm].held_out for arm in arms.values()] == [(speaker,) for speaker in arms]
-        assert len(arms) == 6
-        alike = {replace(experiment.arms[arm], held_out=()) for arm in arms.values()}
+    for variants in experiment.groups.values():
+        assert [experiment.variants[variant].held_out for variant in variants.values()] == [
+            (speaker,) for speaker in variants
+        ]
+        assert len(variants) == 6
+        alike = {replace(experiment.variants[variant], held_out=()) for variant in variants.values()}
         assert len(alike) == 1
-    quick = [arm.quick() for arm in experiment.arms.values()]
+    quick = [variant.quick() for variant in experiment.variants.values()]
     assert all(
-        arm.recipe.epochs <= 2 and arm.held_out == full.held_out
-        for arm, full in zip(quick, experiment.arms.values(), strict=True)
+        variant.recipe.epochs <= 2 and variant.held_out == full.held_out
+        for variant, full in zip(quick, experiment.variants.values(), strict=True)
     )
 
 
 def test_a_trial_in_two_experiments_is_trained_once():
-    mask = EXPERIMENTS["fig4a"].arms["mask"]
-    assert mask.key(1) == EXPERIMENTS["fig3"].arms["leak 0.1"].key(1) == EXPERIMENTS["fig4b"].arms["T = 15"].key(1)
+    mask = EXPERIMENTS["fig4a"].variants["mask"]
+    assert (
+        mask.key(1) == EXPERIMENTS["fig3"].variants["leak 0.1"].key(1) == EXPERIMENTS["fig4b"].variants["T = 15"].key(1)
+    )
     assert mask.key(1) != mask.key(2)
     for experiment in EXPERIMENTS.values():
-        keys = [arm.key(0) for arm in experiment.arms.values()]
+        keys = [variant.key(0) for variant in experiment.variants.values()]
         assert len(set(keys)) == len(keys)
 
 

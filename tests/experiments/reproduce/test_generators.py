@@ -36,7 +36,7 @@ def drawn(trial, trials):
 
 
 @pytest.mark.slow
-def test_a_hybrid_trial_says_what_a_judge_recognizes(tmp_path):
+def test_a_hybrid_trial_says_what_the_classifier_recognizes(tmp_path):
     trial = of_subset(HybridTrial(RECIPE, hidden=40, latent=16, num_steps=8))
     trial = dataclasses.replace(trial, recipe=dataclasses.replace(RECIPE, epochs=6))
     test = trial.run(0, tmp_path)["test"]
@@ -47,7 +47,7 @@ def test_a_hybrid_trial_says_what_a_judge_recognizes(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_esvae_trial_judges_reconstructions_and_samples(tmp_path):
+def test_an_esvae_trial_measures_reconstructions_and_samples(tmp_path):
     trial = of_subset(ESVAETrial(RECIPE, latent=16, num_steps=4))
     test = trial.run(0, tmp_path)["test"]
     assert test["pixel_mse"] < test["mean_image"], "after 90 batches"
@@ -58,7 +58,7 @@ def test_an_esvae_trial_judges_reconstructions_and_samples(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_gan_trial_judges_samples(tmp_path):
+def test_a_gan_trial_measures_samples(tmp_path):
     trial = of_subset(GANTrial(RECIPE))
     test = trial.run(0, tmp_path)["test"]
     assert test["sure_of_shuffled"] < 0.05
@@ -76,7 +76,7 @@ def test_a_first_spike_trial_says_when_it_decides(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_judge_is_right_on_most(tmp_path):
+def test_a_classifier_is_right_on_most(tmp_path):
     test = of_subset(ImageClassifierTrial(RECIPE)).run(0, tmp_path)["test"]
     assert test["accuracy"] > 0.8
 
@@ -122,30 +122,30 @@ def test_the_cost_of_an_esvae_is_that_of_its_layers_one_by_one():
 
 def test_quick_trials_are_at_most_a_tenth_as_long():
     for experiment in GENERATORS.values():
-        for arm in experiment.arms.values():
-            quick = arm.quick()
-            if isinstance(arm, PredictorTrial):
-                assert quick.sequences <= 0.1 * arm.sequences
+        for variant in experiment.variants.values():
+            quick = variant.quick()
+            if isinstance(variant, PredictorTrial):
+                assert quick.sequences <= 0.1 * variant.sequences
             else:
                 batches = quick.limit * quick.recipe.epochs
-                assert batches <= 0.1 * (60_000 // arm.recipe.batch_size) * arm.recipe.epochs
+                assert batches <= 0.1 * (60_000 // variant.recipe.batch_size) * variant.recipe.epochs
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATORS)
 def test_an_experiment_writes_its_numbers_and_pictures(name, tmp_path):
-    """Two of its arms, two batches each: all that it shows is measured."""
+    """Two of its variants, two batches each: all that it shows is measured."""
     experiment = GENERATORS[name]
     tiny = {"recipe": dataclasses.replace(RECIPE, batch_size=50)}
-    arms = {}
-    for arm in (next(iter(experiment.arms)), list(experiment.arms)[-1]):
-        trial = experiment.arms[arm]
+    variants = {}
+    for variant in (next(iter(experiment.variants)), list(experiment.variants)[-1]):
+        trial = experiment.variants[variant]
         few = (
             {"sequences": 100} if isinstance(trial, PredictorTrial) else {"images": "mnist_subset", "train_images": 100}
         )
-        arms[arm] = dataclasses.replace(trial, **tiny, **few)
-    metrics = run(name, dataclasses.replace(experiment, arms=arms), tmp_path, preset="full")
-    shown = {measure for one in metrics["arms"].values() for measure in one}
+        variants[variant] = dataclasses.replace(trial, **tiny, **few)
+    metrics = run(name, dataclasses.replace(experiment, variants=variants), tmp_path, preset="full")
+    shown = {measure for one in metrics["variants"].values() for measure in one}
     assert {*experiment.measures, *experiment.also} <= shown
-    assert all(set(experiment.measures) <= set(one) for one in metrics["arms"].values())
+    assert all(set(experiment.measures) <= set(one) for one in metrics["variants"].values())
     assert (tmp_path / name / "errors.png").is_file()

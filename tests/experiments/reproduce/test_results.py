@@ -28,19 +28,19 @@ def claims(builder):
     return sys.modules["claims"]
 
 
-def arm(*each, **more):
+def variant(*each, **more):
     mean = sum(each) / len(each)
     std = (sum((one - mean) ** 2 for one in each) / (len(each) - 1)) ** 0.5 if len(each) > 1 else None
     return {"test/standardized_mse": {"mean": mean, "std": std, "each": list(each)}, "paper": None, **more}
 
 
-def metrics(**arms):
+def metrics(**variants):
     return {
         "shows": "What it shows.",
         "measures": ["test/standardized_mse"],
         "command": "snn-synth reproduce x",
         "trial_seconds": 90.0,
-        "arms": arms,
+        "variants": variants,
     }
 
 
@@ -54,8 +54,8 @@ def metrics(**arms):
         ((0.1,), (0.2,), "holds"),
     ],
 )
-def test_a_claim_is_judged_by_the_spread_of_the_seeds(claims, less, more, verdict):
-    found = metrics(a=arm(*less), b=arm(*more))
+def test_a_claim_is_decided_by_the_spread_of_the_seeds(claims, less, more, verdict):
+    found = metrics(a=variant(*less), b=variant(*more))
     assert claims.below(found, "a", "b")[0] == verdict
 
 
@@ -69,11 +69,11 @@ def test_of_several_parts_all_must_hold(claims):
 def test_the_table_says_which_bounds_are_met(builder):
     row = metrics(
         **{
-            "SNN paper": arm(0.15),
-            "SNN best": arm(0.0801),
-            "ANN paper, SGD": arm(0.2),
-            "ANN paper, Adam": arm(0.3),
-            "ANN best": arm(0.05),
+            "SNN paper": variant(0.15),
+            "SNN best": variant(0.0801),
+            "ANN paper, SGD": variant(0.2),
+            "ANN paper, Adam": variant(0.3),
+            "ANN best": variant(0.05),
         }
     )
     line = next(line for line in builder.table_one({"table1-mnist": row}).splitlines() if "MNIST 784-196" in line)
@@ -82,44 +82,44 @@ def test_the_table_says_which_bounds_are_met(builder):
     assert "not run" in builder.table_one({})
     (line,) = (line for line in builder.best_table({"table1-mnist": row}).splitlines() if "MNIST 784-196" in line)
     assert line == "| MNIST 784-196-784, T=15 | 0.080 (**not** 0.034) | not run | not run | not run | 0.050 |  |"
-    row["arms"]["ANN best, same spikes"] = arm(0.09)
+    row["variants"]["ANN best, same spikes"] = variant(0.09)
     assert builder.best_table({"table1-mnist": row}).splitlines()[2].endswith("| 0.090 | 0.050 | holds |")
 
 
 def test_speech_of_other_data_is_shown_beside_the_papers_and_met_is_not_claimed(builder):
     trial = {"corpus": "fsdd", "frames": 100, "hidden": 512, "autoencoder": {"hidden": 196}}
     names = ("SNN paper", "SNN best", "ANN paper, SGD", "ANN paper, Adam", "ANN best")
-    row = metrics(**{name: arm(0.2, trial=trial) for name in names})
-    row["arms"]["SNN paper"]["paper"] = 0.254
+    row = metrics(**{name: variant(0.2, trial=trial) for name in names})
+    row["variants"]["SNN paper"]["paper"] = 0.254
     line = next(line for line in builder.table_one({"table1-a2i-a": row}).splitlines() if "to image A" in line)
     assert "the paper: TI-46, Lyon 39 x 1500, 58500-2048-196; ours: FSDD, mel 39 x 100, 3900-512-196" in line
     assert "| 0.254 | 0.408 | 0.144 | 0.200 (not comparable: other data) | 0.200 | 0.200 |" in line
     assert "audio to image" not in builder.not_met(
-        {"table1-a2i-a": metrics(**{"SNN paper": arm(0.9), "SNN best": arm(0.09)})}
+        {"table1-a2i-a": metrics(**{"SNN paper": variant(0.9), "SNN best": variant(0.09)})}
     )
     said = "ours of FSDD, mel 39 x 100, 3900-512-196: not comparable: other data."
     assert said in builder.section("table1-a2i-a", row)
-    row["arms"]["SNN paper"]["paper"] = None
+    row["variants"]["SNN paper"]["paper"] = None
     assert said not in builder.section("table1-a2i-a", row), "no number of the paper to compare with"
 
 
 def test_what_is_not_met_stands_with_what_was_tried(builder):
-    row = metrics(**{"SNN paper": arm(0.28), "SNN best": arm(0.03)})
-    tried = metrics(**{"as chosen": arm(0.28), "leak 0.5 instead of 0.1": arm(0.2)})
+    row = metrics(**{"SNN paper": variant(0.28), "SNN best": variant(0.03)})
+    tried = metrics(**{"as chosen": variant(0.28), "leak 0.5 instead of 0.1": variant(0.2)})
     found = builder.not_met({"table1-fashion-512": row, "choices-fashion": tried})
     assert "T=60, SNN paper**: 0.280, asked for at most 0.178" in found
     assert "(#choices-fashion)): as chosen 0.280; leak 0.5 instead of 0.1 0.200." in found
     assert "SNN best" not in found
-    assert builder.not_met({"table1-mnist": row | {"arms": {"SNN paper": arm(0.1)}}}).startswith("Every bound")
+    assert builder.not_met({"table1-mnist": row | {"variants": {"SNN paper": variant(0.1)}}}).startswith("Every bound")
     for (name, recipe), (experiment, _) in builder.TRIED.items():
-        assert recipe in EXPERIMENTS[name].arms
+        assert recipe in EXPERIMENTS[name].variants
         assert experiment in EXPERIMENTS
 
 
 def test_readings_stand_beside_the_paper_in_every_row(builder):
     rows = [name for name in EXPERIMENTS if name.startswith("table1-")]
-    results = {row: metrics(**{"SNN paper": arm(0.2)}) for row in rows}
-    read = {row.replace("table1", "readings"): metrics(**{"one": arm(0.1), "two": arm(0.26)}) for row in rows}
+    results = {row: metrics(**{"SNN paper": variant(0.2)}) for row in rows}
+    read = {row.replace("table1", "readings"): metrics(**{"one": variant(0.1), "two": variant(0.26)}) for row in rows}
     lines = builder.readings(results | read).splitlines()
     assert "| the paper | 0.357 | 0.178 | 0.140 | 0.254 | 0.543 |" in lines
     assert "| as chosen | **0.200** | 0.200 | 0.200 | **0.200** | **0.200** |" in lines
@@ -131,14 +131,14 @@ def test_readings_stand_beside_the_paper_in_every_row(builder):
     assert "No reading that was run in every row meets all." in lines[-1]
 
 
-def test_every_claim_can_be_judged_from_its_experiment(builder):
+def test_every_claim_can_be_checked_from_its_experiment(builder):
     results = {}
     for name, experiment in EXPERIMENTS.items():
         shown = ("test/standardized_mse", *experiment.measures, *experiment.also)
         of_stored = [f"stored/bytes, T_h = {steps}" for steps in (15, 10, 5, 2, 1)]
         values = {measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in (*shown, *of_stored)}
         values["curve"] = {"batch": [1, 20, 40], "standardized_mse": [1.0, 0.5, 0.1]}
-        results[name] = {"arms": dict.fromkeys(experiment.arms, values)}
+        results[name] = {"variants": dict.fromkeys(experiment.variants, values)}
     for claims in (builder.CLAIMS, builder.GENERATOR_CLAIMS):
         lines = builder.claims(results, claims).splitlines()[2:]
         assert len(lines) == len(claims)
@@ -151,22 +151,24 @@ def test_every_claim_can_be_judged_from_its_experiment(builder):
 def test_a_curve_has_converged_after_nine_tenths_of_its_fall(claims):
     rising = {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.5, 0.29, 0.2, 0.6]}}
     assert claims.converged(rising) == 60, "0.28 is nine tenths of the way from 1 to 0.2"
-    arms = {
+    variants = {
         "SNN": rising,
         "ANN": {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.9, 0.8, 0.7, 0.0]}},
     }
-    assert claims.as_fast({"arms": arms}, [("SNN", "ANN")], 1 / 1.5)[0] == "does not hold", "60 of 80"
-    assert claims.as_fast({"arms": arms}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
+    assert claims.as_fast({"variants": variants}, [("SNN", "ANN")], 1 / 1.5)[0] == "does not hold", "60 of 80"
+    assert claims.as_fast({"variants": variants}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
 
 
 def leaks(**errors):
     keys = ("test/spike_mse", "train/spike_mse", "test/standardized_mse", "train/standardized_mse")
-    arms = {leak: {key: {"mean": one} for key, one in zip(keys, each, strict=True)} for leak, each in errors.items()}
-    return {"arms": arms}
+    variants = {
+        leak: {key: {"mean": one} for key, one in zip(keys, each, strict=True)} for leak, each in errors.items()
+    }
+    return {"variants": variants}
 
 
 def test_claims_of_the_leak_are_read_from_both_errors_of_both_sets(builder):
-    said = {says.split(":")[0]: judge for name, says, judge in builder.CLAIMS if name == "fig3"}
+    said = {says.split(":")[0]: check for name, says, check in builder.CLAIMS if name == "fig3"}
     under = said["Without a leak the network underfits"]
     good = said["A leak of 0.01 is a good fit"]
     disagree = said["Spike-MSE and MSE disagree"]
@@ -203,17 +205,19 @@ def test_stored_maps_are_compared_with_the_papers_compression(builder):
     sizes = {15: 368, 10: 245, 5: 123, 2: 49, 1: 25}
     found = {f"stored/bytes, T_h = {steps}": {"mean": size, "std": None} for steps, size in sizes.items()}
     found |= {f"stored/standardized_mse, T_h = {steps}": {"mean": 0.2, "std": 0.01} for steps in sizes}
-    row = {"arms": {"SNN paper": found, "ANN best": {}}}
+    row = {"variants": {"SNN paper": found, "ANN best": {}}}
     assert builder.stored({"table1-mnist": row}).splitlines()[2] == "| 15 | 368 | 2.1 | 0.200 ± 0.010 |"
-    judge = next(judge for _, says, judge in builder.CLAIMS if says.startswith("A stored hidden map"))
-    assert judge(row)[0] == "holds"
+    check = next(check for _, says, check in builder.CLAIMS if says.startswith("A stored hidden map"))
+    assert check(row)[0] == "holds"
     found["stored/bytes, T_h = 1"]["mean"] = 49
-    assert judge(row)[0] == "does not hold"
-    assert judge({"arms": {"SNN paper": {}}})[0] == "not measured"
+    assert check(row)[0] == "does not hold"
+    assert check({"variants": {"SNN paper": {}}})[0] == "not measured"
 
 
 def test_what_is_asked_for_is_at_most_or_at_least_a_bound(claims):
-    metrics = {"arms": {"a": {"test/pixel_mse": {"mean": 0.016, "std": None}, "test/sure": {"mean": 0.6, "std": None}}}}
+    metrics = {
+        "variants": {"a": {"test/pixel_mse": {"mean": 0.016, "std": None}, "test/sure": {"mean": 0.6, "std": None}}}
+    }
     found = claims.at_most(metrics, "a", {"test/pixel_mse": 0.017, "test/sure": -0.5})
     assert found == ("holds", "a: pixel_mse 0.016 (≤ 0.017), sure 0.6 (≥ 0.5)")
     assert claims.at_most(metrics, "a", {"test/pixel_mse": 0.015})[0] == "does not hold"
@@ -221,8 +225,8 @@ def test_what_is_asked_for_is_at_most_or_at_least_a_bound(claims):
 
 
 def test_a_claim_over_two_experiments_needs_both(builder, claims):
-    one = {"arms": {"x": {"test/standardized_mse": {"mean": 0.1, "std": None, "each": [0.1]}}}}
-    two = {"arms": {"x": {"test/standardized_mse": {"mean": 0.2, "std": None, "each": [0.2]}}}}
+    one = {"variants": {"x": {"test/standardized_mse": {"mean": 0.1, "std": None, "each": [0.1]}}}}
+    two = {"variants": {"x": {"test/standardized_mse": {"mean": 0.2, "std": None, "each": [0.2]}}}}
     said = [("a+b", "a is better.", lambda m: claims.below(m, "a, x", "b, x"))]
     assert "| a is better. | **holds** |" in builder.claims({"a": one, "b": two}, said)
     assert "| a is better. | **does not hold** |" in builder.claims({"a": two, "b": one}, said)
@@ -230,8 +234,8 @@ def test_a_claim_over_two_experiments_needs_both(builder, claims):
 
 
 def test_every_choice_names_arms_of_its_experiment(builder):
-    for _, _, name, arms in builder.CHOICES:
-        assert set(arms) <= set(EXPERIMENTS[name].arms)
+    for _, _, name, variants in builder.CHOICES:
+        assert set(variants) <= set(EXPERIMENTS[name].variants)
 
 
 def test_the_committed_page_is_what_the_committed_results_give(builder):
@@ -243,21 +247,24 @@ def test_the_committed_page_is_what_the_committed_results_give(builder):
 
 def test_results_of_before_are_read_by_the_present_names(builder, tmp_path):
     (tmp_path / "fig3").mkdir()
-    old = {"measures": ["test/mse"], "arms": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}}}
+    old = {
+        "measures": ["test/mse"],
+        "variants": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}},
+    }
     (tmp_path / "fig3" / "metrics.json").write_text(json.dumps(old))
-    arm = {"test/standardized_mse": {"mean": 0.25}, "test/standardized_mse_whole_set": {"mean": 0.5}}
-    assert builder.read(tmp_path) == {"fig3": {"measures": ["test/standardized_mse"], "arms": {"a": arm}}}
+    variant = {"test/standardized_mse": {"mean": 0.25}, "test/standardized_mse_whole_set": {"mean": 0.5}}
+    assert builder.read(tmp_path) == {"fig3": {"measures": ["test/standardized_mse"], "variants": {"a": variant}}}
 
 
-def test_groups_show_means_the_gap_and_each_arm(builder):
+def test_groups_show_means_the_gap_and_each_variant(builder):
     unheard, heard = "unheard/nearest_class", "test/nearest_class"
 
     def shares(first, second):
         return {key: {"mean": one, "std": None, "each": [one]} for key, one in ((unheard, first), (heard, second))}
 
-    arms = {"SNN: george": shares(0.8, 0.97), "SNN: theo": shares(0.9, 0.99)}
-    group = {"arms": {"george": "SNN: george", "theo": "SNN: theo"}, **shares(0.85, 0.98)}
-    lines = builder.grouped({"measures": [unheard, heard], "arms": arms, "groups": {"SNN": group}})
+    variants = {"SNN: george": shares(0.8, 0.97), "SNN: theo": shares(0.9, 0.99)}
+    group = {"variants": {"george": "SNN: george", "theo": "SNN: theo"}, **shares(0.85, 0.98)}
+    lines = builder.grouped({"measures": [unheard, heard], "variants": variants, "groups": {"SNN": group}})
     assert lines == [
         "| mean of 2 | unheard/nearest_class | test/nearest_class | gap | george | theo |",
         "|---|---|---|---|---|---|",

@@ -58,10 +58,10 @@ def test_a_trial_logs_its_numbers_and_its_picture_to_wandb(tmp_path, monkeypatch
 
 
 def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_path):
-    metrics = run("tiny", experiment, tmp_path, "full", seeds=2, words=["reproduce", "tiny"])
+    metrics = run("tiny", experiment, tmp_path, "full", seeds=2, argv=["reproduce", "tiny"])
     assert json.loads((tmp_path / "tiny" / "metrics.json").read_text()) == metrics
-    for arm, trial in experiment.arms.items():
-        found = metrics["arms"][arm]
+    for variant, trial in experiment.variants.items():
+        found = metrics["variants"][variant]
         each = []
         for seed in (0, 1):
             result = json.loads((tmp_path / "trials" / trial.key(seed) / RESULT).read_text())
@@ -70,10 +70,10 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
         assert found["test/standardized_mse"]["each"] == pytest.approx(each, abs=1e-5)
         assert found["test/standardized_mse"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
         assert found["test/standardized_mse"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
-    snn = metrics["arms"]["SNN"]
+    snn = metrics["variants"]["SNN"]
     assert snn["curve"]["batch"] == [1, 18, 36, 54, 72], "a quarter of the 75 batches, which is less than 20"
     assert snn["curve"]["standardized_mse"][-1] < 0.9 * snn["curve"]["standardized_mse"][0], "it learned"
-    assert (snn["paper"], metrics["arms"]["ANN"]["paper"]) == (0.5, None)
+    assert (snn["paper"], metrics["variants"]["ANN"]["paper"]) == (0.5, None)
     assert metrics["command"] == "snn-synth reproduce tiny"
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
 
@@ -84,7 +84,7 @@ def test_groups_of_arms_have_a_mean_and_a_picture(experiment, tmp_path):
         "tiny", replace(experiment, groups=groups, also=("train/standardized_mse",)), tmp_path, "full", seeds=2
     )
     for measure in ("test/standardized_mse", "train/standardized_mse"):
-        each = np.mean([metrics["arms"][arm][measure]["each"] for arm in ("SNN", "ANN")], 0)
+        each = np.mean([metrics["variants"][variant][measure]["each"] for variant in ("SNN", "ANN")], 0)
         assert metrics["groups"]["both"][measure]["each"] == pytest.approx(each, abs=1e-5)
         assert metrics["groups"]["both"][measure]["mean"] == pytest.approx(each.mean(), abs=1e-5)
         assert metrics["groups"]["both"][measure]["std"] == pytest.approx(each.std(ddof=1), abs=1e-5)
@@ -118,11 +118,11 @@ def test_what_was_trained_is_not_trained_again(experiment, tmp_path, monkeypatch
     first = run("tiny", experiment, tmp_path, "full")
     monkeypatch.delattr(trials.Trainer, "fit")
     again = run("tiny", experiment, tmp_path, "full")
-    assert again["arms"] == first["arms"]
+    assert again["variants"] == first["variants"]
     shared = Experiment("Another.", {"also": ANN}, (1, 1))
     assert (
-        run("other", shared, tmp_path, "full")["arms"]["also"]["test/standardized_mse"]
-        == first["arms"]["ANN"]["test/standardized_mse"]
+        run("other", shared, tmp_path, "full")["variants"]["also"]["test/standardized_mse"]
+        == first["variants"]["ANN"]["test/standardized_mse"]
     )
 
 
@@ -137,8 +137,8 @@ def test_trials_of_before_measures_were_renamed_are_read(experiment, tmp_path, m
         result.write_text(json.dumps(former_names(json.loads(result.read_text()))))
         assert {"mse", "mse_whole_set"} <= json.loads(result.read_text())["test"].keys()
     monkeypatch.delattr(trials.Trainer, "fit")
-    assert run("tiny", experiment, tmp_path, "full")["arms"] == first["arms"]
-    assert first["arms"]["SNN"].keys() >= {"test/standardized_mse", "test/standardized_mse_whole_set"}
+    assert run("tiny", experiment, tmp_path, "full")["variants"] == first["variants"]
+    assert first["variants"]["SNN"].keys() >= {"test/standardized_mse", "test/standardized_mse_whole_set"}
 
 
 def test_a_curve_of_before_goes_on():
@@ -151,16 +151,16 @@ def test_saved_networks_tell_what_results_of_before_lack(experiment, tmp_path, m
     first = run("tiny", experiment, tmp_path, "full")
     path = tmp_path / "tiny" / "metrics.json"
     old = json.loads(path.read_text())
-    for summary in old["arms"].values():
+    for summary in old["variants"].values():
         for key in [key for key in summary if key.startswith(("inference/", "stored/"))]:
             del summary[key]
     path.write_text(json.dumps(old))
     monkeypatch.delattr(trials.Trainer, "fit")
-    assert run("tiny", experiment, tmp_path, "full")["arms"] == first["arms"]
-    assert {"inference/operations", "stored/bytes, T_h = 5"} <= set(first["arms"]["SNN"])
+    assert run("tiny", experiment, tmp_path, "full")["variants"] == first["variants"]
+    assert {"inference/operations", "stored/bytes, T_h = 5"} <= set(first["variants"]["SNN"])
     path.write_text(json.dumps(old))
     shutil.rmtree(tmp_path / "trials")
-    assert run("tiny", experiment, tmp_path, "full")["arms"] == old["arms"], "nothing is trained for their sake"
+    assert run("tiny", experiment, tmp_path, "full")["variants"] == old["variants"], "nothing is trained for their sake"
 
 
 def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_path, monkeypatch):
@@ -171,13 +171,13 @@ def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_pa
         trials.Trainer, "fit", lambda trainer, *rest, **more: trained.append(fit(trainer, *rest, **more))
     )
     changed = replace(ANN, recipe=replace(ANN.recipe, warmup=0.2))
-    more = replace(experiment, arms={"ANN, longer warmup": changed, **experiment.arms})
+    more = replace(experiment, variants={"ANN, longer warmup": changed, **experiment.variants})
     again = run("tiny", more, tmp_path, "full")
     assert len(trained) == 1
-    assert list(again["arms"]) == ["ANN, longer warmup", "SNN", "ANN"]
-    assert {arm: again["arms"][arm] for arm in first["arms"]} == first["arms"]
-    other = run("tiny", replace(experiment, arms={"ANN": changed}), tmp_path, "full")["arms"]["ANN"]
-    assert other == again["arms"]["ANN, longer warmup"], "another trial of the name that results have"
+    assert list(again["variants"]) == ["ANN, longer warmup", "SNN", "ANN"]
+    assert {variant: again["variants"][variant] for variant in first["variants"]} == first["variants"]
+    other = run("tiny", replace(experiment, variants={"ANN": changed}), tmp_path, "full")["variants"]["ANN"]
+    assert other == again["variants"]["ANN, longer warmup"], "another trial of the name that results have"
     assert len(trained) == 1, "it has run"
 
 

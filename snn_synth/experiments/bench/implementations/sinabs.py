@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import Network, Run, peer
+from snn_synth.experiments.bench.implementations.common import Network, Run, library_run
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD
 
 
@@ -52,5 +52,5 @@ class Sinabs(Network):
 
 
 def build(case: Case) -> Run:
-    """Make the contender."""
-    return peer(Sinabs(case), case, time_first=False)
+    """Make the implementation."""
+    return library_run(Sinabs(case), case, time_first=False)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import Network, Run, peer
+from snn_synth.experiments.bench.implementations.common import Network, Run, library_run
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD
 
 
@@ -52,5 +52,5 @@ class SpikingJelly(Network):
 
 
 def build(case: Case) -> Run:
-    """Make the contender."""
-    return peer(SpikingJelly(case), case)
+    """Make the implementation."""
+    return library_run(SpikingJelly(case), case)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import Network, Run, peer
+from snn_synth.experiments.bench.implementations.common import Network, Run, library_run
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD
 from snn_synth.functional import spike
 
@@ -43,9 +43,9 @@ class Loop(Network):
 
 def build(case: Case) -> Run:
     """Make the plain loop."""
-    return peer(Loop(case, compiled=False), case)
+    return library_run(Loop(case, compiled=False), case)
 
 
 def build_compiled(case: Case) -> Run:
     """Make the compiled loop."""
-    return peer(Loop(case, compiled=True), case)
+    return library_run(Loop(case, compiled=True), case)

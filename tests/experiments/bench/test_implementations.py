@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from snn_synth.experiments.bench.contenders import CONTENDERS, common, loop, naive, norse, ours, sinabs, snntorch
-from snn_synth.experiments.bench.contenders import spikingjelly as jelly
+from snn_synth.experiments.bench.implementations import (
+    IMPLEMENTATIONS,
+    common,
+    loop,
+    naive,
+    norse,
+    ours,
+    sinabs,
+    snntorch,
+)
+from snn_synth.experiments.bench.implementations import spikingjelly as jelly
 from snn_synth.functional import membrane_loss
 from tests.stored_traces import online
 
@@ -19,9 +28,9 @@ NETWORKS = {
 
 
 def installed(name: str):
-    if not CONTENDERS[name].installed:
+    if not IMPLEMENTATIONS[name].installed:
         pytest.skip(f"{name} is not installed")
-    return CONTENDERS[name]
+    return IMPLEMENTATIONS[name]
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, pytest.param("compile", marks=pytest.mark.slow), "reference", "ours"])
@@ -90,7 +99,7 @@ def test_the_online_check_is_that_of_stored_traces(name, make):
     case = make("online")
     gradients, losses, _, _ = online(*as_numpy(case))
     norms = [np.linalg.norm(np.mean([step[layer] for step in gradients], axis=0)) for layer in range(2)]
-    assert CONTENDERS[name].build(case).check() == pytest.approx((np.mean(losses), *norms), rel=1e-5)
+    assert IMPLEMENTATIONS[name].build(case).check() == pytest.approx((np.mean(losses), *norms), rel=1e-5)
 
 
 class Adam:
@@ -115,7 +124,7 @@ def test_an_online_step_is_an_update_at_every_time_step_with_fresh_moments(name,
     for module in (naive, ours):
         monkeypatch.setattr(module, "LEARNING_RATE", 1e-3)
     case = make("online")
-    run = CONTENDERS[name].build(case)
+    run = IMPLEMENTATIONS[name].build(case)
     weights, spikes, targets = as_numpy(case)
     for _ in range(3):
         _, losses, _, weights = online(weights, spikes, targets, update=Adam(1e-3))
@@ -124,22 +133,22 @@ def test_an_online_step_is_an_update_at_every_time_step_with_fresh_moments(name,
 
 def test_naive_traces_that_are_timed_in_part_say_so(make):
     case = make("online", naive_steps=3)
-    run = CONTENDERS["naive"].build(case)
+    run = IMPLEMENTATIONS["naive"].build(case)
     assert run.scale == 3
     gradients, losses, _, _ = online(*as_numpy(case))
     assert run.check()[0] == pytest.approx(np.mean(losses[:3]), rel=1e-6)
-    assert CONTENDERS["ours"].build(case).check() == pytest.approx(run.check(), rel=1e-5)
+    assert IMPLEMENTATIONS["ours"].build(case).check() == pytest.approx(run.check(), rel=1e-5)
     assert len(gradients) == 9
 
 
 @pytest.mark.parametrize("rule", ["bptt", "online"])
 def test_the_check_changes_nothing(rule, make):
     name = "ours" if rule == "bptt" else "naive"
-    run = CONTENDERS[name].build(make(rule))
+    run = IMPLEMENTATIONS[name].build(make(rule))
     assert run.check() == run.check()
 
 
 def test_a_cuda_graph_takes_part_on_a_gpu_alone():
-    assert CONTENDERS["ours"].takes_part("cpu")
-    assert not CONTENDERS["graph"].takes_part("cpu")
-    assert CONTENDERS["graph"].takes_part("cuda")
+    assert IMPLEMENTATIONS["ours"].takes_part("cpu")
+    assert not IMPLEMENTATIONS["graph"].takes_part("cpu")
+    assert IMPLEMENTATIONS["graph"].takes_part("cuda")

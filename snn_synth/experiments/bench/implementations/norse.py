@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import Network, Run, peer
+from snn_synth.experiments.bench.implementations.common import Network, Run, library_run
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD
 
 GAIN = 1 - DECAY  # it scales the input by this, so its potential and threshold are ours times this
@@ -44,5 +44,5 @@ class Norse(Network):
 
 
 def build(case: Case) -> Run:
-    """Make the contender."""
-    return peer(Norse(case), case)
+    """Make the implementation."""
+    return library_run(Norse(case), case)

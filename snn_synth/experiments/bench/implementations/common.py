@@ -1,4 +1,4 @@
-"""What a contender is, and what all the peers' contenders share: loss, optimizer, training step."""
+"""What an implementation is, and what those in other libraries share: loss, optimizer, training step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,10 +14,10 @@ LEARNING_RATE = 1e-5  # of the timed steps: small, so that every repeat runs the
 
 
 class Run(NamedTuple):
-    """A contender that has its network, weights and data.
+    """An implementation that has its network, weights and data.
 
     Attributes:
-        check: numbers that every contender of the workload must agree on at the same weights; changes nothing.
+        check: numbers that every implementation of the workload must agree on at the same weights; changes nothing.
         step: what is timed.
         scale: what the time of a step is multiplied with, if a part stands for the whole.
     """
@@ -28,7 +28,7 @@ class Run(NamedTuple):
 
 
 class Network(nn.Module):
-    """A peer's network: its linear layers have the weights of the case; a subclass adds the neurons."""
+    """A network in another library: its linear layers have the weights of the case; a subclass adds the neurons."""
 
     linears: nn.ModuleList
     neurons: Any
@@ -50,8 +50,8 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
-def peer(network: Network, case: Case, time_first: bool = True) -> Run:
-    """Training as a user of the peer writes it, with PyTorch's Adam as it comes; or inference."""
+def library_run(network: Network, case: Case, time_first: bool = True) -> Run:
+    """Training as a user of the library writes it, with PyTorch's Adam as it comes; or inference."""
     spikes, targets = case.spikes, case.targets
     if not time_first:
         spikes, targets = spikes.transpose(0, 1).contiguous(), targets.transpose(0, 1).contiguous()

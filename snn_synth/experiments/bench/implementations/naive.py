@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import LEARNING_RATE, Run
+from snn_synth.experiments.bench.implementations.common import LEARNING_RATE, Run
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD
 from snn_synth.functional import membrane_error, sigmoid_derivative
 
@@ -50,7 +50,7 @@ def online(weights: list[Tensor], spikes: Tensor, targets: Tensor, update: Updat
 
 
 def build(case: Case) -> Run:
-    """Make the contender; it runs the first ``naive_steps`` only where all of them would take minutes."""
+    """Make the implementation; it runs the first ``naive_steps`` only where all of them would take minutes."""
     weights = [weight.clone().requires_grad_() for weight in case.weights]
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE)
     steps = case.workload.checked_steps

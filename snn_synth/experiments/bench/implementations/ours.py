@@ -1,4 +1,4 @@
-"""snn_synth itself, by its public functions: its reference path, the path it takes by default, and a CUDA graph."""
+"""snn_synth itself: its reference functions, the kernels that it uses by default, and a CUDA graph."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,11 +9,11 @@ from torch import Tensor
 
 from snn_synth import kernels
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import LEARNING_RATE, Run, spike_error
+from snn_synth.experiments.bench.implementations.common import LEARNING_RATE, Run, spike_error
 from snn_synth.learning import bptt_loss, bptt_step, captured, online_step
 from snn_synth.models import SpikingStack
 
-Path = Callable[[], AbstractContextManager[Any]]
+Context = Callable[[], AbstractContextManager[Any]]
 
 
 class GradientSum:
@@ -50,32 +50,32 @@ def gradients(case: Case, dtype: torch.dtype = torch.float32) -> tuple[float, li
     return loss.item(), [weight.grad for weight in model.parameters() if weight.grad is not None]
 
 
-def build(case: Case, path: Path = nullcontext, fused: bool = True, capturable: bool = False) -> Run:
-    """Make the contender, everything of it inside ``path()``, with Adam in one pass or as it comes."""
+def build(case: Case, context: Context = nullcontext, fused: bool = True, capturable: bool = False) -> Run:
+    """Make the implementation, everything of it inside ``context()``, with Adam in one pass or as it comes."""
     model, spikes, targets = case.model(), case.spikes, case.targets
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused or None, capturable=capturable)
 
     def train() -> Tensor:
-        with path():
+        with context():
             return bptt_step(model, spikes, targets, optimizer)
 
     def online() -> Tensor:
-        with path():
+        with context():
             return online_step(model, spikes, targets, optimizer)
 
     @torch.no_grad()
     def infer() -> Tensor:
-        with path():
+        with context():
             output: Tensor = model(spikes).spikes
             return output
 
     @torch.no_grad()
     def loss() -> tuple[float, ...]:
-        with path():
+        with context():
             return (bptt_loss(model, spikes, targets).item(),)
 
     def loss_and_gradients() -> tuple[float, ...]:
-        with path():
+        with context():
             value, layers = gradients(case)
             return (value, *(layer.norm().item() for layer in layers))
 
@@ -86,17 +86,17 @@ def build(case: Case, path: Path = nullcontext, fused: bool = True, capturable: 
 
 
 def build_mixed(case: Case) -> Run:
-    """Make the contender whose gradients are products in bfloat16; the spikes stay exact."""
+    """Make the implementation whose gradients are products in bfloat16; the spikes stay exact."""
     return build(case, lambda: kernels.precision("mixed"))
 
 
 def build_reference(case: Case) -> Run:
-    """Make the contender that runs PyTorch operations alone."""
+    """Make the implementation that runs PyTorch operations alone."""
     return build(case, lambda: kernels.use("reference"))
 
 
 def build_captured(case: Case) -> Run:
-    """Make the contender whose step is one CUDA graph."""
+    """Make the implementation whose step is one CUDA graph."""
     run = build(case, capturable=True)
     found = run.check()  # before the steps that warm up change the weights
     return run._replace(check=lambda: found, step=captured(run.step))

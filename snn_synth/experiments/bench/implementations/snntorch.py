@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from snn_synth.experiments.bench.case import Case
-from snn_synth.experiments.bench.contenders.common import Network, Run, peer
+from snn_synth.experiments.bench.implementations.common import Network, Run, library_run
 from snn_synth.experiments.bench.workloads import DECAY, THRESHOLD
 from snn_synth.surrogate import SigmoidCentered
 
@@ -41,5 +41,5 @@ class SnnTorch(Network):
 
 
 def build(case: Case) -> Run:
-    """Make the contender."""
-    return peer(SnnTorch(case), case)
+    """Make the implementation."""
+    return library_run(SnnTorch(case), case)

@@ -1,4 +1,4 @@
-"""The dispatch, and what stands on it: the same losses and gradients on every path."""
+"""The dispatch, and what stands on it: the same losses and gradients on every backend."""
 
 import os
 import signal
@@ -208,13 +208,13 @@ def test_the_loss_takes_a_factor_and_a_second_backward():
 def test_what_kernels_do_not_take_goes_to_the_reference():
     currents = 2 * rand(4, 2, 3)
     with kernels.use("reference"):
-        assert kernels.path(currents) == "reference"
+        assert kernels.backend(currents) == "reference"
     with kernels.use("triton"):
-        assert kernels.path(currents) == "reference"
+        assert kernels.backend(currents) == "reference"
     with torch.inference_mode():
-        assert kernels.path(torch.zeros(2)) == "numba"
-    assert kernels.path(currents.double()) == kernels.path(currents, currents.double()) == "reference"
-    assert kernels.path(torch.zeros(2, device="meta")) == "reference"
+        assert kernels.backend(torch.zeros(2)) == "numba"
+    assert kernels.backend(currents.double()) == kernels.backend(currents, currents.double()) == "reference"
+    assert kernels.backend(torch.zeros(2, device="meta")) == "reference"
     scans = torch.func.vmap(lambda z: lif_scan(z)[1])(torch.stack([currents, currents / 2]))
     assert torch.equal(scans[1], lif_scan(currents / 2)[1])
     learned = SigmoidLeaky(learn_beta=True)
@@ -222,7 +222,7 @@ def test_what_kernels_do_not_take_goes_to_the_reference():
     assert learned.beta.grad.abs() > 0
     decays = torch.tensor([0.9, 0.5, 0.0])
     assert torch.equal(lif_scan(currents, decay=decays)[1][..., 2], currents[..., 2])
-    with pytest.raises(InputError, match="path"):
+    with pytest.raises(InputError, match="backend"):
         kernels.use("cuda").__enter__()
 
 
@@ -285,8 +285,8 @@ def test_a_lock_that_is_held_at_a_fork_stops_no_child(module):
 
 
 def test_without_numba_s_compiler_the_reference_runs():
-    code = "import torch, snn_synth; from snn_synth.kernels import lif_scan, path; x = torch.ones(3, 1, 2); "
-    code += "print(path(x), lif_scan(x)[0].sum().item())"
+    code = "import torch, snn_synth; from snn_synth.kernels import lif_scan, backend; x = torch.ones(3, 1, 2); "
+    code += "print(backend(x), lif_scan(x)[0].sum().item())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
