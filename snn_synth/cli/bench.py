@@ -1,8 +1,6 @@
 """``snn-synth bench``."""
 
-from pathlib import Path
-
-from snn_synth.cli.arguments import Parser
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.experiments.bench import report
 from snn_synth.experiments.bench.implementations import IMPLEMENTATIONS
 from snn_synth.experiments.bench.run import run as measure
@@ -11,16 +9,7 @@ from snn_synth.experiments.bench.workloads import EXTRAS, WORKLOADS
 
 def run(argv: list[str]) -> None:
     """Measure and print the tables, or list what there is to measure."""
-    parser = Parser(prog="snn-synth bench", add_help=False)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--growth", action="store_true")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("runs/bench"))
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--repeats", type=int)
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args(argv[1:])
+    arguments = PARSERS["bench"]().parse_args(argv[1:])
     if arguments.list:
         print(listing())
         return

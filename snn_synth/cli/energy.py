@@ -2,11 +2,10 @@
 
 import json
 import shlex
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from snn_synth.cli.arguments import Parser
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.errors import InputError
 from snn_synth.evaluation import inference_layers, total_cost
 from snn_synth.evaluation.cost import PICOJOULES, SOURCE
@@ -22,15 +21,7 @@ STEPS = {True: 30, False: 15}  # of synthesize and of reconstruct, where neither
 
 def run(argv: list[str]) -> None:
     """Count, print a table with the constants of the estimate, and write the numbers."""
-    parser = Parser(prog="snn-synth energy", add_help=False)
-    parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("--data")
-    parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--num-steps", type=int)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--neurobench", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("runs/energy"))
-    arguments = parser.parse_args(argv[1:])
+    arguments = PARSERS["energy"]().parse_args(argv[1:])
     if arguments.samples < 1:
         raise InputError(f"Expected at least 1 sample, got {arguments.samples}")
     if arguments.out.exists() and not arguments.out.is_dir():

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import snn_synth
-from snn_synth.cli.help import OVERVIEW, PAGES
+from snn_synth.cli.parsers import PARSERS, overview
 from snn_synth.errors import InputError
 
 COMMANDS = {
@@ -61,13 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        print(OVERVIEW)
+        print(overview())
     elif argv[0] == "--version":
         print(f"snn-synth {snn_synth.__version__}")
     elif argv[0] not in COMMANDS:
         raise InputError(f"Expected a command of {list(COMMANDS)}, got {argv[0]!r}")
     elif "-h" in argv or "--help" in argv:
-        print(PAGES[argv[0]])
+        print(PARSERS[argv[0]]().format_help().rstrip())
     else:
         importlib.import_module(COMMANDS[argv[0]]).run(argv)
     return 0

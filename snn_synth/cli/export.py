@@ -1,11 +1,10 @@
 """``snn-synth export``: a trained network as a file for other tools."""
 
 import importlib
-from pathlib import Path
 from typing import NamedTuple
 
-from snn_synth.cli.arguments import Parser
 from snn_synth.cli.loading import load_network
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 
@@ -27,14 +26,7 @@ WRITERS = {
 
 def run(argv: list[str]) -> None:
     """Write the network of a model or a checkpoint; nothing is written before all of it has been converted."""
-    parser = Parser(prog="snn-synth export", add_help=False)
-    parser.add_argument("model", metavar="MODEL_OR_CKPT")
-    parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--dialect")
-    parser.add_argument("--dt", type=float)
-    parser.add_argument("--form")
-    parser.add_argument("--num-steps", type=int)
-    arguments = vars(parser.parse_args(argv[1:]))
+    arguments = vars(PARSERS["export"]().parse_args(argv[1:]))
     name, target = arguments.pop("model"), arguments.pop("to")
 
     if target.suffix not in WRITERS:

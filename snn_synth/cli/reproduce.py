@@ -1,9 +1,8 @@
 """``snn-synth reproduce``."""
 
-from pathlib import Path
 from typing import Any
 
-from snn_synth.cli.arguments import Parser
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
 from snn_synth.experiments.reproduce.run import run as reproduce
 from snn_synth.experiments.reproduce.searches import SEARCHES
@@ -11,14 +10,7 @@ from snn_synth.experiments.reproduce.searches import SEARCHES
 
 def run(argv: list[str]) -> None:
     """Run the experiments of a name and say where their results lie, or list what there is."""
-    parser = Parser(prog="snn-synth reproduce", add_help=False)
-    parser.add_argument("name", nargs="?")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--preset", choices=["quick", "full"], default="quick")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"))
-    parser.add_argument("--force", action="store_true")
-    arguments = parser.parse_args(argv[1:])
+    arguments = PARSERS["reproduce"]().parse_args(argv[1:])
     if arguments.list or arguments.name is None:
         print(listing())
         return

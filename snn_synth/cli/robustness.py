@@ -2,12 +2,11 @@
 
 import json
 import shlex
-from pathlib import Path
 from time import perf_counter
 
 from snn_synth import plot
-from snn_synth.cli.arguments import Parser
-from snn_synth.cli.synthesize import SHIPPED, load
+from snn_synth.cli.parsers import PARSERS
+from snn_synth.cli.synthesize import load
 from snn_synth.errors import InputError
 from snn_synth.experiments import robustness
 from snn_synth.experiments.record import versions
@@ -16,13 +15,7 @@ from snn_synth.files import atomic_write
 
 def run(argv: list[str]) -> None:
     """Measure a model in each condition, write numbers and a picture, and print a table."""
-    parser = Parser(prog="snn-synth robustness", add_help=False)
-    parser.add_argument("--checkpoint", default=SHIPPED)
-    parser.add_argument("--out", type=Path, default=Path("runs/robustness"))
-    parser.add_argument("--words", type=int)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--num-steps", type=int)
-    arguments = parser.parse_args(argv[1:])
+    arguments = PARSERS["robustness"]().parse_args(argv[1:])
     if arguments.words is not None and arguments.words < 1:
         raise InputError(f"Expected at least 1 word, got {arguments.words}")
     if arguments.out.exists() and not arguments.out.is_dir():

@@ -3,21 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from snn_synth.cli.arguments import Parser
 from snn_synth.cli.configs import find_sweep
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.experiments.sweep.run import RUNS, measure
 from snn_synth.experiments.sweep.run import run as sweep
 
 
 def run(argv: list[str]) -> None:
     """Run a sweep and say which of its runs was best."""
-    parser = Parser(prog="snn-synth sweep", add_help=False)
-    parser.add_argument("file")
-    parser.add_argument("--count", type=int)
-    parser.add_argument("--jobs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--allow_import", action="append", default=[])
-    arguments = parser.parse_args(argv[1:])
+    arguments = PARSERS["sweep"]().parse_args(argv[1:])
     path: Path = find_sweep(arguments.file)
     result = sweep(path, arguments.count, arguments.jobs, arguments.seed, arguments.allow_import)
     print(f"\n{table(result)}\nWrote {RUNS / result['sweep']['name']}: sweep.json, sweep.png and the log of each run")

@@ -9,9 +9,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from snn_synth import plot
-from snn_synth.cli.arguments import Parser
 from snn_synth.cli.devices import find_device
 from snn_synth.cli.hearing import Heard, hear
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.codec import PackedSpikes, pack, unpack
 from snn_synth.data import build_front_end, find_words, read_audio
 from snn_synth.data.recording import recording_faults
@@ -34,14 +34,7 @@ HEARD = "heard.json"
 
 def run(argv: list[str]) -> None:
     """Draw an image of each word of each sound file; nothing is written before all has been checked and computed."""
-    parser = Parser(prog="snn-synth synthesize", add_help=False)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--checkpoint", default=SHIPPED)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--num-steps", type=int)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args(argv[1:])
+    arguments = PARSERS["synthesize"]().parse_args(argv[1:])
 
     device = find_device(arguments.device)
     targets = output_files(arguments.files, arguments.out)

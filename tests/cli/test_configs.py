@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,8 +12,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
 
+from snn_synth.cli import main
 from snn_synth.cli.configs import find, shipped, with_paths
-from snn_synth.cli.help import PAGES
+from snn_synth.cli.parsers import PARSERS
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
@@ -51,7 +53,17 @@ def test_every_shipped_config_is_tested_here():
     others = ["a2i_any_speaker", "a2i_folder", "ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs"]
     others += ["gan_mnist", "esvae_mnist", "ae_fashion_mnist_conv", "ae_mnist_stacked"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
-    assert all(name in PAGES["fit"] for name in [*CONFIGS, *others])
+    page = PARSERS["fit"]().format_help()
+    assert all(name in page for name in shipped())
+
+
+@pytest.mark.parametrize("name", ["fit", "validate", "test", "predict"])
+def test_every_option_on_the_page_is_one_that_lightning_cli_takes(name, capsys):
+    named = set(re.findall(r"^  (--\S+)", PARSERS[name]().format_help(), re.MULTILINE))
+    with pytest.raises(SystemExit):
+        main([name, "--help_all"])
+    taken = set(re.findall(r"--[\w.]+", capsys.readouterr().out))
+    assert named - taken == {"--KEY", "--help_all", "--allow_import"}  # a placeholder; we take the others first
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import snn_synth
 from snn_synth.cli import entry, main
-from snn_synth.cli.help import OVERVIEW, PAGES
+from snn_synth.cli.parsers import PARSERS, overview
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,8 +27,8 @@ def command(monkeypatch):
 def test_the_overview_names_every_command_on_one_screen(capsys):
     for words in ([], ["-h"], ["--help"]):
         assert main(words) == 0
-        assert capsys.readouterr().out.strip() == OVERVIEW
-    lines = OVERVIEW.splitlines()
+        assert capsys.readouterr().out.strip() == overview()
+    lines = overview().splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100
     for name in entry.COMMANDS:
@@ -39,7 +39,8 @@ def test_the_overview_names_every_command_on_one_screen(capsys):
 def test_every_command_has_a_page_with_examples(name, capsys):
     assert main([name, "--help"]) == 0
     page = capsys.readouterr().out
-    assert page.strip() == PAGES[name]
+    assert page.strip() == PARSERS[name]().format_help().strip()
+    assert max(map(len, page.splitlines())) <= 120
     examples = page.split("Examples:\n")[1].split("\n\n")[0].splitlines()
     assert len(examples) >= 2
     assert all(example.startswith(f"  snn-synth {name}") for example in examples)
@@ -53,6 +54,11 @@ def test_help_and_version_import_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+def test_every_option_is_explained():
+    for make in PARSERS.values():
+        assert [action.dest for action in make()._actions if not action.help] == []
 
 
 def test_version(capsys):

@@ -1,0 +1,155 @@
+"""Parsers of the commands that use a trained network."""
+
+from pathlib import Path
+
+from snn_synth.cli.arguments import Parser
+
+_TIME_STEPS = "time steps; those of the training if not given"
+_REPLACED = "files of the same names are replaced"
+
+
+def synthesize() -> Parser:
+    """Sounds to images."""
+    about = """
+Draw an image of each word in each sound file, and say what was heard:
+
+  seven.wav: 7, sure 0.98
+  pi.wav: 3 1 4, sure 0.96 0.99 0.51 (unsure: 4 or 5)
+
+Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30 seconds and 20 words, with pauses
+of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
+seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
+stand side by side. heard.json says of each file where its words start and end, how probable each label is, and what
+makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very long or short.
+A silent or unreadable file is refused, with its name.
+"sure" is right as often as it says for voices like those of the training, and too high for others."""
+    examples = [
+        "synthesize --out pictures seven.wav",
+        "synthesize --out pictures recordings/*.wav",
+        "synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 seven.wav",
+        "synthesize --checkpoint my_model/ --out pictures --device cuda seven.wav",
+    ]
+    parser = Parser("synthesize", "draw images from sound files", about, examples)
+    checkpoint = (
+        "a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, a folder that "
+        "AudioToImage.save_pretrained wrote, or a model of the Hugging Face Hub, user/name; %(default)s if not given: "
+        "the networks that come with the package, trained on English digits; an older model without labels draws and "
+        "does not say what it heard"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="sounds")
+    parser.add_argument("--checkpoint", metavar="MODEL", default="fsdd", help=checkpoint)
+    folder = f"made if it is not there; {_REPLACED}"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
+    parser.add_argument("--num-steps", type=int, metavar="T", help=_TIME_STEPS)
+    parser.add_argument("--seed", type=int, help="of the input's spikes; that of the training if not given")
+    parser.add_argument("--device", metavar="NAME", default="cpu", help="%(default)s if not given, cuda, cuda:1, mps")
+    return parser
+
+
+def robustness() -> Parser:
+    """Recordings unlike those of the training."""
+    about = """
+How many words a model draws right (nearest to the image of their own digit), and the standardized MSE, when
+recordings differ from those of the training: voices of espeak-ng that were never heard, louder and quieter ones,
+noise, background before and after the word, speed, sample rate, the word said twice. Measured on FSDD's official
+test words, or on espeak's voices alone where FSDD is not in $SNN_SYNTH_DATA. DIR gets metrics.json and
+robustness.png."""
+    examples = [
+        "robustness",
+        "robustness --checkpoint runs/a2i_any_speaker/best.ckpt --out runs/robustness-any",
+        "robustness --words 60     a fifth of the words: in half a minute",
+    ]
+    summary = "measure a model on noisy, fast, quiet recordings and on unseen voices"
+    parser = Parser("robustness", summary, about, examples)
+    checkpoint = (
+        "of a trained LitAudiocoder, or a folder of a saved AudioToImage; %(default)s, which comes with the package, "
+        "if not given"
+    )
+    words = "at most so many of each corpus, spread over digits and speakers; all if not given"
+    seed = "of noise and of the input's spikes; that of the training if not given"
+    parser.add_argument("--checkpoint", metavar="FILE", default="fsdd", help=checkpoint)
+    parser.add_folder("runs/robustness", _REPLACED)
+    parser.add_argument("--words", type=int, metavar="N", help=words)
+    parser.add_argument("--seed", type=int, help=seed)
+    parser.add_argument("--num-steps", type=int, metavar="T", help=_TIME_STEPS)
+    return parser
+
+
+def export() -> Parser:
+    """Files for other tools."""
+    about = """
+Write a trained network as a file for other tools; the ending says which:
+
+  .nir    the Neuromorphic Intermediate Representation, which norse, SpikingJelly, sinabs, snnTorch and others read:
+          docs/nir.md
+  .onnx   a graph for onnxruntime, which runs it without PyTorch, in a browser too; needs
+          pip install 'snn_synth[export]': docs/onnx.md
+
+What the format cannot hold is named, and nothing is written."""
+    examples = [
+        "export mnist-portable --to mnist.nir",
+        "export fsdd --to fsdd.nir",
+        "export runs/ae_mnist/best.ckpt --to mnist-norse.nir --dialect norse",
+        "export fsdd --to fsdd.onnx",
+    ]
+    parser = Parser("export", "write a trained network as a file for other tools: NIR, ONNX", about, examples)
+    model = (
+        "a model that comes with the package, a folder that save_pretrained wrote, or a checkpoint that "
+        "`snn-synth fit` wrote; that of an audiocoder gives the audiocoder and the decoder as one network"
+    )
+    dialect = (
+        "of a .nir file, which reader it is for: nir (NIR's own equation, and snnTorch; if not given), norse, sinabs "
+        "or spikingjelly"
+    )
+    form = "of an .onnx file: run (all time steps; if not given), or step (one, with its state as inputs and outputs)"
+    steps = "of an .onnx file of all time steps, how many it takes; any number if not given"
+    parser.add_argument("model", metavar="MODEL_OR_CKPT", help=model)
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="replaced if it is there")
+    parser.add_argument("--dialect", metavar="NAME", help=dialect)
+    length = "of a .nir file, the length of a time step; 1e-4 if not given"
+    parser.add_argument("--dt", type=float, metavar="SECONDS", help=length)
+    parser.add_argument("--form", metavar="NAME", help=form)
+    parser.add_argument("--num-steps", type=int, metavar="T", help=steps)
+    return parser
+
+
+def energy() -> Parser:
+    """The cost of an inference."""
+    about = """
+The cost of one inference of a spiking network, layer by layer: spikes, synaptic operations (additions of a weight,
+one for each spike and synapse), updates of membranes, and beside them the multiply-accumulates of a conventional
+network of the same size; and an estimate of the energy of both, with its constants and their source. DIR gets
+metrics.json."""
+    examples = [
+        "energy mnist",
+        "energy fsdd --samples 100",
+        "energy runs/ae_folder/best.ckpt --data my_images",
+        "energy mnist --neurobench     counted by NeuroBench, too: pip install 'snn_synth[neurobench]'",
+    ]
+    note = "Networks of other papers are counted by `snn-synth reproduce` (docs/energy.md)."
+    summary = "the cost of an inference: spikes, synaptic operations, energy, layer by layer"
+    parser = Parser("energy", summary, about, examples, note)
+    model = (
+        "a network that comes with the package (mnist, fashion-mnist, mnist-portable, fsdd, ...), a folder that "
+        "save_pretrained wrote, a model of the Hugging Face Hub (user/name), or a checkpoint of a LitAutoencoder or a "
+        "LitAudiocoder"
+    )
+    data = (
+        "test images (mnist, fashion_mnist, mnist_subset, or a folder with a folder for each class), or for a speech "
+        "model words (fsdd, espeak, or a folder with a folder for each word); if not given, the test set of a shipped "
+        "network's training, else mnist or fsdd"
+    )
+    counted = (
+        "also NeuroBench's own count of the same spikes: footprint, activation sparsity, synaptic operations and the "
+        "mean square error of the firing rates"
+    )
+    parser.add_argument("model", metavar="MODEL", help=model)
+    parser.add_argument("--data", help=data)
+    samples = "at most so many, %(default)s if not given"
+    parser.add_argument("--samples", type=int, default=1000, metavar="N", help=samples)
+    steps = f"{_TIME_STEPS} (15 and for speech 30 where a folder does not say it)"
+    parser.add_argument("--num-steps", type=int, metavar="T", help=steps)
+    parser.add_argument("--seed", type=int, help="of the input's spikes; that of the training if not given")
+    parser.add_argument("--neurobench", action="store_true", help=counted)
+    parser.add_folder("runs/energy", "metrics.json in it is replaced")
+    return parser
