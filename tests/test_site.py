@@ -15,6 +15,12 @@ import snn_synth
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.ipynb"))
+PAGES_WITH_CODE = [
+    DOCS / "how-to" / "silent-network.md",
+    DOCS / "how-to" / "read-logs.md",
+    DOCS / "explanation" / "traces.md",
+    DOCS / "explanation" / "fast.md",
+]
 # What has an `__all__` and is not for users: `experiments` is run by commands; the front ends are in snn_synth.data.
 INTERNAL = re.compile(r"snn_synth\.(experiments\b.*|data\.frontends)")
 
@@ -96,3 +102,21 @@ def test_a_notebook_is_lean_opens_in_colab_and_installs_first(path):
 
 def is_code(cell: dict) -> bool:
     return cell["cell_type"] == "code"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text()
+    names: dict = {}
+    for code, printed in re.findall(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", text, re.M | re.S):
+        capsys.readouterr()
+        exec(compile(code, str(page), "exec"), names)
+        if printed:
+            assert rounded(capsys.readouterr().out) == rounded(printed)
+
+
+def rounded(text: str) -> str:
+    """Without the second digit of small numbers, which processors may round differently."""
+    return re.sub(r"(\d)\.\d+e", r"\1e", text)
