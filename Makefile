@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz docs clean
+.PHONY: demo test lint journey fuzz docs try-page clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -22,7 +22,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Runs every code block of the README in a fresh clone with a fresh environment.
+# Runs every code block of the README and of two pages in a fresh clone with a fresh environment.
 journey:
 	$(PYTHON) tests/journey.py
 
@@ -34,8 +34,14 @@ fuzz: $(READY)
 # The site, in build/docs: the notebooks run, a warning is an error, and every link on the site is followed.
 docs: .venv/docs-ready
 	rm -rf build/docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n -q -j 2 -b html docs build/docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m sphinx -W --keep-going -n -q -j 2 -b html docs build/docs
+	$(BIN)/python docs/try/build.py build/docs/try
 	$(BIN)/python docs/check_links.py build/docs
+
+# The page that needs no server, in build/docs/try: docs/web.md
+try-page: $(READY)
+	$(BIN)/python docs/try/build.py build/docs/try
 
 .venv/docs-ready: $(READY)
 	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,docs]'
