@@ -1,8 +1,8 @@
-"""Run every code block of the README the way a newcomer would: in a fresh clone, with a fresh environment.
+"""Run every code block of the README and of two pages as a newcomer would: in a fresh clone and environment.
 
-`make journey` calls this file; it needs Python and git alone. Blocks fenced as bash, sh or python are run in
-order, each from the top of the clone; every other block (text, yaml, ...) is there to be read. The clone
-holds what is committed: changes that are not are not seen.
+`make journey` calls this file; it needs Python and git alone. Blocks fenced as bash, sh or python run in order, page
+by page, each from the top of the clone; every other block (text, yaml, ...) is there to be read. The clone holds what
+is committed: other changes are not seen.
 """
 
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n`]*\n(?P<code>.*?)^(?P=indent)```\s*$", re.M | re.S)
+PAGES = ("README.md", "docs/own-data.md", "docs/training.md")
 SHELL = ("bash", "sh")
 TAIL = 30  # lines shown of a block that failed
 
@@ -73,7 +74,7 @@ def run(block: Block, clone: Path, env: dict[str, str], log: Path) -> int:
 
 
 def main(repository: Path) -> int:
-    """Walk the README of a repository; 0 if every block ran and ended well."""
+    """Walk the pages of a repository; 0 if every block ran and ended well."""
     uncommitted = subprocess.run(
         ["git", "status", "--porcelain"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -84,14 +85,14 @@ def main(repository: Path) -> int:
         f"A fresh clone of what is committed; {len(uncommitted)} uncommitted change(s) are not in it.",
         flush=True,
     )
-    readme = clone / "README.md"
-    todo = blocks(readme.read_text()) if readme.exists() else []
+    there = [page for page in PAGES if (clone / page).exists()]
+    todo = [(page, block) for page in there for block in blocks((clone / page).read_text())]
     env = fresh_environment(clone, folder / "cache")
 
     failed, started = 0, time.monotonic()
-    for number, block in enumerate(todo, start=1):
+    for number, (page, block) in enumerate(todo, start=1):
         first, log = block.code.strip().splitlines()[:1], folder / f"{number}.log"
-        print(f"[{number}/{len(todo)}] README.md:{block.line} {block.language}: {' '.join(first)}", flush=True)
+        print(f"[{number}/{len(todo)}] {page}:{block.line} {block.language}: {' '.join(first)}", flush=True)
         begin = time.monotonic()
         code = run(block, clone, env, log)
         print(f"      {time.monotonic() - begin:7.1f} s, exit code {code}", flush=True)
@@ -102,7 +103,7 @@ def main(repository: Path) -> int:
 
     print(f"{len(todo) - failed} of {len(todo)} blocks passed in {time.monotonic() - started:.0f} s.")
     if failed or not todo:
-        print(f"The clone and the logs stay in {folder}." if todo else "The README has no block to run.")
+        print(f"The clone and the logs stay in {folder}." if todo else "The pages have no block to run.")
         return 1
     shutil.rmtree(folder)
     return 0

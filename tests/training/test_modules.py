@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningCLI
 
-from snn_synth.cli.synthesize import Source, draw
 from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
 from snn_synth.encoding import even_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.experiments.synthesis import Source, draw
 from snn_synth.functional import rate_loss
 from snn_synth.learning import online_step
 from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN
@@ -689,9 +689,13 @@ def test_a_missing_datamodule_is_said(tmp_path, speech, saved_autoencoder):
     data = speech()
     data.prepare_data()
     data.setup("fit")
-    with pytest.raises(InputError, match="Expected a SpokenWordsData or SHDData as `datamodule`, got NoneType"):
+    with pytest.raises(
+        InputError, match="Expected a SpokenWordsData, SHDData or SSCData as `datamodule`, got NoneType"
+    ):
         quiet_trainer(tmp_path, max_epochs=1).fit(audiocoder(saved_autoencoder), data.train_dataloader())
-    with pytest.raises(InputError, match="Expected a SpokenWordsData or SHDData as `datamodule`, got TinyImages"):
+    with pytest.raises(
+        InputError, match="Expected a SpokenWordsData, SHDData or SSCData as `datamodule`, got TinyImages"
+    ):
         quiet_trainer(tmp_path, max_epochs=1).fit(audiocoder(saved_autoencoder), TinyImages())
 
 
