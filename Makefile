@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz try-page test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint journey fuzz docs try-page test-python test-oldest test-newest test-extras dist clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -75,9 +75,21 @@ dist: $(READY)
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
+# The site, in build/docs: the notebooks run, a warning is an error, and every link on the site is followed.
+docs: .venv/docs-ready
+	rm -rf build/docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m sphinx -W --keep-going -n -q -j 2 -b html docs build/docs
+	$(BIN)/python docs/try/build.py build/docs/try
+	$(BIN)/python docs/check_links.py build/docs
+
 # The page that needs no server, in build/docs/try: docs/web.md
 try-page: $(READY)
 	$(BIN)/python docs/try/build.py build/docs/try
+
+.venv/docs-ready: $(READY)
+	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,docs]'
+	touch .venv/docs-ready
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
