@@ -22,7 +22,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Runs every code block of the README and of two pages in a fresh clone with a fresh environment.
+# The ways of a newcomer, in a fresh clone with a fresh environment: README, own WAV, own data, a sweep.
 journey:
 	$(PYTHON) tests/journey.py
 
