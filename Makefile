@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz clean
+.PHONY: demo test lint journey fuzz try-page clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -30,6 +30,10 @@ journey:
 N ?= 20000
 fuzz: $(READY)
 	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
+
+# The page that needs no server, in build/docs/try: docs/web.md
+try-page: $(READY)
+	$(BIN)/python docs/try/build.py build/docs/try
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip

@@ -6,10 +6,10 @@ from time import perf_counter
 
 from snn_synth import plot
 from snn_synth.cli.parsers import PARSERS
-from snn_synth.cli.synthesize import load
 from snn_synth.errors import InputError
 from snn_synth.experiments import robustness
 from snn_synth.experiments.record import versions
+from snn_synth.experiments.synthesis import load
 from snn_synth.files import atomic_write
 
 

@@ -8,9 +8,10 @@ from PIL import Image
 
 from snn_synth.cli import main
 from snn_synth.cli.devices import find_device
-from snn_synth.cli.synthesize import check_steps, draw, load, output_files
+from snn_synth.cli.synthesize import output_files
 from snn_synth.data import MelSpectrogram, build_front_end, read_audio
 from snn_synth.errors import InputError
+from snn_synth.experiments.synthesis import check_steps, draw, load
 from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training import LitAudiocoder, load_checkpoint
 

@@ -7,9 +7,9 @@ import warnings
 import pytest
 import torch
 
-from snn_synth.cli.synthesize import load
 from snn_synth.data import MelSpectrogram, build_front_end
 from snn_synth.errors import InputError
+from snn_synth.experiments.synthesis import load
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import LitAudiocoder
 from tests.cli.conftest import save

@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningCLI
 
-from snn_synth.cli.synthesize import Source, draw
 from snn_synth.data import MelSpectrogram, SpectrogramAugmentation
 from snn_synth.encoding import even_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.experiments.synthesis import Source, draw
 from snn_synth.functional import rate_loss
 from snn_synth.learning import online_step
 from snn_synth.models import ACSNN, AESNN, AudioToImage, ConvACSNN

@@ -15,6 +15,7 @@ PARSERS = {
     "export": networks.export,
     "energy": networks.energy,
     "demo": experiments.demo,
+    "web": networks.web,
     "reproduce": experiments.reproduce,
     "sweep": experiments.sweep,
     "bench": experiments.bench,

@@ -153,3 +153,22 @@ metrics.json."""
     parser.add_argument("--neurobench", action="store_true", help=counted)
     parser.add_folder("runs/energy", "metrics.json in it is replaced")
     return parser
+
+
+def web() -> Parser:
+    """The page to try it on."""
+    about = """
+A web page on this machine: record or open a word and see its waveform, spectrogram, spikes, hidden state and image
+forming step by step, and which digit was drawn; draw a digit and see it pass through the autoencoder; let other
+networks draw new digits. It needs `pip install 'snn_synth[web]'`; voices that say the digits need the extra `demo`.
+
+Nobody but this machine can open it unless --host says so. A sound may have up to 10 MB and 30 seconds; what was
+recorded is deleted an hour later, or when the server ends. No request leaves the machine."""
+    examples = ["web", "web --port 8000", "web --checkpoint runs/a2i_folder/best.ckpt"]
+    parser = Parser("web", "a page to try it on: say a word, draw a digit", about, examples)
+    checkpoint = "the network that hears, as `synthesize` takes it; it needs labels; %(default)s if not given"
+    host = "address to listen at: %(default)s, this machine alone, if not given; 0.0.0.0 is the whole network"
+    parser.add_argument("--checkpoint", metavar="MODEL", default="fsdd", help=checkpoint)
+    parser.add_argument("--host", default="127.0.0.1", help=host)
+    parser.add_argument("--port", type=int, default=7860, help="0 takes one that is free; %(default)s if not given")
+    return parser

@@ -1,4 +1,4 @@
-"""Recognition for ``synthesize``: which words were said, and with which probability."""
+"""Recognition: which words were said in a recording, and with which probability."""
 
 from typing import Any, NamedTuple
 

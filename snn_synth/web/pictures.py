@@ -1,0 +1,124 @@
+"""Pictures of the page, each inside its HTML: no file is written, and none is asked for by another request."""
+
+import base64
+import io
+import threading
+from html import escape
+
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from snn_synth import plot
+from snn_synth.experiments.hearing import UNSURE, Heard
+from snn_synth.web.show import Redrawn, Word
+
+_drawing = threading.Lock()  # matplotlib is not made for several threads
+
+
+def address_of(image: Tensor) -> str:
+    """An image in [0, 1], ``[H, W]`` or ``[C, H, W]``, as the address of a picture that holds itself.
+
+    Example:
+        >>> address_of(torch.zeros(2, 2))[:22]
+        'data:image/png;base64,'
+    """
+    content, pixels = io.BytesIO(), (255 * image.clamp(0, 1)).round().to(torch.uint8)
+    if pixels.dim() == 3:
+        pixels = pixels.movedim(0, 2) if len(pixels) == 3 else pixels[0]
+    Image.fromarray(pixels.cpu().numpy()).save(content, format="PNG")
+    return _address(content)
+
+
+def _plotted(figure: Figure) -> str:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return _address(content)
+
+
+def _address(content: io.BytesIO) -> str:
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def figure(address: str, caption: str, kind: str = "") -> str:
+    """A picture with its caption, which is read aloud, too."""
+    said = escape(caption)
+    return f'<figure class="{kind}"><img src="{address}" alt="{said}"><figcaption>{said}</figcaption></figure>'
+
+
+def figures(*parts: str, kind: str = "") -> str:
+    """Pictures side by side, or below each other where there is no space."""
+    return f'<div class="figures {kind}">{"".join(parts)}</div>'
+
+
+def sentence(text: str, wrong: bool = False) -> str:
+    """What the page says, for everyone: a screen reader says it when it changes."""
+    return f'<p role="status" class="said{" wrong" if wrong else ""}">{escape(text)}</p>'
+
+
+def said(heard: Heard) -> str:
+    """What was heard, as a sentence.
+
+    Example:
+        >>> said(Heard([{"label": "7", "probability": 0.987}], ["clipped: 3 % of the samples are at full scale"]))
+        'It drew 7, sure 0.98. Mind: clipped: 3 % of the samples are at full scale.'
+    """
+    sure = " ".join(f"{int(100 * word['probability']) / 100:.2f}" for word in heard.words)
+    doubts = f" Mind: {'; '.join(heard.warnings)}." if heard.warnings else ""
+    return f"It drew {' '.join(heard.labels)}, sure {sure}.{doubts}"
+
+
+def probabilities(heard: Heard) -> str:
+    """A table of bars: a row for each digit, a column for each word."""
+    rows = []
+    for label in heard.words[0]["probabilities"]:
+        cells = []
+        for word in heard.words:
+            share = word["probabilities"][label]
+            best = ' class="best"' if label == word["label"] and share >= UNSURE else ""
+            cells.append(f'<td{best}><i style="width:{100 * share:.1f}%"></i><span>{100 * share:.1f} %</span></td>')
+        rows.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
+    return f'<table class="sure"><caption>how probable each digit is</caption>{"".join(rows)}</table>'
+
+
+def still(word: Word) -> str:
+    """Waveform, spectrogram and hidden state of a word, which do not move."""
+    with _drawing:
+        sound = figure(_plotted(plot.waveform(word.waveform, word.sample_rate)), "waveform: amplitude over seconds")
+        picture = figure(
+            _plotted(plot.spectrogram(word.spectrogram)), "spectrogram: mel channels, low ones below, over frames"
+        )
+        return figures(f"<div>{sound}{picture}</div>", _hidden(word.stages.hidden[:, 0]), kind="wide")
+
+
+def _hidden(spikes: Tensor) -> str:
+    return figure(
+        _plotted(plot.hidden_map(spikes)), f"hidden state: spikes of {spikes.shape[1]} neurons over time steps"
+    )
+
+
+def still_drawing(image: Tensor, redrawn: Redrawn, others: dict[str, Tensor]) -> str:
+    """Hidden state of a drawing, and what networks of other papers make of it."""
+    with _drawing:
+        hidden = _hidden(redrawn.hidden)
+    small = [figure(address_of(image[0]), "as the network sees it", "pixels")]
+    small += [figure(address_of(one), f"through {name}", "pixels") for name, one in others.items()]
+    return figures(*small, kind="small") + figures(hidden, kind="wide")
+
+
+def moving(images: list[Tensor], spikes: list[Tensor], step: int, steps: int) -> str:
+    """Image and input spikes of each word at a time step."""
+    shown = []
+    for image, fired in zip(images, spikes, strict=True):
+        shown.append(figure(address_of(image), f"image after step {step} of {steps}", "pixels"))
+        if len(images) == 1:
+            shown.append(figure(address_of(1 - fired.flip(0)), f"input spikes of step {step}", "pixels"))
+    return figures(*shown, kind="moving" if len(images) == 1 else "small")
+
+
+def grid(images: Tensor) -> str:
+    """Ten new digits."""
+    return figures(
+        *(figure(address_of(one), f"new digit {k}", "pixels") for k, one in enumerate(images, 1)), kind="small"
+    )

@@ -1,0 +1,98 @@
+"""Both pages, served on this machine; and the pictures that the docs show of them."""
+
+import contextlib
+import functools
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+TRY_STATUS = "document.getElementById('status').textContent"
+WEB_STATUS = "(document.querySelector('#said [role=status]')?.innerText ?? '')"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """The address of a folder's files."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def running(*options):
+    """The address of `snn-synth web`, in a process of its own."""
+    command = [sys.executable, "-m", "snn_synth.cli", "web", "--port", "0", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        try:
+            said = process.stdout.readline()
+            yield re.search(r"http://\S+", said)[0]
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def open_try(browser, url):
+    browser.open(url)
+    browser.wait(f"{TRY_STATUS}.startsWith('Ready') || {TRY_STATUS}.includes('could not')", 120)
+    assert browser.run(TRY_STATUS).startswith("Ready")
+
+
+def open_web(browser, url):
+    browser.open(url)
+    browser.wait("document.querySelector('#sound input[type=file], #sound button')", 120)
+    time.sleep(0.5)  # Gradio puts the rest together
+
+
+def picture_try(browser, url, path):
+    """The static page after it has drawn the sample of a 7."""
+    browser.colours("light", reduced_motion=True)
+    open_try(browser, url)
+    browser.run("document.querySelector('#samples [aria-label=seven]').click()")
+    browser.wait(f"{TRY_STATUS}.startsWith('It drew')")
+    browser.screenshot(path)
+
+
+def picture_web(browser, url, path):
+    """The page of `snn-synth web` after it has drawn the sample of a 7."""
+    browser.colours("light")
+    open_web(browser, url)
+    browser.wait("document.querySelectorAll('#samples button').length == 10")
+    browser.run("document.querySelectorAll('#samples button')[7].click()")
+    browser.wait("document.body.innerText.includes('image after step 30 of 30')", 120)
+    time.sleep(1)
+    browser.screenshot(path)
+
+
+def unlike(path, other):
+    """How far two screenshots lie apart, in grey levels, seen from afar: fonts differ between machines."""
+    here, there = (np.asarray(Image.open(one).convert("L").resize((64, 64)), float) for one in (path, other))
+    return np.abs(here - there).mean()
