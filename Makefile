@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz try-page clean
+.PHONY: demo test lint journey fuzz try-page paper clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -34,6 +34,13 @@ fuzz: $(READY)
 # The page that needs no server, in build/docs/try: docs/web.md
 try-page: $(READY)
 	$(BIN)/python docs/try/build.py build/docs/try
+
+# The paper as a web page, build/paper.html; the journal makes its own PDF.
+paper:
+	@mkdir -p build
+	@if command -v pandoc > /dev/null; then \
+	  cd paper && pandoc paper.md --citeproc --standalone --self-contained --output ../build/paper.html; \
+	else echo "Expected pandoc (https://pandoc.org), got no program of that name: build/paper.html is not made."; fi
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
