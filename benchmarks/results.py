@@ -61,6 +61,7 @@ its reset, output spikes.*
 *The paper's figure 8, drawn with the networks that come with the package and a word spoken by espeak-ng. The
 autoencoder of images gives the hidden maps that the audiocoder learns. Its decoder turns hidden maps of both kinds
 into images.*
+
 `python docs/pictures.py` draws both.
 """
 
