@@ -42,5 +42,4 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
 
 Examples:
   snn-synth demo
-  snn-synth fit --config ae_mnist
-  snn-synth synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures seven.wav"""
+  snn-synth fit --config ae_mnist"""
