@@ -1,4 +1,4 @@
-"""What the paper says, and what was asked of the generators: whether it holds in the results, and the figures."""
+"""Claims of the paper, and targets for the generators: whether they hold in the results, and the figures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -298,7 +298,7 @@ CLAIMS: list[Claim] = [
     ),
 ]
 
-# What was asked of the other papers' generators; of two experiments' variants with both names.
+# Targets for the generators of other papers; of two experiments' variants with both names.
 GENERATOR_CLAIMS: list[Claim] = [
     (
         "temporal-coding",

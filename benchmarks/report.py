@@ -15,21 +15,22 @@ RESULTS, PAGE, PICTURE = ROOT / "benchmarks" / "results", ROOT / "docs" / "perfo
 ERRORS = RESULTS / "mixed" / "errors.json"
 
 HEAD = """\
-# How fast it is
+# Performance
 
-The time of a training step and of inference, beside snnTorch, other libraries and a loop written by hand, on the same
-network, weights and data. Ratios are of medians within one run. To measure your machine:
+How long a training step and an inference take, how much memory they need, and how exact they are, beside snnTorch, other
+libraries and a loop written in PyTorch, on the same network, weights and data. Ratios are of medians within one run.
+[Numbers at a glance](numbers.md#speed) has a short table. To measure your own machine:
 
 ```bash
 snn-synth bench
 ```
 
-Written by `python benchmarks/report.py` from `benchmarks/results/`; do not edit it.
-[benchmarks/README.md](../benchmarks/README.md) says how to install the others, and how to run on a GPU.
+This page is written by `python benchmarks/report.py` from `benchmarks/results/`: do not edit it.
+[benchmarks/README.md](../benchmarks/README.md) says how to install the other libraries, and how to run on a GPU.
 """
 
 READ = """\
-## How to read it
+## How to read the tables
 
 - **Names** are the rule and the sizes: `bptt-784-196-784` is one training step of backpropagation through time,
   `online-...` one batch with an update at each of its T time steps, `inference-...` the output spikes of a batch.
@@ -50,7 +51,7 @@ READ = """\
 - **Times** are wall-clock medians of rounds in which each implementation takes its turn, after a warm-up (which holds
   compilation). Ratios are of medians, to the first implementation of the table. `first steps x 20` means that the first
   three of 60 time steps were timed, and multiplied.
-- **Floor**: the least that float32 products and Adam can take on that machine. Flops: 2TBnm for a layer of n inputs
+- **Floor**: the least time that float32 products and Adam can take on that machine, a roofline. Flops: 2TBnm for a layer of n inputs
   and m neurons forward, as many for its weights' gradient, as many for the error passed down by the second layer
   (five products; two in inference). Adam: 28 bytes a weight and update (reads weight, gradient, two moments; writes
   all but the gradient), T updates with the online rule. Peak flops are the best of a square product and of the
@@ -69,7 +70,7 @@ READ = """\
   make a float32. Which is fastest is measured once for each size and share of spikes, and kept with the compiled
   kernels and in a run's checkpoint (`kernels/cpu/choice.py`).
 - **Mixed precision**: spikes are exact, and gradients are products in bfloat16 where the processor has it. The configs
-  of the autoencoders and of speech ask for it (`precision: mixed`); the errors that a run ends with stand above.
+  of the autoencoders and of speech use it (`precision: mixed`); the test errors of whole runs stand above.
 - **Growth**: N^p is fitted to all points of a curve. The law for large N is p = 1 everywhere; what does not depend
   on N (weights and Adam against T and B, the data against hidden neurons) makes p smaller, caches that overflow
   make it larger.

@@ -33,36 +33,41 @@ from snn_synth.files import atomic_write
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
 HEAD = """\
-# The paper's results, and ours
+# Results: the paper's numbers beside ours
 
-Written by `python benchmarks/results.py` from `docs/results/`; do not edit it. Each folder there is what
-`snn-synth reproduce NAME --preset full` wrote, and the command, the versions, every seed and the settings of every
-trial are in its `metrics.json` (`python benchmarks/results.py runs/reproduce` brings new ones in).
+Which results of Roy, Panda & Roy (2019) hold in this implementation: every row of their table, every figure and every
+claim of their text, with our numbers beside theirs. The page also has the best recipes for the same networks, and the
+results of the generators of other papers.
 
-Numbers are the standardized test MSE (each image and each output by its own mean and deviation: 0 is perfect, a silent
-output scores 1), mean and standard deviation over seeds. **paper** means the paper's own learning rule and settings,
-**best** a recipe for a network of the same size, the same number of epochs and the same T, chosen on a tenth of the
-training images with as many trials for the conventional network as for the spiking one (`reproduce search-mnist`, ...).
+**paper** means the paper's own learning rule and settings. **best** means our best recipe for a network of the same
+size, the same number of epochs and the same T. It was chosen on a tenth of the training images, with as many trials for
+the conventional network as for the spiking one (`reproduce search-mnist`, ...). Errors are the standardized test MSE:
+image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1. They are
+means and standard deviations over seeds.
+
+This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds what
+`snn-synth reproduce NAME --preset full` wrote. Its `metrics.json` has the command, the versions, every seed and the
+settings of every trial. `python benchmarks/results.py runs/reproduce` adds new results.
 """
 
 MODEL = """\
 ![A neuron with three synapses over time](images/neuron.png)
 
-*The paper's figure 2B, by the neuron of this library (leak 0.1): input spikes, the membrane before its reset, output
-spikes.*
+*The paper's figure 2B, drawn with the neuron of this library (leak 0.1): input spikes, the membrane potential before its
+reset, output spikes.*
 
 ![From a word to its image](images/architecture.png)
 
-*The paper's figure 8, by the networks that come with the package and a word of espeak-ng. The autoencoder of images
-gives the hidden maps that the audiocoder learns; its decoder makes images of both.*
+*The paper's figure 8, drawn with the networks that come with the package and a word spoken by espeak-ng. The autoencoder
+of images gives the hidden maps that the audiocoder learns. Its decoder turns hidden maps of both kinds into images.*
 
 `python docs/pictures.py` draws both.
 """
 
 PICTURES = {
-    "errors.png": "in training and on the test set",
+    "errors.png": "error during training and on the test set",
     "groups.png": "side by side",
-    "images.png": "what is drawn",
+    "images.png": "drawn images",
 }
 
 # What the paper leaves open, what was chosen here, and the variants (chosen first) that show what it changes.
@@ -142,23 +147,23 @@ CHOICES: list[tuple[str, str, str, list[str]]] = [
 ]
 
 
-# Of a bound that is not met, what was tried: by row and recipe, the experiment that shows it, and what it tells.
+# Of a target that is not met, what was tried: by row and recipe, the experiment that shows it, and what it tells.
 TRIED: dict[tuple[str, str], tuple[str, str]] = {
     ("table1-fashion-512", "SNN paper"): (
         "choices-fashion",
         "The error of the training images falls until batch 220, then rises: the paper's rate of 5e-4, with 60 updates "
-        "a batch and moments fresh for each, is too coarse. (On MNIST, too, 60 updates a batch are worse than 30: "
-        "figure 4B.) A fifth of the rate ends below the bound.",
+        "a batch and moments fresh for each, is too large. (On MNIST, too, 60 updates a batch are worse than 30: "
+        "figure 4B.) A fifth of that rate ends below the target.",
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
-        "As with 512 hidden neurons, the error rises from batch 240 on, and a fifth of the rate ends below the bound.",
+        "As with 512 hidden neurons, the error rises from batch 240 on, and a fifth of that rate ends below the target.",
     ),
 }
 
 
 def not_met(results: Results) -> str:
-    """The bounds that are not met, and what was tried."""
+    """The targets that are not met, and what was tried."""
     lines = []
     for name, (title, *bounds) in BOUNDS.items():
         for variant, bound in zip(("SNN paper", "SNN best"), bounds, strict=True):
@@ -169,13 +174,13 @@ def not_met(results: Results) -> str:
             tried = results[experiment]["variants"] if experiment in results and experiment != name else {}
             figures = "; ".join(f"{other} {value(one)}" for other, one in tried.items())
             shown = f" Tried ([{experiment}](#{experiment})): {figures}." if figures else ""
-            lines.append(f"- **{title}, {variant}**: {value(found)}, asked for at most {bound:g}. {why}{shown}")
-    return "\n".join(lines) or "Every bound of a row that was run is met."
+            lines.append(f"- **{title}, {variant}**: {value(found)}, target: at most {bound:g}. {why}{shown}")
+    return "\n".join(lines) or "Every target of a row that was run is met."
 
 
 def claims(results: Results, said: Sequence[Claim]) -> str:
     """What is said, whether it holds here, and our figures."""
-    lines = ["| | here | our figures | by |", "|---|---|---|---|"]
+    lines = ["| claim | here | our figures | experiment |", "|---|---|---|---|"]
     for name, says, check in said:
         names = name.split("+")
         if not set(names) <= set(results):
@@ -190,7 +195,7 @@ def claims(results: Results, said: Sequence[Claim]) -> str:
 
 def choices(results: Results) -> str:
     """What was chosen where the paper leaves it open."""
-    lines = ["| the paper | chosen here | what it gives, the chosen one first |", "|---|---|---|"]
+    lines = ["| in the paper | chosen here | results, that of the choice first |", "|---|---|---|"]
     for says, chosen, name, variants in CHOICES:
         found = results[name]["variants"] if name in results else {}
         figures = "; ".join(f"{variant} {value(found[variant])}" for variant in variants) if found else "not run"
@@ -276,10 +281,10 @@ def page(results: Results) -> str:
         "### What each part brings\n",
         ablations(results),
         "",
-        "### Not met so far\n",
+        "### Targets that are not met\n",
         not_met(results),
         "",
-        "## What inference takes\n",
+        "## Cost of an inference\n",
         INFERENCE,
         inference(results),
         "",
@@ -290,13 +295,13 @@ def page(results: Results) -> str:
         "## The paper's claims\n",
         claims(results, CLAIMS),
         "",
-        "## What was asked of the other papers' generators\n",
+        "## Targets for the generators of other papers\n",
         claims(results, GENERATOR_CLAIMS),
         "",
     ]
-    parts += ["## Where the paper is silent, or says two things\n", choices(results), ""]
+    parts += ["## Choices that the paper leaves open\n", choices(results), ""]
     if any(name.startswith("readings-") for name in results):
-        parts += ["### The paper's recipe, read otherwise\n", readings(results), ""]
+        parts += ["### Other readings of the paper's recipe\n", readings(results), ""]
     parts += [section(name, results[name]) for name in [*EXPERIMENTS, *SEARCHES] if name in results]
     parts += [robustness(results["robustness"])] if "robustness" in results else []
     return "\n".join(parts)

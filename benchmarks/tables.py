@@ -21,23 +21,23 @@ the pixels or the spectrogram themselves.
 """
 
 INFERENCE = """\
-Of one sample, the mean over the first 1,000 test images or over all test words, from the spectrogram to the image. A
+For one sample: the mean over the first 1,000 test images, or over all test words from the spectrogram to the image. A
 spiking network adds a weight for each spike and synapse (synaptic operations), and updates each membrane at each time
-step by a product and a sum; a conventional one multiplies and adds each weight once (multiply-accumulates). Energy is
-that of the arithmetic alone, 0.9 pJ for an addition and 3.7 pJ for a product of 32-bit floats in 45 nm (Horowitz, ISSCC
-2014): reading weights and potentials from memory costs more, and depends on the chip.
+step by a product and a sum. A conventional one multiplies and adds each weight once (multiply-accumulates). Energy is
+that of the arithmetic alone: 0.9 pJ for an addition and 3.7 pJ for a product of 32-bit floats in 45 nm (Horowitz, ISSCC
+2014). Reading weights and potentials from memory costs more, and depends on the chip.
 """
 
 STORED_MAPS = """\
-What `snn_synth.codec` packs of the hidden maps of MNIST's first 1,000 test images, of 784 bytes each: a bit for each
-neuron and time step, padded to whole bytes; and the standardized MSE of what the decoder makes of the unpacked map,
-shown again and again for T steps.
+Size and quality of the hidden maps that `snn_synth.codec` stores for MNIST's first 1,000 test images, of 784 bytes each.
+A map takes a bit for each neuron and time step, padded to whole bytes. The error is the standardized MSE of the image
+that the decoder draws of the unpacked map, which is repeated for T steps.
 """
 
 OTHER_DATA = "not comparable: other data"
 
-# What the issue of this library asked for: at most so much by the paper's recipe, and by the best. Speech of other
-# people through another front end and a smaller network has no bound by the paper's recipe.
+# Targets of this project: at most so much by the paper's recipe, and by the best. Speech of other people through another
+# front end and a smaller network has no target by the paper's recipe.
 BOUNDS: dict[str, tuple[str, float | None, float]] = {
     "table1-mnist": ("MNIST 784-196-784, T=15", 0.20, 0.034),
     "table1-fashion-512": ("Fashion-MNIST 784-512-784, T=60", 0.178, 0.040),
@@ -66,9 +66,9 @@ def _against(bound: float | None, error: float) -> str:
 
 
 def table_one(results: Results) -> str:
-    """The paper's table and ours by its recipes, and what was asked for."""
+    """The paper's table and ours by its recipes, and the targets."""
     lines = [
-        "| row | paper: SNN | ANN, SGD | ANN, Adam | ours: SNN paper (bound) | ANN paper, SGD | ANN paper, Adam |",
+        "| row | paper: SNN | ANN, SGD | ANN, Adam | ours: SNN paper (target) | ANN paper, SGD | ANN paper, Adam |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, (title, bound, _) in BOUNDS.items():
@@ -86,11 +86,11 @@ def table_one(results: Results) -> str:
 
 
 def best_table(results: Results) -> str:
-    """The best recipes, spiking beside conventional, and what was asked for."""
+    """The best recipes, spiking beside conventional, and the targets."""
     columns = ("SNN best", "SNN best, even input", "SNN, reset to zero", "ANN best, same spikes", "ANN best")
     lines = [
         "| row | "
-        + " | ".join(columns).replace("SNN best", "SNN best (bound)", 1)
+        + " | ".join(columns).replace("SNN best", "SNN best (target)", 1)
         + " | SNN below ANN on equal input |",
         "|---" * (len(columns) + 2) + "|",
     ]

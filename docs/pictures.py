@@ -1,11 +1,12 @@
-"""Draws the neuron and the architecture of docs/results.md with: python docs/pictures.py.
+"""Draws the animation of README.md, and the neuron and the architecture of docs/results.md: python docs/pictures.py.
 
-The networks are those that come with the package, the word is espeak-ng's, and the image the one it is paired with.
+The networks are those that come with the package, the words are espeak-ng's, and the image the one it is paired with.
 """
 
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from snn_synth import plot
 from snn_synth.codec import repeat_map
@@ -19,6 +20,8 @@ WEIGHTS = torch.tensor([0.45, 0.3, 0.2])  # of the neuron's synapses
 RATES = torch.tensor([0.35, 0.4, 0.5])  # of their input
 STEPS = 40
 DIGIT, VOICE = 3, 5  # of the word
+SPOKEN = {"three": 3, "seven": 7, "two": 2}  # the words of the animation
+COLOURS, GREYS = 96, 32  # of the animation, to keep it small
 
 
 def neuron() -> None:
@@ -43,6 +46,29 @@ def model() -> None:
     plot.save_figure(figure, FOLDER / "architecture.png")
 
 
+@torch.no_grad()
+def animation() -> None:
+    """Three words, each becoming an image over 30 time steps."""
+    a2i, corpus = AudioToImage.from_pretrained("fsdd"), EspeakDigits()
+    front_end, frames = build_front_end(a2i.front_end), []
+    for word, digit in SPOKEN.items():
+        place = int((corpus.labels == digit).nonzero()[VOICE, 0])
+        waveform, _ = corpus[place]
+        spectrogram = front_end(waveform, corpus.sample_rate)
+        stages = a2i(spectrogram[None], 30, generator=torch.Generator().manual_seed(0))
+        hidden, output = stages.hidden[:, 0], stages.output_spikes[:, 0]
+        drawn = plot.word_forming(waveform, corpus.sample_rate, spectrogram, hidden, output, word=f"“{word}”")
+        frames += [*drawn, *[drawn[-1]] * 12]  # the finished image for a while
+    greys = Image.linear_gradient("L").quantize(GREYS).convert("RGB")
+    sheet = Image.new("RGB", (frames[0].width, frames[0].height + greys.height), "white")
+    sheet.paste(frames[-1], (0, 0))
+    sheet.paste(greys.resize((frames[0].width, greys.height)), (0, frames[0].height))
+    palette = sheet.quantize(COLOURS)
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    plot.save_animation(small, FOLDER / "word-to-image.gif", frame_ms=100, last_ms=1500)
+
+
 if __name__ == "__main__":
+    animation()
     neuron()
     model()

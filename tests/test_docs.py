@@ -1,9 +1,16 @@
 """The pages say what is there: equations lead to their lines, links lead to files, and no module is missing."""
 
 import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from snn_synth.cli.configs import shipped, shipped_sweeps
+from snn_synth.cli.entry import COMMANDS
+from snn_synth.experiments.reproduce.catalogue import find
+from tests.journey import blocks
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -95,3 +102,34 @@ def test_a_generators_page_can_be_followed(page, tmp_path, monkeypatch):
     promised = set(re.findall(r'"(\w+\.png)"', code))
     assert promised
     assert promised == {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def _code(page: str) -> list:
+    found = [block for block in blocks((ROOT / page).read_text()) if block.language == "python"]
+    return [pytest.param(block.code, id=f"{page}:{block.line}") for block in found]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", _code("README.md") + _code("docs/python.md"))
+def test_a_python_example_runs_by_itself(code, tmp_path, monkeypatch):
+    pytest.importorskip("mlxtend")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "example", "exec"), {})
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/training.md", "docs/own-data.md"])
+def test_the_commands_of_a_page_are_there(page):
+    """`make journey` runs them; here, what they name must exist."""
+    shell = "".join(block.code for block in blocks((ROOT / page).read_text()) if block.language == "bash")
+    lines = shell.replace("\\\n", " ").splitlines()
+    ours = [shlex.split(line)[1:] for line in lines if "/snn-synth " in line]
+    assert ours
+    for command, *rest in ours:
+        assert command in COMMANDS
+        assert {name for option, name in pairwise(rest) if option == "--config"} <= set(shipped())
+        assert command != "sweep" or rest[0] in shipped_sweeps()
+        assert command != "reproduce" or find(rest[0])

@@ -24,12 +24,16 @@ COINED = {
 }
 # What a name was called stays where it is read or told, and `make journey` is the name of a target.
 EXCEPT = {
-    r"arms?|\w+_arms?": {"CHANGELOG.md", "snn_synth/experiments/record.py"},
+    r"arms?|\w+_arms?": {
+        "CHANGELOG.md",
+        "snn_synth/experiments/record.py",
+        "tests/experiments/reproduce/test_results.py",
+    },
     r"houses?|rooms?": {"CHANGELOG.md"},
     r"reference path|fast path|kernels\.path": {"CHANGELOG.md"},
     r"journeys?|\w*_journey": {"CHANGELOG.md", "snn_synth/plot/__init__.py", "tests/test_plot.py"},
 }
-TARGET = re.compile(r"make journey|journey:|lint journey fuzz|tests/journey\.py|journey\.yml")
+TARGET = re.compile(r"make journey|journey:|lint journey fuzz|tests[/.]journey|journey\.yml")
 BINARY = {".png", ".gif", ".webp", ".safetensors", ".wav", ".onnx"}
 
 

@@ -190,6 +190,24 @@ def test_the_words_of_a_recording_side_by_side():
     assert len(plot.spike_raster(some(15, 20) < 0.1, some(15, 20) < 0.2).axes) == 2
 
 
+def test_a_word_becomes_an_image_step_by_step():
+    hidden, output = (some(4, 20) < 0.5).float(), (some(4, 784, seed=2) < 0.5).float()
+    frames = plot.word_forming(some(800), 8000, some(39, 100), hidden, output, word="seven")
+    assert [(frame.mode, frame.size) for frame in frames] == [("RGB", (960, 264))] * 4
+    pixels = [np.asarray(frame).astype(int) for frame in frames]
+    # The sound and its spectrogram stay; the raster fills and the image brightens.
+    changed = [np.abs(one - pixels[0])[:, : 960 // 2].max() for one in pixels]
+    assert changed == [0] * 4
+    dark = [(one[:, 560:770] < 60).all(2).sum() for one in pixels]
+    bright = [one[40:200, 800:950].sum() for one in pixels]
+    assert dark == sorted(dark)
+    assert dark[0] < dark[-1]
+    assert bright == sorted(bright)
+    assert bright[0] < bright[-1]
+    with pytest.raises(InputError, match=r"hidden spikes of shape \[4, \*\], got \[3, 20\]"):
+        plot.word_forming(some(800), 8000, some(39, 100), hidden[:3], output)
+
+
 def test_frames_of_other_sizes_and_of_colour():
     spikes = (some(4, 3 * 8 * 6) < 0.5).float()
     frames = plot.image_forming(spikes, image_shape=(3, 8, 6))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import torch
+from torch import Tensor
 
 from snn_synth.data.binning import EventRecordings, bin_events, binned, check_steps, pooled
 from snn_synth.data.root import data_root
@@ -58,6 +59,12 @@ class SpikingWords(EventRecordings):
         shape = len(self.labels), num_steps, channels
         self.packed = binned([path], {"step": step}, spikes, shape, path.name)
 
+    def _keep(self, chosen: list[int], digits: Tensor) -> None:
+        """Keep the digits that these places say, and no other words."""
+        self.names, self.labels, self.speakers = DIGITS, digits, [self.speakers[place] for place in chosen]
+        if len(chosen) < len(self.packed.data):
+            self.packed = self.packed._replace(data=self.packed.data[chosen])
+
 
 class SHD(SpikingWords):
     """Spiking Heidelberg Digits: digits in English and German, of 12 speakers, two of which are in the test set alone.
@@ -103,10 +110,8 @@ class SHD(SpikingWords):
         if not chosen:
             raise InputError(f"Expected words in {language}, got none in {path}")
         spoken = [said[int(self.labels[place])] for place in chosen]
-        self.languages, self.labels = [tongue for tongue, _ in spoken], torch.tensor([digit for _, digit in spoken])
-        self.names, self.speakers = DIGITS, [self.speakers[place] for place in chosen]
-        if language != "both":
-            self.packed = self.packed._replace(data=self.packed.data[chosen])
+        self.languages = [tongue for tongue, _ in spoken]
+        self._keep(chosen, torch.tensor([digit for _, digit in spoken]))
 
 
 class SSC(SpikingWords):
@@ -117,6 +122,7 @@ class SSC(SpikingWords):
     Args:
         root: data folder; None means `$SNN_SYNTH_DATA`, else the cache.
         part: ``train``, ``valid`` or ``test``.
+        digits: the words zero to nine alone, labelled 0 to 9.
         num_steps: T.
         step: of a time step, in microseconds.
         channels: 700, or a divisor of it.
@@ -133,13 +139,21 @@ class SSC(SpikingWords):
         self,
         root: str | Path | None = None,
         part: Part = "train",
+        digits: bool = False,
         num_steps: int = 50,
         step: int = 25_000,
         channels: int = UNITS,
     ) -> None:
         if part not in get_args(Part):
             raise InputError(f"Expected `part` of {list(get_args(Part))}, got {part!r}")
-        super().__init__(folder_of(root, "ssc") / f"ssc_{part}.h5", num_steps, step, channels)
+        path = folder_of(root, "ssc") / f"ssc_{part}.h5"
+        super().__init__(path, num_steps, step, channels)
+        if digits:
+            digit_of = {word: digit for digit, word in enumerate(DIGIT_WORDS)}
+            labels = torch.tensor([digit_of.get(name, -1) for name in self.names])[self.labels]
+            if not (chosen := (labels >= 0).nonzero().flatten()).numel():
+                raise InputError(f"Expected some of the words zero to nine in extra/keys, got {self.names} in {path}")
+            self._keep(chosen.tolist(), labels[chosen])
 
 
 def folder_of(root: str | Path | None, name: str) -> Path:

@@ -8,7 +8,7 @@ maps are perceptually uniform, so that the pictures read the same with a colour-
 import warnings
 from typing import Any
 
-from snn_synth.plot.animation import image_forming, save_animation, side_by_side
+from snn_synth.plot.animation import image_forming, save_animation, side_by_side, word_forming
 from snn_synth.plot.charts import (
     comparison_bars,
     grouped_bars,
@@ -46,6 +46,7 @@ __all__ = [
     "sweep_scatter",
     "training_and_test",
     "waveform",
+    "word_forming",
     "word_to_image",
 ]
 

@@ -1,14 +1,18 @@
-"""The image forming over the time steps, as a GIF."""
+"""An image forming over the time steps, alone or beside the word that it is drawn from, as a GIF."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
-from snn_synth.plot.figure import FAINT, Array, as_array, as_images
+from snn_synth.plot.figure import FAINT, INK, Array, as_array, as_images, new_figure, title_axes
+from snn_synth.plot.images import draw_image
+from snn_synth.plot.signals import draw_hidden, draw_spectrogram, draw_waveform
 
 SIDE = 224  # of a frame of an animation, about
 CAPTION = 20  # height of its caption
@@ -53,6 +57,70 @@ def image_forming(output_spikes: Array, image_shape: Sequence[int] = (1, 28, 28)
         ImageDraw.Draw(frame).text(where, f"t = {t} of {steps}", "#404040", ImageFont.load_default(12), anchor="mm")
         frames.append(frame)
     return frames
+
+
+def word_forming(
+    samples: Array,
+    rate: int,
+    spectrogram: Array,
+    hidden: Array,
+    output_spikes: Array,
+    image_shape: Sequence[int] = (1, 28, 28),
+    word: str = "",
+) -> list[Image.Image]:
+    """Frames of a spoken word becoming an image: at step t, the hidden spikes and the image of the steps until then.
+
+    Args:
+        samples: of the sound.
+        rate: its sample rate in Hz.
+        spectrogram: of the word.
+        hidden: spikes that the audiocoder makes of it.
+        output_spikes: spikes of the decoder.
+        image_shape: channels (1, or 3 for colour), height and width.
+        word: title of the sound.
+
+    Shape:
+        samples [n], spectrogram [C, F], hidden [T, H], output_spikes [T, C * H * W].
+
+    Returns:
+        T frames of 960 x 264 pixels.
+
+    Raises:
+        InputError: for another shape, or spikes of different numbers of time steps.
+
+    Example:
+        >>> import torch
+        >>> spikes = torch.ones(15, 196)
+        >>> frames = word_forming(torch.zeros(800), 8000, torch.rand(39, 100), spikes, torch.ones(15, 784))
+        >>> len(frames), frames[0].size
+        (15, (960, 264))
+    """
+    channels, height, width = image_shape
+    spikes = as_array(output_spikes, (None, channels * height * width), "output spikes")
+    code = as_array(hidden, (len(spikes), None), "hidden spikes")
+    drawn = as_images((spikes.cumsum(axis=0) / len(spikes)).reshape(len(spikes), *image_shape), "output spikes")
+    figure = new_figure(9.6, 2.64)
+    axes = figure.subplots(1, 4, width_ratios=[1.3, 1.3, 1.1, 1])
+    draw_waveform(axes[0], as_array(samples, (None,), "samples"), rate)
+    draw_spectrogram(axes[1], as_array(spectrogram, (None, None), "a spectrogram"))
+    draw_hidden(axes[2], code)
+    draw_image(axes[3], drawn[-1])
+    for ax, title in zip(axes, (word or "a word", "spectrogram", "hidden spikes", "image"), strict=True):
+        title_axes(ax, title)
+    raster, picture = axes[2].images[0], axes[3].images[0]
+    frames = []
+    for t in range(1, len(spikes) + 1):
+        raster.set_data(np.where(np.arange(len(code)) < t, code.T, 0))
+        picture.set_data(drawn[t - 1])
+        axes[3].set_xlabel(f"step {t} of {len(spikes)}", fontsize=9, color=INK)
+        frames.append(_rendered(figure))
+    return frames
+
+
+def _rendered(figure: Figure) -> Image.Image:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def side_by_side(animations: Sequence[Sequence[Image.Image]]) -> list[Image.Image]:

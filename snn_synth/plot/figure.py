@@ -52,7 +52,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def label_axes(ax: Axes, xlabel: str, ylabel: str) -> None:
-    """Words and ticks in one style; no lines above and to the right."""
+    """Labels and ticks in one style; no lines above and to the right."""
     ax.set_xlabel(xlabel, fontsize=9, color=INK)
     ax.set_ylabel(ylabel, fontsize=9, color=INK)
     ax.tick_params(labelsize=8, colors=INK, length=3)

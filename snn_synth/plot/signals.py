@@ -1,4 +1,4 @@
-"""Sounds, spectrograms and spikes, and the way of a word from one to the next."""
+"""Sounds, spectrograms and spikes, and every step from a word to its image."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,8 @@ from snn_synth.plot.figure import BLUE, INK, Array, as_array, as_images, label_a
 from snn_synth.plot.images import draw_image
 
 
-def _draw_waveform(ax: Axes, samples: npt.NDArray[np.float32], rate: int) -> None:
+def draw_waveform(ax: Axes, samples: npt.NDArray[np.float32], rate: int) -> None:
+    """Amplitude over the time in seconds."""
     if rate < 1:
         raise InputError(f"Expected a sample rate of at least 1 Hz, got {rate}")
     ax.plot(np.arange(len(samples)) / rate, samples, color=BLUE, linewidth=0.6)
@@ -65,7 +66,7 @@ def waveform(samples: Array, rate: int) -> Figure:
         'time (s)'
     """
     figure = new_figure(6, 1.8)
-    _draw_waveform(figure.add_subplot(), as_array(samples, (None,), "samples"), rate)
+    draw_waveform(figure.add_subplot(), as_array(samples, (None,), "samples"), rate)
     return figure
 
 
@@ -182,7 +183,7 @@ def word_to_image(
     pictures = [("image", image)] + ([] if target is None else [("target", target)])
     figure = new_figure(13, 2.5)
     axes = figure.subplots(1, 4 + len(pictures), width_ratios=[1.2, 1.2, 1, 1] + [1] * len(pictures))
-    _draw_waveform(axes[0], as_array(samples, (None,), "samples"), rate)
+    draw_waveform(axes[0], as_array(samples, (None,), "samples"), rate)
     draw_spectrogram(axes[1], as_array(spectrogram, (None, None), "a spectrogram"))
     _draw_raster(axes[2], as_array(input_spikes, (None, None), "input spikes"))
     draw_hidden(axes[3], as_array(hidden, (None, None), "a hidden state"))

@@ -19,6 +19,7 @@ from snn_synth.training.predictor import LitHybridPredictor
 from snn_synth.training.sequences import DriftingBlobsData
 from snn_synth.training.shd import SHDData
 from snn_synth.training.speech import SpokenDigitsData, SpokenWordsData
+from snn_synth.training.ssc import SSCData
 from snn_synth.training.temporal import LitTemporalCodingAE
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "NMNISTData",
     "ResumeCheckpoint",
     "SHDData",
+    "SSCData",
     "SampleGrid",
     "SpeechBatch",
     "SpikeStatistics",

@@ -21,9 +21,9 @@ from snn_synth.models import AESNN, Audiocoder, AudioToImage, SpikingAutoencoder
 from snn_synth.models.stack import run_layers
 from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT
+from snn_synth.training.cochlea import SpokenSpikes
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
-from snn_synth.training.shd import SpokenSpikes
 from snn_synth.training.spiking import LitSpiking
 from snn_synth.training.words import PairedWords
 
@@ -114,7 +114,9 @@ class LitAudiocoder(LitSpiking):
         """The trainer's DataModule, which holds the images."""
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, PairedWords):
-            raise InputError(f"Expected a SpokenWordsData or SHDData as `datamodule`, got {type(data).__name__}")
+            raise InputError(
+                f"Expected a SpokenWordsData, SHDData or SSCData as `datamodule`, got {type(data).__name__}"
+            )
         return data
 
     def audio_to_image(self) -> AudioToImage:

@@ -1,31 +1,21 @@
 """The DataModule of spoken digits that are spikes of a cochlea, paired with images."""
 
 import functools
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
-from torch import Tensor
 
-from snn_synth.codec import unpack
 from snn_synth.data import SHD, ImageDataset
 from snn_synth.data.shd import Language
 from snn_synth.errors import InputError
+from snn_synth.training.cochlea import CochleaDigits
 from snn_synth.training.images import load_images
-from snn_synth.training.words import PairedWords, Pairing, Parts, classes_of
+from snn_synth.training.words import Pairing, Parts, classes_of
 
 Split = Literal["official", "held-out-speakers"]
 
 
-class SpokenSpikes(NamedTuple):
-    """Spikes ``[T, B, channels]``, labels, places in the corpus, and places of their images in the gallery."""
-
-    labels: Tensor
-    index: Tensor  # type: ignore[assignment]
-    image: Tensor
-    spikes: Tensor
-
-
-class SHDData(PairedWords):
+class SHDData(CochleaDigits):
     """Spoken digits of SHD as spikes of a cochlea, each paired with an image of its digit, as other spoken words are.
 
     SHD's own files are the split: two of its twelve speakers are in the test file alone.
@@ -53,10 +43,6 @@ class SHDData(PairedWords):
         Cramer, Stradmann, Schemmel & Zenke 2020 (the data); Roy, Panda & Roy 2019, section 4.2.1 (the pairing).
     """
 
-    gives_spikes: ClassVar[bool] = True
-    """Its batches have spikes, which nobody has to encode."""
-    batch_kind = SpokenSpikes
-
     def __init__(
         self,
         root: str | None = None,
@@ -72,11 +58,10 @@ class SHDData(PairedWords):
         seed: int = 0,
     ) -> None:
         """Check and keep the settings."""
-        super().__init__(images, pairing, validation_fraction, batch_size, root, seed)
+        super().__init__(root, images, pairing, num_steps, step, channels, validation_fraction, batch_size, seed)
         if split not in get_args(Split):
             raise InputError(f"Expected `split` of {list(get_args(Split))}, got {split!r}")
         self.language, self.split = language, split
-        self.num_steps, self.step, self.channels, self.inputs = num_steps, step, channels, channels
 
     @property
     def tests_unheard(self) -> bool:
@@ -92,12 +77,10 @@ class SHDData(PairedWords):
         if hasattr(self, "labels"):
             return
         train, test, images = self._sources
-        self.names, self.speakers = train.names, [*train.speakers, *test.speakers]
         self.languages = [*train.languages, *test.languages]
-        self.packed = train.packed._replace(data=torch.cat([train.packed.data, test.packed.data]))
-        labels = torch.cat([train.labels, test.labels])
-        self._arrange(labels, len(train.names), images, classes_of(train.names, images), self._divide(train, test))
-        self.labels = labels
+        self._join([train, test])
+        classes = classes_of(train.names, images)
+        self._arrange(self.labels, len(train.names), images, classes, self._divide(train, test))
 
     @functools.cached_property
     def _sources(self) -> tuple[SHD, SHD, ImageDataset]:
@@ -118,8 +101,3 @@ class SHDData(PairedWords):
                 f"none among {', '.join(sorted(set(test.speakers)))}"
             )
         return Parts(places[: len(train)], of_test[heard] if self.tests_unheard else of_test, of_test[~heard])
-
-    def batch(self, places: Tensor) -> SpokenSpikes:
-        """The words at some places."""
-        spikes: Any = unpack(self.packed._replace(data=self.packed.data[places]))
-        return SpokenSpikes(self.labels[places], places, self.image_of[places], spikes)

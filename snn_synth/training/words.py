@@ -32,11 +32,13 @@ class Parts(NamedTuple):
     """Places of a corpus's utterances."""
 
     train: Tensor
-    """With those to validate."""
+    """With those to validate, if no others are."""
     test: Tensor
     """Of speakers that are trained on."""
     held_out: Tensor
     """All those of the speakers that are not."""
+    validation: Tensor | None = None
+    """To validate, where the corpus says which; else they are taken from ``train``."""
 
 
 class PairedWords(DataModule):
@@ -93,10 +95,11 @@ class PairedWords(DataModule):
     def _arrange(self, labels: Tensor, words: int, images: ImageDataset, classes: list[int], parts: Parts) -> None:
         """Split the utterances, and pair them with images, whose label of each word is given."""
         self.image_set = images
-        train, self.test_index, self.held_out_index = parts
-        self.train_index, validation = hold_out(
-            train, labels, self.validation_fraction, self.seed, "validation_fraction"
-        )
+        self.train_index, self.test_index, self.held_out_index, validation = parts
+        if validation is None:
+            self.train_index, validation = hold_out(
+                parts.train, labels, self.validation_fraction, self.seed, "validation_fraction"
+            )
         mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
         self.validation_index = validation[mixed]  # a corpus is sorted by label, and pictures show the first batch
         self._pair(labels, as_words(images.labels, classes), words)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from snn_synth.cli import main
+from snn_synth.data import DIGIT_WORDS
 from tests.recordings import write_nmnist, write_spike_file
-from tests.training.test_shd import write_shd
+from tests.training.test_shd import write_shd, write_ssc
 
 QUICK = ["--trainer.accelerator=cpu", "--trainer.enable_model_summary=false", "--trainer.log_every_n_steps=1"]
 SHD = ["--config=shd_a2i", *QUICK, "--data.images=mnist_subset", "--model.autoencoder=mnist"]
@@ -40,6 +41,17 @@ def test_shd_a2i_learns_by_the_online_rule(tmp_path):
     words += ["--data.validation_fraction=0.25", "--model.num_steps=5", "--data.num_steps=5"]
     assert main([*words, "--model.rule=online", "--model.loss=membrane", "--model.lr_scheduler=null"]) == 0
     assert Path("runs/shd_a2i/metrics.json").is_file()
+
+
+@pytest.mark.slow
+def test_shd_a2i_takes_the_digits_of_ssc(tmp_path):
+    words = [*DIGIT_WORDS, "marvin"]
+    arguments = ["--data=SSCData", f"--data.root={write_ssc(tmp_path / 'data', words, takes=8)}"]
+    arguments += ["--data.images=mnist_subset", "--data.batch_size=10", "--data.num_steps=10", "--data.step=40000"]
+    arguments += ["--model.num_steps=10", "--model.network.hidden=100", "--model.network.threshold=0.2"]
+    arguments += ["--model.autoencoder=mnist", "--trainer.max_epochs=6", "--trainer.default_root_dir=runs/ssc"]
+    assert main(["fit", "--config=shd_a2i", *QUICK, *arguments]) == 0
+    assert json.loads(Path("runs/ssc/metrics.json").read_text())["test/nearest_class"] > 0.5, "of ten digits"
 
 
 def write_saccades(root):

@@ -689,9 +689,13 @@ def test_a_missing_datamodule_is_said(tmp_path, speech, saved_autoencoder):
     data = speech()
     data.prepare_data()
     data.setup("fit")
-    with pytest.raises(InputError, match="Expected a SpokenWordsData or SHDData as `datamodule`, got NoneType"):
+    with pytest.raises(
+        InputError, match="Expected a SpokenWordsData, SHDData or SSCData as `datamodule`, got NoneType"
+    ):
         quiet_trainer(tmp_path, max_epochs=1).fit(audiocoder(saved_autoencoder), data.train_dataloader())
-    with pytest.raises(InputError, match="Expected a SpokenWordsData or SHDData as `datamodule`, got TinyImages"):
+    with pytest.raises(
+        InputError, match="Expected a SpokenWordsData, SHDData or SSCData as `datamodule`, got TinyImages"
+    ):
         quiet_trainer(tmp_path, max_epochs=1).fit(audiocoder(saved_autoencoder), TinyImages())
 
 

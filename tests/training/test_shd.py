@@ -7,7 +7,7 @@ import torch
 from snn_synth.data import MNISTSubset, SpectrogramAugmentation
 from snn_synth.errors import InputError
 from snn_synth.models import ACSNN
-from snn_synth.training import LitAudiocoder, SHDData
+from snn_synth.training import LitAudiocoder, SHDData, SSCData
 from tests.recordings import write_spike_file
 from tests.training.tiny import firing_autoencoder, quiet_trainer
 
@@ -182,3 +182,36 @@ def test_a_checkpoint_remembers_the_data_and_the_model(data, module, tmp_path):
     assert again.front_end is None
     spikes = made.batch(made.test_index[:5]).spikes
     assert torch.equal(again.audio_to_image().draw(spikes).images, lit.audio_to_image().draw(spikes).images)
+
+
+COMMANDS = ("cat", "seven", "zero", "up", "one")
+
+
+def write_ssc(root, keys=COMMANDS, takes=4):
+    """Words of Speech Commands, a band of the cochlea for each label; speakers of the parts are others."""
+    draw = np.random.default_rng(1)
+    for place, part in enumerate(("train", "valid", "test")):
+        labels = [label for label in range(len(keys)) for _ in range(takes)]
+        words = [(draw.uniform(0, 0.4, 60), 35 * label + draw.integers(0, 35, 60)) for label in labels]
+        write_spike_file(root / "ssc" / f"ssc_{part}.h5", words, labels, [place] * len(labels), keys)
+    return str(root)
+
+
+def test_ssc_has_its_digits_alone_and_its_own_files_are_the_split(tmp_path):
+    images = {"images": "mnist_subset", "num_steps": STEPS, "step": STEP}
+    made = SSCData(write_ssc(tmp_path, (*COMMANDS, "two", "three", "four", "five", "six", "eight", "nine")), **images)
+    made.setup("fit")
+    parts = made.train_index, made.validation_index, made.test_index
+    assert [{made.speakers[i] for i in part} for part in parts] == [{"0"}, {"1"}, {"2"}]
+    assert [len(part) for part in parts] == [40, 40, 40]
+    batch = made.batch(made.validation_index)
+    band = {7: 1, 0: 2, 1: 4, 2: 5, 3: 6, 4: 7, 5: 8, 6: 9, 8: 10, 9: 11}
+    for place, label in enumerate(batch.labels.tolist()):
+        assert set((batch.spikes[:, place].sum(0).nonzero().flatten() // 35).tolist()) == {band[label]}
+    assert torch.equal(made.gallery_labels[batch.image], batch.labels)
+    assert len(made.val_dataloader()[0].dataset) == 40
+
+
+def test_ssc_without_a_digit_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"Expected some of the words zero to nine in extra/keys, got .*cat"):
+        SSCData(write_ssc(tmp_path, ("cat", "up")), images="mnist_subset").setup("fit")

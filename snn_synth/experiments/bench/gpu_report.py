@@ -13,7 +13,7 @@ def section(metrics: Metrics) -> str:
     """Everything but the workloads' own tables."""
     found = metrics["gpu"]
     parts = {
-        "What was asked for": aims(metrics),
+        "Targets": aims(metrics),
         "Checks on the GPU": checks(metrics),
         "A step as one CUDA graph": graphs(found.get("graph", {})),
         "Share of the measured limits": shares(metrics),
@@ -26,17 +26,17 @@ def section(metrics: Metrics) -> str:
 
 
 def aims(metrics: Metrics) -> str:
-    """What the speed issue asks of a GPU, and what was measured."""
+    """The targets for a GPU, and what was measured."""
     rows = [
         [what, f"{value:.3g}{unit}", f"{sign} {bound:g}{unit}", "yes" if rank * value >= rank * bound else "no"]
         for what, value, unit, bound, rank in _aims(metrics)
         for sign in ["at least" if rank > 0 else "at most"]
     ]
-    return table(["what", "measured", "aim", "met here"], rows) if rows else ""
+    return table(["what", "measured", "target", "met here"], rows) if rows else ""
 
 
 def _aims(metrics: Metrics) -> Iterator[tuple[str, float, str, float, int]]:
-    """What, measured, unit, aim, and 1 where more is better, else -1."""
+    """What, measured, unit, target, and 1 where more is better, else -1."""
     found, small = metrics["gpu"], "bptt-784-196-784"
     ratio = speed(metrics["workloads"].get(small), "graph", "snntorch")
     ratio = ratio or found.get("graph", {}).get(small, {}).get("faster", {}).get("graph")

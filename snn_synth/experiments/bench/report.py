@@ -187,7 +187,7 @@ def by_rate(rows: Sequence[Metrics]) -> str:
 
 
 def first_seconds(record: Metrics) -> str:
-    """Seconds until something is there, beside what is asked for and the time that ``import torch`` takes."""
+    """Seconds to the first result, beside the targets and the time that ``import torch`` takes."""
     floor = record[FLOOR].get("warm", {}).get("median")
     rows = []
     for name, states in record.items():
@@ -257,10 +257,10 @@ def machine(metrics: Metrics) -> str:
 
 
 def bounds(metrics: Metrics) -> str:
-    """What the speed issue asks for, and what was measured."""
+    """The targets for speed and memory, and what was measured."""
     extension = metrics["machine"]["flags"]["amx_bf16"]
     rows = []
-    for what, value, unit, portable, amx, ambition, at_least in _bounds(metrics["workloads"]):
+    for what, value, unit, portable, amx, stretch, at_least in _bounds(metrics["workloads"]):
         if value is None:
             continue
         sign, rank = ("at least", 1) if at_least else ("at most", -1)
@@ -268,18 +268,18 @@ def bounds(metrics: Metrics) -> str:
         if bound is None:
             continue
         met = "yes" if rank * value >= rank * bound else "no"
-        limits = ["" if limit is None else f"{limit:g}{unit}" for limit in (portable, amx, ambition)]
+        limits = ["" if limit is None else f"{limit:g}{unit}" for limit in (portable, amx, stretch)]
         rows.append(
             [what, f"{value:.2f}{unit}", *(limit and f"{sign} {limit}" for limit in limits[:2]), limits[2], met]
         )
-    header = ["workload", "measured", "asked without AMX", "with AMX", "ambition", "met here"]
+    header = ["workload", "measured", "target without AMX", "with AMX", "stretch goal", "met here"]
     return table(header, rows) if rows else ""
 
 
 def _bounds(
     records: Mapping[str, Metrics],
 ) -> Iterator[tuple[str, float | None, str, float | None, float | None, float | None, bool]]:
-    """What, measured, unit, the three bounds, and whether more is better."""
+    """What, measured, unit, the three targets, and whether more is better."""
     for name, limits in {
         "bptt-784-196-784": (2.3, 3.2, 9),
         "bptt-784-1024-784": (1.7, 3.5, 8),

@@ -51,7 +51,7 @@ VARIANTS = {row: _image_variants(row) for row in IMAGES} | {row: _speech_variant
 
 READ = {
     f"readings-{row.removeprefix('table1-')}": Experiment(
-        f"What the paper may have done that its text does not say, {NAMES[row]}: the paper's recipe read otherwise.",
+        f"Other readings of the paper's recipe, {NAMES[row]}: settings that its text does not give.",
         variants,
         minutes=minutes,
         paper=dict.fromkeys(variants, ROWS[row].paper["SNN paper"]),

@@ -66,14 +66,14 @@ def _unseen(shows: str, networks: Mapping[str, AudiocoderTrial], minutes: tuple[
 
 
 UNSEEN = {
-    "unseen-speakers": _unseen("The best network for speakers who were never heard.", {"ConvACSNN": LEFT_OUT}, (4, 45)),
+    "unseen-speakers": _unseen("The best network for speakers who were not in the training.", {"ConvACSNN": LEFT_OUT}, (4, 45)),
     "unseen-speakers-others": _unseen(
         "The paper's fully connected network with batch norm, with and without augmentation, and a conventional one.",
         OTHERS,
         (5, 60),
     ),
     "any-speaker": Experiment(
-        "The network for any speaker, which comes with the package: as in unseen-speakers, but nobody is left out.",
+        "The network for any speaker, which comes with the package: as in unseen-speakers, but no speaker is left out.",
         {"ConvACSNN": EVERYBODY},
         minutes=(2, 12),
         measures=("test/nearest_class", "test/standardized_mse"),

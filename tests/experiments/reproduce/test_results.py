@@ -107,10 +107,10 @@ def test_what_is_not_met_stands_with_what_was_tried(builder):
     row = metrics(**{"SNN paper": variant(0.28), "SNN best": variant(0.03)})
     tried = metrics(**{"as chosen": variant(0.28), "leak 0.5 instead of 0.1": variant(0.2)})
     found = builder.not_met({"table1-fashion-512": row, "choices-fashion": tried})
-    assert "T=60, SNN paper**: 0.280, asked for at most 0.178" in found
+    assert "T=60, SNN paper**: 0.280, target: at most 0.178" in found
     assert "(#choices-fashion)): as chosen 0.280; leak 0.5 instead of 0.1 0.200." in found
     assert "SNN best" not in found
-    assert builder.not_met({"table1-mnist": row | {"variants": {"SNN paper": variant(0.1)}}}).startswith("Every bound")
+    assert builder.not_met({"table1-mnist": row | {"variants": {"SNN paper": variant(0.1)}}}).startswith("Every target")
     for (name, recipe), (experiment, _) in builder.TRIED.items():
         assert recipe in EXPERIMENTS[name].variants
         assert experiment in EXPERIMENTS
@@ -249,7 +249,7 @@ def test_results_of_before_are_read_by_the_present_names(builder, tmp_path):
     (tmp_path / "fig3").mkdir()
     old = {
         "measures": ["test/mse"],
-        "variants": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}},
+        "arms": {"a": {"test/mse": {"mean": 0.25}, "test/mse_whole_set": {"mean": 0.5}}},
     }
     (tmp_path / "fig3" / "metrics.json").write_text(json.dumps(old))
     variant = {"test/standardized_mse": {"mean": 0.25}, "test/standardized_mse_whole_set": {"mean": 0.5}}
