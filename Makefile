@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz docs try-page test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -26,7 +26,7 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-# Runs every code block of the README and of two pages in a fresh clone with a fresh environment.
+# The ways of a newcomer, in a fresh clone with a fresh environment: README, own WAV, own data, a sweep.
 journey:
 	$(PYTHON) tests/journey.py
 
@@ -90,6 +90,13 @@ try-page: $(READY)
 .venv/docs-ready: $(READY)
 	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,docs]'
 	touch .venv/docs-ready
+
+# The paper as a web page, build/paper.html; the journal makes its own PDF.
+paper:
+	@mkdir -p build
+	@if command -v pandoc > /dev/null; then \
+	  cd paper && pandoc paper.md --citeproc --standalone --self-contained --output ../build/paper.html; \
+	else echo "Expected pandoc (https://pandoc.org), got no program of that name: build/paper.html is not made."; fi
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip

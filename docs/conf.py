@@ -39,6 +39,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_execution_in_temp = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars
 
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"

@@ -187,7 +187,7 @@ def _(run):
     assert first == second == [tuple(range(10)), tuple(range(10, 20))]
 
 
-# What of the data
+# Which data
 
 
 @row("limit_train_batches")

@@ -110,7 +110,7 @@ def test_what_is_not_met_stands_with_what_was_tried(builder):
     assert "T=60, SNN paper**: 0.280, target: at most 0.178" in found
     assert "(#choices-fashion)): as chosen 0.280; leak 0.5 instead of 0.1 0.200." in found
     assert "SNN best" not in found
-    assert builder.not_met({"table1-mnist": row | {"variants": {"SNN paper": variant(0.1)}}}).startswith("Every bound")
+    assert builder.not_met({"table1-mnist": row | {"variants": {"SNN paper": variant(0.1)}}}).startswith("Every target")
     for (name, recipe), (experiment, _) in builder.TRIED.items():
         assert recipe in EXPERIMENTS[name].variants
         assert experiment in EXPERIMENTS
