@@ -45,7 +45,7 @@ the conventional network as for the spiking one (`reproduce search-mnist`, ...).
 image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1. They are
 means and standard deviations over seeds.
 
-This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds what
+This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there is what
 `snn-synth reproduce NAME --preset full` wrote. Its `metrics.json` has the command, the versions, every seed and the
 settings of every trial. `python benchmarks/results.py runs/reproduce` adds new results.
 """
@@ -53,12 +53,12 @@ settings of every trial. `python benchmarks/results.py runs/reproduce` adds new 
 MODEL = """\
 ![A neuron with three synapses over time](images/neuron.png)
 
-*The paper's figure 2B, drawn with the neuron of this library (leak 0.1): input spikes, the membrane potential before its
-reset, output spikes.*
+*The paper's figure 2B, drawn with the neuron of this library (leak 0.1): input spikes, the membrane potential before
+its reset, output spikes.*
 
 ![From a word to its image](images/architecture.png)
 
-*The paper's figure 8, drawn with the networks that come with the package and a word spoken by espeak-ng. The autoencoder
+*The paper's figure 8, drawn with the networks that come with the package and a word by espeak-ng. The autoencoder
 of images gives the hidden maps that the audiocoder learns. Its decoder turns hidden maps of both kinds into images.*
 
 `python docs/pictures.py` draws both.
@@ -157,7 +157,7 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
-        "As with 512 hidden neurons, the error rises from batch 240 on, and a fifth of that rate ends below the target.",
+        "As with 512 hidden neurons, the error rises from batch 240 on. A fifth of that rate ends below the target.",
     ),
 }
 

@@ -24,13 +24,13 @@ def reproduce() -> Parser:
     about = """
 A row of the paper's table, one of its figures or of its claims: train what is compared there, on MNIST,
 Fashion-MNIST and FSDD's spoken digits, and write the numbers beside the paper's, and pictures. A run that was
-interrupted goes on where it was, and what another experiment has trained is not trained again; several processes may
-share the work."""
+interrupted goes on where it stopped, and networks that another experiment has trained are not trained again. Several
+processes may share the work."""
     examples = ["reproduce --list", "reproduce fig4a", "reproduce all", "reproduce table1 --preset full --seeds 3"]
     parser = Parser("reproduce", "the paper's table and figures, each by its name", about, examples)
     preset = "training a tenth as long (quick) or the paper's length (full); %(default)s if not given"
     seeds = "run seeds 0 to N-1, and give means and standard deviations; %(default)s if not given"
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the experiment; the list if not given")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="name of an experiment; the list of all if not given")
     parser.add_argument("--list", action="store_true", help="the names, what each shows, and how long it takes")
     parser.add_argument("--preset", choices=["quick", "full"], default="quick", help=preset)
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help=seeds)
@@ -43,7 +43,7 @@ def sweep() -> Parser:
     """Searches for settings."""
     about = """
 Run one of W&B's sweep files on this machine, without its server or an account: every point of a grid, or a random
-search. `method: bayes` needs the server, and so `wandb sweep` and `wandb agent`. What has been run is not run again.
+search. `method: bayes` needs the server: use `wandb sweep` and `wandb agent`. Runs that are finished are not repeated.
 A file may run nothing but `snn-synth fit`, which is its `command` if it has none; each run gets its own folder."""
     examples = ["sweep fig3", "sweep ae_mnist --count 20 --jobs 2", "sweep my-sweep.yaml"]
     note = """
@@ -52,12 +52,12 @@ NAME-1, ... are the runs."""
     summary = "search the settings of a config, several runs at a time, without an account"
     parser = Parser("sweep", summary, about, examples, note)
     parser.add_argument("file", metavar="FILE", help=f"a sweep file, or a shipped one: {', '.join(shipped_sweeps())}")
-    count = "runs; all of a grid, and `run_cap` of a random search, if not given"
+    count = "number of runs; if not given, all of a grid, or `run_cap` of a random search"
     jobs = "processes at a time, which share the cores; one for each core if not given"
-    passed = "handed to each `fit`; in a sweep file it is refused"
+    passed = "passed on to each `fit`; a sweep file cannot contain this option"
     parser.add_argument("--count", type=int, metavar="N", help=count)
     parser.add_argument("--jobs", type=int, metavar="N", help=jobs)
-    parser.add_argument("--seed", type=int, default=0, help="of a random search; %(default)s if not given")
+    parser.add_argument("--seed", type=int, default=0, help="seed of a random search; %(default)s if not given")
     parser.add_argument("--allow_import", action="append", default=[], metavar="NAME", help=passed)
     return parser
 
@@ -83,7 +83,7 @@ measured limit of the machine."""
     parser.add_argument("--growth", action="store_true", help=growth)
     parser.add_argument("--list", action="store_true", help="show the benchmarks and their implementations, and stop")
     parser.add_folder("runs/bench", "gets metrics.json (and growth.png)")
-    threads = "of PyTorch and numba; one for each core if not given"
+    threads = "threads of PyTorch and numba; one for each core if not given"
     parser.add_argument("--threads", type=int, metavar="N", help=threads)
     parser.add_argument("--repeats", type=int, metavar="N", help="timed steps of each implementation")
     parser.add_argument("--device", default="cpu", help="cpu or cuda, %(default)s if not given")

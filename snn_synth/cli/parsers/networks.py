@@ -22,7 +22,8 @@ seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming o
 stand side by side. heard.json says of each file where its words start and end, how probable each label is, and what
 makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very long or short.
 A silent or unreadable file is refused, with its name.
-"sure" is right as often as it says for voices like those of the training, and too high for others."""
+The number after "sure" is a probability. It is calibrated for voices like those of the training; for others it is
+too high."""
     examples = [
         "synthesize --out pictures seven.wav",
         "synthesize --out pictures recordings/*.wav",
@@ -41,7 +42,7 @@ A silent or unreadable file is refused, with its name.
     folder = f"made if it is not there; {_REPLACED}"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
     parser.add_argument("--num-steps", type=int, metavar="T", help=_TIME_STEPS)
-    parser.add_argument("--seed", type=int, help="of the input's spikes; that of the training if not given")
+    parser.add_argument("--seed", type=int, help="seed of the input's spikes; that of the training if not given")
     parser.add_argument("--device", metavar="NAME", default="cpu", help="%(default)s if not given, cuda, cuda:1, mps")
     return parser
 
@@ -50,10 +51,9 @@ def robustness() -> Parser:
     """Recordings unlike those of the training."""
     about = """
 How many words a model draws right (nearest to the image of their own digit), and the standardized MSE, when
-recordings differ from those of the training: voices of espeak-ng that were never heard, louder and quieter ones,
-noise, background before and after the word, speed, sample rate, the word said twice. Measured on FSDD's official
-test words, or on espeak's voices alone where FSDD is not in $SNN_SYNTH_DATA. DIR gets metrics.json and
-robustness.png."""
+recordings differ from those of the training: new voices of espeak-ng, louder and quieter ones, noise, background
+before and after the word, speed, sample rate, the word said twice. Measured on FSDD's official test words, or on
+espeak's voices alone where FSDD is not in $SNN_SYNTH_DATA. DIR gets metrics.json and robustness.png."""
     examples = [
         "robustness",
         "robustness --checkpoint runs/a2i_any_speaker/best.ckpt --out runs/robustness-any",
@@ -62,11 +62,11 @@ robustness.png."""
     summary = "measure a model on noisy, fast, quiet recordings and on unseen voices"
     parser = Parser("robustness", summary, about, examples)
     checkpoint = (
-        "of a trained LitAudiocoder, or a folder of a saved AudioToImage; %(default)s, which comes with the package, "
-        "if not given"
+        "a checkpoint of a LitAudiocoder, or the folder of a saved AudioToImage; %(default)s, which comes with the "
+        "package, if not given"
     )
-    words = "at most so many of each corpus, spread over digits and speakers; all if not given"
-    seed = "of noise and of the input's spikes; that of the training if not given"
+    words = "at most N words of each corpus, spread over digits and speakers; all if not given"
+    seed = "seed of the noise and of the input's spikes; that of the training if not given"
     parser.add_argument("--checkpoint", metavar="FILE", default="fsdd", help=checkpoint)
     parser.add_folder("runs/robustness", _REPLACED)
     parser.add_argument("--words", type=int, metavar="N", help=words)
@@ -78,14 +78,14 @@ robustness.png."""
 def export() -> Parser:
     """Files for other tools."""
     about = """
-Write a trained network as a file for other tools; the ending says which:
+Write a trained network as a file for other tools; the file's ending selects the format:
 
   .nir    the Neuromorphic Intermediate Representation, which norse, SpikingJelly, sinabs, snnTorch and others read:
           docs/nir.md
   .onnx   a graph for onnxruntime, which runs it without PyTorch, in a browser too; needs
           pip install 'snn_synth[export]': docs/onnx.md
 
-What the format cannot hold is named, and nothing is written."""
+If the format cannot express the network, an error says why and nothing is written."""
     examples = [
         "export mnist-portable --to mnist.nir",
         "export fsdd --to fsdd.nir",
@@ -98,15 +98,15 @@ What the format cannot hold is named, and nothing is written."""
         "`snn-synth fit` wrote; that of an audiocoder gives the audiocoder and the decoder as one network"
     )
     dialect = (
-        "of a .nir file, which reader it is for: nir (NIR's own equation, and snnTorch; if not given), norse, sinabs "
-        "or spikingjelly"
+        "for a .nir file, the library that is to read it: nir (NIR's own equation, and snnTorch; if not given), norse, "
+        "sinabs or spikingjelly"
     )
-    form = "of an .onnx file: run (all time steps; if not given), or step (one, with its state as inputs and outputs)"
-    steps = "of an .onnx file of all time steps, how many it takes; any number if not given"
+    form = "for an .onnx file: run (all time steps; if not given), or step (one, with its state as inputs and outputs)"
+    steps = "for an .onnx file of all time steps, their number; any number if not given"
     parser.add_argument("model", metavar="MODEL_OR_CKPT", help=model)
     parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="replaced if it is there")
     parser.add_argument("--dialect", metavar="NAME", help=dialect)
-    length = "of a .nir file, the length of a time step; 1e-4 if not given"
+    length = "for a .nir file, the length of a time step; 1e-4 if not given"
     parser.add_argument("--dt", type=float, metavar="SECONDS", help=length)
     parser.add_argument("--form", metavar="NAME", help=form)
     parser.add_argument("--num-steps", type=int, metavar="T", help=steps)
@@ -145,11 +145,11 @@ metrics.json."""
     )
     parser.add_argument("model", metavar="MODEL", help=model)
     parser.add_argument("--data", help=data)
-    samples = "at most so many, %(default)s if not given"
+    samples = "at most N samples, %(default)s if not given"
     parser.add_argument("--samples", type=int, default=1000, metavar="N", help=samples)
     steps = f"{_TIME_STEPS} (15 and for speech 30 where a folder does not say it)"
     parser.add_argument("--num-steps", type=int, metavar="T", help=steps)
-    parser.add_argument("--seed", type=int, help="of the input's spikes; that of the training if not given")
+    parser.add_argument("--seed", type=int, help="seed of the input's spikes; that of the training if not given")
     parser.add_argument("--neurobench", action="store_true", help=counted)
     parser.add_folder("runs/energy", "metrics.json in it is replaced")
     return parser
@@ -162,11 +162,11 @@ A web page on this machine: record or open a word and see its waveform, spectrog
 forming step by step, and which digit was drawn; draw a digit and see it pass through the autoencoder; let other
 networks draw new digits. It needs `pip install 'snn_synth[web]'`; voices that say the digits need the extra `demo`.
 
-Nobody but this machine can open it unless --host says so. A sound may have up to 10 MB and 30 seconds; what was
+Only this machine can open it, unless --host says otherwise. A sound may have up to 10 MB and 30 seconds; what was
 recorded is deleted an hour later, or when the server ends. No request leaves the machine."""
     examples = ["web", "web --port 8000", "web --checkpoint runs/a2i_folder/best.ckpt"]
     parser = Parser("web", "a page to try it on: say a word, draw a digit", about, examples)
-    checkpoint = "the network that hears, as `synthesize` takes it; it needs labels; %(default)s if not given"
+    checkpoint = "a speech model with labels, in any form that `synthesize` takes; %(default)s if not given"
     host = "address to listen at: %(default)s, this machine alone, if not given; 0.0.0.0 is the whole network"
     parser.add_argument("--checkpoint", metavar="MODEL", default="fsdd", help=checkpoint)
     parser.add_argument("--host", default="127.0.0.1", help=host)
