@@ -3,8 +3,9 @@
 import base64
 import time
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -94,7 +95,7 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
     age = (600, 3600)  # every ten minutes, uploads that are an hour old are deleted
     blocks = gr.Blocks(title="snn_synth: say a word, see it drawn", analytics_enabled=False, delete_cache=age)
     with blocks:
-        known = ", ".join(source.model.labels or ())
+        known = escape(", ".join(source.model.labels or ()))
         gr.HTML(f"<h1>Say a word, see it drawn</h1><p>A spiking neural network hears one of {known}, and draws it.</p>")
         with gr.Tab("Say a word"):
             _speech(page, samples)
@@ -103,7 +104,7 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
         with gr.Tab("New digits"):
             _generators(page)
     blocks.queue(default_concurrency_limit=10, api_open=False)
-    return cast(gr.Blocks, blocks)
+    return blocks
 
 
 def _speech(page: Page, samples: list[Path]) -> None:
