@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
     age = (600, 3600)  # every ten minutes, uploads that are an hour old are deleted
     blocks = gr.Blocks(title="snn_synth: say a word, see it drawn", analytics_enabled=False, delete_cache=age)
     with blocks:
-        known = ", ".join(source.model.labels or ())
+        known = escape(", ".join(source.model.labels or ()))
         gr.HTML(f"<h1>Say a word, see it drawn</h1><p>A spiking neural network hears one of {known}, and draws it.</p>")
         with gr.Tab("Say a word"):
             _speech(page, samples)
