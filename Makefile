@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz try-page clean
+.PHONY: demo test lint journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
 demo: $(READY)
 	$(BIN)/snn-synth demo
@@ -21,8 +21,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-# Runs every code block of the README and of two pages in a fresh clone with a fresh environment.
+# The ways of a newcomer, in a fresh clone with a fresh environment: README, own WAV, own data, a sweep.
 journey:
 	$(PYTHON) tests/journey.py
 
@@ -31,9 +35,68 @@ N ?= 20000
 fuzz: $(READY)
 	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
 
+# The tests in another environment; TESTS narrows what runs: make test-oldest TESTS=tests/functional
+#   test-python  another Python, under constraints.txt: make test-python PY=3.13
+#   test-oldest  the oldest versions that pyproject.toml admits
+#   test-newest  whatever pip finds today
+PY ?= 3.13
+TESTS ?=
+# pyenv keeps Pythons that are not chosen out of the PATH.
+FOUND = $(shell for p in python$(PY) $$HOME/.pyenv/versions/$(PY)*/bin/python; do \
+	"$$p" -c 0 2>/dev/null && { echo "$$p"; break; }; done)
+test-python:
+	@test -n "$(FOUND)" || { echo "Expected Python $(PY) as python$(PY) or under pyenv, got none"; exit 2; }
+	$(call tested,.venv-$(PY),$(FOUND),-c constraints.txt)
+
+test-oldest:
+	mkdir -p build
+	$(PYTHON) tests/oldest.py > build/oldest.txt
+	$(call tested,.venv-oldest,$(PYTHON),-c build/oldest.txt)
+
+test-newest:
+	$(call tested,.venv-newest,$(PYTHON),)
+
+# An environment (1) of a Python (2) under constraints (3), and the tests in it.
+define tested
+	$(2) -m venv $(1)
+	$(1)/bin/pip install $(PIP) $(3) torch
+	$(1)/bin/pip install $(PIP) $(3) -e '.[demo,test]'
+	OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
+endef
+
+# Nothing is installed: pip looks whether all extras go together, at their lower bounds or above, under constraints.txt.
+test-extras: $(READY)
+	$(BIN)/pip install $(PIP) --dry-run --ignore-installed -c constraints.txt '.[demo,web,export,hub,neurobench,docs,test]'
+
+# The source distribution, the wheel built from it, and a check of both, in dist.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/pip install $(PIP) build twine
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+# The site, in build/docs: the notebooks run, a warning is an error, and every link on the site is followed.
+docs: .venv/docs-ready
+	rm -rf build/docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m sphinx -W --keep-going -n -q -j 2 -b html docs build/docs
+	$(BIN)/python docs/try/build.py build/docs/try
+	$(BIN)/python docs/check_links.py build/docs
+
 # The page that needs no server, in build/docs/try: docs/web.md
 try-page: $(READY)
 	$(BIN)/python docs/try/build.py build/docs/try
+
+.venv/docs-ready: $(READY)
+	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,docs]'
+	touch .venv/docs-ready
+
+# The paper as a web page, build/paper.html; the journal makes its own PDF.
+paper:
+	@mkdir -p build
+	@if command -v pandoc > /dev/null; then \
+	  cd paper && pandoc paper.md --citeproc --standalone --self-contained --output ../build/paper.html; \
+	else echo "Expected pandoc (https://pandoc.org), got no program of that name: build/paper.html is not made."; fi
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
@@ -45,5 +108,5 @@ $(BIN)/pip:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build dist runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-* build dist runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find snn_synth tests -name __pycache__ -prune -exec rm -rf {} +

@@ -10,6 +10,8 @@ from torch import Tensor
 from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_tensor, as_values
 
+__all__ = ["PackedSpikes", "compression_ratio", "pack", "quantize", "repeat_map", "unpack"]
+
 
 class PackedSpikes(NamedTuple):
     """Spike maps at one bit per neuron and time step.

@@ -1,5 +1,7 @@
 """The one exception that means "the input is wrong", not "the program is"."""
 
+__all__ = ["InputError"]
+
 
 class InputError(ValueError):
     """Raised when a value, a shape or a file is not what a function accepts.

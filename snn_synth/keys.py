@@ -1,4 +1,4 @@
-"""Keys of measures: ``<stage>/<measure>``; those that were renamed work by their former names until 0.2."""
+"""Keys of measures: ``<stage>/<measure>``; those that were renamed work by their former names until 0.3."""
 
 from collections.abc import Iterable
 

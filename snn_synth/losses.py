@@ -9,6 +9,8 @@ from snn_synth.errors import InputError
 from snn_synth.functional import membrane_losses
 from snn_synth.functional.inputs import as_constant, positive
 
+__all__ = ["masked_membrane_loss"]
+
 
 class masked_membrane_loss(LossFunctions):  # type: ignore[misc]  # noqa: N801  (snnTorch names its losses so)
     r"""Squared membrane error of the output neurons that fired wrongly.

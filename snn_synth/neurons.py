@@ -15,6 +15,8 @@ from snn_synth.kernels import lif_scan, lif_scan_loss, lif_spikes, neuron_spikes
 from snn_synth.kernels.dispatch import backend, constant, has_hooks
 from snn_synth.surrogate import SigmoidCentered
 
+__all__ = ["SigmoidLeaky", "reset_states"]
+
 _OURS = {
     "beta": "alpha (beta = 1 - alpha)",
     "spike_grad": "slope, or to assign another surrogate to `neuron.spike_grad`",

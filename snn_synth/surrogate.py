@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from snn_synth.functional import spike
 from snn_synth.functional.inputs import positive
 
+__all__ = ["SigmoidCentered"]
+
 
 class SigmoidCentered(nn.Module):
     r"""Spike at ``x >= 0``, with the derivative of a sigmoid centred on the threshold.

@@ -11,6 +11,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from snn_synth.errors import InputError
 from snn_synth.kernels import spike_linear
 
+__all__ = ["BatchNormed", "SpikeConv2d", "SpikeConvTranspose2d", "SpikeLinear"]
+
 # Of the currents at first, with a threshold of 1 and a leak of 0.1: neurons fire, and few at every step.
 _SCALE, _SHIFT = 0.4, 0.15
 

@@ -7,6 +7,8 @@ from snn_synth.errors import InputError
 from snn_synth.functional.inputs import as_values, positive
 from snn_synth.kernels import alpha_spike_times, if_spike_times
 
+__all__ = ["AlphaTTFSLinear", "TTFSIFLinear"]
+
 
 class AlphaTTFSLinear(nn.Module):
     r"""Fully connected neurons with alpha-shaped potentials, from the times of their inputs' spikes to their own.

@@ -1,8 +1,9 @@
-"""Run every code block of the README and of two pages as a newcomer would: in a fresh clone and environment.
+"""Take the ways of a newcomer in a fresh clone with a fresh environment; print seconds and exit codes.
 
-`make journey` calls this file; it needs Python and git alone. Blocks fenced as bash, sh or python run in order, page
-by page, each from the top of the clone; every other block (text, yaml, ...) is there to be read. The clone holds what
-is committed: other changes are not seen.
+`make journey` calls this file; it needs Python and git alone. A walk runs the code blocks of a page, or of one section,
+that are fenced as bash, sh or python: in order, each from the top of the clone. Every other block (text, yaml, ...) is
+there to be read. The first walk makes the environment, and its time is part of that walk's. The clone holds what is
+committed: other changes are not seen.
 """
 
 import os
@@ -13,21 +14,55 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n`]*\n(?P<code>.*?)^(?P=indent)```\s*$", re.M | re.S)
-PAGES = ("README.md", "docs/own-data.md", "docs/training.md")
+HEADING = re.compile(r"^## (.+)$", re.M)
 SHELL = ("bash", "sh")
 TAIL = 30  # lines shown of a block that failed
 
 
 class Block(NamedTuple):
-    """A fenced block of a page: its language, its code, and the line its fence stands on."""
+    """A fenced block of a page: its language, its code, the line its fence stands on, and the section's heading."""
 
     language: str
     code: str
     line: int
+    section: str = ""
+
+
+class Walk(NamedTuple):
+    """A way through one page: all of it, or the named sections, and the files that must be there at the end."""
+
+    name: str
+    page: str
+    leaves: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def blocks(self, text: str) -> list[Block]:
+        """Its blocks of the page's text, in order."""
+        return [
+            block
+            for block in blocks(text)
+            if block.section not in self.without and (not self.sections or block.section in self.sections)
+        ]
+
+
+WAV, SWEEP = "Images from recordings", "Searching for settings"
+WALKS = (
+    Walk("README", "README.md", ("runs/demo/report.html", "pictures", "digits.png")),
+    Walk("own WAV to image", "docs/training.md", ("my_word.wav", "runs/mine/heard.json"), (WAV,)),
+    Walk(
+        "own images, own words, trained",
+        "docs/own-data.md",
+        ("runs/ae_folder/metrics.json", "redrawn.png", "runs/a2i_folder/metrics.json"),
+    ),
+    Walk("sweep with its picture", "docs/training.md", ("runs/sweeps/ae_mnist/sweep.png",), (SWEEP,)),
+    Walk("the rest of docs/training.md", "docs/training.md", ("runs/ae_mnist/metrics.json",), without=(WAV, SWEEP)),
+)
 
 
 def blocks(page: str) -> list[Block]:
@@ -35,10 +70,16 @@ def blocks(page: str) -> list[Block]:
 
     Example:
         >>> blocks("Try:\\n```bash\\nmake demo\\n```\\nIt prints:\\n```text\\ndone\\n```\\n")
-        [Block(language='bash', code='make demo\\n', line=2)]
+        [Block(language='bash', code='make demo\\n', line=2, section='')]
     """
+    headings = [(m.start(), m[1]) for m in HEADING.finditer(page)]
     found = [
-        Block(m["language"], textwrap.dedent(m["code"]), page.count("\n", 0, m.start()) + 1)
+        Block(
+            m["language"],
+            textwrap.dedent(m["code"]),
+            page.count("\n", 0, m.start()) + 1,
+            next((title for start, title in reversed(headings) if start < m.start()), ""),
+        )
         for m in FENCE.finditer(page)
     ]
     return [block for block in found if block.language in (*SHELL, "python")]
@@ -73,37 +114,51 @@ def run(block: Block, clone: Path, env: dict[str, str], log: Path) -> int:
             return 127
 
 
-def main(repository: Path) -> int:
-    """Walk the pages of a repository; 0 if every block ran and ended well."""
+def take(walk: Walk, clone: Path, env: dict[str, str], logs: Path) -> tuple[int, int]:
+    """Run a walk's blocks: how many there are, and the exit code of the first that failed (1: a file is missing)."""
+    page = clone / walk.page
+    todo = walk.blocks(page.read_text()) if page.exists() else []
+    first_failure = 0
+    for number, block in enumerate(todo, start=1):
+        first, log = block.code.strip().splitlines()[:1], logs / f"{walk.name.replace(os.sep, '-')} {number}.log"
+        print(f"[{number}/{len(todo)}] {walk.page}:{block.line} {block.language}: {' '.join(first)}", flush=True)
+        begin = time.monotonic()
+        code = run(block, clone, env, log)
+        print(f"      {time.monotonic() - begin:7.1f} s, exit code {code}", flush=True)
+        if code:
+            first_failure = first_failure or code
+            tail = log.read_text(errors="replace").splitlines()[-TAIL:]
+            print(textwrap.indent("\n".join(tail), "      | ", lambda line: True))
+    missing = [name for name in walk.leaves if not (clone / name).exists()]
+    if missing:
+        print(f"      not there: {', '.join(missing)}")
+    return len(todo), first_failure or int(bool(missing or not todo))
+
+
+def main(repository: Path, walks: Sequence[Walk] = WALKS) -> int:
+    """Take the walks in a clone of a repository; 0 if every one had blocks, and all of them ended well."""
     uncommitted = subprocess.run(
         ["git", "status", "--porcelain"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     folder = Path(tempfile.mkdtemp(prefix="journey-"))
     clone = folder / "clone"
     subprocess.run(["git", "clone", "--quiet", str(repository), str(clone)], check=True)
-    print(
-        f"A fresh clone of what is committed; {len(uncommitted)} uncommitted change(s) are not in it.",
-        flush=True,
-    )
-    there = [page for page in PAGES if (clone / page).exists()]
-    todo = [(page, block) for page in there for block in blocks((clone / page).read_text())]
+    print(f"A fresh clone of what is committed; {len(uncommitted)} uncommitted change(s) are not in it.", flush=True)
     env = fresh_environment(clone, folder / "cache")
 
-    failed, started = 0, time.monotonic()
-    for number, (page, block) in enumerate(todo, start=1):
-        first, log = block.code.strip().splitlines()[:1], folder / f"{number}.log"
-        print(f"[{number}/{len(todo)}] {page}:{block.line} {block.language}: {' '.join(first)}", flush=True)
+    rows = []
+    for walk in walks:
+        print(f"\n{walk.name}", flush=True)
         begin = time.monotonic()
-        code = run(block, clone, env, log)
-        print(f"      {time.monotonic() - begin:7.1f} s, exit code {code}", flush=True)
-        if code:
-            failed += 1
-            tail = log.read_text(errors="replace").splitlines()[-TAIL:]
-            print(textwrap.indent("\n".join(tail), "      | ", lambda line: True))
+        count, code = take(walk, clone, env, folder)
+        rows.append((walk.name, count, time.monotonic() - begin, code))
 
-    print(f"{len(todo) - failed} of {len(todo)} blocks passed in {time.monotonic() - started:.0f} s.")
-    if failed or not todo:
-        print(f"The clone and the logs stay in {folder}." if todo else "The pages have no block to run.")
+    width = max(len(walk.name) for walk in walks)
+    print(f"\n{'walk':{width}}  blocks  seconds  exit code")
+    for name, count, seconds, code in rows:
+        print(f"{name:{width}}  {count:6}  {seconds:7.0f}  {code:9}")
+    if any(code for *_, code in rows):
+        print(f"The clone and the logs stay in {folder}.")
         return 1
     shutil.rmtree(folder)
     return 0

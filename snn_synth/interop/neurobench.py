@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from snn_synth.errors import InputError
 from snn_synth.evaluation import inference_layers, inference_spikes, layer_names
 
+__all__ = ["measure", "neurobench_model"]
+
 BATCH = 20  # its hooks keep every layer's currents, spikes and membranes of a batch
 
 

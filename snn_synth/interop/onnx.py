@@ -20,6 +20,8 @@ from snn_synth.learning.finite import check_weights
 from snn_synth.models import AudioToImage
 from snn_synth.models.pretrained import Pretrained
 
+__all__ = ["to_onnx"]
+
 Form = Literal["run", "step"]
 """All time steps from rest, or one with its state."""
 

@@ -22,7 +22,7 @@ def package() -> Any:
         import onnx
     except ImportError as error:
         raise InputError(
-            "Expected the package onnx, and it is not installed: pip install 'snn-synth[export]'"
+            "Expected the package onnx, and it is not installed: pip install 'snn_synth[export]'"
         ) from error
     return onnx
 

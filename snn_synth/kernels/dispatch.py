@@ -134,13 +134,9 @@ def has_hooks(module: torch.nn.Module) -> bool:
         >>> has_hooks(module), has_hooks(torch.nn.Identity())
         (True, False)
     """
-    return bool(
-        module._forward_pre_hooks
-        or module._forward_hooks
-        or module._backward_pre_hooks
-        or module._backward_hooks
-        or torch.nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
-    )
+    kinds = ("forward_pre_hooks", "forward_hooks", "backward_pre_hooks", "backward_hooks")
+    of_all = torch.nn.modules.module
+    return any(getattr(module, f"_{kind}") or getattr(of_all, f"_global_{kind}") for kind in kinds)
 
 
 def check_once() -> None:

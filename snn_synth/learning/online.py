@@ -40,7 +40,7 @@ def online_step(
 
     Reset by subtraction leaves the trace alone, :math:`e_l[t] = (1-\alpha) e_l[t-1] + A_{l-1}[t]`; there is no kernel
     for it. All gradients of a step use the weights before the update of that step. The traces are never stored
-    (:mod:`snn_synth.functional.eligibility`), for a stack of any depth. Under Adam or AdamW as they come, with nothing
+    (:class:`snn_synth.functional.Trace`), for a stack of any depth. Under Adam or AdamW as they come, with nothing
     that waits for gradients or steps, no gradient is written either: ``weight.grad`` is None afterwards.
 
     Args:

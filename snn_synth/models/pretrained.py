@@ -26,6 +26,8 @@ from snn_synth.models.allocation import Allocating
 from snn_synth.models.hub import download, is_hub_name, model_card, upload
 from snn_synth.parsing import read_json
 
+__all__ = ["Pretrained", "shipped_models"]
+
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
 _SHIPPED = Path(__file__).parent / "weights"
@@ -233,7 +235,7 @@ class Pretrained(nn.Module):
             private: whether a new repository is.
             revision: a branch, made if it is not there; ``main`` if not given.
             message: of the commit.
-            license: for the card, as the next ones; see :func:`~snn_synth.models.hub.model_card`.
+            license: for the card, as the next ones; see ``snn_synth.models.hub.model_card``.
             tags: beside the class and the library's.
             datasets: that it was trained on.
             metrics: measured values by name.

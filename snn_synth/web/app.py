@@ -4,7 +4,7 @@ import base64
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -103,7 +103,7 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
         with gr.Tab("New digits"):
             _generators(page)
     blocks.queue(default_concurrency_limit=10, api_open=False)
-    return blocks
+    return cast(gr.Blocks, blocks)
 
 
 def _speech(page: Page, samples: list[Path]) -> None:

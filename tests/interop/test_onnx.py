@@ -408,7 +408,7 @@ def test_without_the_package_a_sentence_says_how_to_install_it(monkeypatch, tmp_
 
     monkeypatch.setattr(builtins, "__import__", absent)
     assert main(["export", "mnist", "--to", str(tmp_path / "mnist.onnx")]) == 2
-    assert "pip install 'snn-synth[export]'" in capsys.readouterr().err
+    assert "pip install 'snn_synth[export]'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
