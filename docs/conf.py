@@ -50,6 +50,7 @@ napoleon_custom_sections = ["Shape", "Source"]
 python_maximum_signature_line_length = 88
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "snn_synth"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
