@@ -82,6 +82,7 @@ docs: .venv/docs-ready
 	  $(BIN)/python -m sphinx -W --keep-going -n -q -j 2 -b html docs build/docs
 	$(BIN)/python docs/try/build.py build/docs/try
 	$(BIN)/python docs/check_links.py build/docs
+	SNN_SYNTH_SITE=build/docs $(BIN)/python -m pytest -q -n 0 tests/test_site.py -k built_site
 
 # The page that needs no server, in build/docs/try: docs/web.md
 try-page: $(READY)

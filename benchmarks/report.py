@@ -17,9 +17,10 @@ ERRORS = RESULTS / "mixed" / "errors.json"
 HEAD = """\
 # Performance
 
-How long a training step and an inference take, how much memory they need, and how exact they are, beside snnTorch,
+How long a training step and an inference take, how much memory they need, and how exact they are: beside snnTorch,
 other libraries and a loop written in PyTorch, on the same network, weights and data. Ratios are of medians within one
-run. [Numbers at a glance](numbers.md#speed) has a short table. To measure your own machine:
+run.
+[Numbers at a glance](numbers.md#speed) has a short table. To measure your own machine:
 
 ```bash
 snn-synth bench
@@ -51,12 +52,12 @@ READ = """\
 - **Times** are wall-clock medians of rounds in which each implementation takes its turn, after a warm-up (which holds
   compilation). Ratios are of medians, to the first implementation of the table. `first steps x 20` means that the first
   three of 60 time steps were timed, and multiplied.
-- **Floor**: the least time that float32 products and Adam can take on that machine, a roofline. Flops: 2TBnm for a
+- **Floor**: the least time that float32 products and Adam can take on that machine (a roofline). Flops: 2TBnm for a
   layer of n inputs and m neurons forward, as many for its weights' gradient, as many for the error passed down by the
   second layer (five products; two in inference). Adam: 28 bytes a weight and update (reads weight, gradient, two
-  moments; writes all but the gradient), T updates with the online rule. Peak flops are the best of a square product
-  and of the workload's own shapes; bandwidth is that of `a += b` on as much memory as the optimizer's state takes.
-  Both are measured before and after the rounds, and the better one counts. Neurons, loss and traces are left out.
+  moments; writes all but the gradient), T updates with the online rule. Peak flops are the best of a square product and
+  of the workload's own shapes. Bandwidth is that of `a += b` on as much memory as the optimizer's state takes. Both are
+  measured before and after the rounds, and the better one counts. Neurons, loss and traces are left out.
 - **Memory** is the peak of a fresh process that runs one implementation (Linux: its resident set; CUDA: PyTorch's
   allocator), and how much of it came after all libraries were loaded. It holds weights, optimizer, data and one
   batch's activations.

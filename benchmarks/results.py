@@ -45,9 +45,9 @@ the conventional network as for the spiking one (`reproduce search-mnist`, ...).
 image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1. They are
 means and standard deviations over seeds.
 
-This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
-what `snn-synth reproduce NAME --preset full` wrote. Its `metrics.json` has the command, the versions, every seed and
-the settings of every trial. `python benchmarks/results.py runs/reproduce` adds new results.
+This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there is what
+`snn-synth reproduce NAME --preset full` wrote. Its `metrics.json` has the command, the versions, every seed and the
+settings of every trial. `python benchmarks/results.py runs/reproduce` adds new results.
 """
 
 MODEL = """\
@@ -58,9 +58,8 @@ its reset, output spikes.*
 
 ![From a word to its image](images/architecture.png)
 
-*The paper's figure 8, drawn with the networks that come with the package and a word spoken by espeak-ng. The
-autoencoder of images gives the hidden maps that the audiocoder learns. Its decoder turns hidden maps of both kinds
-into images.*
+*The paper's figure 8, drawn with the networks that come with the package and a word by espeak-ng. The autoencoder
+of images gives the hidden maps that the audiocoder learns. Its decoder turns hidden maps of both kinds into images.*
 
 `python docs/pictures.py` draws both.
 """
@@ -158,7 +157,7 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
-        "As with 512 hidden neurons, the error rises from batch 240 on; a fifth of that rate ends below the target.",
+        "As with 512 hidden neurons, the error rises from batch 240 on. A fifth of that rate ends below the target.",
     ),
 }
 

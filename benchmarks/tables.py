@@ -29,15 +29,15 @@ that of the arithmetic alone: 0.9 pJ for an addition and 3.7 pJ for a product of
 """
 
 STORED_MAPS = """\
-Size and quality of the hidden maps that `snn_synth.codec` stores for MNIST's first 1,000 test images, of 784 bytes
-each. A map takes a bit for each neuron and time step, padded to whole bytes. The error is the standardized MSE of the
-image that the decoder draws of the unpacked map, which is repeated for T steps.
+Size and quality of the hidden maps that `snn_synth.codec` stores for MNIST's first 1,000 test images of 784 bytes each.
+A map takes a bit for each neuron and time step, padded to whole bytes. The error is the standardized MSE of the image
+that the decoder draws of the unpacked map, which is repeated for T steps.
 """
 
 OTHER_DATA = "not comparable: other data"
 
-# Targets of this project: at most so much by the paper's recipe, and by the best. Speech of other people through
-# another front end and a smaller network has no target by the paper's recipe.
+# Targets of this project: at most so much by the paper's recipe, and by the best. Speech of other people by another
+# front end and a smaller network has no target by the paper's recipe.
 BOUNDS: dict[str, tuple[str, float | None, float]] = {
     "table1-mnist": ("MNIST 784-196-784, T=15", 0.20, 0.034),
     "table1-fashion-512": ("Fashion-MNIST 784-512-784, T=60", 0.178, 0.040),

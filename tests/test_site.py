@@ -1,7 +1,9 @@
 """The documentation site: what its reference lists, and what its notebooks hold."""
 
+import html
 import importlib
 import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import snn_synth
+from snn_synth.cli.parsers import PARSERS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -69,18 +72,45 @@ def test_every_page_of_the_site_has_its_place_in_a_table_of_contents():
     assert pages == placed
 
 
-@pytest.mark.slow
-def test_every_public_name_is_in_the_index_of_the_built_site(tmp_path):
-    inventory = pytest.importorskip("sphinx.util.inventory")
-    for package in ("furo", "myst_nb", "sphinx_copybutton", "latex2mathml"):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The site that `make docs` has just built, else one that is built here, without running the notebooks."""
+    if "SNN_SYNTH_SITE" in os.environ:
+        return Path(os.environ["SNN_SYNTH_SITE"])
+    for package in ("sphinx", "furo", "myst_nb", "sphinx_copybutton", "latex2mathml"):
         pytest.importorskip(package)
+    folder = tmp_path_factory.mktemp("site")
     build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-D", "nb_execution_mode=off"]
-    done = subprocess.run([*build, DOCS, tmp_path / "site"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*build, DOCS, folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    known = inventory.InventoryFile.loads((tmp_path / "site" / "objects.inv").read_bytes(), uri="")
+    return folder
+
+
+@pytest.mark.slow
+def test_every_public_name_is_in_the_index_of_the_built_site(site):
+    from sphinx.util.inventory import InventoryFile
+
+    known = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
     index = {name for domain, names in known.data.items() if domain.startswith("py:") for name in names}
     public = {f"{module}.{name}" for module, names in public_modules().items() for name in names}
     assert not public - index
+
+
+@pytest.mark.slow
+def test_every_option_of_every_command_is_on_the_built_site(site):
+    page = html.unescape(re.sub(r"<[^>]+>", "", (site / "reference" / "command-line.html").read_text()))
+    for name, make in PARSERS.items():
+        start = page.index(f"usage: snn-synth {name} ")
+        text = page[start : page.find("usage: snn-synth ", start + 1)]
+        missing = [option for action in make()._actions for option in action.option_strings if option not in text]
+        assert not missing, f"not in the page of {name}: {missing}"
+
+
+@pytest.mark.slow
+def test_nothing_of_the_built_site_comes_from_another_host(site):
+    loaded = re.compile(r"<(?:script|img|link rel=.stylesheet.)[^>]*(?:src|href)=.(https?://[^'\"]+)")
+    found = {url for page in site.rglob("*.html") for url in loaded.findall(page.read_text())}
+    assert not found
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -91,9 +91,9 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
         samples: a sound file for each of its labels, or none.
     """
     page = Page(source)
-    with gr.Blocks(
-        title="snn_synth: say a word, see it drawn", analytics_enabled=False, delete_cache=(600, 3600)
-    ) as blocks:
+    age = (600, 3600)  # every ten minutes, uploads that are an hour old are deleted
+    blocks = gr.Blocks(title="snn_synth: say a word, see it drawn", analytics_enabled=False, delete_cache=age)
+    with blocks:
         known = ", ".join(source.model.labels or ())
         gr.HTML(f"<h1>Say a word, see it drawn</h1><p>A spiking neural network hears one of {known}, and draws it.</p>")
         with gr.Tab("Say a word"):

@@ -17,8 +17,7 @@ def _clothes(**changes: Any) -> AutoencoderTrial:
 
 CHOICES = {
     "choices": Experiment(
-        "Choices that the paper leaves open or states in two ways: what was chosen here, and the results of the "
-        "alternatives.",
+        "Choices that the paper leaves open or states in two ways: what was chosen here, and the alternatives.",
         {
             "SNN, as chosen": _DIGITS,
             "SNN, weight decay 1e-5": replace(_DIGITS, recipe=replace(PAPER_SNN, weight_decay=1e-5)),

@@ -66,9 +66,7 @@ def _unseen(shows: str, networks: Mapping[str, AudiocoderTrial], minutes: tuple[
 
 
 UNSEEN = {
-    "unseen-speakers": _unseen(
-        "The best network for speakers who were not in the training.", {"ConvACSNN": LEFT_OUT}, (4, 45)
-    ),
+    "unseen-speakers": _unseen("The best network for speakers outside the training.", {"ConvACSNN": LEFT_OUT}, (4, 45)),
     "unseen-speakers-others": _unseen(
         "The paper's fully connected network with batch norm, with and without augmentation, and a conventional one.",
         OTHERS,
