@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
-demo: $(READY)
+demo: .venv/demo-ready
 	$(BIN)/snn-synth demo
 
 # OMP_NUM_THREADS=1: each of the test workers has one core, and torch would give each of them all cores.
@@ -104,6 +104,12 @@ $(READY): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install $(PIP) -c constraints.txt torch
 	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,test]'
 	touch $(READY)
+
+# Without what only tests need.
+.venv/demo-ready: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install $(PIP) -c constraints.txt torch
+	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo]'
+	touch .venv/demo-ready
 
 $(BIN)/pip:
 	$(PYTHON) -m venv .venv

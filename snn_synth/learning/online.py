@@ -92,7 +92,7 @@ def online_step(
     if isinstance(model, DistributedDataParallel):
         backward = _reduced(model, backward)
     if fresh_moments:
-        getattr(optimizer, "optimizer", optimizer).state.clear()
+        _forget(getattr(optimizer, "optimizer", optimizer))
     rule = _kernel_step(layers, spikes, targets, mask, traces)
     step = rule or _ReferenceStep(layers, len(spikes), mask, traces)
     moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
@@ -111,6 +111,13 @@ def online_step(
             optimizer.step()
         losses.append(loss.detach())
     return torch.stack(losses).float().mean()
+
+
+def _forget(optimizer: torch.optim.Optimizer) -> None:
+    """Make the optimizer's state what it was before the first step."""
+    optimizer.state.clear()
+    if isinstance(optimizer, torch.optim.Adagrad):  # older versions of PyTorch make its state with the optimizer
+        optimizer.state.update(torch.optim.Adagrad(optimizer.param_groups, **optimizer.defaults).state)
 
 
 def _check(operator: nn.Module, neuron: SigmoidLeaky) -> None:
