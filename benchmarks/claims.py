@@ -299,6 +299,28 @@ CLAIMS: list[Claim] = [
 ]
 
 # Targets for the generators of other papers; of two experiments' variants with both names.
+OUTLOOK_CLAIMS: list[Claim] = [
+    (
+        "conv-fashion",
+        "Convolutions draw better than full connections, spiking, after one epoch.",
+        lambda m: below(m, "SNN, convolutions", "SNN best"),
+    ),
+    (
+        "conv-fashion",
+        "So they do in conventional networks.",
+        lambda m: below(m, "ANN, convolutions", "ANN best"),
+    ),
+    (
+        "stacked",
+        "With 64 neurons of code two layers draw better than one.",
+        lambda m: below(m, "784-256-64, together", "784-64-784"),
+    ),
+    (
+        "stacked",
+        "Layers that learn alone first draw better than those that learn together from the start.",
+        lambda m: below(m, "784-256-64, layer by layer", "784-256-64, together"),
+    ),
+]
 GENERATOR_CLAIMS: list[Claim] = [
     (
         "temporal-coding",
