@@ -57,10 +57,10 @@ def test_the_list_measures_nothing(measured, capsys):
 def test_the_settings_reach_the_measuring(measured, capsys):
     nothing = {"only": [], "quick": False, "with_growth": False, "threads": None, "repeats": None, "device": "cpu"}
     assert main(["bench"]) == 0
-    assert measured.pop() == ("runs/bench", nothing | {"words": ["bench"]})
+    assert measured.pop() == ("runs/bench", nothing | {"argv": ["bench"]})
     words = ["bench", "--quick", "--growth", "--only", "precision", "growth", "--out", "there"]
     words += ["--threads", "1", "--repeats", "4"]
     assert main(words) == 0
     chosen = {"only": ["precision", "growth"], "quick": True, "with_growth": True, "threads": 1, "repeats": 4}
-    assert measured.pop() == ("there", nothing | chosen | {"words": words})
+    assert measured.pop() == ("there", nothing | chosen | {"argv": words})
     assert "the tables" in capsys.readouterr().out

