@@ -18,7 +18,10 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with hub_on_loopback() as (hub, address):
         monkeypatch.setenv("HF_ENDPOINT", address)
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)  # read once, when it was imported
+        # The package reads it once, when it is imported, which another test may have done.
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
         yield hub
 
 
