@@ -1,5 +1,6 @@
 """The paper's equations as pure torch functions: read here first; everything else is checked against it."""
 
+from snn_synth.functional.absorbing import guided_logits, mask_tokens, token_loss, token_nats, unmask_tokens
 from snn_synth.functional.alpha import alpha_spike_times, lambert_w0
 from snn_synth.functional.eligibility import Trace, traced_current
 from snn_synth.functional.encoding import (
@@ -31,6 +32,7 @@ from snn_synth.functional.metrics import (
     standardized_mse,
     synaptic_operations,
 )
+from snn_synth.functional.quantization import nearest_codeword, quantize
 from snn_synth.functional.rate_code import rbf_mmd, sampled_spikes
 from snn_synth.functional.recognition import fit_temperature, label_probabilities
 from snn_synth.functional.srm import (
@@ -58,6 +60,7 @@ __all__ = [
     "fit_temperature",
     "frechet_distance",
     "gallery_mse",
+    "guided_logits",
     "homeostatic_loss",
     "if_spike_times",
     "keyed_uniform",
@@ -67,14 +70,17 @@ __all__ = [
     "lif_scan",
     "lif_step",
     "low_discrepancy_encode",
+    "mask_tokens",
     "matching_loss",
     "membrane_error",
     "membrane_loss",
     "membrane_losses",
+    "nearest_codeword",
     "normalize_gradient",
     "normalized_timing_loss",
     "pixel_mse",
     "poisson_encode",
+    "quantize",
     "raised_cosines",
     "rate_loss",
     "rbf_mmd",
@@ -96,5 +102,8 @@ __all__ = [
     "synaptic_traces",
     "times_to_values",
     "timing_loss",
+    "token_loss",
+    "token_nats",
     "traced_current",
+    "unmask_tokens",
 ]

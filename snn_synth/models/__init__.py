@@ -14,6 +14,9 @@ from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
 from snn_synth.models.temporal import TemporalCodingAE, TTFSOutput
 from snn_synth.models.time_decoder import TimeDecoder
+from snn_synth.models.token_denoiser import SpikingTokenDenoiser
+from snn_synth.models.vq_autoencoder import SpikingVQAE, VQOutput
+from snn_synth.models.vq_diffusion import SpikingVQDiffusion
 
 __all__ = [
     "ACANN",
@@ -38,10 +41,14 @@ __all__ = [
     "SpikingAutoencoder",
     "SpikingGAN",
     "SpikingStack",
+    "SpikingTokenDenoiser",
+    "SpikingVQAE",
+    "SpikingVQDiffusion",
     "StackOutput",
     "StochasticReadout",
     "Synthesis",
     "TTFSOutput",
     "TemporalCodingAE",
     "TimeDecoder",
+    "VQOutput",
 ]

@@ -12,9 +12,7 @@ from snn_synth.functional import sampled_spikes
 from snn_synth.functional.encoding import unit_interval
 from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
-from snn_synth.neurons import SigmoidLeaky
-
-_READOUT = 0.8  # what a step of the output weighs, of the next
+from snn_synth.models.spiking_layer import SpikingLayer, weighted_over_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,47 +25,6 @@ class ESVAEOutput:
     """Of the code, ``[B, latent]``."""
     code: Tensor
     """Spikes, ``[T, B, latent]``."""
-
-
-class SpikingLayer(nn.Module):
-    r"""An operator, batch normalization over all time steps, and neurons.
-
-    Args:
-        operator: from ``[B, ...]`` to ``[B, C, ...]``.
-        channels: C.
-        alpha: leak of the neurons.
-
-    Shape:
-        ``[T, B, ...]`` to spikes ``[T, B, C, ...]``.
-
-    Source:
-        Zheng et al. 2021 (tdBN): with the threshold 1 it is batch normalization.
-
-    Example:
-        >>> SpikingLayer(nn.Conv2d(1, 2, 3), 2)(torch.ones(4, 1, 1, 5, 5)).shape
-        torch.Size([4, 1, 2, 3, 3])
-    """
-
-    def __init__(self, operator: nn.Module, channels: int, alpha: float = 0.75) -> None:
-        """Keep the operator."""
-        super().__init__()
-        self.operator = operator
-        self.norm = nn.BatchNorm2d(channels) if not isinstance(operator, nn.Linear) else nn.BatchNorm1d(channels)
-        self.neuron = SigmoidLeaky(alpha)
-
-    def forward(self, spikes: Tensor) -> Tensor:
-        """All time steps."""
-        currents = self.norm(self.operator(spikes.flatten(0, 1)))
-        return self._fire(currents.unflatten(0, spikes.shape[:2]))
-
-    def constant(self, values: Tensor, num_steps: int) -> Tensor:
-        """The same for an input that is the same at every step: ``[B, ...]`` to ``[T, B, C, ...]``."""
-        currents = self.norm(self.operator(values))
-        return self._fire(currents.expand(num_steps, *currents.shape))
-
-    def _fire(self, currents: Tensor) -> Tensor:
-        spikes: Tensor = self.neuron.scan(currents.contiguous())[0]
-        return spikes
 
 
 class ESVAE(Pretrained):
@@ -161,9 +118,8 @@ class ESVAE(Pretrained):
         spikes = self.from_code(code).unflatten(2, self.small)
         for layer in self.decoder:
             spikes = layer(spikes)
-        weights = _READOUT ** torch.arange(len(spikes) - 1, -1, -1, dtype=spikes.dtype, device=spikes.device)
         # The last operator is linear: it may come after the sum over time.
-        membrane: Tensor = self.draw(torch.einsum("t,t...->...", weights, spikes))
+        membrane: Tensor = self.draw(weighted_over_time(spikes))
         return (membrane.tanh() + 1) / 2
 
     def forward(self, images: Tensor, generator: torch.Generator | None = None) -> ESVAEOutput:

@@ -21,6 +21,7 @@ from snn_synth.training.shd import SHDData
 from snn_synth.training.speech import SpokenDigitsData, SpokenWordsData
 from snn_synth.training.ssc import SSCData
 from snn_synth.training.temporal import LitTemporalCodingAE
+from snn_synth.training.vq_diffusion import LitVQDiffusion
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -43,6 +44,7 @@ __all__ = [
     "LitImageClassifier",
     "LitSpikingGAN",
     "LitTemporalCodingAE",
+    "LitVQDiffusion",
     "MNISTDVSData",
     "MNISTData",
     "MNISTSubsetData",

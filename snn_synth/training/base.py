@@ -164,10 +164,14 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
             group["lr"] *= group.get("share", 1.0)
         if self.lr_scheduler is None:
             return {"optimizer": optimizer}
-        scheduler = build_scheduler(self.lr_scheduler, optimizer, self.lr_interval, self.trainer)
+        scheduler = self.scheduler_of(optimizer)
         if not self.automatic_optimization:
             scheduler.pop("monitor", None)  # the scheduler itself says it; Lightning warns that it would be ignored
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def scheduler_of(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        """The scheduler of an optimizer, as Lightning takes it."""
+        return build_scheduler(self.lr_scheduler, optimizer, self.lr_interval, self.trainer)
 
     def _clips_in_mixed_precision(self) -> bool:
         trainer = self._trainer

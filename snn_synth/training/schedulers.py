@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import Trainer
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, SequentialLR
 
 from snn_synth.errors import InputError
 from snn_synth.keys import present
@@ -17,7 +17,9 @@ from snn_synth.training.numbers import check_numbers
 Interval = Literal["step", "epoch"]
 
 
-def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer: Any) -> dict[str, Any]:
+def build_scheduler(
+    make: Any, optimizer: Optimizer, interval: Interval, trainer: Any, first_epochs: int = 0
+) -> dict[str, Any]:
     """The scheduler of an optimizer, as Lightning takes it; ``total_steps`` and ``max_lr`` are filled in.
 
     Args:
@@ -26,6 +28,7 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
         interval: of schedulers that may have either: OneCycleLR always steps after each batch, and ReduceLROnPlateau at
             the end of the epoch.
         trainer: knows how many batches there will be.
+        first_epochs: of a first stage; what takes ``total_steps`` runs once in it, and once in the rest.
 
     Raises:
         InputError: for a run without end under a scheduler that needs one, or a ReduceLROnPlateau that does not say
@@ -48,9 +51,11 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
                 f"Expected `total_steps` of at least the {int(batches)} batches of this run, got "
                 f"{steps}: leave it out, and it is filled in"
             )
-        make = functools.partial(make, total_steps=steps)
-        if issubclass(cls, OneCycleLR) and steps * given.get("pct_start", 0.3) == 1:
-            make = functools.partial(make, pct_start=0.99 / steps)  # it divides by the steps before its peak less one
+        first = steps * first_epochs // (trainer.max_epochs or 1) if "total_steps" not in given else 0
+        if 0 < first < steps:
+            stages = [_of_length(make, cls, given, number)(optimizer) for number in (first, steps - first)]
+            return {"scheduler": SequentialLR(optimizer, stages, milestones=[first]), "interval": interval}
+        make = _of_length(make, cls, given, steps)
     scheduler = make(optimizer)
     if not isinstance(scheduler, ReduceLROnPlateau):
         return {"scheduler": scheduler, "interval": interval}
@@ -61,6 +66,14 @@ def build_scheduler(make: Any, optimizer: Optimizer, interval: Interval, trainer
             "torch.optim.lr_scheduler.ReduceLROnPlateau, which does not say what it monitors"
         )
     return {"scheduler": scheduler, "interval": "epoch", "monitor": monitor}
+
+
+def _of_length(make: Any, cls: type, given: dict[str, Any], steps: int) -> Any:
+    """The scheduler's maker with its ``total_steps``."""
+    make = functools.partial(make, total_steps=steps)
+    if issubclass(cls, OneCycleLR) and steps * given.get("pct_start", 0.3) == 1:
+        make = functools.partial(make, pct_start=0.99 / steps)  # it divides by the steps before its peak less one
+    return make
 
 
 def _batches(trainer: Trainer, cls: type) -> int:

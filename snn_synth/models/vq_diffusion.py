@@ -1,0 +1,171 @@
+"""New images from a spiking autoencoder of tokens and a spiking denoiser that draws the tokens."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from snn_synth.errors import InputError
+from snn_synth.functional.absorbing import guided_logits, unmask_tokens
+from snn_synth.models.pretrained import Pretrained
+from snn_synth.models.token_denoiser import SpikingTokenDenoiser
+from snn_synth.models.vq_autoencoder import SpikingVQAE
+
+
+class SpikingVQDiffusion(Pretrained):
+    """Draws images by absorbing diffusion: all tokens are masked at first and drawn some at a time; spikes decode them.
+
+    Args:
+        autoencoder: of images and tokens.
+        denoiser: of tokens.
+        sampling_steps: S, in which all tokens are drawn.
+        temperature: of the draws; below 1, likely tokens come more often than they should.
+        guidance: how much the condition is stressed, see :func:`~snn_synth.functional.guided_logits`.
+
+    Raises:
+        InputError: for networks that do not fit each other, or settings out of range.
+
+    Source:
+        Liu et al. 2023 (Spiking-Diffusion); Bond-Taylor et al. 2022 (absorbing diffusion).
+
+    Example:
+        >>> vqd = SpikingVQDiffusion(SpikingVQAE(8, (4, 4), 3, 5), SpikingTokenDenoiser(5, 4, hidden=8)).eval()
+        >>> vqd.sample(2, torch.Generator().manual_seed(0), labels=torch.tensor([3, 7])).shape
+        torch.Size([2, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        autoencoder: SpikingVQAE,
+        denoiser: SpikingTokenDenoiser,
+        sampling_steps: int = 25,
+        temperature: float = 1.0,
+        guidance: float = 0.0,
+    ) -> None:
+        """Keep both networks."""
+        super().__init__()
+        if (autoencoder.tokens, autoencoder.places) != (denoiser.tokens, denoiser.places):
+            raise InputError(
+                f"Expected a denoiser of the autoencoder's {autoencoder.tokens} tokens at {autoencoder.places} places, "
+                f"got one of {denoiser.tokens} at {denoiser.places}"
+            )
+        if sampling_steps < 1 or not 0 < temperature < float("inf") or not 0 <= guidance < float("inf"):
+            raise InputError(
+                "Expected sampling_steps of at least 1, a temperature above 0 and a guidance of at least 0, "
+                f"got {sampling_steps}, {temperature} and {guidance}"
+            )
+        self.autoencoder, self.denoiser = autoencoder, denoiser
+        self.sampling_steps, self.temperature, self.guidance = sampling_steps, temperature, guidance
+
+    @property
+    def side(self) -> int:
+        """Of the images."""
+        return self.autoencoder.side
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        generator: torch.Generator | None = None,
+        labels: Tensor | Sequence[int] | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """New images, ``[count, 1, side, side]`` in [0, 1].
+
+        Args:
+            count: of images.
+            generator: of the random numbers.
+            labels: a class of each, ``[count]``; without them, classes come as they may.
+            condition: instead, the denoiser's condition of each, ``[count, conditions]``.
+
+        Raises:
+            InputError: for labels or conditions of another shape, or labels that the denoiser does not know.
+        """
+        wanted = self._condition(count, labels, condition)
+        return self.autoencoder.decode(self._drawn(self._blank(count), generator, wanted))
+
+    @torch.no_grad()
+    def forming(
+        self,
+        count: int,
+        generator: torch.Generator | None = None,
+        labels: Tensor | Sequence[int] | None = None,
+        condition: Tensor | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same images as they form: of each step, tokens ``[count, N]`` and the images so far.
+
+        Masked tokens are drawn as the mean vector of the codebook.
+        """
+        for tokens in self.steps(self._blank(count), generator, self._condition(count, labels, condition)):
+            yield tokens, self._so_far(tokens)
+
+    @torch.no_grad()
+    def complete(
+        self,
+        images: Tensor,
+        mask: Tensor,
+        generator: torch.Generator | None = None,
+        labels: Tensor | Sequence[int] | None = None,
+    ) -> Tensor:
+        """Images whose missing parts are drawn anew.
+
+        Tokens of which a pixel is missing are masked and drawn; the pixels that are there stay.
+
+        Args:
+            images: ``[B, 1, side, side]`` in [0, 1]; missing pixels may be anything in it.
+            mask: True where a pixel is missing, of a shape that broadcasts to the images'.
+            generator: of the random numbers.
+            labels: a class of each, if it is known.
+
+        Raises:
+            InputError: for images or a mask of another shape.
+        """
+        try:
+            missing = mask.bool().expand(images.shape)
+        except RuntimeError:
+            raise InputError(
+                f"Expected a mask that broadcasts to {list(images.shape)}, got {list(mask.shape)}"
+            ) from None
+        known = images.masked_fill(missing, 0.0)
+        blocks = torch.nn.functional.max_pool2d(missing.to(images.dtype), 4).flatten(1) > 0
+        tokens = self.autoencoder.encode(known).masked_fill(blocks, self.denoiser.masked)
+        drawn = self.autoencoder.decode(self._drawn(tokens, generator, self._condition(len(images), labels, None)))
+        return torch.where(missing, drawn, known)
+
+    def steps(self, tokens: Tensor, generator: torch.Generator | None, condition: Tensor | None) -> Iterator[Tensor]:
+        """Tokens ``[B, N]`` after each step, until none is masked."""
+        share = float((tokens == self.denoiser.masked).sum(1).max() / tokens.shape[1]) if len(tokens) else 0.0
+        for step in range(-int(-self.sampling_steps * share // 1), 0, -1):
+            logits = self.denoiser(tokens, condition)
+            if condition is not None and self.guidance:
+                logits = guided_logits(logits, self.denoiser(tokens), self.guidance)
+            tokens = unmask_tokens(tokens, logits, step, self.denoiser.masked, self.temperature, generator)
+            yield tokens
+
+    def _drawn(self, tokens: Tensor, generator: torch.Generator | None, condition: Tensor | None) -> Tensor:
+        for drawn in self.steps(tokens, generator, condition):
+            tokens = drawn
+        return tokens
+
+    def _blank(self, count: int) -> Tensor:
+        if count < 0:
+            raise InputError(f"Expected a count of at least 0, got {count}")
+        device = self.denoiser.bias.device
+        return torch.full((count, self.denoiser.places), self.denoiser.masked, device=device)
+
+    def _condition(self, count: int, labels: Tensor | Sequence[int] | None, condition: Tensor | None) -> Tensor | None:
+        if labels is None:
+            return condition
+        if condition is not None:
+            raise InputError("Expected `labels` or a `condition`, got both")
+        classes = self.denoiser.conditions
+        labels = torch.as_tensor(labels, device=self.denoiser.bias.device)
+        if labels.shape != (count,) or labels.is_floating_point() or not ((labels >= 0) & (labels < classes)).all():
+            raise InputError(f"Expected {count} labels from 0 to {classes - 1}, got {labels.tolist()}")
+        return self.denoiser.one_hot(labels)
+
+    def _so_far(self, tokens: Tensor) -> Tensor:
+        """Images of tokens of which some are masked."""
+        vectors = self.autoencoder.codebook.vectors
+        with_mask = torch.cat([vectors, vectors.mean(0, keepdim=True)])
+        return self.autoencoder.draw_vectors(with_mask[tokens])
