@@ -71,6 +71,7 @@ def test_fit_then_validate_test_and_predict_the_best_checkpoint(digits, capsys):
 
 
 IMAGES = ["--data.batch_size=10", "--data.validation_fraction=0.25"]
+TWO_STAGES = ["autoencoder_epochs=1", "--trainer.max_epochs=2"]
 BLOBS = ["--data.sequences=40", "--data.steps=9", "--data.batch_size=20"]
 
 
@@ -83,6 +84,7 @@ BLOBS = ["--data.sequences=40", "--data.steps=9", "--data.batch_size=20"]
         ("hv_blobs", BLOBS, "predictions", (1000, 5), set()),
         ("gan_mnist", ["network.hidden=8", *IMAGES], "images", (20, 1, 14, 14), {"samples", "spikes"}),
         ("esvae_mnist", ["network.channels=[2,3]", *IMAGES], "images", (20, 1, 28, 28), {"images", "samples"}),
+        ("vqd_mnist", ["network.denoiser.hidden=8", *IMAGES, *TWO_STAGES], "images", (20, 1, 28, 28), {"samples"}),
     ],
 )
 def test_a_generator_is_fitted_and_predicts_what_its_network_makes(digits, config, small, kind, shape, pictures):

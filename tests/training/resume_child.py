@@ -11,7 +11,19 @@ from lightning.pytorch import Callback, Trainer
 
 from snn_synth.data import MelSpectrogram, MNISTSubset, SpectrogramAugmentation
 from snn_synth.learning import online
-from snn_synth.models import ACSNN, AESNN, ESVAE, ConvACSNN, HybridPredictor, HybridVAE, SpikingGAN, TemporalCodingAE
+from snn_synth.models import (
+    ACSNN,
+    AESNN,
+    ESVAE,
+    ConvACSNN,
+    HybridPredictor,
+    HybridVAE,
+    SpikingGAN,
+    SpikingTokenDenoiser,
+    SpikingVQAE,
+    SpikingVQDiffusion,
+    TemporalCodingAE,
+)
 from snn_synth.training import (
     AtomicCheckpointIO,
     DriftingBlobsData,
@@ -22,6 +34,7 @@ from snn_synth.training import (
     LitHybridVAE,
     LitSpikingGAN,
     LitTemporalCodingAE,
+    LitVQDiffusion,
     MNISTSubsetData,
     ResumeCheckpoint,
     SpokenDigitsData,
@@ -182,6 +195,9 @@ def generator_job(kind):
         module = LitHybridVAE(HybridVAE(hidden=12, latent=6, num_steps=5), **settings)
     elif kind == "gan":
         module = LitSpikingGAN(SpikingGAN(side=7, latent=5, hidden=12, num_steps=16, smoothing=16.0), **settings)
+    elif kind == "diffusion":
+        network = SpikingVQDiffusion(SpikingVQAE(28, (3, 4), 3, 6), SpikingTokenDenoiser(6, 49, hidden=12))
+        module = LitVQDiffusion(network, autoencoder_epochs=1, **settings)
     else:
         module = LitESVAE(ESVAE(channels=(3, 4), latent=5, num_steps=3), **settings)
     return module, FewImages(batch_size=10)

@@ -81,7 +81,7 @@ def test_autoencoder_resumes_bit_for_bit(train, tmp_path, rule):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["temporal", "hybrid", "predictor", "gan", "esvae"])
+@pytest.mark.parametrize("kind", ["temporal", "hybrid", "predictor", "gan", "esvae", "diffusion"])
 def test_a_generator_resumes_bit_for_bit(train, tmp_path, kind):
     job = ("generator", kind)
     whole, killed = tmp_path / "whole", tmp_path / "killed"

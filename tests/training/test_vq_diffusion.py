@@ -1,0 +1,145 @@
+"""The two stages of a SpikingVQDiffusion's training."""
+
+import functools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback
+from torch.optim import lr_scheduler
+
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.models import SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.training import LitVQDiffusion
+
+from .test_generators import Squares, adam
+from .tiny import TinyImages, quiet_trainer
+
+
+def network(hidden=32):
+    torch.manual_seed(0)
+    return SpikingVQDiffusion(SpikingVQAE(28, (4, 6), 4, 12), SpikingTokenDenoiser(12, 49, hidden=hidden))
+
+
+class Rates(Callback):
+    """Keeps the learning rates of every batch."""
+
+    def __init__(self):
+        self.rates = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+
+
+def test_each_stage_trains_its_network_and_leaves_the_other_as_it_is(tmp_path):
+    module = LitVQDiffusion(network(), autoencoder_epochs=1, optimizer=adam(1e-2))
+    kept = []
+
+    class Keep(Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            kept.append({name: value.clone() for name, value in pl_module.network.state_dict().items()})
+
+    start = {name: value.clone() for name, value in module.network.state_dict().items()}
+    quiet_trainer(tmp_path, max_epochs=2, callbacks=[Keep()]).fit(module, Squares())
+    for name, value in start.items():
+        if name.endswith(("beta", "threshold", "graded_spikes_factor", "reset_mechanism_val")):
+            continue
+        first, second = (not torch.equal(a, b) for a, b in ((value, kept[0][name]), (kept[0][name], kept[1][name])))
+        of_autoencoder = name.startswith("autoencoder")
+        assert (first, second) == (of_autoencoder, not of_autoencoder), name
+
+
+def test_the_schedule_runs_once_in_each_stage(tmp_path):
+    make = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.02)
+    module = LitVQDiffusion(
+        network(), autoencoder_epochs=1, denoiser_share=0.5, optimizer=adam(0.02), lr_scheduler=make
+    )
+    rates = Rates()
+    quiet_trainer(tmp_path, max_epochs=3, callbacks=[rates]).fit(module, Squares(batch_size=20))
+    expected = []
+    for steps in (10, 20):
+        alone = torch.optim.Adam([{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in range(2)], lr=0.02)
+        scheduler = lr_scheduler.OneCycleLR(alone, [0.02, 0.01], total_steps=steps)
+        for _ in range(steps):
+            expected.append([group["lr"] for group in alone.param_groups])
+            alone.step()
+            scheduler.step()
+    torch.testing.assert_close(torch.tensor(rates.rates), torch.tensor(expected))
+
+
+def test_losses_are_those_of_the_equations(tmp_path):
+    data, found = Squares(), []
+
+    class Keep(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            found.append((trainer.callback_metrics["train/loss"].item(), batch))
+
+    module = LitVQDiffusion(network(), autoencoder_epochs=1, condition_dropout=0.5, seed=3, optimizer=adam(0.0))
+    quiet_trainer(tmp_path, max_epochs=2, limit_train_batches=1, limit_val_batches=0, callbacks=[Keep()]).fit(
+        module, data
+    )
+    (first, batch), (second, later) = found
+    vae = network().autoencoder
+    out = vae(batch.images)
+    moments = torch.tensor([0.5, 0.5]) * 0.99 + 0.01 * torch.tensor([batch.images.mean(), batch.images.square().mean()])
+    error = (out.images - batch.images).square().mean() / (moments[1] - moments[0] ** 2)
+    commitment = (out.codes - vae.codebook.vectors[out.tokens]).square().mean()
+    assert first == pytest.approx((error + 0.25 * commitment).item(), rel=1e-5)
+
+    tokens = module.network.autoencoder.eval().encode(later.images)
+    generator = torch.Generator().manual_seed(int(sample_keys(3, 1, later.index[:1])))
+    share = torch.rand(10, generator=generator)
+    hidden = torch.rand(10, 49, generator=generator) < share[:, None]
+    kept = torch.rand(10, 1, generator=generator) >= 0.5
+    assert 0 < kept.sum() < 10
+    condition = F.one_hot(later.labels, 10).float() * kept
+    lost = module.network.denoiser(tokens.masked_fill(hidden, 12), condition).log_softmax(-1)
+    lost = -lost.gather(2, tokens[..., None]).squeeze(2)
+    assert second == pytest.approx((2 * ((1 - share)[:, None] * lost * hidden).mean()).item(), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_it_learns_which_tokens_a_class_has(tmp_path):
+    data = Squares(batch_size=20)
+    module = LitVQDiffusion(network(hidden=128), autoencoder_epochs=20, optimizer=adam(1e-2))
+    trainer = quiet_trainer(tmp_path, max_epochs=60)
+    (before,) = trainer.validate(module, data, verbose=False)
+    trainer.fit(module, data)
+    (after,), (again,) = (trainer.test(module, data, verbose=False) for _ in range(2))
+    assert after == again
+    assert after["test/nats"] < 0.5 * before["val/nats"]
+    labels = torch.arange(50) % 10
+    drawn = module.network.eval().sample(50, torch.Generator().manual_seed(0), labels)
+    means = torch.stack([data.images[torch.arange(250) % 10 == label].mean(0) for label in range(10)])
+    nearest = torch.cdist(drawn.flatten(1), means.flatten(1)).argmin(1)
+    assert (nearest == labels).float().mean() > 0.8
+
+
+def test_images_without_labels_train_it_without_a_condition():
+    module = LitVQDiffusion(network(), autoencoder_epochs=1)
+    batch = next(iter(Squares().train_dataloader()))
+    assert not module._condition(batch._replace(labels=torch.full((10,), -1))).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"autoencoder_epochs": 0}, "autoencoder_epochs of at least 1"),
+        ({"denoiser_share": 0.0}, "a denoiser_share above 0"),
+        ({"condition_dropout": 1.5}, r"a condition_dropout in \[0, 1\]"),
+    ],
+)
+def test_refuses_settings_out_of_range(settings, message):
+    with pytest.raises(InputError, match=message):
+        LitVQDiffusion(network(), **settings)
+
+
+def test_refuses_a_run_that_ends_within_the_first_stage(tmp_path):
+    with pytest.raises(InputError, match="`max_epochs` above the 4 `autoencoder_epochs`"):
+        quiet_trainer(tmp_path, max_epochs=4).fit(LitVQDiffusion(network()), Squares())
+
+
+def test_refuses_images_of_another_size(tmp_path):
+    with pytest.raises(InputError, match="28"):
+        quiet_trainer(tmp_path, max_epochs=5).fit(LitVQDiffusion(network()), TinyImages())
