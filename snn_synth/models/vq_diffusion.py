@@ -132,6 +132,27 @@ class SpikingVQDiffusion(Pretrained):
         drawn = self.autoencoder.decode(self._drawn(tokens, generator, self._condition(len(images), labels, None)))
         return torch.where(missing, drawn, known)
 
+    @torch.no_grad()
+    def walk(self, first: int, last: int, frames: int = 10, generator: torch.Generator | None = None) -> Tensor:
+        """Images on the way from one class to another, ``[frames, 1, side, side]``.
+
+        The condition moves in a straight line; the random numbers are the same for every frame.
+
+        Raises:
+            InputError: for classes that the denoiser does not know, or fewer than two frames.
+        """
+        if frames < 2:
+            raise InputError(f"Expected at least 2 frames, got {frames}")
+        ends = self._condition(2, [first, last], None)
+        assert ends is not None
+        generator = generator or torch.Generator(ends.device).manual_seed(0)
+        start = generator.get_state()
+        images = []
+        for share in torch.linspace(0, 1, frames, device=ends.device):
+            generator.set_state(start)
+            images.append(self.sample(1, generator, condition=torch.lerp(ends[:1], ends[1:], share)))
+        return torch.cat(images)
+
     def steps(self, tokens: Tensor, generator: torch.Generator | None, condition: Tensor | None) -> Iterator[Tensor]:
         """Tokens ``[B, N]`` after each step, until none is masked."""
         share = float((tokens == self.denoiser.masked).sum(1).max() / tokens.shape[1]) if len(tokens) else 0.0

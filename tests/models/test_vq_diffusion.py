@@ -110,6 +110,17 @@ def test_completing_keeps_the_pixels_that_are_there(network: SpikingVQDiffusion)
     assert torch.equal(network.complete(images, torch.zeros(1, dtype=torch.bool)), images)
 
 
+def test_a_walk_begins_and_ends_at_its_classes_with_one_set_of_random_numbers(network: SpikingVQDiffusion) -> None:
+    with torch.no_grad():
+        for weight in (network.denoiser.input.weight, network.denoiser.output.weight, network.denoiser.head.weight):
+            weight.mul_(10)
+    images = network.walk(3, 8, 5, generator())
+    assert torch.equal(images[:1], network.sample(1, generator(), [3]))
+    assert torch.equal(images[-1:], network.sample(1, generator(), [8]))
+    with pytest.raises(InputError, match="at least 2 frames, got 1"):
+        network.walk(3, 8, 1)
+
+
 def test_saves_and_loads(network: SpikingVQDiffusion, tmp_path: Path) -> None:
     network.save_pretrained(tmp_path / "vqd")
     again = SpikingVQDiffusion.from_pretrained(tmp_path / "vqd")
