@@ -114,9 +114,14 @@ GENERATORS = {
         also=("test/spikes",),
     ),
     "image-classifier": Experiment(
-        "The small classifier that measures the generators' images: how often it is right.",
-        {"MNIST": _CLASSIFIER, "Fashion-MNIST": replace(_CLASSIFIER, images="fashion_mnist")},
-        minutes=(0.5, 7),
+        "The small classifiers that measure the generators' images: how often they are right.",
+        {
+            "MNIST": _CLASSIFIER,
+            "Fashion-MNIST": replace(_CLASSIFIER, images="fashion_mnist"),
+            "MNIST, deep": replace(_CLASSIFIER, deep=True),
+            "Fashion-MNIST, deep": replace(_CLASSIFIER, images="fashion_mnist", deep=True),
+        },
+        minutes=(1, 15),
         measures=("test/accuracy",),
     ),
 }
