@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 
 from snn_synth.data.download import fetch, file_sha256
 from snn_synth.data.root import data_root
-from snn_synth.errors import InputError, brief
+from snn_synth.errors import InputError
 from snn_synth.evaluation.fad import FAD, FADNetwork
 
 FOLDER = "fad"
@@ -30,9 +29,7 @@ class _Published(NamedTuple):
 
 _FILES = {
     "mnist": (
-        _Published(
-            "stat_checkpoints/mnist_64.pth", "783abf13264663769f4936b30902adeb29dfda02a862bd9c8c5c8098e464333b"
-        ),
+        _Published("stat_checkpoints/mnist_64.pth", "783abf13264663769f4936b30902adeb29dfda02a862bd9c8c5c8098e464333b"),
         _Published("stats/mnist_test_64.npz", "5d4dd72f345b4337af8ca3432dcf53e4b4b6e8f218aace6abd26dd0181473f20"),
     ),
     "fashion_mnist": (
@@ -63,12 +60,9 @@ def load_fad(images: str = "mnist", root: str | Path | None = None, download: bo
     if images not in _FILES:
         raise InputError(f"Expected images of {list(_FILES)}, got {images!r}")
     weights, statistics = (_locate(data_root(root) / FOLDER, file, download) for file in _FILES[images])
-    try:
-        network = FADNetwork(torch.load(weights, map_location="cpu", weights_only=True))
-        with np.load(statistics) as stored:
-            mean, covariance = (torch.from_numpy(stored[name].astype(np.float64)) for name in ("mu", "sigma"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"Expected the published files in {weights.parent}, got damaged ones ({brief(error)})") from None
+    network = FADNetwork(torch.load(weights, map_location="cpu", weights_only=True))
+    with np.load(statistics) as stored:
+        mean, covariance = (torch.from_numpy(stored[name].astype(np.float64)) for name in ("mu", "sigma"))
     return FAD(network, mean, covariance)
 
 

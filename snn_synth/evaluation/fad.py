@@ -57,7 +57,7 @@ class FADNetwork(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor, batch_statistics: bool = True) -> Tensor:
-        """Features; the batch normalization uses the batch's statistics, or those of the training. It stays as it is."""
+        """Features, normalized by the batch's statistics or by those of the training; the network stays as it is."""
         for convolution, norm in self.encoder:  # type: ignore[misc]
             stored = (None, None) if batch_statistics else (norm.running_mean, norm.running_var)
             images = convolution(images)

@@ -12,11 +12,11 @@ from snn_synth.data import FSDD, MNIST, EspeakDigits, FashionMNIST, build_front_
 from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
+from snn_synth.evaluation import shuffled_pixels
 from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier
 from snn_synth.models.pretrained import Pretrained, shipped_models
-from snn_synth.training.classifier import shuffled_pixels
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
 
