@@ -58,10 +58,13 @@ class FADNetwork(nn.Module):
 
     def forward(self, images: Tensor, batch_statistics: bool = True) -> Tensor:
         """Features, normalized by the batch's statistics or by those of the training; the network stays as it is."""
-        for convolution, norm in self.encoder:  # type: ignore[misc]
-            stored = (None, None) if batch_statistics else (norm.running_mean, norm.running_var)
+        for block in self.encoder:
+            assert isinstance(block, nn.Sequential)
+            convolution, norm = block
+            assert isinstance(norm, nn.BatchNorm2d)
+            mean, variance = (None, None) if batch_statistics else (norm.running_mean, norm.running_var)
             images = convolution(images)
-            images = F.batch_norm(images, *stored, norm.weight, norm.bias, batch_statistics, 0.0, norm.eps)
+            images = F.batch_norm(images, mean, variance, norm.weight, norm.bias, batch_statistics, eps=norm.eps)
             images = F.leaky_relu(images)
         features: Tensor = self.latent_layer(images.flatten(1))
         return features

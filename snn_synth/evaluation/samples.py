@@ -125,7 +125,7 @@ def sample_quality(
         "imbalance": class_imbalance(seen, train_labels, classes),
         "pixel_variance": variance_ratio(samples, sample_classes, images, image_classes, classes),
         "feature_variance": variance_ratio(features, sample_classes, real, image_classes, classes),
-        "distinct": torch.tensor(len(places[:, 0].unique()) / len(samples)),
+        "distinct": torch.tensor(len(torch.unique(places[:, 0])) / len(samples)),
         "precision": precision,
         "recall": recall,
         "density": density,

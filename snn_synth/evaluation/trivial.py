@@ -36,7 +36,7 @@ def trivial_samples(images: Tensor, labels: Tensor, count: int, seed: int = 0) -
         raise InputError(
             f"Expected at least one sample and a label for each image, got {count}, {len(images)} and {len(labels)}"
         )
-    occurring, place = labels.unique(return_inverse=True)
+    occurring, place = torch.unique(labels, return_inverse=True)
     sums, numbers = class_sums(images.flatten(1), place, len(occurring))
     means = (sums / numbers[:, None]).view(-1, *images.shape[1:])
     first = torch.stack([(labels == label).nonzero()[0, 0] for label in occurring])

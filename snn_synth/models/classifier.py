@@ -75,7 +75,7 @@ class ImageClassifier(Pretrained):
 
 
 class DeepImageClassifier(ImageClassifier):
-    """Six convolutions with batch normalization, and the mean of the last one's maps: a second opinion.
+    """Five convolutions with batch normalization, and the mean of the last one's maps: a second opinion.
 
     What a generator has learned to please in one architecture does not please the other. The arguments are those of
     :class:`ImageClassifier`; a shipped one is ``ImageClassifier.from_pretrained("mnist-classifier-deep")``.
@@ -92,8 +92,7 @@ class DeepImageClassifier(ImageClassifier):
             return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
 
         return nn.Sequential(
-            *block(1, 16, 1),
-            *block(16, 16, 2),
+            *block(1, 16, 2),
             *block(16, 32, 1),
             *block(32, 32, 2),
             *block(32, 64, 1),

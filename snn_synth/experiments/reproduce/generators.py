@@ -10,6 +10,7 @@ from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
+from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
 _SHORT = replace(_TIMES, recipe=replace(_TIMES.recipe, epochs=4))  # where one is compared to the other
@@ -18,6 +19,7 @@ _CLASSIFIER = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=
 _HYBRID = HybridTrial(Recipe(lr=2e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _GAN = GANTrial(Recipe(lr=5e-4, weight_decay=0.0, one_cycle=True, epochs=4, batch_size=64))
+_TRIVIAL = TrivialTrial(Recipe(lr=0.0, epochs=0))
 _BLOBS = PredictorTrial(Recipe(lr=1e-2, weight_decay=0.0, epochs=2, batch_size=50))
 _NUMBERS = replace(_TIMES, kind="ann")
 
@@ -28,8 +30,41 @@ _SAMPLES = (
     "test/neighbour",
     "test/sure_of_shuffled",
 )
+_SETS = {"MNIST": "mnist", "Fashion-MNIST": "fashion_mnist"}
 
 GENERATORS = {
+    "generators": Experiment(
+        "Every generator of new images beside samples that need no network: Frechet autoencoder distance, classifiers, "
+        "variety within classes, precision and recall, and whether the samples are new.",
+        {
+            **{
+                f"{name}, {sampler}": replace(_TRIVIAL, images=images, sampler=sampler)
+                for name, images in _SETS.items()
+                for sampler in SAMPLERS
+            },
+            "MNIST, ESVAE": _ESVAE,
+            "MNIST, Spiking-GAN": _GAN,
+            "Fashion-MNIST, ESVAE": replace(_ESVAE, images="fashion_mnist"),
+        },
+        minutes=(15, 80),
+        measures=("test/fad",),
+        also=(
+            "test/fad_evaluation",
+            "test/sure",
+            "test/sure_second",
+            "test/pixel_variance",
+            "test/feature_variance",
+            "test/distinct",
+            "test/precision",
+            "test/recall",
+            "test/density",
+            "test/coverage",
+            "test/nearest_ratio",
+            "test/copies",
+            "test/imbalance",
+            "test/classifier_frechet_14",
+        ),
+    ),
     "temporal-coding": Experiment(
         "An autoencoder of spike times (Comsa et al. 2021): the error falls with the size of the code, rises with the "
         "latency and with noise (a third of the epochs), and inhibition is essential; beside a conventional network of "
