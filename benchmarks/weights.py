@@ -223,8 +223,8 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
 
 `{kind}.from_pretrained("{name}")`; float16 on disk, float32 in memory. From {shipped.source}.
 
-- **Command**: `snn-synth reproduce {shipped.experiment} --preset full{seeds}`, the variant "{shipped.variant}"; seed {shipped.seed}; \
-{made["seconds"]:.0f} seconds
+- **Command**: `snn-synth reproduce {shipped.experiment} --preset full{seeds}`, the variant "{shipped.variant}"; \
+seed {shipped.seed}; {made["seconds"]:.0f} seconds
   of training and measuring on a CPU; {installed}.
 - **Data**: {shipped.data}. Trained on the training set, {trial.recipe.epochs} epoch(s).
 - **Use**: research and teaching; it has no other use.

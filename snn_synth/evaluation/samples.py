@@ -84,7 +84,7 @@ def sample_quality(
 
         How new they are: ``nearest_ratio``, the mean distance to the nearest training image relative to that of
         held-out images, 0 for copies and 1 for images that are as new; ``copies``, the share three times as near to the
-        nearest training image as to the second (:func:`~snn_synth.functional.copied`).
+        nearest training image as to the second (:func:`~snn_synth.functional.copies`).
 
     Raises:
         InputError: for samples and real images of different sizes, fewer than two of either, labels that do not fit, or

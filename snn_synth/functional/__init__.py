@@ -32,7 +32,6 @@ from snn_synth.functional.metrics import (
     synaptic_operations,
 )
 from snn_synth.functional.neighbours import (
-    copied,
     copies,
     density_coverage,
     nearest_neighbours,
@@ -62,7 +61,6 @@ __all__ = [
     "best_of_class",
     "causal_filter",
     "class_imbalance",
-    "copied",
     "copies",
     "density_coverage",
     "even_encode",

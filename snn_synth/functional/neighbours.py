@@ -108,34 +108,21 @@ def density_coverage(samples: Tensor, images: Tensor, k: int = 5) -> tuple[Tenso
     return density, (nearest < _radii(images, k)).float().mean()
 
 
-def copied(samples: Tensor, images: Tensor) -> Tensor:
-    r"""Which samples are copies of one of the images: :math:`d_1 \le d_2 / 3`, the nearest distance and the second.
+def copies(distances: Tensor) -> Tensor:
+    r"""Which samples are copies of an image: :math:`d_1 \le d_2 / 3`, the nearest distance and the second.
 
     Args:
-        samples: n points.
-        images: m points, those of the training.
+        distances: of each sample to the two nearest images, of :func:`nearest_neighbours`.
 
     Shape:
-        ``samples``: ``[n, ...]``; ``images``: ``[m, ...]``; the result ``[n]``, of booleans.
-
-    Raises:
-        InputError: for points of other sizes, or fewer than two images.
+        ``[n, 2]``; the result ``[n]``, of booleans.
 
     Source:
         Yoon et al. 2023 (the factor 1/3).
 
     Example:
-        >>> copied(torch.tensor([[0.1], [0.5]]), torch.tensor([[0.0], [1.0]]))
-        tensor([ True, False])
-    """
-    return copies(nearest_neighbours(samples, images, 2)[0])
-
-
-def copies(distances: Tensor) -> Tensor:
-    """The same from the distances ``[n, 2]`` to the two nearest images.
-
-    Example:
-        >>> copies(torch.tensor([[0.1, 0.9], [0.5, 0.5]]))
+        >>> images = torch.tensor([[0.0], [1.0]])
+        >>> copies(nearest_neighbours(torch.tensor([[0.1], [0.5]]), images, 2)[0])
         tensor([ True, False])
     """
     return distances[:, 0] <= COPY * distances[:, 1]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.functional import copied, density_coverage, nearest_neighbours, precision_recall
+from snn_synth.functional import copies, density_coverage, nearest_neighbours, precision_recall
 
 
 @pytest.fixture(params=[0, 1])
@@ -82,7 +82,7 @@ def test_a_copy_is_three_times_as_near_as_the_second():
     images = torch.tensor([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
     samples = torch.tensor([[0.9, 0.0], [1.1, 0.0], [4.0, 0.0], [-2.0, 0.0]])
     # distances 0.9 and 3.1; 1.1 and 2.9; 0 and 0, a copy of an image that is there twice; 2 and 6
-    assert copied(samples, images).tolist() == [True, False, True, True]
+    assert copies(nearest_neighbours(samples, images, 2)[0]).tolist() == [True, False, True, True]
 
 
 def test_bad_input():
@@ -91,4 +91,4 @@ def test_bad_input():
     with pytest.raises(InputError, match=r"at least 1 samples and 6 images of one size, got \[9, 2\] and \[9, 3\]"):
         density_coverage(torch.zeros(9, 2), torch.zeros(9, 3))
     with pytest.raises(InputError, match=r"at least 1 samples and 2 images .* and \[1, 2\]"):
-        copied(torch.zeros(9, 2), torch.zeros(1, 2))
+        nearest_neighbours(torch.zeros(9, 2), torch.zeros(1, 2), 2)
