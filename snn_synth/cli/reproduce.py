@@ -7,6 +7,8 @@ from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
 from snn_synth.experiments.reproduce.run import run as reproduce
 from snn_synth.experiments.reproduce.searches import SEARCHES
 
+COLUMNS = 5  # of the further measures side by side
+
 
 def run(argv: list[str]) -> None:
     """Run the experiments of a name and say where their results lie, or list what there is."""
@@ -42,8 +44,9 @@ def listing() -> str:
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """The first measure of each variant, the paper's test MSE beside it, and the means of groups of variants."""
-    measure: str = metrics["measures"][0]
+    """What was measured of each variant and of groups of them: the first measure with the paper's, then all others."""
+    measures: list[str] = [*metrics["measures"], *metrics.get("also", ())]
+    measure, others = measures[0], measures[1:]
     means = {f"{name}, mean of {len(one['variants'])}": one for name, one in metrics.get("groups", {}).items()}
     rows = metrics["variants"] | means
     width = max(map(len, rows))
@@ -53,4 +56,13 @@ def table(metrics: dict[str, Any]) -> str:
         spread = "" if value["std"] is None else f"{value['std']:.3f}"
         published = "" if found.get("paper") is None else f"{found['paper']:.3f}"
         lines.append(f"{variant:<{width}} {value['mean']:>14.3f} {spread:>7} {published:>7}")
+    for start in range(0, len(others), COLUMNS):
+        keys = others[start : start + COLUMNS]
+        lines.append(f"\n{'':<{width}} " + " ".join(f"{key:>{max(9, len(key))}}" for key in keys))
+        for variant, found in rows.items():
+            cells = (f"{found[key]['mean']:.4g}" if key in found else "" for key in keys)
+            lines.append(
+                f"{variant:<{width}} "
+                + " ".join(f"{cell:>{max(9, len(key))}}" for cell, key in zip(cells, keys, strict=True))
+            )
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.data.cache import spectrograms
 from snn_synth.data.download import fetch
 from snn_synth.data.espeak import EspeakDigits
+from snn_synth.data.fad import load_fad
 from snn_synth.data.frontends import FrontEnd, LyonCochleagram, MelSpectrogram, build_front_end
 from snn_synth.data.fsdd import FSDD
 from snn_synth.data.image_files import read_image
@@ -76,6 +77,7 @@ __all__ = [
     "find_words",
     "images_from",
     "leave_one_speaker_out",
+    "load_fad",
     "match_names",
     "one_image_per_class",
     "one_image_per_utterance",

@@ -1,5 +1,6 @@
 """The quality of codes and of generated images, and the cost of an inference."""
 
+from snn_synth.evaluation.codes import baselines, probe
 from snn_synth.evaluation.cost import (
     LayerCosts,
     energy,
@@ -12,10 +13,15 @@ from snn_synth.evaluation.cost import (
     spiking_cost,
     total_cost,
 )
-from snn_synth.evaluation.images import SURE, baselines, classifier_frechet, probe, sample_quality
+from snn_synth.evaluation.fad import FAD, FADNetwork
+from snn_synth.evaluation.samples import SURE, classifier_frechet, sample_quality
+from snn_synth.evaluation.trivial import TRIVIAL, shuffled_pixels, trivial_samples
 
 __all__ = [
+    "FAD",
     "SURE",
+    "TRIVIAL",
+    "FADNetwork",
     "LayerCosts",
     "baselines",
     "classifier_frechet",
@@ -28,6 +34,8 @@ __all__ = [
     "mean_costs",
     "probe",
     "sample_quality",
+    "shuffled_pixels",
     "spiking_cost",
     "total_cost",
+    "trivial_samples",
 ]

@@ -17,7 +17,7 @@ from snn_synth.functional.first_spike import (
     relative_targets,
     softmax_timing_loss,
 )
-from snn_synth.functional.frechet import frechet_distance
+from snn_synth.functional.frechet import frechet_distance, gaussian_frechet_distance, mean_and_covariance
 from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
 from snn_synth.functional.loss import membrane_error, membrane_loss, membrane_losses, rate_loss
@@ -31,6 +31,12 @@ from snn_synth.functional.metrics import (
     standardize,
     standardized_mse,
     synaptic_operations,
+)
+from snn_synth.functional.neighbours import (
+    copies,
+    density_coverage,
+    nearest_neighbours,
+    precision_recall,
 )
 from snn_synth.functional.quantization import nearest_codeword, quantize
 from snn_synth.functional.rate_code import rbf_mmd, sampled_spikes
@@ -47,6 +53,7 @@ from snn_synth.functional.srm import (
 from snn_synth.functional.surrogate import sigmoid_derivative, spike
 from snn_synth.functional.time_codes import latency_encode, spike_times, step_times, times_to_values
 from snn_synth.functional.timing import silent_penalty, timing_loss
+from snn_synth.functional.variety import class_imbalance, variance_ratio, within_class_variance
 
 __all__ = [
     "Trace",
@@ -55,11 +62,15 @@ __all__ = [
     "bernoulli_log_prob",
     "best_of_class",
     "causal_filter",
+    "class_imbalance",
+    "copies",
+    "density_coverage",
     "even_encode",
     "firing_rate",
     "fit_temperature",
     "frechet_distance",
     "gallery_mse",
+    "gaussian_frechet_distance",
     "guided_logits",
     "homeostatic_loss",
     "if_spike_times",
@@ -72,14 +83,17 @@ __all__ = [
     "low_discrepancy_encode",
     "mask_tokens",
     "matching_loss",
+    "mean_and_covariance",
     "membrane_error",
     "membrane_loss",
     "membrane_losses",
     "nearest_codeword",
+    "nearest_neighbours",
     "normalize_gradient",
     "normalized_timing_loss",
     "pixel_mse",
     "poisson_encode",
+    "precision_recall",
     "quantize",
     "raised_cosines",
     "rate_loss",
@@ -106,4 +120,6 @@ __all__ = [
     "token_nats",
     "traced_current",
     "unmask_tokens",
+    "variance_ratio",
+    "within_class_variance",
 ]

@@ -7,10 +7,7 @@ from snn_synth.errors import InputError
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> Tensor:
-    r"""Squared Frechet (2-Wasserstein) distance of two Gaussians with the means and covariances of the samples.
-
-    .. math:: d^2 = \lVert \mu_1 - \mu_2 \rVert^2
-        + \operatorname{tr}\bigl(C_1 + C_2 - 2 (C_1^{1/2} C_2 C_1^{1/2})^{1/2}\bigr)
+    """Squared Frechet distance of two Gaussians with the means and covariances of samples.
 
     In the space of Inception's features this is the FID; in another it is another number.
 
@@ -25,7 +22,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> Tensor:
         InputError: for shapes that do not fit, or fewer than two samples.
 
     Source:
-        Dowson & Landau 1982; Heusel et al. 2017.
+        Heusel et al. 2017; see :func:`gaussian_frechet_distance`.
 
     Example:
         >>> a = torch.tensor([[-1.0], [1.0]])  # mean 0, variance 2
@@ -37,9 +34,50 @@ def frechet_distance(first: Tensor, second: Tensor) -> Tensor:
             f"Expected two sets of at least two samples [n, D] with equal D, got {list(first.shape)} "
             f"and {list(second.shape)}"
         )
-    first, second = first.double(), second.double()
-    offset = (first.mean(0) - second.mean(0)).square().sum()
-    one, two = (torch.cov(x.T).reshape(x.shape[1], -1) for x in (first, second))
+    return gaussian_frechet_distance(*mean_and_covariance(first), *mean_and_covariance(second))
+
+
+def mean_and_covariance(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``[D]`` and covariance ``[D, D]``, with n - 1 in the denominator, of samples ``[n, D]``; in float64.
+
+    Example:
+        >>> mean_and_covariance(torch.tensor([[-1.0], [1.0]]))
+        (tensor([0.], dtype=torch.float64), tensor([[2.]], dtype=torch.float64))
+    """
+    samples = samples.double()
+    return samples.mean(0), torch.cov(samples.T).reshape(samples.shape[1], -1)
+
+
+def gaussian_frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> Tensor:
+    r"""Squared Frechet (2-Wasserstein) distance of two Gaussians.
+
+    .. math:: d^2 = \lVert \mu_1 - \mu_2 \rVert^2
+        + \operatorname{tr}\bigl(C_1 + C_2 - 2 (C_1^{1/2} C_2 C_1^{1/2})^{1/2}\bigr)
+
+    Args:
+        mean: of the one.
+        covariance: of the one.
+        other_mean: of the other.
+        other_covariance: of the other.
+
+    Shape:
+        ``[D]``, ``[D, D]``, ``[D]``, ``[D, D]``; the result is a scalar, in float64.
+
+    Raises:
+        InputError: for shapes that do not fit.
+
+    Source:
+        Dowson & Landau 1982.
+
+    Example:
+        >>> gaussian_frechet_distance(torch.zeros(1), torch.eye(1), torch.zeros(1), 4 * torch.eye(1))  # (2 - 1)^2
+        tensor(1., dtype=torch.float64)
+    """
+    shapes = [list(x.shape) for x in (mean, covariance, other_mean, other_covariance)]
+    if mean.dim() != 1 or shapes[1:] != [2 * shapes[0], shapes[0], 2 * shapes[0]]:
+        raise InputError(f"Expected means [D] and covariances [D, D] of two Gaussians with equal D, got {shapes}")
+    mean, one, other_mean, two = (x.double() for x in (mean, covariance, other_mean, other_covariance))
+    offset = (mean - other_mean).square().sum()
     root = _root(one)
     shared = torch.linalg.eigvalsh(root @ two @ root).clamp(min=0).sqrt().sum()
     distance: Tensor = offset + one.trace() + two.trace() - 2 * shared

@@ -2,7 +2,7 @@
 
 from snn_synth.models.audiocoder import ACANN, ACSNN, Audiocoder, ConvACANN, ConvACSNN
 from snn_synth.models.autoencoder import AEANN, AESNN, SpikingAutoencoder
-from snn_synth.models.classifier import ImageClassifier
+from snn_synth.models.classifier import DeepImageClassifier, ImageClassifier
 from snn_synth.models.conv_autoencoder import ConvAEANN, ConvAESNN
 from snn_synth.models.esvae import ESVAE, ESVAEOutput
 from snn_synth.models.first_spike import FirstSpikeClassifier, FirstSpikeOutput
@@ -30,6 +30,7 @@ __all__ = [
     "ConvACSNN",
     "ConvAEANN",
     "ConvAESNN",
+    "DeepImageClassifier",
     "ESVAEOutput",
     "FirstSpikeClassifier",
     "FirstSpikeOutput",

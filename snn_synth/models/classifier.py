@@ -1,4 +1,4 @@
-"""A small conventional classifier of images, whose features and probabilities measure generated images."""
+"""Two small conventional classifiers of images, whose features and probabilities measure generated images."""
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +34,12 @@ class ImageClassifier(Pretrained):
     def __init__(self, classes: int = 10, features: int = 64) -> None:
         """Make the layers."""
         super().__init__()
-        self.trunk = nn.Sequential(
+        self.trunk = self._trunk(features)
+        self.head = nn.Linear(features, classes)
+
+    def _trunk(self, features: int) -> nn.Sequential:
+        """The layers from an image to its features."""
+        return nn.Sequential(
             nn.Conv2d(1, 16, 5, padding=2),
             nn.ReLU(),
             nn.MaxPool2d(2),
@@ -45,7 +50,6 @@ class ImageClassifier(Pretrained):
             nn.Linear(32 * 7 * 7, features),
             nn.ReLU(),
         )
-        self.head = nn.Linear(features, classes)
 
     def features(self, images: Tensor) -> Tensor:
         """``[B, features]``."""
@@ -68,3 +72,31 @@ class ImageClassifier(Pretrained):
         """Of the classes, ``[B, classes]``."""
         logits: Tensor = self(images)
         return logits.softmax(1)
+
+
+class DeepImageClassifier(ImageClassifier):
+    """Five convolutions with batch normalization, and the mean of the last one's maps: a second opinion.
+
+    What a generator has learned to please in one architecture does not please the other. The arguments are those of
+    :class:`ImageClassifier`; a shipped one is ``ImageClassifier.from_pretrained("mnist-classifier-deep")``.
+
+    Example:
+        >>> classifier = DeepImageClassifier(features=8)
+        >>> classifier(torch.rand(2, 1, 14, 14)).shape, classifier.features(torch.rand(2, 1, 28, 28)).shape
+        (torch.Size([2, 10]), torch.Size([2, 8]))
+    """
+
+    def _trunk(self, features: int) -> nn.Sequential:
+        def block(before: int, after: int, stride: int) -> list[nn.Module]:
+            convolution = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+            return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+
+        return nn.Sequential(
+            *block(1, 16, 2),
+            *block(16, 32, 1),
+            *block(32, 32, 2),
+            *block(32, 64, 1),
+            *block(64, features, 2),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )

@@ -6,6 +6,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from snn_synth.encoding import sample_keys
+from snn_synth.evaluation import shuffled_pixels
 from snn_synth.metrics import Mean
 from snn_synth.models import ImageClassifier
 from snn_synth.training.base import LitModule
@@ -81,15 +82,3 @@ class LitImageClassifier(LitModule):
     def _measure(self, stage: str, batch: ImageBatch, accuracy: Mean) -> None:
         accuracy.update((self.classify(batch) == batch.labels).float())
         self.log(f"{stage}/accuracy", accuracy, prog_bar=True)
-
-
-def shuffled_pixels(images: Tensor, seed: int) -> Tensor:
-    """The same pixels of each image in another order: as bright as an image, and none.
-
-    Example:
-        >>> shuffled_pixels(torch.arange(4.0).view(1, 1, 2, 2), 0).flatten().sort().values
-        tensor([0., 1., 2., 3.])
-    """
-    flat = images.flatten(1)
-    order = torch.rand(flat.shape, generator=torch.Generator(flat.device).manual_seed(seed), device=flat.device)
-    return flat.gather(1, order.argsort(1)).reshape(images.shape)

@@ -27,6 +27,21 @@ def test_the_table_shows_the_first_measure_and_the_papers_value():
     assert second.split() == ["ANN", "0.200"]
 
 
+def test_the_table_shows_further_measures_below_where_they_are():
+    keys = [f"test/m{place}" for place in range(7)]
+    variants = {
+        "one": {key: {"mean": place / 4, "std": None} for place, key in enumerate(keys)},
+        "other": {key: {"mean": 2000.0, "std": None} for key in keys[:2]},
+    }
+    lines = table({"measures": keys[:1], "also": keys[1:], "variants": variants}).splitlines()
+    assert [line.split() for line in lines[4:7]] == [
+        keys[1:6],
+        ["one", "0.25", "0.5", "0.75", "1", "1.25"],
+        ["other", "2000"],
+    ]
+    assert [line.split() for line in lines[8:]] == [["test/m6"], ["one", "1.5"], ["other"]]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

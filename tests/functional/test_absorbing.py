@@ -14,7 +14,8 @@ def test_as_many_tokens_are_masked_as_the_share_says() -> None:
     tokens = torch.arange(50_000).expand(3, -1) % MASKED
     seen = mask_tokens(tokens, torch.tensor([0.0, 0.3, 1.0]), MASKED, torch.Generator().manual_seed(0))
     found = (seen == MASKED).float().mean(1)
-    assert found[0] == 0 and found[2] == 1
+    assert found[0] == 0
+    assert found[2] == 1
     assert abs(float(found[1]) - 0.3) < 4 * math.sqrt(0.3 * 0.7 / 50_000)
     assert torch.equal(seen[seen != MASKED], tokens[seen != MASKED])
 

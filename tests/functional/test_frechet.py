@@ -4,7 +4,7 @@ import torch
 from scipy.linalg import sqrtm
 
 from snn_synth.errors import InputError
-from snn_synth.functional import frechet_distance
+from snn_synth.functional import frechet_distance, gaussian_frechet_distance, mean_and_covariance
 
 
 def test_the_distance_by_scipys_matrix_root():
@@ -36,3 +36,20 @@ def test_fewer_samples_than_features_are_no_obstacle():
 def test_bad_input(shapes):
     with pytest.raises(InputError, match=r"Expected two sets of at least two samples \[n, D\]"):
         frechet_distance(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_means_and_covariances_of_numpy_are_as_good_as_the_samples():
+    noise = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 80, 5, generator=noise).double()
+    moments = [
+        (torch.from_numpy(x.numpy().mean(0)), torch.from_numpy(np.cov(x, rowvar=False))) for x in (first, second)
+    ]
+    expected = frechet_distance(first, second).item()
+    assert gaussian_frechet_distance(*moments[0], *moments[1]).item() == pytest.approx(expected, rel=1e-9)
+    for found, wanted in zip(mean_and_covariance(first.float()), moments[0], strict=True):
+        assert torch.allclose(found, wanted, atol=1e-7)
+
+
+def test_gaussians_of_other_sizes_are_refused():
+    with pytest.raises(InputError, match=r"with equal D, got \[\[3\], \[3, 3\], \[3\], \[3\]\]"):
+        gaussian_frechet_distance(torch.zeros(3), torch.eye(3), torch.zeros(3), torch.ones(3))

@@ -68,7 +68,9 @@ def test_samples_depend_on_generator_and_labels_alone(network: SpikingVQDiffusio
     torch.manual_seed(2)
     again = network.sample(4, generator(), labels=torch.tensor([1, 2, 3, 4]))
     assert torch.equal(first, again)
-    assert first.shape == (4, 1, 16, 16) and 0 <= first.min() and first.max() <= 1
+    assert first.shape == (4, 1, 16, 16)
+    assert first.min() >= 0
+    assert first.max() <= 1
     assert not torch.equal(first, network.sample(4, generator(1), labels=[1, 2, 3, 4]))
 
 
@@ -82,7 +84,8 @@ def test_forming_ends_with_the_sample_and_unmasks_ever_more(network: SpikingVQDi
     steps = list(network.forming(3, generator()))
     assert len(steps) == network.sampling_steps
     masked = [int((tokens == network.denoiser.masked).sum()) for tokens, _ in steps]
-    assert masked == sorted(masked, reverse=True) and masked[-1] == 0
+    assert masked == sorted(masked, reverse=True)
+    assert masked[-1] == 0
     torch.testing.assert_close(steps[-1][1], network.sample(3, generator()))
 
 

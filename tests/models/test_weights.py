@@ -12,11 +12,11 @@ from snn_synth.data import FSDD, MNIST, EspeakDigits, FashionMNIST, build_front_
 from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
+from snn_synth.evaluation import shuffled_pixels
 from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier
 from snn_synth.models.pretrained import Pretrained, shipped_models
-from snn_synth.training.classifier import shuffled_pixels
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
 
@@ -29,7 +29,7 @@ def said(name, measure):
 
 def test_each_has_a_card_and_all_are_small():
     generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae"}
-    classifiers = {"mnist-classifier", "fashion-mnist-classifier"}
+    classifiers = {f"{images}-classifier{kind}" for images in ("mnist", "fashion-mnist") for kind in ("", "-deep")}
     portable = {"mnist-portable", "fashion-mnist-portable"}
     assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | classifiers | generators
     for name in ("mnist", "fashion-mnist"):
@@ -38,8 +38,8 @@ def test_each_has_a_card_and_all_are_small():
         assert all(neuron.reset_mechanism == "zero" and not list(neuron.parameters()) for _, neuron in paper.layers)
     size = 0
     for folder in shipped_models().values():
-        text = (folder / "README.md").read_text()
-        assert all(word in text for word in ("Command", "seed 0", "Data", "after rounding", "from_pretrained"))
+        text, seed = (folder / "README.md").read_text(), int(folder.name.endswith("-deep"))
+        assert all(word in text for word in ("Command", f"seed {seed}", "Data", "after rounding", "from_pretrained"))
         size += sum(path.stat().st_size for path in folder.iterdir())
     assert size < 20e6
 
@@ -92,8 +92,10 @@ def test_samples_are_as_good_as_the_card_says(name):
 
 
 @needs_data
+@pytest.mark.parametrize("kind", ["", "-deep"])
 @pytest.mark.parametrize(("name", "images"), [("mnist-classifier", MNIST), ("fashion-mnist-classifier", FashionMNIST)])
-def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name, images):
+def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name, images, kind):
+    name += kind
     classifier, test = ImageClassifier.from_pretrained(name), images(train=False)
     pictures = test.images.unsqueeze(1).float() / 255
     found = torch.cat([classifier.probabilities(part) for part in pictures.split(1000)])
@@ -105,8 +107,9 @@ def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name
 
 def test_an_unknown_name_lists_the_shipped_ones():
     names = (
-        r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-portable', 'fsdd', 'mnist', "
-        r"'mnist-classifier', 'mnist-esvae', 'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal'\]"
+        r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-classifier-deep', 'fashion-mnist-portable', "
+        r"'fsdd', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', 'mnist-gan', 'mnist-hybrid', "
+        r"'mnist-portable', 'mnist-temporal'\]"
     )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 
 from snn_synth.encoding import sample_keys, step_times
 from snn_synth.errors import InputError
+from snn_synth.evaluation import shuffled_pixels
 from snn_synth.functional import normalized_timing_loss, rbf_mmd, relative_targets
 from snn_synth.models import ESVAE, FirstSpikeClassifier, ImageClassifier
 from snn_synth.training import LitESVAE, LitFirstSpikeClassifier, LitImageClassifier
-from snn_synth.training.classifier import shuffled_pixels
 
 from .tiny import TinyImages, quiet_trainer
 

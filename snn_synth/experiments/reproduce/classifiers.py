@@ -1,6 +1,6 @@
 """Trials of what the paper claims of recognition: the code of an autoencoder, and the mask in a classifier."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,7 +14,8 @@ from snn_synth.data import ImageDataset
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.images import QUICK, WATCHED, ImageTrial
 from snn_synth.experiments.reproduce.measure import AT_ONCE
-from snn_synth.models import AEANN, AESNN, ImageClassifier, SpikingStack
+from snn_synth.experiments.reproduce.recipes import LATER
+from snn_synth.models import AEANN, AESNN, DeepImageClassifier, ImageClassifier, SpikingStack
 from snn_synth.training import LitAutoencoder, LitAutoencoderANN, LitFirstSpikeClassifier, LitImageClassifier
 from snn_synth.training.base import HELD_OUT, LitModule
 from snn_synth.training.images import ImageData, image_batch
@@ -190,18 +191,28 @@ class PopulationTrial(ClassifierTrial):
 
 @dataclass(frozen=True)
 class ImageClassifierTrial(ClassifierTrial):
-    """The conventional classifier that measures generated images."""
+    """A conventional classifier that measures generated images.
+
+    Args:
+        recipe: how it is trained.
+        images: as for :class:`ImageTrial`.
+        train_images: as for :class:`ImageTrial`.
+        deep: the second one, of another architecture.
+    """
+
+    deep: bool = field(default=False, metadata=LATER)
 
     @property
     def title(self) -> str:
-        """Images."""
-        return f"{self.images}-image-classifier"
+        """Images and architecture."""
+        return f"{self.images}-image-classifier" + ("-deep" if self.deep else "")
 
     def module(self, seed: int, data: ImageData, trials: Path) -> LightningModule:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return LitImageClassifier(ImageClassifier(), seed, **self.recipe.factories())
+            network = (DeepImageClassifier if self.deep else ImageClassifier)()
+            return LitImageClassifier(network, seed, **self.recipe.factories())
 
 
 @torch.no_grad()

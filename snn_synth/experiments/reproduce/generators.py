@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
+from snn_synth.experiments.reproduce.diffusion import VQDTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
@@ -10,6 +11,7 @@ from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
+from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
 _SHORT = replace(_TIMES, recipe=replace(_TIMES.recipe, epochs=4))  # where one is compared to the other
@@ -18,6 +20,15 @@ _CLASSIFIER = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=
 _HYBRID = HybridTrial(Recipe(lr=2e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _GAN = GANTrial(Recipe(lr=5e-4, weight_decay=0.0, one_cycle=True, epochs=4, batch_size=64))
+_VQD = {
+    "mnist": VQDTrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=20, batch_size=64)),
+    "fashion_mnist": VQDTrial(
+        Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=20, batch_size=64),
+        images="fashion_mnist",
+        codebook=256,
+    ),
+}
+_TRIVIAL = TrivialTrial(Recipe(lr=0.0, epochs=0))
 _BLOBS = PredictorTrial(Recipe(lr=1e-2, weight_decay=0.0, epochs=2, batch_size=50))
 _NUMBERS = replace(_TIMES, kind="ann")
 
@@ -28,8 +39,43 @@ _SAMPLES = (
     "test/neighbour",
     "test/sure_of_shuffled",
 )
+_SETS = {"MNIST": "mnist", "Fashion-MNIST": "fashion_mnist"}
 
 GENERATORS = {
+    "generators": Experiment(
+        "Every generator of new images beside samples that need no network: Frechet autoencoder distance, classifiers, "
+        "variety within classes, precision and recall, and whether the samples are new.",
+        {
+            **{
+                f"{name}, {sampler}": replace(_TRIVIAL, images=images, sampler=sampler)
+                for name, images in _SETS.items()
+                for sampler in SAMPLERS
+            },
+            "MNIST, ESVAE": _ESVAE,
+            "MNIST, Spiking-GAN": _GAN,
+            "MNIST, VQ-diffusion": _VQD["mnist"],
+            "Fashion-MNIST, ESVAE": replace(_ESVAE, images="fashion_mnist"),
+            "Fashion-MNIST, VQ-diffusion": _VQD["fashion_mnist"],
+        },
+        minutes=(15, 80),
+        measures=("test/fad",),
+        also=(
+            "test/fad_evaluation",
+            "test/sure",
+            "test/sure_second",
+            "test/pixel_variance",
+            "test/feature_variance",
+            "test/distinct",
+            "test/precision",
+            "test/recall",
+            "test/density",
+            "test/coverage",
+            "test/nearest_ratio",
+            "test/copies",
+            "test/imbalance",
+            "test/classifier_frechet_14",
+        ),
+    ),
     "temporal-coding": Experiment(
         "An autoencoder of spike times (Comsa et al. 2021): the error falls with the size of the code, rises with the "
         "latency and with noise (a third of the epochs), and inhibition is essential; beside a conventional network of "
@@ -101,6 +147,26 @@ GENERATORS = {
         measures=("test/pixel_mse", "test/pca_8", "test/mean_image"),
         also=("test/sure", *_SAMPLES, *_COST),
     ),
+    "vq-diffusion": Experiment(
+        "A spiking autoencoder of 7 x 7 tokens and a spiking denoiser that draws them (Liu et al. 2023, smaller): new "
+        "images of a class without guidance and with, and lower halves drawn anew.",
+        {"MNIST": _VQD["mnist"], "Fashion-MNIST": _VQD["fashion_mnist"]},
+        minutes=(3, 120),
+        measures=("test/fad", "guided/sure", "guided/pixel_variance"),
+        also=(
+            "reconstructed/fad",
+            "test/pixel_mse",
+            "test/sure",
+            "test/pixel_variance",
+            "test/right",
+            "guided/fad",
+            "guided/right",
+            "guided/sure_second",
+            "guided/feature_variance",
+            "test/completed",
+            "test/nearest_ratio",
+        ),
+    ),
     "aggressive-loss": Experiment(
         "A classifier whose first spike decides (S4NN; Kotariya & Ganguly 2021): the aggressive loss decides earlier, "
         "by fewer spikes.",
@@ -114,9 +180,14 @@ GENERATORS = {
         also=("test/spikes",),
     ),
     "image-classifier": Experiment(
-        "The small classifier that measures the generators' images: how often it is right.",
-        {"MNIST": _CLASSIFIER, "Fashion-MNIST": replace(_CLASSIFIER, images="fashion_mnist")},
-        minutes=(0.5, 7),
+        "The small classifiers that measure the generators' images: how often they are right.",
+        {
+            "MNIST": _CLASSIFIER,
+            "Fashion-MNIST": replace(_CLASSIFIER, images="fashion_mnist"),
+            "MNIST, deep": replace(_CLASSIFIER, deep=True),
+            "Fashion-MNIST, deep": replace(_CLASSIFIER, images="fashion_mnist", deep=True),
+        },
+        minutes=(1, 15),
         measures=("test/accuracy",),
     ),
 }

@@ -69,10 +69,10 @@ def first_of_each_class(images: ImageDataset) -> ImageBatch:
     return image_batch(images, torch.stack([(images.labels == label).nonzero()[0, 0] for label in range(10)]))
 
 
-def classifier_of(images: str) -> ImageClassifier:
-    """The shipped classifier of a set's images."""
+def classifier_of(images: str, deep: bool = False) -> ImageClassifier:
+    """The shipped classifier of a set's images, or the second one."""
     names = {"fashion_mnist": "fashion-mnist-classifier"}
-    return ImageClassifier.from_pretrained(names.get(images, "mnist-classifier"))
+    return ImageClassifier.from_pretrained(names.get(images, "mnist-classifier") + ("-deep" if deep else ""))
 
 
 @torch.no_grad()

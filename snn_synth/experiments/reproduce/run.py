@@ -29,6 +29,7 @@ NAMES = {
     "error_share": "neurons with an error",
     "pixel_mse": "MSE of the pixels",
     "recognized": "share recognized",
+    "fad": "Fréchet autoencoder distance",
     "sure": "share with probability above 0.9",
     "pca_8": "8 principal components",
     "mean_image": "the mean image",
@@ -176,7 +177,11 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
     variants, measures = metrics["variants"], metrics["measures"]
     first = measures[0].split("/")[1]
-    curves = {variant: (one["curve"]["batch"], one["curve"].get(first, [])) for variant, one in variants.items()}
+    watched = {variant: one["curve"].get(first, []) for variant, one in variants.items()}
+    curves = {
+        variant: (one["curve"]["batch"] if watched[variant] else [], watched[variant])
+        for variant, one in variants.items()
+    }
     finals = {}
     for variant, one in variants.items():
         finals[variant] = {

@@ -11,8 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snn_synth.data import as_pixels
-from snn_synth.evaluation import SURE, classifier_frechet, fan_out, sample_quality, spiking_cost
+from snn_synth.data import as_pixels, load_fad
+from snn_synth.evaluation import (
+    FAD,
+    SURE,
+    classifier_frechet,
+    fan_out,
+    sample_quality,
+    shuffled_pixels,
+    spiking_cost,
+)
 from snn_synth.experiments.reproduce.images import (
     WATCHED,
     ImageTrial,
@@ -24,33 +32,67 @@ from snn_synth.experiments.reproduce.images import (
 )
 from snn_synth.models import ESVAE, SpikingGAN
 from snn_synth.training import LitESVAE, LitSpikingGAN
-from snn_synth.training.classifier import shuffled_pixels
 from snn_synth.training.gan import TimingLoss
 from snn_synth.training.images import ImageData
 from snn_synth.ttfs import TTFSIFLinear
 
-SAMPLES = 2_000
+SAMPLES = 5_000  # as many as the published distances are measured with
 ROWS = 4  # of samples in a picture
 SMALL = 14  # pixels of a side
+AT_ONCE = 500  # samples that are drawn at once: of each class as many
+FAD_OF = {"mnist_subset": "mnist"}
 
 
 @dataclass(frozen=True)
 class SampleTrial(ImageTrial):
-    """What all of them have in common: how good their samples are."""
+    """What all of them have in common: how good their samples are.
+
+    Args:
+        recipe: how it is trained.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
+        samples: how many are measured.
+    """
+
+    samples: int = SAMPLES
+
+    def prepare(self, root: str | None) -> None:
+        """Get the images, and the network of the Frechet autoencoder distance."""
+        super().prepare(root)
+        self.fad(root)
+
+    def fad(self, root: str | None) -> FAD:
+        """The Frechet autoencoder distance of the set's images."""
+        return load_fad(FAD_OF.get(self.images, self.images), root)
 
     def sample(self, module: Any, count: int) -> Tensor:
         """New images ``[count, 1, H, W]`` in [0, 1], always the same."""
-        images: Tensor = module.network.sample(count, torch.Generator().manual_seed(0))
-        return images
+        generator = torch.Generator().manual_seed(0)
+        parts = torch.arange(count).split(AT_ONCE)  # type: ignore[no-untyped-call]
+        return torch.cat([module.network.sample(len(part), generator) for part in parts])
+
+    def labels(self, module: Any, count: int) -> Tensor | None:
+        """The classes that these were asked for, if they were."""
+        return None
 
     def quality(self, module: Any, data: ImageData) -> dict[str, float]:
         """How good the samples are, and what the same measure says of shuffled pixels."""
-        classifier = classifier_of(self.images)
-        samples = self.sample(module, SAMPLES)
+        classifier, fad = classifier_of(self.images), self.fad(data.root)
+        samples = self.sample(module, self.samples)
         side = samples.shape[-1]
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
-        found = sample_quality(samples, test, train, data.train_set.labels, classifier)
-        shuffled = classifier.probabilities(shuffled_pixels(train[:SAMPLES], 0)).max(1).values
+        found = sample_quality(
+            samples,
+            test,
+            train,
+            data.train_set.labels,
+            classifier,
+            classifier_of(self.images, deep=True),
+            self.labels(module, self.samples),
+            data.test_set.labels,
+        )
+        found |= {"fad": fad(samples), "fad_evaluation": fad(samples, batch_statistics=False)}
+        shuffled = classifier.probabilities(shuffled_pixels(train[: self.samples], 0)).max(1).values
         found["sure_of_shuffled"] = float((shuffled > SURE).float().mean())
         # In one size, so that networks which draw others can be compared.
         small = F.adaptive_avg_pool2d(samples, SMALL), _resized(data.test_set.images, SMALL)
@@ -74,6 +116,7 @@ class ESVAETrial(SampleTrial):
         recipe: how it is trained.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
         train_images: use only so many of the training images in an epoch, and measure a third as many.
+        samples: how many are measured.
         latent: neurons of the code.
         num_steps: T.
         mmd_weight: of the prior's distance.
@@ -132,6 +175,7 @@ class GANTrial(SampleTrial):
         recipe: how both networks are trained, by Adam with the moments that GANs take.
         images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
         train_images: use only so many of the training images in an epoch, and measure a third as many.
+        samples: how many are measured.
         side: of the images that are drawn.
         loss: ``softmax`` or ``relative``.
         advance: with ``relative``.
@@ -169,6 +213,10 @@ class GANTrial(SampleTrial):
                 lr_scheduler=functools.partial(one_cycle, max_lr=lr, pct_start=0.05, cycle_momentum=False),
             )
 
+    def labels(self, module: LitSpikingGAN, count: int) -> Tensor:
+        """All classes in turn."""
+        return torch.arange(count) % module.network.classes
+
     @torch.no_grad()
     def watch(self, module: LitSpikingGAN, data: ImageData) -> dict[str, float]:
         """How many samples the classifier is sure of."""
@@ -178,8 +226,8 @@ class GANTrial(SampleTrial):
     @torch.no_grad()
     def measure(self, module: LitSpikingGAN, data: ImageData) -> dict[str, dict[str, float]]:
         """How good the samples are, and how far the discriminator is fooled."""
-        gan, labels = module.network, torch.arange(SAMPLES) % module.network.classes
-        named = gan.discriminate(gan.encode(self.sample(module, SAMPLES))).labels
+        gan, labels = module.network, self.labels(module, self.samples)
+        named = gan.discriminate(gan.encode(self.sample(module, self.samples))).labels
         found = self.quality(module, data) | {"fooled": float((named == labels).float().mean())}
         out = gan.generate(gan.noise(labels, torch.Generator().manual_seed(0)))
         inputs, hidden, pixels = ((times < gan.num_steps).float() for times in (out.inputs, out.hidden, out.times))

@@ -152,21 +152,34 @@ class Trial(ABC):
         measured = self.measure(module, data)
         result = measured | {"curve": curve.points, "cost": cost.found(), "seconds": time.perf_counter() - start}
         result |= self.further(module, data)
-        result |= {"trial": json.loads(json.dumps(asdict(self))), "seed": seed}  # as it is read again: lists, no tuples
-        drawn = self.draw(module, data)
-        if drawn is not None:
-            with atomic_write(folder / DRAWN) as draft, draft.open("wb") as file:
-                np.save(file, drawn)
-            picture = folder / "drawn.png"
-            plot.save_figure(plot.image_rows({"image": drawn[0], "drawn": drawn[1:]}), picture)
+        picture = self._draw(folder, module, data)
+        if picture is not None:
             logger.log_image("drawn", [str(picture)])
         if isinstance(module.network, Pretrained):
             module.network.cpu().save_pretrained(folder / NETWORK)
         for part, found in measured.items():
             logger.log_metrics({f"{part}/{key}": value for key, value in found.items()})
         logger.experiment.finish()
-        _write(folder, result)
+        result = self._finish(folder, result, seed)
         resume.unlink(missing_ok=True)
+        return result
+
+    def _draw(self, folder: Path, module: Any, data: Any) -> Path | None:
+        """Keep what is drawn, as numbers and as the picture that is returned."""
+        drawn = self.draw(module, data)
+        if drawn is None:
+            return None
+        with atomic_write(folder / DRAWN) as draft, draft.open("wb") as file:
+            np.save(file, drawn)
+        picture = folder / "drawn.png"
+        plot.save_figure(plot.image_rows({"image": drawn[0], "drawn": drawn[1:]}), picture)
+        return picture
+
+    def _finish(self, folder: Path, result: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Keep the result of a finished run with its settings."""
+        settings = json.loads(json.dumps(asdict(self)))  # as they are read again: lists, no tuples
+        result = result | {"trial": settings, "seed": seed}
+        _write(folder, result)
         return result
 
     def _kept(self, seed: int, trials: Path, folder: Path, root: str | None) -> dict[str, Any]:

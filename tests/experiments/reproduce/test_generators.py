@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from snn_synth.evaluation import FAD, FADNetwork
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.generators import GENERATORS
@@ -14,8 +15,9 @@ from snn_synth.experiments.reproduce.hybrid import HybridTrial
 from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
-from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial, esvae_cost
+from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial, SampleTrial, esvae_cost
 from snn_synth.experiments.reproduce.trials import DRAWN
+from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 from snn_synth.models import ESVAE
 
 RECIPE = Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=1, batch_size=50)
@@ -23,15 +25,19 @@ RECIPE = Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=1, batch_size=
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
+    """Without W&B, and without the files of the Frechet autoencoder distance."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    torch.manual_seed(0)
+    fad = FAD(FADNetwork(), torch.zeros(64), torch.eye(64))
+    monkeypatch.setattr("snn_synth.experiments.reproduce.samples.load_fad", lambda images, root: fad)
 
 
 def of_subset(trial):
-    return dataclasses.replace(trial, images="mnist_subset", recipe=RECIPE)
+    few = {"samples": 300} if isinstance(trial, SampleTrial) else {}
+    return dataclasses.replace(trial, images="mnist_subset", recipe=RECIPE, **few)
 
 
 def drawn(trial, trials):
-
     return torch.from_numpy(np.load(trials / trial.key(0) / DRAWN))
 
 
@@ -64,6 +70,18 @@ def test_a_gan_trial_measures_samples(tmp_path):
     assert test["sure_of_shuffled"] < 0.05
     assert test["sure"] > 0.01, "after 90 batches"
     assert drawn(trial, tmp_path).shape == (6, 10, 28, 28)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samples_without_a_network_are_measured_like_those_of_one(sampler, tmp_path):
+    trial = of_subset(TrivialTrial(RECIPE, sampler=sampler))
+    found = trial.run(0, tmp_path)
+    assert {"fad", "fad_evaluation", "sure", "sure_second", "recall", "copies"} <= set(found["test"])
+    assert found["test"]["copies"] == pytest.approx(float("images" in sampler and sampler != "test images"), abs=0.05)
+    assert found["trial"]["sampler"] == sampler
+    assert (found["curve"], found["cost"]) == ({"batch": []}, {})
+    assert drawn(trial, tmp_path).shape == (5, 10, 28, 28)
+    assert trial.run(0, tmp_path) == found, "it is measured once"
 
 
 @pytest.mark.slow
@@ -124,7 +142,9 @@ def test_quick_trials_are_at_most_a_tenth_as_long():
     for experiment in GENERATORS.values():
         for variant in experiment.variants.values():
             quick = variant.quick()
-            if isinstance(variant, PredictorTrial):
+            if isinstance(variant, TrivialTrial):
+                assert quick == variant, "nothing is trained"
+            elif isinstance(variant, PredictorTrial):
                 assert quick.sequences <= 0.1 * variant.sequences
             else:
                 batches = quick.limit * quick.recipe.epochs
@@ -143,6 +163,8 @@ def test_an_experiment_writes_its_numbers_and_pictures(name, tmp_path):
         few = (
             {"sequences": 100} if isinstance(trial, PredictorTrial) else {"images": "mnist_subset", "train_images": 100}
         )
+        if isinstance(trial, SampleTrial):
+            few["samples"] = 100
         variants[variant] = dataclasses.replace(trial, **tiny, **few)
     metrics = run(name, dataclasses.replace(experiment, variants=variants), tmp_path, preset="full")
     shown = {measure for one in metrics["variants"].values() for measure in one}

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.evaluation import baselines, probe, sample_quality
-from snn_synth.models import ImageClassifier
+from snn_synth.evaluation import baselines, probe
 
 
 def test_the_probe_is_as_good_as_the_best_linear_rule():
@@ -41,41 +40,3 @@ def test_codes_without_labels_are_refused():
         probe(torch.full((2, 1), torch.inf), torch.zeros(2).long(), torch.zeros(2, 1), torch.zeros(2).long())
     with pytest.raises(InputError, match="Expected a label for each code, got 4 and 2 codes with 3 and 2 labels"):
         probe(torch.zeros(4, 1), torch.zeros(3).long(), torch.zeros(2, 1), torch.zeros(2).long())
-
-
-class Brightness(ImageClassifier):
-    """A classifier that sees a dark image as class 0 and a bright one as class 1, and is sure only far from grey."""
-
-    def __init__(self):
-        super().__init__(classes=2, features=1)
-
-    def features(self, images):
-        return images.flatten(1).mean(1, keepdim=True) - 0.5
-
-    @property
-    def head(self):
-        return lambda x: torch.cat([-10 * x, 10 * x], 1)
-
-    @head.setter
-    def head(self, value):
-        pass
-
-
-def test_sample_quality_measures_probability_variety_and_nearest_neighbours():
-    def flat(*values):
-        return torch.tensor(values)[:, None, None, None].expand(-1, 1, 2, 2).contiguous()
-
-    train, labels = flat(0.0, 1.0), torch.tensor([0, 1])
-    samples = flat(0.1, 0.2, 0.45, 0.55, 0.9, 0.95)
-    found = sample_quality(samples, samples, train, labels, Brightness())
-    assert found["sure"] == pytest.approx(4 / 6)  # 2 * 10 * 0.05 = 1 is too little for nine tenths
-    assert (found["classes"], found["neighbour"]) == (2, 1)
-    assert found["classifier_frechet"] == pytest.approx(0, abs=1e-9)
-    moved = sample_quality(samples, samples + 3, train, labels, Brightness())
-    assert moved["classifier_frechet"] == pytest.approx(9, rel=1e-4)
-    turned = sample_quality(samples, samples, train, 1 - labels, Brightness())
-    assert turned["neighbour"] == 0
-    grey = sample_quality(flat(0.5, 0.52), samples, train, labels, Brightness())
-    assert (grey["sure"], grey["classes"], grey["neighbour"]) == (0, 0, 0)
-    with pytest.raises(InputError, match=r"of one size, got \[1, 4, 4\], \[1, 2, 2\] and \[1, 2, 2\]"):
-        sample_quality(torch.zeros(2, 1, 4, 4), samples, train, labels, Brightness())

@@ -1,0 +1,126 @@
+"""Trials of the spiking VQ-diffusion."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from snn_synth.experiments.reproduce.images import (
+    WATCHED,
+    baselines_of,
+    classifier_of,
+    first_images,
+    first_of_each_class,
+    pixel_mse,
+)
+from snn_synth.experiments.reproduce.samples import AT_ONCE, SampleTrial
+from snn_synth.models import SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.training import LitVQDiffusion
+from snn_synth.training.images import ImageData
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class VQDTrial(SampleTrial):
+    """A spiking VQ-diffusion.
+
+    Args:
+        recipe: how it is trained.
+        images: ``mnist``, ``fashion_mnist`` or ``mnist_subset``.
+        train_images: use only so many of the training images in an epoch, and measure a third as many.
+        samples: how many are measured.
+        channels: of the autoencoder.
+        codebook: number of tokens.
+        hidden: neurons of the denoiser's first layer.
+        autoencoder_epochs: of the recipe's, those of the autoencoder.
+        sampling_steps: in which an image is drawn.
+        temperature: of the draws.
+        guidance: of the samples that are ``shown``; those whose FAD is measured have none.
+    """
+
+    channels: tuple[int, int] = (16, 32)
+    codebook: int = 128
+    hidden: int = 1024
+    autoencoder_epochs: int = 3
+    sampling_steps: int = 25
+    temperature: float = 1.0
+    guidance: float = 0.5
+
+    every = 200
+    """Batches between two points of the curve."""
+
+    @property
+    def title(self) -> str:
+        """Images and size."""
+        return f"{self.images}-vqd-{self.codebook}"
+
+    def module(self, seed: int, data: ImageData, trials: Path) -> LitVQDiffusion:
+        """The untrained networks with all that trains them."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = SpikingVQDiffusion(
+                SpikingVQAE(channels=self.channels, codebook=self.codebook),
+                SpikingTokenDenoiser(self.codebook, hidden=self.hidden),
+                self.sampling_steps,
+                self.temperature,
+            )
+            epochs = min(self.autoencoder_epochs, self.recipe.epochs - 1)
+            return LitVQDiffusion(network, epochs, precision="mixed", seed=seed, **self.recipe.factories())
+
+    def labels(self, module: LitVQDiffusion, count: int) -> Tensor:
+        """Each class as often."""
+        return torch.arange(count) % CLASSES
+
+    def sample(self, module: LitVQDiffusion, count: int) -> Tensor:
+        """New images of every class in turn ``[count, 1, 28, 28]`` in [0, 1], always the same."""
+        generator = torch.Generator().manual_seed(0)
+        parts = self.labels(module, count).split(AT_ONCE)  # type: ignore[no-untyped-call]
+        return torch.cat([module.network.sample(len(part), generator, part) for part in parts])
+
+    @torch.no_grad()
+    def watch(self, module: LitVQDiffusion, data: ImageData) -> dict[str, float]:
+        """Error of the first training images by the autoencoder."""
+        module.network.autoencoder.eval()
+        return {"pixel_mse": pixel_mse(module, data.train_set, WATCHED)}
+
+    @torch.no_grad()
+    def measure(self, module: LitVQDiffusion, data: ImageData) -> dict[str, dict[str, float]]:
+        """Errors of the autoencoder, samples without guidance and with, and completed images."""
+        parts = {"train": data.train_set, "test": data.test_set}
+        found = {part: {"pixel_mse": pixel_mse(module, images, self.most)} for part, images in parts.items()}
+        found["test"] |= baselines_of(data, self.train_images, self.most) | self.quality(module, data)
+        found["reconstructed"] = {"fad": self.fad(data.root)(self._reconstructed(module, data))}
+        network = module.network
+        network.guidance = self.guidance
+        found["guided"] = self.quality(module, data)
+        found["test"]["completed"] = self._completed(module, data)
+        return found
+
+    def _reconstructed(self, module: LitVQDiffusion, data: ImageData) -> Tensor:
+        """Training images after the autoencoder: what the denoiser would draw if it drew as they are."""
+        return torch.cat([module.predict_step(batch) for batch in first_images(data.train_set, self.samples)])
+
+    def _completed(self, module: LitVQDiffusion, data: ImageData) -> float:
+        """Share of the test images whose lower half, drawn anew, leaves the class that the classifier sees right."""
+        classifier, generator = classifier_of(self.images), torch.Generator().manual_seed(0)
+        mask, right = torch.zeros(28, 28, dtype=torch.bool), []
+        mask[14:] = True
+        for batch in first_images(data.test_set, self.most):
+            drawn = module.network.complete(batch.images, mask, generator)
+            right.append(classifier.probabilities(drawn).argmax(1) == batch.labels)
+        return torch.cat(right).float().mean().item()
+
+    @torch.no_grad()
+    def draw(self, module: LitVQDiffusion, data: ImageData) -> npt.NDArray[np.float32]:
+        """The first test image of each class, what is drawn of it and of its upper half, a walk, and samples."""
+        network, batch = module.network, first_of_each_class(data.test_set)
+        mask = torch.zeros(28, 28, dtype=torch.bool)
+        mask[14:] = True
+        completed = network.complete(batch.images, mask, torch.Generator().manual_seed(0))
+        walk = network.walk(4, 9, CLASSES)
+        rows = torch.stack([batch.images, module.predict_step(batch), completed, walk]).squeeze(2)
+        return torch.cat([rows, self.rows(module)]).numpy()
