@@ -1,5 +1,6 @@
 """New images from a spiking autoencoder of tokens and a spiking denoiser that draws the tokens."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -156,7 +157,7 @@ class SpikingVQDiffusion(Pretrained):
     def steps(self, tokens: Tensor, generator: torch.Generator | None, condition: Tensor | None) -> Iterator[Tensor]:
         """Tokens ``[B, N]`` after each step, until none is masked."""
         share = float((tokens == self.denoiser.masked).sum(1).max() / tokens.shape[1]) if len(tokens) else 0.0
-        for step in range(-int(-self.sampling_steps * share // 1), 0, -1):
+        for step in range(math.ceil(self.sampling_steps * share), 0, -1):
             logits = self.denoiser(tokens, condition)
             if condition is not None and self.guidance:
                 logits = guided_logits(logits, self.denoiser(tokens), self.guidance)

@@ -1,7 +1,8 @@
 """Trials of the spiking VQ-diffusion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,11 @@ class VQDTrial(SampleTrial):
     every = 200
     """Batches between two points of the curve."""
 
+    def quick(self) -> Self:
+        """With a tenth of the images, for an epoch of each stage."""
+        shorter = super().quick()
+        return replace(shorter, recipe=replace(shorter.recipe, epochs=2), autoencoder_epochs=1)
+
     @property
     def title(self) -> str:
         """Images and size."""
@@ -68,8 +74,8 @@ class VQDTrial(SampleTrial):
                 self.sampling_steps,
                 self.temperature,
             )
-            epochs = min(self.autoencoder_epochs, self.recipe.epochs - 1)
-            return LitVQDiffusion(network, epochs, precision="mixed", seed=seed, **self.recipe.factories())
+            settings = self.recipe.factories()
+            return LitVQDiffusion(network, self.autoencoder_epochs, precision="mixed", seed=seed, **settings)
 
     def labels(self, module: LitVQDiffusion, count: int) -> Tensor:
         """Each class as often."""

@@ -9,6 +9,7 @@ import torch
 
 from snn_synth.evaluation import FAD, FADNetwork
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
+from snn_synth.experiments.reproduce.diffusion import VQDTrial
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
@@ -70,6 +71,19 @@ def test_a_gan_trial_measures_samples(tmp_path):
     assert test["sure_of_shuffled"] < 0.05
     assert test["sure"] > 0.01, "after 90 batches"
     assert drawn(trial, tmp_path).shape == (6, 10, 28, 28)
+
+
+@pytest.mark.slow
+def test_a_diffusion_trial_measures_samples_without_and_with_guidance(tmp_path):
+    trial = of_subset(VQDTrial(RECIPE, channels=(4, 8), codebook=16, hidden=64))
+    recipe = dataclasses.replace(RECIPE, epochs=3)
+    found = dataclasses.replace(trial, recipe=recipe, autoencoder_epochs=2, sampling_steps=5).run(0, tmp_path)
+    assert found["test"]["pixel_mse"] < found["test"]["mean_image"], "after 180 batches"
+    assert {"fad", "sure", "right", "completed"} <= set(found["test"])
+    assert found["guided"].keys() <= found["test"].keys()
+    assert found["guided"]["sure"] != found["test"]["sure"]
+    assert found["reconstructed"]["fad"] < found["test"]["fad"]
+    assert VQDTrial(RECIPE).quick().recipe.epochs == 2, "an epoch of each stage"
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
