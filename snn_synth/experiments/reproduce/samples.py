@@ -57,9 +57,10 @@ class SampleTrial(ImageTrial):
     samples: int = SAMPLES
 
     def prepare(self, root: str | None) -> None:
-        """Get the images, and the network of the Frechet autoencoder distance."""
+        """Get the images and the networks that measure: whatever is missing is told before anything is trained."""
         super().prepare(root)
         self.fad(root)
+        classifier_of(self.images, deep=True)
 
     def fad(self, root: str | None) -> FAD:
         """The Frechet autoencoder distance of the set's images."""
