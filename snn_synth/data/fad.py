@@ -77,5 +77,5 @@ def _locate(folder: Path, file: _Published, download: bool) -> Path:
         return fetch([mirror + file.path for mirror in MIRRORS], path, file.sha256)
     found = file_sha256(path)
     if found != file.sha256:
-        raise InputError(f"Expected {path} to have the SHA-256 {file.sha256}, got {found}: it is another file than the published one")
+        raise InputError(f"Expected {path} to be the published file, of SHA-256 {file.sha256}, got {found}")
     return path

@@ -67,7 +67,7 @@ def test_other_files_than_the_published_ones_are_refused(tmp_path, published):
     weights, statistics = published(*contents())
     written(tmp_path, (weights, statistics + b"0"))
     with pytest.raises(
-        InputError, match=r"mnist_test_64.npz to have the SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}: delete"
+        InputError, match=r"mnist_test_64.npz to be the published file, of SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$"
     ):
         load_fad("mnist", tmp_path)
 
