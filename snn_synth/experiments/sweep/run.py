@@ -35,9 +35,9 @@ def run(
 
     What has been run is not run again, if the sweep is started again with the same file. No run outlives this process.
 
-    A run that fails is reported at once, and the others go on, as its settings alone may be wrong. The sweep stops where
-    they cannot be the reason: all runs so far were refused as bad input, by the same sentence, although each setting
-    that the sweep varies has had two values among them.
+    A run that fails is reported at once, and the others go on, as its settings alone may be wrong. The sweep stops
+    where they cannot be the reason: all runs so far were refused as bad input, by the same sentence, although each
+    setting that the sweep varies has had two values among them.
 
     Args:
         path: of the sweep's file, as ``wandb sweep`` takes it.
@@ -87,9 +87,8 @@ def run(
                 if (error := runs[-1]["error"]) is not None and error not in (one["error"] for one in runs[:-1]):
                     tqdm.write(f"{runs[-1]['run']} failed: {error}", file=sys.stderr)
                 if len(runs) < len(settings) and _refused_alike(runs, settings):
-                    raise InputError(
-                        f"Expected a run with {metric}, stopped after {len(runs)} of {len(settings)}, as all said: {error}"
-                    )
+                    count = f"{len(runs)} of {len(settings)}"
+                    raise InputError(f"Expected a run with {metric}, stopped after {count}, as all said: {error}")
         except BaseException:  # those that have begun end with the leash, and no other shall begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise

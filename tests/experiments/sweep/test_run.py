@@ -10,8 +10,8 @@ import yaml
 from snn_synth.errors import InputError
 from snn_synth.experiments.sweep.run import run
 
-# A shell in the place of `snn-synth fit`: the result is the setting x, 7 fails, 8 leaves nothing, and from 90 on x is bad
-# input; and so is all without the option REFUSED_WITHOUT.
+# A shell in the place of `snn-synth fit`: the result is the setting x, 7 fails, 8 leaves nothing, and from 90 on x is
+# bad input; and so is all without the option REFUSED_WITHOUT.
 STAND_IN = """
 for word in "$@"; do case $word in --x=*) x=${word#--x=};; --trainer.default_root_dir=*) dir=${word#*=};; esac; done
 echo "says $x with $OMP_NUM_THREADS"; [ $x = 7 ] && exit 3; [ $x = 8 ] && exit 0
