@@ -62,7 +62,9 @@ WALKS = (
         ("runs/ae_folder/metrics.json", "redrawn.png", "runs/a2i_folder/metrics.json"),
     ),
     Walk("sweep with its picture", "docs/training.md", ("runs/sweeps/ae_mnist/sweep.png",), (SWEEP,)),
-    Walk("the rest of docs/training.md", "docs/training.md", ("runs/ae_mnist/metrics.json",), without=(WAV, SWEEP, OWN)),
+    Walk(
+        "the rest of docs/training.md", "docs/training.md", ("runs/ae_mnist/metrics.json",), without=(WAV, SWEEP, OWN)
+    ),
 )
 
 

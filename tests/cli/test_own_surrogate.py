@@ -13,6 +13,7 @@ import yaml
 
 from snn_synth.cli import main
 from snn_synth.errors import InputError
+from snn_synth.models import AESNN
 from snn_synth.training import LitAutoencoder
 
 from .conftest import TINY
@@ -83,11 +84,9 @@ def test_the_sweep_gives_each_run_its_width(mine, capsys, monkeypatch):
 
 
 def test_a_saved_network_says_what_to_do_where_its_class_is_not_known(mine, tmp_path):
-    from snn_synth.models import AESNN
-
     mine.TriangleAE(width=2.0, inputs=4, hidden=2).save_pretrained(tmp_path / "ae")
     assert AESNN.from_pretrained(tmp_path / "ae").layers[0][1].spike_grad.width == 2
     path = tmp_path / "ae" / "config.json"
     path.write_text(path.read_text().replace("TriangleAE", "SquareAE"))
-    with pytest.raises(InputError, match="SquareAE.*: a class of your own has to be imported before"):
+    with pytest.raises(InputError, match=r"SquareAE.*: a class of your own has to be imported before"):
         AESNN.from_pretrained(tmp_path / "ae")
