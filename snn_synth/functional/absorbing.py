@@ -137,7 +137,8 @@ def unmask_tokens(
         raise InputError(f"Expected a step of at least 1 and a temperature above 0, got {step} and {temperature}")
     shape = tokens.shape
     drawn_now = torch.rand(shape, device=tokens.device, generator=generator) < 1 / step
-    # The largest of logits with Gumbel noise is a draw of their softmax.
+    # The largest of logits with Gumbel noise is a draw of their softmax; in bfloat16, rare tokens would be rarer.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     noise = torch.rand(logits.shape, dtype=logits.dtype, device=logits.device, generator=generator)
     gumbel = -(-noise.clamp(min=1e-20).log()).clamp(min=1e-20).log()
     drawn = (logits / temperature + gumbel).argmax(-1)

@@ -59,6 +59,15 @@ def test_tokens_are_drawn_as_often_as_the_softmax_says(temperature: float) -> No
     assert bool(((found - expected).abs() < 4 * (expected * (1 - expected) / count).sqrt()).all())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_rare_tokens_are_drawn_as_often_in_every_dtype(dtype: torch.dtype) -> None:
+    count, rare = 200_000, 0.001
+    logits = torch.tensor([1 - rare, rare]).log().to(dtype).expand(1, count, 2)
+    drawn = unmask_tokens(torch.full((1, count), 2), logits, 1, 2, generator=torch.Generator().manual_seed(0))
+    expected = float(logits[0, 0].double().softmax(0)[1])
+    assert abs(float(drawn.float().mean()) - expected) < 4 * math.sqrt(rare / count)
+
+
 def test_a_share_of_the_masked_is_drawn_at_each_step_and_what_is_there_stays() -> None:
     count = 40_000
     tokens = torch.full((1, count), 3)
