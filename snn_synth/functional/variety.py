@@ -6,6 +6,8 @@ from torch import Tensor
 from snn_synth.errors import InputError
 from snn_synth.functional.matching import class_sums
 
+_ROUNDING = 1e-10  # variance by rounding, relative to the mean sum of squares
+
 
 def within_class_variance(values: Tensor, labels: Tensor, classes: int) -> Tensor:
     r"""The variance of each class's samples around their mean, summed over pixels or features.
@@ -28,7 +30,7 @@ def within_class_variance(values: Tensor, labels: Tensor, classes: int) -> Tenso
         tensor([1., 0.])
     """
     _check_labels(labels, classes, len(values))
-    values = values.flatten(1).float()
+    labels, values = labels.long(), values.flatten(1).float()
     sums, counts = class_sums(values, labels, classes)
     apart = values - (sums / counts.clamp(min=1)[:, None])[labels]
     total = class_sums(apart.square().sum(1, keepdim=True), labels, classes)[0][:, 0]
@@ -63,7 +65,8 @@ def variance_ratio(values: Tensor, labels: Tensor, real: Tensor, real_labels: Te
         tensor(0.2500)
     """
     found, wanted = within_class_variance(values, labels, classes), within_class_variance(real, real_labels, classes)
-    vary = wanted > 0
+    # Of equal images the mean is rounded: they seem to vary.
+    vary = wanted > _ROUNDING * real.float().square().sum() / max(1, len(real))
     if not bool(vary.any()):
         raise InputError(f"Expected real images that vary within a class, got {len(real)} that do not")
     return (found[vary] / wanted[vary]).mean()

@@ -54,6 +54,26 @@ def test_imbalance_is_the_share_that_would_have_to_move():
     assert class_imbalance(torch.zeros(5).long(), torch.arange(10), 10).item() == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize("number", [3, 7, 100])
+def test_equal_real_images_do_not_vary_though_their_mean_is_rounded(number):
+    real, real_labels = made(70, 1.0, 1)
+    equal = torch.rand(1, 1, 2, 3, generator=torch.Generator().manual_seed(0)).expand(number, -1, -1, -1)
+    values, labels = torch.cat([real, real[:number]]), torch.cat([real_labels, torch.full((number,), 3)])
+    found = variance_ratio(
+        values, labels, torch.cat([real, equal]), torch.cat([real_labels, torch.full((number,), 3)]), 4
+    )
+    assert found.item() == pytest.approx(1)
+    with pytest.raises(InputError, match=f"that vary within a class, got {number} that do not"):
+        variance_ratio(values, labels, equal, torch.zeros(number).long(), 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_labels_of_other_integers(dtype):
+    values, labels = made(50, 1.0, 0)
+    expected = within_class_variance(values, labels, 3)
+    assert torch.equal(within_class_variance(values, labels.to(dtype), 3), expected)
+
+
 def test_bad_input():
     values, labels = made(50, 1.0, 0)
     with pytest.raises(InputError, match=r"Expected 50 labels, whole numbers below 2, got torch.int64 \[50\], 0 to 2"):
@@ -62,5 +82,7 @@ def test_bad_input():
         within_class_variance(values, labels.float(), 3)
     with pytest.raises(InputError, match=r"got torch.int64 \[0\], none"):
         class_imbalance(labels[:0], labels, 3)
+    with pytest.raises(InputError, match="Expected real images that vary within a class, got 0 that do not"):
+        variance_ratio(values, labels, values[:0], labels[:0], 3)
     with pytest.raises(InputError, match="Expected real images that vary within a class, got 2 that do not"):
         variance_ratio(values, labels, values[:1].repeat(2, 1, 1, 1), labels[:1].repeat(2), 3)
