@@ -22,12 +22,13 @@ def nearest_neighbours(samples: Tensor, images: Tensor, count: int = 1) -> tuple
         ``samples``: ``[n, ...]``; ``images``: ``[m, ...]``; both results ``[n, count]``.
 
     Raises:
-        InputError: for points of other sizes, or fewer than ``count`` images.
+        InputError: for points of other sizes or that are not finite, fewer than ``count`` images, or none wanted.
 
     Example:
         >>> nearest_neighbours(torch.tensor([[1.0]]), torch.tensor([[5.0], [0.0], [3.0]]), 2)
         (tensor([[1., 2.]]), tensor([[1, 2]]))
     """
+    _check_positive("count", count)
     samples, images = _points(samples, images, count)
     squares = images.square().sum(1)
     places, distances = [], []
@@ -59,7 +60,7 @@ def precision_recall(samples: Tensor, images: Tensor, k: int = 5) -> tuple[Tenso
         ``[n, D]`` and ``[m, D]``; the results are scalars.
 
     Raises:
-        InputError: for points of other sizes, or sets of no more than ``k`` points.
+        InputError: for points of other sizes or that are not finite, sets of no more than ``k`` points, or k below 1.
 
     Source:
         Kynkäänniemi et al. 2019, eq. 1-3.
@@ -69,6 +70,7 @@ def precision_recall(samples: Tensor, images: Tensor, k: int = 5) -> tuple[Tenso
         >>> [round(share.item(), 6) for share in precision_recall(images[2:5] + 0.25, images, k=2)]
         [1.0, 0.6]
     """
+    _check_positive("k", k)
     samples, images = _points(samples, images, k + 1, k + 1)
     among_images, among_samples = _within(samples, images, k), _within(images, samples, k)
     return (among_images > 0).float().mean(), (among_samples > 0).float().mean()
@@ -92,7 +94,8 @@ def density_coverage(samples: Tensor, images: Tensor, k: int = 5) -> tuple[Tenso
         ``[n, D]`` and ``[m, D]``; the results are scalars.
 
     Raises:
-        InputError: for points of other sizes, no samples, or no more than ``k`` real images.
+        InputError: for points of other sizes or that are not finite, no samples, no more than ``k`` real images, or k
+            below 1.
 
     Source:
         Naeem et al. 2020, eq. 3-4.
@@ -102,6 +105,7 @@ def density_coverage(samples: Tensor, images: Tensor, k: int = 5) -> tuple[Tenso
         >>> [round(share.item(), 6) for share in density_coverage(images[:1].expand(20, 1), images, k=2)]
         [0.5, 0.1]
     """
+    _check_positive("k", k)
     samples, images = _points(samples, images, k + 1)
     density = _within(samples, images, k, strictly=True).float().mean() / k
     nearest = nearest_neighbours(images, samples)[0][:, 0]
@@ -152,4 +156,12 @@ def _points(samples: Tensor, images: Tensor, least: int, least_samples: int = 1)
             f"Expected at least {least_samples} samples and {least} images of one size, got {list(samples.shape)} "
             f"and {list(images.shape)}"
         )
-    return samples.flatten(1).float(), images.flatten(1).float()
+    samples, images = samples.flatten(1).float(), images.flatten(1).float()
+    if not bool(samples.isfinite().all() & images.isfinite().all()):
+        raise InputError("Expected finite points, got inf or NaN")
+    return samples, images
+
+
+def _check_positive(name: str, number: int) -> None:
+    if number < 1:
+        raise InputError(f"Expected `{name}` of at least 1, got {number}")

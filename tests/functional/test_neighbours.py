@@ -92,3 +92,10 @@ def test_bad_input():
         density_coverage(torch.zeros(9, 2), torch.zeros(9, 3))
     with pytest.raises(InputError, match=r"at least 1 samples and 2 images .* and \[1, 2\]"):
         nearest_neighbours(torch.zeros(9, 2), torch.zeros(1, 2), 2)
+    for measure in (precision_recall, density_coverage):
+        with pytest.raises(InputError, match="Expected `k` of at least 1, got 0"):
+            measure(torch.zeros(9, 2), torch.zeros(9, 2), 0)
+        with pytest.raises(InputError, match="Expected finite points, got inf or NaN"):
+            measure(torch.full((9, 2), torch.nan), torch.zeros(9, 2))
+    with pytest.raises(InputError, match="Expected `count` of at least 1, got -1"):
+        nearest_neighbours(torch.zeros(9, 2), torch.zeros(9, 2), -1)
