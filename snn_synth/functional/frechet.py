@@ -19,7 +19,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> Tensor:
         ``[n, D]`` and ``[m, D]``; the result is a scalar, in float64.
 
     Raises:
-        InputError: for shapes that do not fit, or fewer than two samples.
+        InputError: for shapes that do not fit, fewer than two samples, or numbers that are not finite.
 
     Source:
         Heusel et al. 2017; see :func:`gaussian_frechet_distance`.
@@ -64,7 +64,7 @@ def gaussian_frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tens
         ``[D]``, ``[D, D]``, ``[D]``, ``[D, D]``; the result is a scalar, in float64.
 
     Raises:
-        InputError: for shapes that do not fit.
+        InputError: for shapes that do not fit, or numbers that are not finite.
 
     Source:
         Dowson & Landau 1982.
@@ -77,6 +77,8 @@ def gaussian_frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tens
     if mean.dim() != 1 or shapes[1:] != [2 * shapes[0], shapes[0], 2 * shapes[0]]:
         raise InputError(f"Expected means [D] and covariances [D, D] of two Gaussians with equal D, got {shapes}")
     mean, one, other_mean, two = (x.double() for x in (mean, covariance, other_mean, other_covariance))
+    if not all(bool(x.isfinite().all()) for x in (mean, one, other_mean, two)):
+        raise InputError("Expected finite means and covariances, got inf or NaN")
     offset = (mean - other_mean).square().sum()
     root = _root(one)
     shared = torch.linalg.eigvalsh(root @ two @ root).clamp(min=0).sqrt().sum()

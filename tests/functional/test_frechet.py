@@ -53,3 +53,9 @@ def test_means_and_covariances_of_numpy_are_as_good_as_the_samples():
 def test_gaussians_of_other_sizes_are_refused():
     with pytest.raises(InputError, match=r"with equal D, got \[\[3\], \[3, 3\], \[3\], \[3\]\]"):
         gaussian_frechet_distance(torch.zeros(3), torch.eye(3), torch.zeros(3), torch.ones(3))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_not_finite_is_refused(value):
+    with pytest.raises(InputError, match="Expected finite means and covariances, got inf or NaN"):
+        frechet_distance(torch.full((3, 2), value), torch.zeros(3, 2))
