@@ -103,6 +103,13 @@ def sample_quality(
         )
     if min(len(samples), len(images), len(train)) < 2:
         raise InputError(f"Expected at least two images each, got {len(samples)}, {len(images)} and {len(train)}")
+    for of, some, number in (
+        ("train_labels", train_labels, len(train)),
+        ("labels", labels, len(samples)),
+        ("image_labels", image_labels, len(images)),
+    ):
+        if some is not None and some.shape != (number,):
+            raise InputError(f"Expected `{of}` of shape [{number}], got {list(some.shape)}")
     features, real = _features(samples, classifier), _features(images, classifier)
     probability, seen = classifier.head(features).softmax(1).max(1)
     classes, sure = classifier.head(features[:1]).shape[1], probability > SURE

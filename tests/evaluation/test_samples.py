@@ -107,6 +107,16 @@ def test_images_that_were_trained_on_are_no_measure_of_novelty(greys):
         sample_quality(train[:1], train, train, labels, Brightness())
 
 
+@pytest.mark.parametrize("name", ["train_labels", "labels", "image_labels"])
+@pytest.mark.parametrize("number", [1, 199, 201])
+def test_every_image_has_one_label(greys, name, number):
+    (held_out, held_out_labels), (train, train_labels) = greys
+    labels = {"train_labels": train_labels, "labels": held_out_labels, "image_labels": held_out_labels}
+    labels[name] = torch.zeros(number).long()
+    with pytest.raises(InputError, match=rf"Expected `{name}` of shape \[200\], got \[{number}\]"):
+        sample_quality(held_out, held_out, train, classifier=Brightness(), **labels)
+
+
 def test_trivial_samples_are_what_they_are_called():
     images, labels = torch.rand(30, 1, 3, 3), torch.arange(30) // 10 + 4
     found = trivial_samples(images, labels, 45, seed=3)
