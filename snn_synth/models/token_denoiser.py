@@ -36,7 +36,7 @@ class SpikingTokenDenoiser(Pretrained):
         tokens ``[B, N]`` and condition ``[B, conditions]`` to logits ``[B, N, K]``.
 
     Raises:
-        InputError: for sizes below 1, or tokens and conditions of another shape.
+        InputError: for sizes below 1, tokens that are none, or tokens and conditions of another shape.
 
     Source:
         Liu et al. 2023 (Spiking-Diffusion), stage 2, whose denoiser is a convolutional network that reads the tokens'
@@ -86,6 +86,11 @@ class SpikingTokenDenoiser(Pretrained):
         """Logits of every place; of those that are not masked they mean nothing."""
         if tokens.dim() != 2 or tokens.shape[1] != self.places or tokens.is_floating_point():
             raise InputError(f"Expected tokens of shape [B, {self.places}], integers, got {list(tokens.shape)}")
+        tokens = tokens.long()
+        if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) <= self.masked:
+            raise InputError(
+                f"Expected tokens from 0 to {self.masked}, the mask, got {int(tokens.min())} to {int(tokens.max())}"
+            )
         if condition is None:
             condition = self.bias.new_zeros(len(tokens), self.conditions)
         if condition.shape != (len(tokens), self.conditions):
@@ -97,7 +102,7 @@ class SpikingTokenDenoiser(Pretrained):
         current = self.input(seen)
         spikes = self.hidden_neurons.scan(current.expand(self.num_steps, *current.shape).contiguous())[0]
         fired = self.output_neurons.scan(self.output(spikes))[0]
-        rates = fired.mean(0).reshape(len(tokens), self.places, -1)
+        rates = fired.mean(0).unflatten(1, (self.places, -1))
         logits: Tensor = self.head(rates) + self.bias
         return logits
 

@@ -131,14 +131,14 @@ class SpikingVQAE(Pretrained):
             raise InputError(
                 f"Expected tokens from 0 to {self.tokens - 1}, got {int(tokens.min())} to {int(tokens.max())}"
             )
-        return self.draw_vectors(self.codebook.vectors[tokens])
+        return self.draw_vectors(self.codebook.vectors[tokens.long()])
 
     def draw_vectors(self, vectors: Tensor) -> Tensor:
         """Images of vectors ``[B, rows * columns, D]``, which need not be of the codebook."""
         rows = self.side // 4
         first, *others = self.decoder
         assert isinstance(first, SpikingLayer)
-        spikes = first.constant(vectors.transpose(1, 2).reshape(len(vectors), -1, rows, rows), self.num_steps)
+        spikes = first.constant(vectors.transpose(1, 2).unflatten(2, (rows, rows)), self.num_steps)
         for layer in others:
             spikes = layer(spikes)
         # The last operator is linear: it may come after the sum over time.

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from snn_synth.errors import InputError
 from snn_synth.functional.absorbing import guided_logits, unmask_tokens
+from snn_synth.functional.inputs import as_tensor, as_values, shown
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.token_denoiser import SpikingTokenDenoiser
 from snn_synth.models.vq_autoencoder import SpikingVQAE
@@ -50,7 +51,11 @@ class SpikingVQDiffusion(Pretrained):
                 f"Expected a denoiser of the autoencoder's {autoencoder.tokens} tokens at {autoencoder.places} places, "
                 f"got one of {denoiser.tokens} at {denoiser.places}"
             )
-        if sampling_steps < 1 or not 0 < temperature < float("inf") or not 0 <= guidance < float("inf"):
+        if (
+            not 1 <= sampling_steps < float("inf")
+            or not 0 < temperature < float("inf")
+            or not 0 <= guidance < float("inf")
+        ):
             raise InputError(
                 "Expected sampling_steps of at least 1, a temperature above 0 and a guidance of at least 0, "
                 f"got {sampling_steps}, {temperature} and {guidance}"
@@ -121,6 +126,9 @@ class SpikingVQDiffusion(Pretrained):
         Raises:
             InputError: for images or a mask of another shape.
         """
+        images, mask = as_values(images, name="images"), as_tensor(mask, "mask")
+        if images.shape[1:] != (1, self.side, self.side):
+            raise InputError(f"Expected images of shape [B, 1, {self.side}, {self.side}], got {list(images.shape)}")
         try:
             missing = mask.bool().expand(images.shape)
         except RuntimeError:
@@ -128,7 +136,7 @@ class SpikingVQDiffusion(Pretrained):
                 f"Expected a mask that broadcasts to {list(images.shape)}, got {list(mask.shape)}"
             ) from None
         known = images.masked_fill(missing, 0.0)
-        blocks = torch.nn.functional.max_pool2d(missing.to(images.dtype), 4).flatten(1) > 0
+        blocks = missing.unflatten(3, (-1, 4)).unflatten(2, (-1, 4)).any((3, 5)).flatten(1)  # 4 x 4 pixels each
         tokens = self.autoencoder.encode(known).masked_fill(blocks, self.denoiser.masked)
         drawn = self.autoencoder.decode(self._drawn(tokens, generator, self._condition(len(images), labels, None)))
         return torch.where(missing, drawn, known)
@@ -156,8 +164,8 @@ class SpikingVQDiffusion(Pretrained):
 
     def steps(self, tokens: Tensor, generator: torch.Generator | None, condition: Tensor | None) -> Iterator[Tensor]:
         """Tokens ``[B, N]`` after each step, until none is masked."""
-        share = float((tokens == self.denoiser.masked).sum(1).max() / tokens.shape[1]) if len(tokens) else 0.0
-        for step in range(math.ceil(self.sampling_steps * share), 0, -1):
+        most = int((tokens == self.denoiser.masked).sum(1).max()) if len(tokens) else 0
+        for step in range(math.ceil(self.sampling_steps * most / tokens.shape[1]), 0, -1):
             logits = self.denoiser(tokens, condition)
             if condition is not None and self.guidance:
                 logits = guided_logits(logits, self.denoiser(tokens), self.guidance)
@@ -181,10 +189,14 @@ class SpikingVQDiffusion(Pretrained):
         if condition is not None:
             raise InputError("Expected `labels` or a `condition`, got both")
         classes = self.denoiser.conditions
-        labels = torch.as_tensor(labels, device=self.denoiser.bias.device)
-        if labels.shape != (count,) or labels.is_floating_point() or not ((labels >= 0) & (labels < classes)).all():
-            raise InputError(f"Expected {count} labels from 0 to {classes - 1}, got {labels.tolist()}")
-        return self.denoiser.one_hot(labels)
+        try:
+            given = torch.as_tensor(labels, device=self.denoiser.bias.device)
+        except (TypeError, ValueError, RuntimeError):
+            given = torch.empty(())
+        fractions = given.numel() and (given.is_floating_point() or given.is_complex())
+        if given.shape != (count,) or fractions or not ((given >= 0) & (given < classes)).all():
+            raise InputError(f"Expected {count} labels from 0 to {classes - 1}, got {shown(labels)}")
+        return self.denoiser.one_hot(given.long())
 
     def _so_far(self, tokens: Tensor) -> Tensor:
         """Images of tokens of which some are masked."""

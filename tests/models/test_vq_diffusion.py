@@ -124,6 +124,37 @@ def test_a_walk_begins_and_ends_at_its_classes_with_one_set_of_random_numbers(ne
         network.walk(3, 8, 1)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_labels_and_tokens_of_other_integers_are_the_same(network: SpikingVQDiffusion, dtype: torch.dtype) -> None:
+    labels = torch.tensor([1, 9])
+    expected = network.sample(2, generator(), labels)
+    assert torch.equal(network.sample(2, generator(), labels.to(dtype)), expected)
+    assert torch.equal(network.sample(2, generator(), labels.to(dtype).numpy()), expected)
+    tokens = torch.randint(7, (2, 16), generator=generator())
+    assert torch.equal(network.denoiser(tokens.to(dtype)), network.denoiser(tokens))
+    assert torch.equal(network.autoencoder.decode(tokens.to(dtype)), network.autoencoder.decode(tokens))
+
+
+def test_no_images_are_none(network: SpikingVQDiffusion) -> None:
+    none = torch.zeros(0, 1, 16, 16)
+    assert network.sample(0).shape == network.sample(0, labels=[]).shape == none.shape
+    assert network.autoencoder.reconstruct(none).shape == none.shape
+    assert network.complete(none, torch.ones(16, 16)).shape == none.shape
+    assert network.denoiser(torch.zeros(0, 16, dtype=torch.long)).shape == (0, 16, 7)
+
+
+def test_completes_arrays_and_takes_any_missing_pixel_of_a_block(network: SpikingVQDiffusion) -> None:
+    images = torch.rand(2, 1, 16, 16, generator=generator())
+    mask = torch.zeros(2, 1, 16, 16, dtype=torch.bool)
+    mask[0, 0, 5, 14] = True
+    seen = []
+    network.denoiser.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    drawn = network.complete(images, mask, generator())
+    assert (seen[0] == network.denoiser.masked).nonzero().tolist() == [[0, 4 * 1 + 3]]
+    assert len(seen) == 2  # of 25 steps, as one of 16 tokens is masked
+    assert torch.equal(network.complete(images.numpy(), mask.numpy(), generator()), drawn)  # type: ignore[arg-type]
+
+
 def test_saves_and_loads(network: SpikingVQDiffusion, tmp_path: Path) -> None:
     network.save_pretrained(tmp_path / "vqd")
     again = SpikingVQDiffusion.from_pretrained(tmp_path / "vqd")
@@ -182,3 +213,12 @@ def test_refuses_bad_input_in_one_sentence(network: SpikingVQDiffusion) -> None:
         network.sample(1, labels=[1], condition=torch.zeros(1, 10))
     with pytest.raises(InputError, match=r"a mask that broadcasts to \[1, 1, 16, 16\], got \[5, 5\]"):
         network.complete(torch.zeros(1, 1, 16, 16), torch.zeros(5, 5))
+    with pytest.raises(InputError, match=r"images of shape \[B, 1, 16, 16\], got \[16, 16\]"):
+        network.complete(torch.zeros(16, 16), torch.zeros(16, 16))
+    for labels in ("ab", ["a", "b"], [[1], [2, 3]], [1, None], [1.0, 2.0]):
+        with pytest.raises(InputError, match="Expected 2 labels from 0 to 9, got "):
+            network.sample(2, labels=labels)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="tokens from 0 to 7, the mask, got 0 to 8"):
+        denoiser(torch.tensor([[0] * 15 + [8]]))
+    with pytest.raises(InputError, match="sampling_steps of at least 1"):
+        SpikingVQDiffusion(vae, denoiser, sampling_steps=float("inf"))  # type: ignore[arg-type]
