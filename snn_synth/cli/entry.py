@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import snn_synth
 from snn_synth.cli.parsers import PARSERS, overview
@@ -66,7 +67,9 @@ def _dispatch(argv: list[str]) -> int:
     elif argv[0] == "--version":
         print(f"snn-synth {snn_synth.__version__}")
     elif argv[0] not in COMMANDS:
-        raise InputError(f"Expected a command of {list(COMMANDS)}, got {argv[0]!r}")
+        meant = get_close_matches(argv[0], COMMANDS, n=1)
+        guess = f": did you mean {meant[0]}?" if meant else ""
+        raise InputError(f"Expected a command of {list(COMMANDS)}, got {argv[0]!r}{guess}")
     elif "-h" in argv or "--help" in argv:
         print(PARSERS[argv[0]]().format_help().rstrip())
     else:

@@ -70,7 +70,10 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
         paths = {kind: folder / (file.stem + ending) for kind, ending in ENDINGS.items()}
         for path in paths.values():
             if path in owner:
-                raise InputError(f"Expected files of different names, got {owner[path]} and {file}, both for {path}")
+                raise InputError(
+                    f"Expected files of different names, got {owner[path]} and {file}, both for {path}: rename one, or "
+                    "draw them in two runs with folders of their own"
+                )
             owner[path] = file
         targets.append(paths)
     for path in (*owner, folder / HEARD):
