@@ -104,7 +104,19 @@ def test_spectrogram_has_low_channels_at_the_bottom():
     picture = figure.axes[0].images[0]
     np.testing.assert_array_equal(picture.get_array(), values)
     assert picture.origin == "lower"
-    assert labels(figure) == ("frame", "channel")
+    assert labels(figure) == ("frame", "channel, low ones below")
+
+
+def test_spectrograms_and_rasters_say_what_they_show():
+    figure = plot.spectrogram(some(39, 100), some(39, 100), titles=["8? (0.53)", "$7$"], seconds=[0.5, 1.234])
+    assert [ax.get_title() for ax in figure.axes] == ["8? (0.53)", "$7$"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["frame (100 over 0.50 s)", "frame (100 over 1.23 s)"]
+    figure = plot.spike_raster(some(15, 20) < 0.1, titles=["7"], neuron="input neuron")
+    assert (figure.axes[0].get_title(), labels(figure)) == ("7", ("time step", "input neuron"))
+    with pytest.raises(InputError, match="Expected 2 titles, one for each, got 1"):
+        plot.spike_raster(some(15, 20), some(15, 20), titles=["7"])
+    with pytest.raises(InputError, match="Expected 1 lengths, one for each spectrogram, got 0"):
+        plot.spectrogram(some(39, 100), seconds=[])
 
 
 @pytest.mark.parametrize("neurons", [20, 3900])

@@ -62,11 +62,10 @@ def said(heard: Heard) -> str:
 
     Example:
         >>> said(Heard([{"label": "7", "probability": 0.987}], ["clipped: 3 % of the samples are at full scale"]))
-        'It drew 7, sure 0.98. Mind: clipped: 3 % of the samples are at full scale.'
+        'It drew 7, sure 0.98. Clipped: 3 % of the samples are at full scale.'
     """
-    sure = " ".join(f"{int(100 * word['probability']) / 100:.2f}" for word in heard.words)
-    doubts = f" Mind: {'; '.join(heard.warnings)}." if heard.warnings else ""
-    return f"It drew {' '.join(heard.labels)}, sure {sure}.{doubts}"
+    doubts = "".join(f" {one[:1].upper()}{one[1:]}." for one in heard.warnings)
+    return f"It drew {' '.join(heard.labels)}, sure {heard.sure}.{doubts}"
 
 
 def probabilities(heard: Heard) -> str:

@@ -106,7 +106,9 @@ def test_a_format_that_is_not_decoded_gets_a_hint(read, name, head):
 
 
 def test_a_text_with_the_name_of_a_sound_gets_a_hint(read):
-    with pytest.raises(InputError, match=r": if it is a recording, convert it, ffmpeg -i notes\.wav notes-converted\.wav"):
+    with pytest.raises(
+        InputError, match=r": if it is a recording, convert it, ffmpeg -i notes\.wav notes-converted\.wav"
+    ):
         read(b"Dear diary, today I said seven.", "notes.wav")
 
 
