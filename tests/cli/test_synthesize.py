@@ -313,7 +313,7 @@ def test_of_several_words_the_unsure_one_is_named():
     assert warning in ("unsure of word 2: 8 or 3", "unsure of word 2: 3 or 8")
     assert hear(model, images[1:2], []).warnings == [warning.replace(" of word 2", "")]
     assert said.titles[::2] == ["1", "9"]
-    assert said.titles[1] in ("8? (0.50)", "3? (0.50)", "8? (0.49)", "3? (0.49)")
+    assert said.titles[1].startswith(f"{said.labels[1]}? (0.")
 
 
 def test_a_folder_of_sounds_and_a_folder_in_the_way(checkpoint, word, tmp_path, refused):
