@@ -16,7 +16,7 @@ from snn_synth.keys import former
 from snn_synth.learning.finite import check_update, check_weights
 from snn_synth.training.batches import as_batch
 from snn_synth.training.checkpoints import keep_to_own_files
-from snn_synth.training.checks import check_fit, check_images, check_monitors, check_optimizer
+from snn_synth.training.checks import check_classes, check_fit, check_images, check_monitors, check_optimizer
 from snn_synth.training.hparams import Remembering
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.numbers import check_numbers
@@ -81,8 +81,14 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
 
     def setup(self, stage: str) -> None:
         """Refuse images that are not what the network takes, before anything is learned."""
+        self.check_data(getattr(self.trainer, "datamodule", None))
+
+    def check_data(self, data: Any) -> None:
+        """Raise InputError for a DataModule whose images are not what the network takes."""
         if self.batch_kind is ImageBatch:
-            check_images(getattr(self.trainer, "datamodule", None), self.network)
+            check_images(data, self.network)
+            if self.needs_labels:
+                check_classes(data, type(self))
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """The batch in the form that the steps take."""

@@ -83,10 +83,12 @@ def empty(folder):
     (folder / "birds").mkdir()
 
 
-def one_class(folder):
-    for path in (folder / "dogs").iterdir():
+def one_image(folder):
+    for path in [*folder.rglob("*.png"), *folder.rglob("*.jpg")][1:]:
         path.unlink()
-    (folder / "dogs").rmdir()
+    for path in folder.iterdir():
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def damaged(folder):
@@ -114,8 +116,10 @@ def untouched(folder):
         (untouched, ["--data.images=emnist"], "emnist"),
         (untouched, ["--data.test_fraction=0.99"], "leaves samples of each label"),
         (empty, [], "in the folder of each class, got none in"),
-        (one_class, [], "at least two classes"),
+        (one_image, [], "at least 2 samples of a label, to hold one out, got 1 (`test_fraction`)"),
         (damaged, [], "0.jpg"),
+        (damaged, [], "repair or remove it, or leave out such files by skip_unreadable=True"),
+        (damaged, [], "--data.images.skip_unreadable true"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_in_one_sentence(folder, refused, spoil, words, message):
@@ -127,6 +131,17 @@ def test_what_cannot_be_trained_on_is_refused_in_one_sentence(folder, refused, s
 def test_a_damaged_file_is_left_out_on_request(folder, capsys):
     damaged(folder)
     words = ["--data.images.skip_unreadable=true", "--data.images.root", str(folder), "--trainer.max_epochs=1"]
-    with pytest.warns(UserWarning, match=r"1 files were left out, the first: .*0\.jpg"):
+    with pytest.warns(UserWarning, match=r"Left out 1 file, the first: .*0\.jpg"):
         assert main(["fit", *TINY, *SIZED, *words]) == 0
     assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/standardized_mse"]))
+
+
+@pytest.mark.slow
+def test_images_without_classes_train_an_autoencoder(folder, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in folder.rglob("*.*"):
+        path.rename(flat / f"{path.parent.name}-{path.name}")
+    words = [*TINY, *SIZED, "--data.images.root", str(flat)]
+    assert main(["fit", *words, "--trainer.max_epochs=1"]) == 0
+    assert metrics("runs/ae_folder/metrics.json")["test/standardized_mse"] > 0
