@@ -243,7 +243,9 @@ class SynthCLI(LightningCLI):
 def check_checkpoint(path: str, class_path: str) -> None:
     """Raise InputError unless a file is a checkpoint of a class."""
     if not Path(path).is_file():
-        raise InputError(f"Expected a checkpoint, got no file at {path}: give --ckpt_path, or `fit` first")
+        kept = Path(path).with_name("resume.ckpt")
+        cure = f"give --ckpt_path {kept}" if kept.is_file() else "give --ckpt_path, or `fit` first"
+        raise InputError(f"Expected a checkpoint, got no file at {path}: {cure}")
     expected = class_path.rsplit(".", 1)[-1]
     found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
     if found != expected:

@@ -26,8 +26,8 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
         Indices of the rest and of the part, both sorted.
 
     Raises:
-        InputError: the fraction is outside (0, 1), a side stays empty, a label has nothing in the rest, or no label has two
-            samples.
+        InputError: the fraction is outside (0, 1), a side stays empty, a label has nothing in the rest, or no label has
+            two samples.
 
     Example:
         >>> rest, part = random_split(10, 0.2, seed=0)

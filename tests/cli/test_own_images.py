@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from snn_synth.cli import main
+from snn_synth.data import as_pixels, read_image
 from snn_synth.training import LitAutoencoder
 
 TINY = [
@@ -54,7 +56,12 @@ def test_fit_resume_test_and_predict_from_a_folder(folder):
         found["test/standardized_mse"], abs=1e-6
     )
     assert main(["predict", *words]) == 0
-    assert load_file(run / "predictions.safetensors")["images"].shape == (8, 3, 6, 8)
+    predicted = load_file(run / "predictions.safetensors")
+    assert predicted["images"].shape == predicted["targets"].shape == (8, 3, 6, 8)
+    with safe_open(run / "predictions.safetensors", "pt") as file:
+        paths = json.loads(file.metadata()["files"])
+    read = [as_pixels(read_image(path, [6, 8], color=True)[None])[0] for path in paths]
+    assert torch.equal(torch.stack(read), predicted["targets"])
     assert Image.open(run / "predictions.png").mode in ("RGB", "RGBA")
     assert LitAutoencoder.load_from_checkpoint(run / "best.ckpt").network.inputs == 144
     assert main(["fit", *words, "--trainer.max_epochs=3", "--ckpt_path", str(run / "resume.ckpt")]) == 0
@@ -136,6 +143,16 @@ def test_a_damaged_file_is_left_out_on_request(folder, capsys):
     assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/standardized_mse"]))
 
 
+def test_predict_names_what_is_there_where_there_is_no_best(folder, refused):
+    words = ["--config=ae_folder", "--data.images.root", folder, *SIZED]
+    assert refused("predict", *words).endswith(
+        "got no file at runs/ae_folder/best.ckpt: give --ckpt_path, or `fit` first"
+    )
+    Path("runs/ae_folder").mkdir(parents=True)
+    Path("runs/ae_folder/resume.ckpt").touch()
+    assert refused("predict", *words).endswith("best.ckpt: give --ckpt_path runs/ae_folder/resume.ckpt")
+
+
 @pytest.mark.slow
 def test_images_without_classes_train_an_autoencoder(folder, tmp_path):
     flat = tmp_path / "flat"
@@ -143,5 +160,8 @@ def test_images_without_classes_train_an_autoencoder(folder, tmp_path):
     for path in folder.rglob("*.*"):
         path.rename(flat / f"{path.parent.name}-{path.name}")
     words = [*TINY, *SIZED, "--data.images.root", str(flat)]
-    assert main(["fit", *words, "--trainer.max_epochs=1"]) == 0
-    assert metrics("runs/ae_folder/metrics.json")["test/standardized_mse"] > 0
+    assert main(["fit", *words, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"]) == 0
+    found = metrics("runs/ae_folder/metrics.json")
+    assert found["test/standardized_mse"] > 0
+    assert found["checkpoint"] == "runs/ae_folder/best.ckpt"
+    assert len(list(Path("runs/ae_folder/images").glob("*.png"))) == 2, "also after the last epoch"
