@@ -2,6 +2,7 @@
 
 import os
 import time
+from argparse import ArgumentError
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -21,17 +22,20 @@ from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
 from snn_synth.cli.earlier import set_aside
 from snn_synth.cli.imports import OPTION, limited_imports, take_allowed
+from snn_synth.cli.meant import meant
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 from snn_synth.files import atomic_write, write_failure
 from snn_synth.keys import same
 from snn_synth.processes import is_first
 from snn_synth.training import (  # all of its classes are known to YAML by their short names then
     AtomicCheckpointIO,
+    ImageData,
     WandbLogger,
 )
+from snn_synth.training.base import LitModule
 from snn_synth.training.reading import read_checkpoint
 
 PROCESSES_PER_CORE = 4  # of one run: more of them would only wait for each other, and fill the memory
@@ -116,7 +120,14 @@ class SynthCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, find the checkpoint, and check it before anything is made."""
-        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        try:
+            self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        except ArgumentError as error:
+            if (option := self._meant(parser, str(error))) is None:
+                raise
+            raise InputError(
+                f"Expected options of `snn-synth {self.argv[0]} --help`, got {brief(error)}: did you mean {option}?"
+            ) from error
         command = self.config.subcommand
         config = self.config[command]
         if command != "fit" and config.ckpt_path is None:
@@ -126,6 +137,19 @@ class SynthCLI(LightningCLI):
         if config.trainer.fast_dev_run:  # a trial of the code, which leaves nothing
             config.trainer.default_root_dir = self.undo.passing_folder()
         config.trainer.logger = self._loggers(command, config.trainer)
+
+    def _meant(self, parser: LightningArgumentParser, message: str) -> str | None:
+        """The option that a refused one may stand for, of those that the configs without it have."""
+        if "unrecognized arguments" not in message:
+            return None
+        parts = with_paths(self.argv)
+        last = max(place for place, part in enumerate(parts) if part.startswith(("-c", "--config"))) + 1
+        last += "=" not in parts[last - 1]
+        try:
+            config = parser.parse_args(parts[:last])
+        except Exception:  # they have a mistake of their own
+            return None
+        return meant(message, config[self.argv[0]].as_dict())
 
     def _loggers(self, command: str, trainer: Any) -> Any:
         """Loggers of a training run, all with the run's folder as theirs; the other commands write JSON instead.
@@ -168,6 +192,7 @@ class SynthCLI(LightningCLI):
 
     def fit(self, **arguments: Any) -> None:
         """Train, then read the test set once; a full disk ends it with what to do next."""
+        check_data(self.model, self.datamodule)
         if self.config.fit.test_after_fit:
             check_test(self.trainer, self.datamodule)
         try:
@@ -250,6 +275,14 @@ def check_checkpoint(path: str, class_path: str) -> None:
     found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
     if found != expected:
         raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
+
+
+def check_data(model: LightningModule, data: LightningDataModule) -> None:
+    """Raise InputError for images that are not what the network takes, before loggers have begun a run of their own."""
+    if isinstance(model, LitModule) and isinstance(data, ImageData) and is_first():  # others see it in their `setup`
+        data.prepare_data()
+        data.setup("fit")
+        model.check_data(data)
 
 
 def check_test(trainer: Trainer, data: LightningDataModule) -> None:

@@ -143,6 +143,13 @@ def test_a_damaged_file_is_left_out_on_request(folder, capsys):
     assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/standardized_mse"]))
 
 
+def test_another_size_is_refused_before_a_logger_begins(folder, refused, monkeypatch):
+    monkeypatch.setattr("lightning.pytorch.Trainer.fit", lambda *_, **__: pytest.fail("loggers begin in it"))
+    Path("runs/ae_folder").mkdir(parents=True)  # of a run before, so that nothing would be undone
+    message = refused("fit", *TINY, "--data.images.root", folder, "--data.images.size=40")
+    assert "one with 3072 inputs: give --model.network.inputs 4800" in message
+
+
 def test_predict_names_what_is_there_where_there_is_no_best(folder, refused):
     words = ["--config=ae_folder", "--data.images.root", folder, *SIZED]
     assert refused("predict", *words).endswith(
@@ -165,3 +172,18 @@ def test_images_without_classes_train_an_autoencoder(folder, tmp_path):
     assert found["test/standardized_mse"] > 0
     assert found["checkpoint"] == "runs/ae_folder/best.ckpt"
     assert len(list(Path("runs/ae_folder/images").glob("*.png"))) == 2, "also after the last epoch"
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (["--hidden", "128"], "got unrecognized arguments: --hidden 128: did you mean --model.network.hidden?"),
+        (["--max-epochs=5"], "did you mean --trainer.max_epochs?"),
+        (["--images.size", "40"], "did you mean --data.images.size?"),
+        (["--alpha", "0.2"], "did you mean --model.network.alpha?"),  # which the config leaves at its default
+        (["--seed", "1"], "unrecognized arguments: --seed 1"),  # of the model, or of the data
+        (["--colour", "false"], "unrecognized arguments: --colour false"),
+    ],
+)
+def test_the_last_part_of_an_option_gets_the_whole_name(refused, words, ending):
+    assert refused("fit", "--config", "ae_folder", *words).endswith(ending)
