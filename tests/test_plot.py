@@ -396,3 +396,17 @@ def test_the_former_name_of_word_to_image_still_works_and_warns():
         assert plot.word_journey is plot.word_to_image
     with pytest.raises(AttributeError, match="no_such_plot"):
         plot.no_such_plot  # noqa: B018
+
+
+def test_reconstructions_in_pairs_of_rows():
+    originals, outputs = torch.rand(5, 6, 8), torch.rand(5, 6, 8)
+    figure = plot.reconstructions(originals, outputs, list("abcde"), columns=3)
+    assert len(figure.axes) == 10
+    shown = [ax.images[0].get_array() for ax in figure.axes]
+    expected = [*originals[:3], *outputs[:3], *originals[3:], *outputs[3:]]
+    for one, image in zip(shown, expected, strict=True):
+        np.testing.assert_array_equal(one, image)
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b", "c", "", "", "", "d", "e", "", ""]
+    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()] == ["input", "output"] * 2
+    with pytest.raises(InputError, match="`columns`"):
+        plot.reconstructions(originals, outputs, columns=0)

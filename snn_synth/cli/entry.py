@@ -15,6 +15,7 @@ COMMANDS = {
     "test": "snn_synth.cli.trainer",
     "predict": "snn_synth.cli.trainer",
     "synthesize": "snn_synth.cli.synthesize",
+    "reconstruct": "snn_synth.cli.reconstruct",
     "robustness": "snn_synth.cli.robustness",
     "export": "snn_synth.cli.export",
     "energy": "snn_synth.cli.energy",

@@ -49,6 +49,36 @@ too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
     return parser
 
 
+def reconstruct() -> Parser:
+    """Images to images."""
+    about = """
+Let a trained autoencoder draw images that it has not seen. Each is read as those of its training were: resized, in
+grey or colour. For tom.jpg, DIR gets tom.png, what the network draws; reconstructions.png shows all images above what
+is drawn of them (the first hundred). The standardized MSE of each is printed: 0 is perfect, and a silent output
+scores 1.
+
+Files are PNG, JPEG, TIFF, BMP, WebP or GIF."""
+    examples = [
+        "reconstruct --checkpoint runs/ae_folder/best.ckpt --out pictures tom.jpg",
+        "reconstruct --checkpoint my_network --out pictures photos/*.png",
+        "reconstruct --checkpoint mnist --out pictures digit.png",
+    ]
+    parser = Parser("reconstruct", "redraw image files by an autoencoder", about, examples)
+    checkpoint = (
+        "a checkpoint of a LitAutoencoder, as `snn-synth fit --config ae_folder` writes it, a folder that "
+        "save_pretrained wrote, a network that comes with the package (mnist, ...), or a model of the Hugging Face "
+        "Hub, user/name"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images")
+    parser.add_argument("--checkpoint", metavar="MODEL", required=True, help=checkpoint)
+    folder = f"made if it is not there; {_REPLACED}"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
+    parser.add_argument("--num-steps", type=int, metavar="T", help=f"{_TIME_STEPS} (15 where a folder does not say it)")
+    parser.add_argument("--seed", type=int, help="seed of the input's spikes; that of the training if not given")
+    parser.add_argument("--device", metavar="NAME", default="cpu", help="%(default)s if not given, cuda, cuda:1, mps")
+    return parser
+
+
 def robustness() -> Parser:
     """Recordings unlike those of the training."""
     about = """
