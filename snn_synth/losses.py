@@ -18,6 +18,9 @@ class masked_membrane_loss(LossFunctions):  # type: ignore[misc]  # noqa: N801  
     .. math::
         L = \frac{1}{TB}\sum_{t,b} \tfrac12 \lVert m \odot (V_{th} X - V) \rVert^2, \qquad m = X \oplus [V \ge V_{th}]
 
+    It takes membranes before their reset. ``snn.Leaky`` returns those, as it resets in the next time step, unless it
+    has ``reset_delay=False``; with ``init_hidden=True`` it returns them only if it has ``output=True``.
+
     Args:
         threshold: :math:`V_{th}` of the output neurons.
         mask: False keeps the error of every neuron (the paper's figure 4A).

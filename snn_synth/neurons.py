@@ -106,8 +106,16 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
 
     @property
     def slope(self) -> float:
-        """Steepness of the surrogate's sigmoid."""
-        return float(self.spike_grad.slope)
+        """Steepness of the surrogate's sigmoid.
+
+        Raises:
+            InputError: if another surrogate has been assigned, which has none.
+        """
+        slope = getattr(self.spike_grad, "slope", None)
+        if slope is None:
+            got = getattr(self.spike_grad, "__qualname__", type(self.spike_grad).__name__)
+            raise InputError(f"Expected a surrogate with a slope, SigmoidCentered, got {got}: see `neuron.spike_grad`")
+        return float(slope)
 
     @property
     def decay(self) -> Tensor:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from snn_synth.neurons import SigmoidLeaky
+
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 
@@ -24,8 +26,19 @@ def test_the_surrogate_is_the_one_that_was_assigned(names):
     current = torch.full((1, 1), 1.2, requires_grad=True)
     spikes, _ = names["neuron"](current)
     spikes.sum().backward()
-    assert (spikes.item(), current.grad.item()) == (1, 1)  # 0.2 above the threshold: within half a unit
+    assert (spikes.item(), current.grad.item()) == (1, 2)  # 0.2 above the threshold: within half the width of 0.5
     assert names["spikes"].any()
+
+
+@pytest.mark.parametrize(("width", "gradient"), [(0.3, 0), (0.5, 2), (1.0, 1), (4.0, 0.25)])
+def test_the_surrogate_has_the_width_that_was_given(names, width, gradient):
+    rectangular = names["RectangularSpike"].apply
+    for surrogate in (names["Rectangle"](width), lambda x: rectangular(x, width)):
+        neuron = SigmoidLeaky(alpha=0.1)
+        neuron.spike_grad = surrogate
+        current = torch.full((1, 1), 1.2, requires_grad=True)
+        neuron(current)[0].sum().backward()
+        assert current.grad.item() == gradient
 
 
 def test_the_model_learns_and_is_saved_whole(names, tmp_path):

@@ -114,7 +114,7 @@ def _code(page: str) -> list:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", _code("README.md") + _code("docs/python.md"))
+@pytest.mark.parametrize("code", _code("README.md") + _code("docs/python.md") + _code("docs/neuron.md"))
 def test_a_python_example_runs_by_itself(code, tmp_path, monkeypatch):
     pytest.importorskip("mlxtend")
     monkeypatch.chdir(tmp_path)

@@ -164,6 +164,17 @@ def test_a_rejected_neuron_leaves_nothing_in_the_registry():
     assert snn.SpikingNeuron.instances == before
 
 
+def test_a_slope_that_another_surrogate_lacks_is_named():
+    neuron = SigmoidLeaky(slope=3)
+    assert neuron.slope == 3
+    neuron.spike_grad = nn.Hardtanh()
+    with pytest.raises(InputError, match="surrogate with a slope, SigmoidCentered, got Hardtanh"):
+        _ = neuron.slope
+    neuron.spike_grad = torch.sigmoid
+    with pytest.raises(InputError, match="surrogate with a slope, SigmoidCentered, got"):
+        _ = neuron.slope
+
+
 def test_deepcopy_and_pickle_after_a_step_with_gradient():
     neuron = SigmoidLeaky(alpha=0.3, learn_beta=True)
     current = torch.ones(2, 2, requires_grad=True)

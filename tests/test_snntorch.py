@@ -1,5 +1,6 @@
 """What we rely on in snnTorch, and what its users rely on in us."""
 
+import pytest
 import snntorch as snn
 import snntorch.functional as SF
 import torch
@@ -85,6 +86,26 @@ def test_stock_leaky_returns_the_membrane_before_its_delayed_reset():
         spk, mem = lif(torch.tensor([0.75]), mem)
         trace.append((spk.item(), mem.item()))
     assert trace == [(0, 0.75), (1, 1.125), (0, 0.75), (1, 1.125)]
+
+
+@pytest.mark.parametrize(
+    ("options", "membrane"),
+    [
+        ({"reset_mechanism": "subtract"}, 1.5),
+        ({"reset_mechanism": "zero"}, 1.5),
+        ({"init_hidden": True, "output": True}, 1.5),
+        ({"reset_mechanism": "subtract", "reset_delay": False}, 0.5),
+        ({"reset_mechanism": "zero", "reset_delay": False}, 0.0),
+    ],
+)
+def test_what_the_loss_gets_from_a_stock_neuron_that_fires(options, membrane):
+    """V before its reset, as masked_membrane_loss says; after it with reset_delay=False alone."""
+    lif = snn.Leaky(beta=0.9, spike_grad=SigmoidCentered(), **options)
+    state = () if "init_hidden" in options else (torch.zeros(1, 1),)
+    _, mem = lif(torch.full((1, 1), 1.5), *state)
+    loss = masked_membrane_loss()(mem[None], torch.zeros(1, 1, 1))  # it should not have fired
+    assert mem.item() == membrane
+    assert loss.item() == (membrane**2 / 2 if membrane == 1.5 else 0)  # after a reset the loss sees no spike
 
 
 def test_stock_sigmoid_is_nan_where_ours_is_zero():

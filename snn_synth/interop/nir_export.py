@@ -92,7 +92,9 @@ def _check(module: nn.Module) -> None:
         "inhibition=True": bool(module.inhibition),
         "state_quant": bool(module.state_quant),
         f"graded_spikes_factor={factor.tolist()}": bool((factor != 1).any()),
-        "another surrogate": type(module.spike_grad) is not SigmoidCentered,
+        "another surrogate: if it fires at the threshold too, assign SigmoidCentered() to `neuron.spike_grad`": (
+            type(module.spike_grad) is not SigmoidCentered
+        ),
         "a step of their own": type(module).forward is not SigmoidLeaky.forward,
     }
     for option, given in found.items():

@@ -60,7 +60,8 @@ def _layer(place: int, operator: nn.Module, neuron: nn.Module) -> Layer:
     if not neuron.plain or bool((neuron.graded_spikes_factor != 1).any()):
         raise InputError(
             "Expected neurons without hooks, another surrogate or an option that changes their step, got some in "
-            f"layer {place}: they have no ONNX graph"
+            f"layer {place}: they have no ONNX graph; if a surrogate of yours fires at the threshold too, assign "
+            "SigmoidCentered() to `neuron.spike_grad` first"
         )
     if operator.weight.dtype != torch.float32:
         raise InputError(f"Expected float32 weights, got {operator.weight.dtype} in layer {place}: call .float() first")

@@ -97,7 +97,10 @@ class Pretrained(nn.Module):
         if name not in known or known[name] is Pretrained:
             buildable = {kind.__name__ for kind in (*subclasses(cls), cls) if not inspect.isabstract(kind)}
             names = sorted(buildable - {"Pretrained"})
-            raise InputError(f"Expected the description of one of {names}, got {reprlib.repr(description)}")
+            raise InputError(
+                f"Expected the description of one of {names}, got {reprlib.repr(description)}"
+                + (": a class of your own has to be imported before" if name else "")
+            )
         if not issubclass(known[name], cls):
             raise InputError(f"Expected a saved {cls.__name__}, got a {name}")
         hints, given = annotations_of(known[name]), {}

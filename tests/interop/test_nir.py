@@ -248,7 +248,7 @@ def with_weights(value, dtype=torch.float32):
         (refused_neuron(graded_spikes_factor=2.0), "graded_spikes_factor=2.0"),
         (refused_neuron(alpha=torch.tensor([0.0, 0.1, 0.2])), "a leak of 0 for some"),
         (refused_neuron(alpha=torch.full((2,), 0.1)), r"each neuron of \[3\], got \[2\]"),
-        (other_surrogate, "another surrogate"),
+        (other_surrogate, r"another surrogate: .* assign SigmoidCentered\(\)"),
         (lambda: AESNN(4, 3, reset="subtract", learned=True), 'reset="subtract"'),
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.ConvTranspose2d(1, 1, 2)), "ConvTranspose2d"),
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "ReLU"),

@@ -348,6 +348,12 @@ def watched():
     return network
 
 
+def other_surrogate():
+    neuron = SigmoidLeaky()
+    neuron.spike_grad = snn.surrogate.atan()
+    return with_neuron(neuron)
+
+
 def broken():
     network = SpikingStack([3, 2, 2])
     network.layers[0][0].weight.data[0, 0] = torch.nan
@@ -359,6 +365,7 @@ SENTENCES = [
     (lambda: with_neuron(SigmoidLeaky(inhibition=True)), "Expected neurons without hooks.*layer 2"),
     (lambda: with_neuron(SigmoidLeaky(reset_delay=False)), "Expected neurons without hooks.*layer 2"),
     (lambda: with_neuron(SigmoidLeaky(graded_spikes_factor=2.0)), "Expected neurons without hooks.*layer 2"),
+    (other_surrogate, r"Expected neurons without hooks.*layer 2.* assign SigmoidCentered\(\)"),
     (lambda: with_neuron(snn.Leaky(beta=0.9)), "got SpikeLinear and Leaky in layer 2"),
     (lambda: with_operator(Doubled(3, 2)), "got Doubled and SigmoidLeaky in layer 1"),
     (watched, "Expected neurons without hooks.*layer 2"),

@@ -25,6 +25,7 @@ from snn_synth.keys import same
 
 RUNS = Path("runs/sweeps")  # each run has its folder here, by its id
 PROGRAM = (sys.executable, "-P", "-m", "snn_synth.cli.trial")  # -P: nothing in this folder stands for a module
+BAD_INPUT = 2  # the exit code of a run whose settings are refused, with one sentence
 
 
 def run(
@@ -33,6 +34,10 @@ def run(
     """Run a sweep, and write ``sweep.json`` and ``sweep.png`` into ``runs/sweeps/<its name>``.
 
     What has been run is not run again, if the sweep is started again with the same file. No run outlives this process.
+
+    A run that fails is reported at once, and the others go on, as its settings alone may be wrong. The sweep stops
+    where they cannot be the reason: all runs so far were refused as bad input, by the same sentence, although each
+    setting that the sweep varies has had two values among them.
 
     Args:
         path: of the sweep's file, as ``wandb sweep`` takes it.
@@ -46,7 +51,7 @@ def run(
 
     Raises:
         InputError: for a file or a method that cannot run here, ``count`` or ``jobs`` below 1, if another process is at
-            work on it, or if every run failed.
+            work on it, if every run failed, or if they are all refused alike.
     """
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
     if jobs < 1 or (count is not None and count < 1):
@@ -75,10 +80,15 @@ def run(
         try:
             for done in as_completed(started):
                 runs.append(done.result())
-                best = _sorted(runs, sweep["metric"])[0]
-                value = measure(best, metric)
-                bar.set_postfix_str(f"best {metric} {math.nan if value is None else value:.4f}")
+                value = measure(_sorted(runs, sweep["metric"])[0], metric)
+                if value is not None:
+                    bar.set_postfix_str(f"best {metric} {value:.4f}")
                 bar.update()
+                if (error := runs[-1]["error"]) is not None and error not in (one["error"] for one in runs[:-1]):
+                    tqdm.write(f"{runs[-1]['run']} failed: {error}", file=sys.stderr)
+                if len(runs) < len(settings) and _refused_alike(runs, settings):
+                    count = f"{len(runs)} of {len(settings)}"
+                    raise InputError(f"Expected a run with {metric}, stopped after {count}, as all said: {error}")
         except BaseException:  # those that have begun end with the leash, and no other shall begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -101,6 +111,21 @@ def measure(one: Mapping[str, Any], metric: str) -> float | None:
     return value if usable else None
 
 
+def _refused_alike(runs: Sequence[Mapping[str, Any]], settings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether bad input ended every run, with one sentence, and no setting of theirs can be the reason.
+
+    A setting that varies over the sweep may be, as long as all these runs had the same value of it.
+    """
+    if any(one["exit_code"] != BAD_INPUT or one["error"] != runs[0]["error"] for one in runs):
+        return False
+    ran = [one["settings"] for one in runs]
+    return all(_varies(name, ran) for name in settings[0] if _varies(name, settings))
+
+
+def _varies(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    return any(point[name] != settings[0][name] for point in settings)
+
+
 def _once(
     run_id: str, point: Mapping[str, Any], argv: list[str], allowed: list[str], folder: Path, jobs: int, leash: IO[str]
 ) -> dict[str, Any]:
@@ -109,7 +134,7 @@ def _once(
     measured = RUNS / run_id / "metrics.json"
     log = folder / f"{run_id}.log"
     text = yaml.safe_dump({"settings": dict(point), "command": shlex.join(argv)})
-    error = None
+    error, code = None, 0
     if not (measured.is_file() and record.is_file() and record.read_text() == text):
         threads = max(1, (os.cpu_count() or 1) // jobs)
         before = _stamp(measured)
@@ -129,7 +154,14 @@ def _once(
             with atomic_write(record) as draft:
                 draft.write_text(text)
     metrics = _read_metrics(measured) if error is None else {}
-    return {"run": run_id, "settings": dict(point), "metrics": metrics, "error": error, "log": str(log)}
+    return {
+        "run": run_id,
+        "settings": dict(point),
+        "metrics": metrics,
+        "error": error,
+        "exit_code": code,
+        "log": str(log),
+    }
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

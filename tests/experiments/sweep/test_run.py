@@ -10,10 +10,13 @@ import yaml
 from snn_synth.errors import InputError
 from snn_synth.experiments.sweep.run import run
 
-# A shell in the place of `snn-synth fit`: the result is the setting x, 7 is refused, and 8 leaves nothing.
+# A shell in the place of `snn-synth fit`: the result is the setting x, 7 fails, 8 leaves nothing, and from 90 on x is
+# bad input; and so is all without the option REFUSED_WITHOUT.
 STAND_IN = """
 for word in "$@"; do case $word in --x=*) x=${word#--x=};; --trainer.default_root_dir=*) dir=${word#*=};; esac; done
 echo "says $x with $OMP_NUM_THREADS"; [ $x = 7 ] && exit 3; [ $x = 8 ] && exit 0
+[ $x -ge 90 ] 2>/dev/null && { echo "Expected x below 90"; exit 2; }
+case "$*" in *"$REFUSED_WITHOUT"*) ;; *) echo "Expected $REFUSED_WITHOUT"; exit 2;; esac
 mkdir -p $dir; date +%s%N >> $dir/times; echo "$@" > $dir/words; sleep ${SECONDS_OF_A_RUN:-0}
 echo "{\\"val/standardized_mse\\": $x}" > $dir/metrics.json
 """
@@ -99,6 +102,34 @@ def test_if_all_fail_the_first_ones_reason_is_given(sweep):
         run(sweep([1]), jobs=0)
     with pytest.raises(InputError, match=r"at least 1, got .* 0"):
         run(sweep([1]), count=0)
+
+
+def logs():
+    return sorted(path.stem for path in Path("runs/sweeps/mine").glob("mine-*.log"))
+
+
+@pytest.mark.parametrize("others", [{}, {"y": {"values": [1, 2]}}, {"z": {"value": 1}}])
+def test_a_sweep_stops_when_no_setting_can_be_why_its_runs_are_refused(sweep, monkeypatch, capsys, others):
+    monkeypatch.setenv("REFUSED_WITHOUT", "--allow_import=mine")
+    path = sweep(None, parameters={"x": {"values": [1, 2, 3, 4, 5, 6]}, **others})
+    number = 3 if "y" in others else 2  # y goes first through its values
+    with pytest.raises(InputError, match=rf"stopped after {number} of \d+, as all said: Expected --allow_import=mine$"):
+        run(path, jobs=1)
+    assert len(logs()) <= number + 1  # the next may have begun
+    assert capsys.readouterr().err.count("mine-0 failed: Expected --allow_import=mine") == 1
+    assert len(run(path, jobs=1, allow_import=["mine"])["runs"]) == (12 if "y" in others else 6)
+
+
+def test_a_sweep_goes_on_when_its_first_settings_are_bad_input(sweep):
+    """All runs with x = 90 are refused by the same sentence, whatever y is; others need not be."""
+    found = run(sweep(None, parameters={"x": {"values": [90, 1]}, "y": {"values": [1, 2, 3]}}), jobs=1)["runs"]
+    assert [(one["settings"]["x"], one["exit_code"]) for one in found] == [(1, 0)] * 3 + [(90, 2)] * 3
+
+
+def test_a_sweep_goes_on_when_runs_fail_otherwise(sweep):
+    """By other sentences, or with another exit code: a run that took too much memory, say."""
+    with pytest.raises(InputError, match="none of 3"):
+        run(sweep([90, 7, 91]), jobs=1)
 
 
 def test_a_file_of_wandbs_documentation_gives_each_run_its_folder(sweep):
