@@ -114,7 +114,9 @@ SHIPPED = {
         "esvae", "MNIST", "Spiking variational autoencoder of digits", DIGITS, "Zhan et al. 2023 (ESVAE)"
     ),
     "mnist-vqd": Shipped("vq-diffusion", "MNIST", "Spiking VQ-diffusion of digits", DIGITS, DIFFUSION),
-    "fashion-mnist-vqd": Shipped("vq-diffusion", "Fashion-MNIST", "Spiking VQ-diffusion of clothes", CLOTHES, DIFFUSION),
+    "fashion-mnist-vqd": Shipped(
+        "vq-diffusion", "Fashion-MNIST", "Spiking VQ-diffusion of clothes", CLOTHES, DIFFUSION
+    ),
 }
 
 
