@@ -145,7 +145,6 @@ def test_a_damaged_file_is_left_out_on_request(folder, capsys):
 
 def test_another_size_is_refused_before_a_logger_begins(folder, refused, monkeypatch):
     monkeypatch.setattr("snn_synth.cli.trainer.SynthCLI._fit", lambda *_, **__: pytest.fail("loggers begin in it"))
-    Path("runs/ae_folder").mkdir(parents=True)  # of a run before, so that nothing would be undone
     message = refused("fit", *TINY, "--data.images.root", folder, "--data.images.size=40")
     assert "one with 3072 inputs: give --model.network.inputs 4800" in message
 
