@@ -21,8 +21,11 @@ FRAME = 0.08  # seconds that a time step is shown
 SIDE = 56  # of a drawing that canvas.js hands over
 EMPTY = "<p></p>"
 START = pictures.sentence("Record a word, open a sound file or take a sample.")
-STEPS = {"label": "time steps", "info": "how many steps the network runs, each with new input spikes"}
-LEAK = {"label": "leak", "info": "share of its membrane potential that a neuron loses in a time step; trained with 0.1"}
+STEPS: dict[str, Any] = {"label": "time steps", "info": "how many steps the network runs, each with new input spikes"}
+LEAK: dict[str, Any] = {
+    "label": "leak",
+    "info": "share of its membrane potential that a neuron loses in a time step; trained with 0.1",
+}
 SOUNDS = [".wav", ".flac", ".ogg", ".mp3"]
 CANVAS = """
 <p>Draw a digit with a finger or a mouse, or with the arrow keys; the space bar puts the pen down and lifts it.</p>

@@ -144,8 +144,7 @@ def test_a_damaged_file_is_left_out_on_request(folder, capsys):
 
 
 def test_another_size_is_refused_before_a_logger_begins(folder, refused, monkeypatch):
-    monkeypatch.setattr("lightning.pytorch.Trainer.fit", lambda *_, **__: pytest.fail("loggers begin in it"))
-    Path("runs/ae_folder").mkdir(parents=True)  # of a run before, so that nothing would be undone
+    monkeypatch.setattr("snn_synth.cli.trainer.SynthCLI._fit", lambda *_, **__: pytest.fail("loggers begin in it"))
     message = refused("fit", *TINY, "--data.images.root", folder, "--data.images.size=40")
     assert "one with 3072 inputs: give --model.network.inputs 4800" in message
 
@@ -181,7 +180,7 @@ def test_images_without_classes_train_an_autoencoder(folder, tmp_path):
         (["--max-epochs=5"], "did you mean --trainer.max_epochs?"),
         (["--images.size", "40"], "did you mean --data.images.size?"),
         (["--alpha", "0.2"], "did you mean --model.network.alpha?"),  # which the config leaves at its default
-        (["--seed", "1"], "unrecognized arguments: --seed 1"),  # of the model, or of the data
+        (["--root", "mine"], "unrecognized arguments: --root mine"),  # of the images, or of sets with a name
         (["--colour", "false"], "unrecognized arguments: --colour false"),
     ],
 )
