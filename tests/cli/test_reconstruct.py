@@ -94,12 +94,12 @@ def test_networks_that_do_not_say_how_images_are_read_take_square_ones(tmp_path,
 
 def test_what_cannot_be_redrawn_is_refused_in_one_sentence(refused, checkpoint, trained, new, tmp_path):
     good, out = ["--checkpoint", trained], ["--out", tmp_path / "out"]
-    twin = photo(tmp_path / "other" / "tom.jpg")
+    namesake = photo(tmp_path / "other" / "tom.jpg")
     assert "LitAutoencoder" in refused("reconstruct", "--checkpoint", checkpoint, *out, new[0])
     assert "got fsdd with a AudioToImage" in refused("reconstruct", "--checkpoint", "fsdd", *out, new[0])
     assert "--checkpoint" in refused("reconstruct", *out, new[0])
     assert "an image file, got none at" in refused("reconstruct", *good, *out, new[0], tmp_path / "gone.png")
-    assert "files of different names" in refused("reconstruct", *good, *out, new[0], twin)
+    assert "files of different names" in refused("reconstruct", *good, *out, new[0], namesake)
     assert "got the folder" in refused("reconstruct", *good, *out, tmp_path / "new")
     assert "got the file" in refused("reconstruct", *good, "--out", new[1], new[0])
     assert "Expected another folder" in refused("reconstruct", *good, "--out", tmp_path / "new", new[0])
