@@ -88,7 +88,8 @@ def run(
                     tqdm.write(f"{runs[-1]['run']} failed: {error}", file=sys.stderr)
                 if len(runs) < len(settings) and _refused_alike(runs, settings):
                     raise InputError(
-                        f"Expected a run with {metric}, stopped after {len(runs)} of {len(settings)}, as all said: {error}"
+                        f"Expected a run with {metric}, stopped after {len(runs)} of {len(settings)}, "
+                        f"as all said: {error}"
                     )
         except BaseException:  # those that have begun end with the leash, and no other shall begin
             pool.shutdown(wait=False, cancel_futures=True)
