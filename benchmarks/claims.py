@@ -368,6 +368,21 @@ GENERATOR_CLAIMS: list[Claim] = [
         ),
     ),
     (
+        "vq-diffusion",
+        "New digits and clothes lie near real ones: a Fréchet autoencoder distance of at most 9 and 12, without guidance.",
+        lambda m: all_of(at_most(m, "MNIST", {"test/fad": 9}), at_most(m, "Fashion-MNIST", {"test/fad": 12})),
+    ),
+    (
+        "vq-diffusion",
+        "With guidance a classifier is over 0.9 sure of 88 % of the digits, which have 75 % of the variance of real ones.",
+        lambda m: at_most(m, "MNIST", {"guided/sure": -0.88, "guided/pixel_variance": -0.75}),
+    ),
+    (
+        "vq-diffusion",
+        "Of 80 % of the test digits whose lower half it draws anew, the classifier sees the right class.",
+        lambda m: at_most(m, "MNIST", {"test/completed": -0.8}),
+    ),
+    (
         "esvae",
         "Reconstructions are better than the mean image and eight principal components.",
         lambda m: all_of(

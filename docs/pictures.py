@@ -1,4 +1,4 @@
-"""Draws the animation of README.md, and the neuron and the architecture of docs/results.md: python docs/pictures.py.
+"""Draws the animation of README.md, pictures of docs/results.md and of VQ-diffusion's page: python docs/pictures.py.
 
 The networks are those that come with the package, the words are espeak-ng's, and the image the one it is paired with.
 """
@@ -12,7 +12,7 @@ from snn_synth import plot
 from snn_synth.codec import repeat_map
 from snn_synth.data import EspeakDigits, build_front_end
 from snn_synth.encoding import poisson_encode
-from snn_synth.models import AudioToImage
+from snn_synth.models import AudioToImage, SpikingVQDiffusion
 from snn_synth.neurons import SigmoidLeaky
 
 FOLDER = Path(__file__).parent / "images"
@@ -68,7 +68,24 @@ def animation() -> None:
     plot.save_animation(small, FOLDER / "word-to-image.gif", frame_ms=100, last_ms=1500)
 
 
+@torch.no_grad()
+def diffusion() -> None:
+    """New digits, some of them forming, and new clothes."""
+    labels = torch.arange(40) % 10
+    for name, picture in (("mnist-vqd", "vq-diffusion.png"), ("fashion-mnist-vqd", "vq-diffusion-clothes.png")):
+        network = SpikingVQDiffusion.from_pretrained(name)
+        network.guidance = 0.5
+        drawn = network.sample(40, torch.Generator().manual_seed(0), labels)
+        plot.save_figure(plot.image_grid(drawn), FOLDER / picture)
+    network = SpikingVQDiffusion.from_pretrained("mnist-vqd")
+    steps = [images for _, images in network.forming(4, torch.Generator().manual_seed(1), [2, 3, 5, 8])]
+    shown = [round(step) for step in torch.linspace(0, len(steps) - 1, 10).tolist()]
+    forming = torch.cat([torch.stack([steps[step][word] for step in shown]) for word in range(4)])
+    plot.save_figure(plot.image_grid(forming), FOLDER / "vq-diffusion-forming.png")
+
+
 if __name__ == "__main__":
     animation()
     neuron()
     model()
+    diffusion()

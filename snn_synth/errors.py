@@ -1,5 +1,7 @@
 """The one exception that means "the input is wrong", not "the program is"."""
 
+from collections.abc import Sized
+
 __all__ = ["InputError"]
 
 
@@ -14,6 +16,16 @@ class InputError(ValueError):
         Traceback (most recent call last):
         snn_synth.errors.InputError: Expected `num_steps` to be at least 1, got 0
     """
+
+
+def counted(things: Sized, kind: str) -> str:
+    """How many there are, as a message says it.
+
+    Example:
+        >>> counted(["a.png"], "file"), counted([], "file")
+        ('1 file', '0 files')
+    """
+    return f"{len(things):,} {kind}" if len(things) == 1 else f"{len(things):,} {kind}s"
 
 
 def brief(error: BaseException) -> str:

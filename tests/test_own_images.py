@@ -20,21 +20,22 @@ def blocks(language):
 @pytest.mark.slow
 def test_the_page_can_be_followed(tmp_path):
     environment = os.environ | {"WANDB_MODE": "disabled", "SNN_SYNTH_CACHE": str(tmp_path / "cache")}
-    draw, fit, predict, grey = (
+    draw, fit, predict, redraw, grey = (
         block.replace(".venv/bin/", f"{Path(sys.executable).parent}/").replace("docs/", f"{ROOT}/docs/")
         for block in blocks("bash")
     )
-    use, own = blocks("python")
+    use, encode, own = blocks("python")
 
     def run(*command):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
-    for command in (draw, f"{fit.rstrip()} --trainer.max_epochs 10", predict):
+    for command in (draw, f"{fit.rstrip()} --trainer.max_epochs 10", predict, redraw):
         run("bash", "-c", command)
     assert json.loads((tmp_path / "runs" / "ae_folder" / "metrics.json").read_text())["test/standardized_mse"] < 0.7
     assert (tmp_path / "runs" / "ae_folder" / "predictions.png").is_file()
-    run(sys.executable, "-c", use)
+    assert (tmp_path / "pictures" / "00.png").is_file()
+    run(sys.executable, "-c", use + encode)
     assert (tmp_path / "redrawn.png").is_file()
     assert (tmp_path / "my_network" / "model.safetensors").is_file()
     short = "--trainer.max_epochs 1 --trainer.check_val_every_n_epoch 1"

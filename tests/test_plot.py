@@ -104,7 +104,19 @@ def test_spectrogram_has_low_channels_at_the_bottom():
     picture = figure.axes[0].images[0]
     np.testing.assert_array_equal(picture.get_array(), values)
     assert picture.origin == "lower"
-    assert labels(figure) == ("frame", "channel")
+    assert labels(figure) == ("frame", "channel, low ones below")
+
+
+def test_spectrograms_and_rasters_say_what_they_show():
+    figure = plot.spectrogram(some(39, 100), some(39, 100), titles=["8? (0.53)", "$7$"], seconds=[0.5, 1.234])
+    assert [ax.get_title() for ax in figure.axes] == ["8? (0.53)", "$7$"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["frame (100 over 0.50 s)", "frame (100 over 1.23 s)"]
+    figure = plot.spike_raster(some(15, 20) < 0.1, titles=["7"], neuron="input neuron")
+    assert (figure.axes[0].get_title(), labels(figure)) == ("7", ("time step", "input neuron"))
+    with pytest.raises(InputError, match="Expected 2 titles, one for each, got 1"):
+        plot.spike_raster(some(15, 20), some(15, 20), titles=["7"])
+    with pytest.raises(InputError, match="Expected 1 lengths, one for each spectrogram, got 0"):
+        plot.spectrogram(some(39, 100), seconds=[])
 
 
 @pytest.mark.parametrize("neurons", [20, 3900])
@@ -384,3 +396,17 @@ def test_the_former_name_of_word_to_image_still_works_and_warns():
         assert plot.word_journey is plot.word_to_image
     with pytest.raises(AttributeError, match="no_such_plot"):
         plot.no_such_plot  # noqa: B018
+
+
+def test_reconstructions_in_pairs_of_rows():
+    originals, outputs = torch.rand(5, 6, 8), torch.rand(5, 6, 8)
+    figure = plot.reconstructions(originals, outputs, list("abcde"), columns=3)
+    assert len(figure.axes) == 10
+    shown = [ax.images[0].get_array() for ax in figure.axes]
+    expected = [*originals[:3], *outputs[:3], *originals[3:], *outputs[3:]]
+    for one, image in zip(shown, expected, strict=True):
+        np.testing.assert_array_equal(one, image)
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b", "c", "", "", "", "d", "e", "", ""]
+    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()] == ["input", "output"] * 2
+    with pytest.raises(InputError, match="`columns`"):
+        plot.reconstructions(originals, outputs, columns=0)

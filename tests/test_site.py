@@ -20,6 +20,7 @@ DOCS = ROOT / "docs"
 NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.ipynb"))
 PAGES_WITH_CODE = [
     DOCS / "how-to" / "silent-network.md",
+    DOCS / "how-to" / "speak-a-word.md",
     DOCS / "how-to" / "read-logs.md",
     DOCS / "explanation" / "traces.md",
     DOCS / "explanation" / "fast.md",

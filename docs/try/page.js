@@ -1,7 +1,7 @@
 // The page: sound in, front-end.js makes spikes of it, onnxruntime-web runs the network, canvases show every stage.
 import { findWords, melSpectrogram, poissonSpikes } from "./front-end.js";
 
-const LONGEST = 30, MOST_WORDS = 20, MOST_BYTES = 10e6, SILENCE = 1e-4, UNSURE = 0.7;
+const LONGEST = 30, MOST_WORDS = 20, MOST_BYTES = 10e6, SILENCE = 1e-4, UNSURE = 0.7, LONG = 1;
 const CIVIDIS = [[0, 34, 78], [65, 77, 107], [124, 123, 120], [188, 175, 111], [254, 232, 56]];
 const $ = (name) => document.getElementById(name);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -94,10 +94,15 @@ async function show() {
   words = [];
   for (const part of parts) words.push(await draw(part, rate, T));
   const heard = words.map(({ probabilities }) => {
-    const sure = Math.max(...probabilities);
-    return { label: model.labels[probabilities.indexOf(sure)], sure };
+    const ranked = probabilities.map((p, k) => [p, model.labels[k]]).sort(([a], [b]) => b - a);
+    return { label: ranked[0][1], sure: ranked[0][0], second: ranked[1][1] };
   });
-  const doubt = heard.some(({ sure }) => sure < UNSURE) ? " It is unsure: speak closer to the microphone, or slower." : "";
+  const several = words.length > 1;
+  const doubt = [
+    ...heard.map(({ label, sure, second }, k) => (sure < UNSURE ? ` Unsure${several ? ` of word ${k + 1}` : ""}: ${label} or ${second}.` : "")),
+    ...found.map(([from, to]) => (to - from) / rate).map((seconds, k) => (seconds > LONG
+      ? ` Long: ${several ? `word ${k + 1}` : "the word"} lasts ${seconds.toFixed(1)} s; leave 0.2 s of pause between several words.` : "")),
+  ].join("");
   say(`It drew ${heard.map(({ label }) => label).join(" ")}, sure ` +
     `${heard.map(({ sure }) => (Math.floor(100 * sure) / 100).toFixed(2)).join(" ")}.${doubt}`);
   $("words").replaceChildren(...heard.map(({ label }, place) => {

@@ -1,6 +1,7 @@
 """The parser of a command: its errors are ours, and its options with their help are the page of ``--help``."""
 
 import argparse
+import re
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -45,4 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise."""
+        missing = re.fullmatch("the following arguments are required: (.+)", message)
+        if missing:
+            raise InputError(f"Expected a value for {missing[1]}, got none: see `{self.prog} --help`")
         raise InputError(f"Expected the options of `{self.prog} --help`, got {message}")

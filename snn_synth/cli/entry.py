@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import snn_synth
 from snn_synth.cli.parsers import PARSERS, overview
@@ -14,6 +15,7 @@ COMMANDS = {
     "test": "snn_synth.cli.trainer",
     "predict": "snn_synth.cli.trainer",
     "synthesize": "snn_synth.cli.synthesize",
+    "reconstruct": "snn_synth.cli.reconstruct",
     "robustness": "snn_synth.cli.robustness",
     "export": "snn_synth.cli.export",
     "energy": "snn_synth.cli.energy",
@@ -66,7 +68,9 @@ def _dispatch(argv: list[str]) -> int:
     elif argv[0] == "--version":
         print(f"snn-synth {snn_synth.__version__}")
     elif argv[0] not in COMMANDS:
-        raise InputError(f"Expected a command of {list(COMMANDS)}, got {argv[0]!r}")
+        meant = get_close_matches(argv[0], COMMANDS, n=1)
+        guess = f": did you mean {meant[0]}?" if meant else ""
+        raise InputError(f"Expected a command of {list(COMMANDS)}, got {argv[0]!r}{guess}")
     elif "-h" in argv or "--help" in argv:
         print(PARSERS[argv[0]]().format_help().rstrip())
     else:

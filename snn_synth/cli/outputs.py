@@ -49,11 +49,30 @@ def write_metrics(
 
 
 class PredictionFiles(BasePredictionWriter):
-    """Writes all predictions as ``predictions.safetensors`` and, of images, the first as ``predictions.png``."""
+    """Writes all predictions as ``predictions.safetensors`` and, of images, the first as ``predictions.png``.
+
+    Of images that are drawn again, both have what went in, too, and the first file the paths of the images, if known.
+    """
 
     def __init__(self) -> None:
         """Write once, at the end."""
         super().__init__(write_interval="epoch")
+        self.targets: list[Tensor] = []
+        self.places: list[int] = []
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep what went in."""
+        if getattr(pl_module, "redraws", False):
+            self.targets.append(batch.images.cpu())
+            self.places += batch.index.tolist()
 
     def write_on_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule, predictions: Sequence[Tensor], batch_indices: Sequence[Any]
@@ -62,9 +81,15 @@ class PredictionFiles(BasePredictionWriter):
         folder = Path(trainer.default_root_dir)
         found = torch.cat(list(predictions))
         kind = "images" if found.dim() == 4 else "predictions"
+        targets = torch.cat(self.targets) if self.targets else None
+        tensors = {kind: found} if targets is None else {kind: found, "targets": targets}
+        files = getattr(getattr(getattr(trainer, "datamodule", None), "test_set", None), "files", None)
+        known = {"files": json.dumps([str(files[place]) for place in self.places])} if files and self.places else None
         with atomic_write(folder / "predictions.safetensors") as partial:
-            save_file({kind: found.contiguous()}, partial)
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, known)
         print(f"Wrote {len(found)} {kind} to {folder / 'predictions.safetensors'}")
         if kind == "images":
-            plot.save_figure(plot.image_grid(found[:SHOWN]), folder / "predictions.png")
+            shown = found[:SHOWN]
+            pairs = None if targets is None else plot.reconstructions(targets[:SHOWN], shown, columns=10)
+            plot.save_figure(pairs or plot.image_grid(shown), folder / "predictions.png")
             print(f"Wrote {folder / 'predictions.png'}")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -10,44 +10,73 @@ from snn_synth import plot
 from snn_synth.cli.devices import find_device
 from snn_synth.cli.parsers import PARSERS
 from snn_synth.codec import unpack
+from snn_synth.data import build_front_end
 from snn_synth.errors import InputError
 from snn_synth.experiments.hearing import Heard, hear
-from snn_synth.experiments.synthesis import Drawing, Recording, draw_words, load, read_recording
+from snn_synth.experiments.synthesis import Drawing, Recording, Source, draw_words, load, read_recording
 from snn_synth.files import atomic_write
+from snn_synth.models import AudioToImage
 
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
 HEARD = "heard.json"
 
 
 def run(argv: list[str]) -> None:
-    """Draw an image of each word of each sound file; nothing is written before all has been checked and computed."""
+    """Draw an image of each word of each sound file, and name those that cannot be drawn at the end.
+
+    What is written is written after all has been computed; if no file can be drawn, nothing is.
+
+    Raises:
+        InputError: for wrong arguments or a wrong model, and for files that cannot be drawn.
+    """
     arguments = PARSERS["synthesize"]().parse_args(argv[1:])
 
     device = find_device(arguments.device)
     targets = output_files(arguments.files, arguments.out)
     source = load(arguments.checkpoint, arguments.num_steps, arguments.seed)
     source = source._replace(model=source.model.to(device))
-    recordings = [read_recording(source.model, file) for file in arguments.files]
-    drawings = [draw_words(source, recording) for recording in recordings]
-    heard = [
-        hear(source.model, one.images, recording.faults) for one, recording in zip(drawings, recordings, strict=True)
-    ]
+    done: list[Done] = []
+    errors: list[InputError] = []
+    for file, paths in zip(arguments.files, targets, strict=True):
+        try:
+            recording = read_recording(source.model, file)
+            drawing = draw_words(source, recording)
+            done.append(Done(recording, drawing, hear(source.model, drawing.images, recording.faults), paths))
+        except InputError as error:
+            errors.append(error)
+    if not done and len({str(error) for error in errors}) == 1:  # one file, or a mistake that has no file
+        raise errors[0]
+    if done:
+        write_all(done, source, arguments.checkpoint, arguments.out)
+    if errors:
+        named = "; ".join(map(str, errors))
+        raise InputError(f"Expected {len(targets)} sounds that can be drawn, got {len(errors)} that cannot: {named}")
 
-    done = zip(tqdm(recordings, "Drawing", unit="file", disable=None), drawings, heard, targets, strict=True)
-    for recording, drawing, said, paths in done:
-        write(recording, drawing, said, paths, source.model.image_shape)
-    entries = [entry(*parts) for parts in zip(recordings, heard, targets, strict=True)]
-    with atomic_write(arguments.out / HEARD) as draft:
+
+class Done(NamedTuple):
+    """A file that was drawn, and where its pictures go."""
+
+    recording: Recording
+    drawing: Drawing
+    heard: Heard
+    paths: dict[str, Path]
+
+
+def write_all(done: list[Done], source: Source, checkpoint: str, folder: Path) -> None:
+    """Write the pictures of each file and ``heard.json``, then say what was heard."""
+    for one in tqdm(done, "Drawing", unit="file", disable=None):
+        write(one, source.model)
+    with atomic_write(folder / HEARD) as draft:
         content = {
-            "checkpoint": arguments.checkpoint,
+            "checkpoint": checkpoint,
             "num_steps": source.num_steps,
             "seed": source.seed,
-            "files": entries,
+            "files": [entry(one) for one in done],
         }
         draft.write_text(json.dumps(content, indent=2) + "\n")
-    for recording, said in zip(recordings, heard, strict=True):
-        print(f"{recording.file}: {said}")
-    print(f"Wrote {HEARD} and {len(ENDINGS) * len(targets)} pictures into {arguments.out}")
+    for one in done:
+        print(f"{one.recording.file}: {one.heard}")
+    print(f"Wrote {HEARD} and {len(ENDINGS) * len(done)} pictures into {folder}")
 
 
 def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
@@ -70,7 +99,10 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
         paths = {kind: folder / (file.stem + ending) for kind, ending in ENDINGS.items()}
         for path in paths.values():
             if path in owner:
-                raise InputError(f"Expected files of different names, got {owner[path]} and {file}, both for {path}")
+                raise InputError(
+                    f"Expected files of different names, got {owner[path]} and {file}, both for {path}: rename one, or "
+                    "draw them in two runs with folders of their own"
+                )
             owner[path] = file
         targets.append(paths)
     for path in (*owner, folder / HEARD):
@@ -79,26 +111,33 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
     return targets
 
 
-def write(recording: Recording, drawing: Drawing, heard: Heard, paths: dict[str, Path], shape: tuple[int, ...]) -> None:
+def write(one: Done, model: AudioToImage) -> None:
     """Write the four pictures of a file: of several words, side by side."""
-    labels = heard.labels if heard.labels and len(heard.labels) > 1 else None
-    plot.save_figure(plot.image_grid(drawing.images, len(drawing.images), labels), paths["image"], dpi=300)
-    plot.save_figure(plot.spectrogram(*recording.spectrograms), paths["spectrogram"])
-    plot.save_figure(plot.spike_raster(*unpack(drawing.input_spikes).unbind(1)), paths["spikes"])
-    forming = [plot.image_forming(spikes, shape) for spikes in unpack(drawing.output_spikes).unbind(1)]
-    plot.save_animation(plot.side_by_side(forming), paths["forming"])
+    recording, drawing, titles = one.recording, one.drawing, one.heard.titles
+    front_end = build_front_end(model.front_end or {})
+    # Only a stretched spectrogram has as many frames for every word, however long it is.
+    seconds = [end - start for start, end in recording.words] if front_end.fit == "stretch" else None
+    neuron = f"input neuron: {front_end.frames} frames\nof each channel, low ones below"
+    plot.save_figure(plot.image_grid(drawing.images, len(drawing.images), titles), one.paths["image"], dpi=300)
+    plot.save_figure(
+        plot.spectrogram(*recording.spectrograms, titles=titles, seconds=seconds), one.paths["spectrogram"]
+    )
+    raster = plot.spike_raster(*unpack(drawing.input_spikes).unbind(1), titles=titles, neuron=neuron)
+    plot.save_figure(raster, one.paths["spikes"])
+    forming = [plot.image_forming(spikes, model.image_shape) for spikes in unpack(drawing.output_spikes).unbind(1)]
+    plot.save_animation(plot.side_by_side(forming), one.paths["forming"])
 
 
-def entry(recording: Recording, heard: Heard, paths: dict[str, Path]) -> dict[str, Any]:
+def entry(one: Done) -> dict[str, Any]:
     """What ``heard.json`` says of a file."""
     return {
-        "file": str(recording.file),
-        "seconds": round(recording.seconds, 3),
-        "sample_rate": recording.sample_rate,
+        "file": str(one.recording.file),
+        "seconds": round(one.recording.seconds, 3),
+        "sample_rate": one.recording.sample_rate,
         "words": [
             {"start": round(start, 3), "end": round(end, 3), **said}
-            for (start, end), said in zip(recording.words, heard.words, strict=True)
+            for (start, end), said in zip(one.recording.words, one.heard.words, strict=True)
         ],
-        "warnings": heard.warnings,
-        "pictures": {kind: path.name for kind, path in paths.items()},
+        "warnings": one.heard.warnings,
+        "pictures": {kind: path.name for kind, path in one.paths.items()},
     }

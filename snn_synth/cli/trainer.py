@@ -2,29 +2,29 @@
 
 import os
 import time
+from argparse import ArgumentError
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
+from snn_synth.cli.checks import check_checkpoint, check_data, check_machines, check_test
 from snn_synth.cli.configs import with_paths
 from snn_synth.cli.console import without_noise
 from snn_synth.cli.earlier import set_aside
 from snn_synth.cli.imports import OPTION, limited_imports, take_allowed
+from snn_synth.cli.meant import meant
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, brief
 from snn_synth.files import atomic_write, write_failure
 from snn_synth.keys import same
 from snn_synth.processes import is_first
@@ -32,9 +32,7 @@ from snn_synth.training import (  # all of its classes are known to YAML by thei
     AtomicCheckpointIO,
     WandbLogger,
 )
-from snn_synth.training.reading import read_checkpoint
 
-PROCESSES_PER_CORE = 4  # of one run: more of them would only wait for each other, and fill the memory
 UNNAMED = "runs/unnamed"  # folder of a run whose config names none
 # A setting may be an Enum, such as Timer's interval, which YAML knows by its value only.
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, value: dumper.represent_data(value.value))
@@ -116,7 +114,14 @@ class SynthCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, find the checkpoint, and check it before anything is made."""
-        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        try:
+            self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        except ArgumentError as error:
+            if (option := self._meant(parser, str(error))) is None:
+                raise
+            raise InputError(
+                f"Expected options of `snn-synth {self.argv[0]} --help`, got {brief(error)}: did you mean {option}?"
+            ) from error
         command = self.config.subcommand
         config = self.config[command]
         if command != "fit" and config.ckpt_path is None:
@@ -126,6 +131,19 @@ class SynthCLI(LightningCLI):
         if config.trainer.fast_dev_run:  # a trial of the code, which leaves nothing
             config.trainer.default_root_dir = self.undo.passing_folder()
         config.trainer.logger = self._loggers(command, config.trainer)
+
+    def _meant(self, parser: LightningArgumentParser, message: str) -> str | None:
+        """The option that a refused one may stand for, of those that the configs without it have."""
+        if "unrecognized arguments" not in message:
+            return None
+        parts = with_paths(self.argv)
+        last = max(place for place, part in enumerate(parts) if part.startswith(("-c", "--config"))) + 1
+        last += "=" not in parts[last - 1]
+        try:
+            config = parser.parse_args(parts[:last])
+        except Exception:  # they have a mistake of their own
+            return None
+        return meant(message, config[self.argv[0]].as_dict())
 
     def _loggers(self, command: str, trainer: Any) -> Any:
         """Loggers of a training run, all with the run's folder as theirs; the other commands write JSON instead.
@@ -168,6 +186,7 @@ class SynthCLI(LightningCLI):
 
     def fit(self, **arguments: Any) -> None:
         """Train, then read the test set once; a full disk ends it with what to do next."""
+        check_data(self.model, self.datamodule)
         if self.config.fit.test_after_fit:
             check_test(self.trainer, self.datamodule)
         try:
@@ -240,29 +259,6 @@ class SynthCLI(LightningCLI):
             write_metrics(Path(self.trainer.default_root_dir, name), self.argv, metrics, seconds, checkpoint)
 
 
-def check_checkpoint(path: str, class_path: str) -> None:
-    """Raise InputError unless a file is a checkpoint of a class."""
-    if not Path(path).is_file():
-        raise InputError(f"Expected a checkpoint, got no file at {path}: give --ckpt_path, or `fit` first")
-    expected = class_path.rsplit(".", 1)[-1]
-    found = read_checkpoint(path)["hyper_parameters"].get("_class_path", expected).rsplit(".", 1)[-1]
-    if found != expected:
-        raise InputError(f"Expected a checkpoint of {expected}, got {path}: it is of a {found}")
-
-
-def check_test(trainer: Trainer, data: LightningDataModule) -> None:
-    """Raise InputError for a share of the test set that is no batch: Lightning would say so after the training."""
-    share = trainer.limit_test_batches
-    if isinstance(share, float) and 0 < share < 1:
-        data.prepare_data()
-        data.setup("test")
-        loaders = data.test_dataloader()
-        for loader in loaders if isinstance(loaders, list) else [loaders]:
-            if not isinstance(loader, DataLoader) or int(share * len(loader)) > 0:
-                continue
-            raise InputError(f"Expected `limit_test_batches` of at least one of {len(loader)} batches, got {share}")
-
-
 def folder_in_sweep(argv: list[str]) -> list[str]:
     """The option that gives a run of W&B's agent a folder of its own, unless the command line names one."""
     run_id = os.environ.get("WANDB_RUN_ID")
@@ -270,25 +266,6 @@ def folder_in_sweep(argv: list[str]) -> list[str]:
     if argv[0] != "fit" or named or not run_id or not os.environ.get("WANDB_SWEEP_ID"):
         return []
     return [f"--trainer.default_root_dir=runs/sweeps/{run_id}"]
-
-
-def check_machines(trainer: Trainer) -> None:
-    """Raise InputError if several machines do not know where to meet, or processes are more than a machine can take."""
-    most = PROCESSES_PER_CORE * (os.cpu_count() or 1)
-    if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > most:
-        raise InputError(
-            f"Expected at most {most} processes on this machine's cores, got devices={trainer.num_devices}"
-        )
-    start = getattr(trainer.strategy, "_start_method", "popen")
-    if start != "popen":  # this process would not know that there is something to keep
-        raise InputError(f"Expected `strategy` ddp, got one that starts its processes by {start}, as for a notebook")
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
-    if trainer.num_nodes > 1 and isinstance(environment, LightningEnvironment) and missing:
-        raise InputError(
-            f"Expected {', '.join(missing)} in the environment of each of the {trainer.num_nodes} machines, or a start "
-            "by torchrun or srun, got neither"
-        )
 
 
 def _timed(function: Any, *arguments: Any, **options: Any) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import unicodedata
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, counted
 
 MAX_FILES = 1 << 20  # looked at
 PARTS = ("train", "test")
@@ -28,7 +28,7 @@ class ClassFile(NamedTuple):
     """Folders between that of the class and the file."""
 
 
-def class_files(root: Path, suffixes: Collection[str], kind: str) -> list[ClassFile]:
+def class_files(root: Path, suffixes: Collection[str], kind: str, one_class: bool = False) -> list[ClassFile]:
     """The files of every class, sorted by part, class and path.
 
     A root with the two folders `train` and `test`, each with the folders of the classes in it, has a split of its own.
@@ -38,6 +38,8 @@ def class_files(root: Path, suffixes: Collection[str], kind: str) -> list[ClassF
         root: the folder.
         suffixes: of the files that are meant, in lower case.
         kind: what they are, for messages: "images", "sounds".
+        one_class: files that lie in the root itself, without folders beside them, are one class of the root's name; its
+            folders `train` and `test` may hold files alone, too.
 
     Raises:
         InputError: the folder is missing or cannot be read, has no classes, or a class without files; files lie beside
@@ -45,28 +47,50 @@ def class_files(root: Path, suffixes: Collection[str], kind: str) -> list[ClassF
     """
     if not root.is_dir():
         raise InputError(f"Expected a folder of {kind}, one folder in it for each class, got none at {root}")
-    if not (_subfolders(root / PARTS[0]) and (root / PARTS[1]).is_dir()):
-        return list(_of_classes(root, "", suffixes, kind))
-    others = [path.name for path in _subfolders(root) if path.name not in PARTS]
+    parts, inside = [root / part for part in PARTS], _subfolders(root)
+    if one_class and _is_flat(root, suffixes):
+        return _of_folders({root: root.resolve().name}, root, "", suffixes, kind)
+    if one_class and sorted(inside) == sorted(parts) and all(_is_flat(part, suffixes) for part in parts):
+        name = root.resolve().name
+        return [file for part in parts for file in _of_folders({part: name}, part, part.name, suffixes, kind)]
+    if not (_subfolders(parts[0]) and parts[1].is_dir()):
+        return _of_classes(root, "", suffixes, kind)
+    others = [path.name for path in inside if path.name not in PARTS]
     if others:
         raise InputError(
             f"Expected no folder beside {' and '.join(PARTS)} in {root}, got {others[0]!r}: a part of the training "
             f"{kind} is held out to validate"
         )
-    return [file for part in PARTS for file in _of_classes(root / part, part, suffixes, kind)]
+    return [file for part in parts for file in _of_classes(part, part.name, suffixes, kind)]
+
+
+def _is_flat(folder: Path, suffixes: Collection[str]) -> bool:
+    """Whether files that are meant lie in a folder itself, and no folder beside them."""
+    return bool(_loose(folder, suffixes)) and not _subfolders(folder)
+
+
+def _loose(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    return [path for path in _listed(folder) if path.suffix.lower() in suffixes and not path.is_dir()]
 
 
 def _of_classes(root: Path, part: str, suffixes: Collection[str], kind: str) -> list[ClassFile]:
-    loose = [path for path in _listed(root) if path.suffix.lower() in suffixes and not path.is_dir()]
+    loose = _loose(root, suffixes)
     if loose:
         raise InputError(
             f"Expected {kind} in folders that have the names of their classes, got {len(loose)} in {root} itself, "
             f"such as {loose[0].name}"
         )
+    return _of_folders({folder: folder.name for folder in _subfolders(root)}, root, part, suffixes, kind)
+
+
+def _of_folders(
+    classes: Mapping[Path, str], root: Path, part: str, suffixes: Collection[str], kind: str
+) -> list[ClassFile]:
+    """The files in the folders of the classes, all of them in ``root``."""
     found: list[ClassFile] = []
     others: list[Path] = []
-    for folder in _subfolders(root):
-        name, before = unicodedata.normalize("NFC", folder.name), len(found)
+    for folder, given in classes.items():
+        name, before = unicodedata.normalize("NFC", given), len(found)
         for path in _files(folder):
             if path.suffix.lower() in suffixes:
                 found.append(ClassFile(path, name, part, path.relative_to(folder).parts[:-1]))
@@ -81,8 +105,8 @@ def _of_classes(root: Path, part: str, suffixes: Collection[str], kind: str) -> 
         raise InputError(f"Expected a folder of {kind} for each class in {root}, got no folder there")
     if others:
         warnings.warn(
-            f"{len(others)} files in {root} are no {kind} by their names and were left out, such as {others[0]}",
-            stacklevel=3,
+            f"Left out {counted(others, 'file')} in {root} without the suffix of {kind}, such as {others[0]}",
+            stacklevel=4,
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The user's images: a folder with one folder for each class."""
+"""The user's images: a folder with one folder for each class, or of images alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snn_synth.data.class_folders import PARTS, ClassFile, class_files
 from snn_synth.data.image_files import FOREIGN, SUFFIXES, check_memory, check_size, read_image
 from snn_synth.data.images import ImageDataset
 from snn_synth.data.root import data_root
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, counted
 
 TEST = PARTS[1]
 WORTH_KEEPING = 1.0  # seconds of decoding, from which on the images are kept for the next start
@@ -24,12 +24,14 @@ WORTH_KEEPING = 1.0  # seconds of decoding, from which on the images are kept fo
 class ImageFolder(ImageDataset):
     """Images from files, `<root>/<class>/**/<any name>.png`: the folders' names are those of the classes.
 
+    Images that need no classes may lie in the root itself, `<root>/<any name>.png`: they are one class of its name.
+
     They are decoded once, up to 1 GB of pixels. Where that takes over a second they are kept in the cache until a file
     changes, and every process maps them from there (but not where some of the files cannot be read).
 
     PNG, JPEG, TIFF, BMP, GIF (its first frame) and WebP, of any bit depth, as :func:`~snn_synth.data.read_image` reads
     them. Hidden files are ignored, other files too, with a warning. A root with the two folders `train` and
-    `test`, each with the folders of the classes in it, has a split of its own.
+    `test`, each with the folders of the classes in it (or both with images alone), has a split of its own.
 
     Args:
         root: the folder.
@@ -42,8 +44,8 @@ class ImageFolder(ImageDataset):
         files: path of each image, sorted by class and name.
 
     Raises:
-        InputError: the folder is missing, has fewer than two classes, or a class without images; a file cannot be read;
-            images differ in size and there is no ``size``; or all of them would take more than 1 GB.
+        InputError: the folder is missing, has no images, a class without images, or images beside classes; a file
+            cannot be read; images differ in size and there is no ``size``; or all of them would take more than 1 GB.
 
     Example:
         >>> import tempfile
@@ -67,11 +69,8 @@ class ImageFolder(ImageDataset):
     ) -> None:
         height_width = check_size(size)
         root = data_root(root or ".")
-        found = class_files(root, SUFFIXES | FOREIGN, "images")
+        found = class_files(root, SUFFIXES | FOREIGN, "images", one_class=True)
         names = sorted({file.name for file in found})
-        if len(names) < 2:
-            raise InputError(f"Expected at least two classes, each a folder in {root}, got {names}")
-
         where, now = decoded.place(root, height_width, color, pad), decoded.state(file.path for file in found)
         images, kept = decoded.stored(where, now, len(found)), found
         if images is None:
@@ -107,7 +106,10 @@ def _decoded(
             image = read_image(file.path, size, color, pad)
         except InputError as error:
             if not skip_unreadable:
-                raise
+                raise InputError(
+                    f"{error}: repair or remove it, or leave out such files by skip_unreadable=True (on the command "
+                    "line --data.images.skip_unreadable true)"
+                ) from error
             unreadable.append(error)
             continue
         if not images:
@@ -120,7 +122,7 @@ def _decoded(
         images.append(image)
         kept.append(file)
     if unreadable:
-        warnings.warn(f"{len(unreadable)} files were left out, the first: {unreadable[0]}", stacklevel=3)
+        warnings.warn(f"Left out {counted(unreadable, 'file')}, the first: {unreadable[0]}", stacklevel=3)
     return torch.stack(images), kept
 
 

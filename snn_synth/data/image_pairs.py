@@ -40,8 +40,8 @@ def images_from(
         pad: images of another aspect ratio get black borders, instead of being cut at their centre.
 
     Raises:
-        InputError: for other items, labels without a name, fewer than two classes, images that differ in size without
-            a ``size``, or more than 1 GB of them.
+        InputError: for other items, labels without a name, no image, images that differ in size without a ``size``, or
+            more than 1 GB of them.
 
     Example:
         >>> pairs = [(torch.rand(3, 20, 30), "cat"), (torch.rand(3, 30, 20), "dog")]
@@ -75,8 +75,8 @@ def images_from(
         labels.append(kind)
     if len({type(kind) for kind in labels}) > 1:
         raise InputError("Expected whole numbers or words as labels, got both")
-    if len(set(labels)) < 2:
-        raise InputError(f"Expected at least two classes, got {sorted(map(str, set(labels)))} in {count} images")
+    if not labels:
+        raise InputError("Expected images, got a data set of none")
     names = None if isinstance(labels[0], str) else _names(dataset, label)
     if names is not None:
         return ImageDataset(torch.stack(images), torch.tensor(labels), names)

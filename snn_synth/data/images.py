@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -42,6 +43,7 @@ class ImageDataset(Recorded, Dataset[tuple[Tensor, int]]):
         images: as given.
         labels: int64 ``[N]``.
         names: of the classes.
+        files: path of each image, where they come from files.
 
     Raises:
         InputError: for other shapes or dtypes, labels that have no name, or two classes of one name.
@@ -56,6 +58,7 @@ class ImageDataset(Recorded, Dataset[tuple[Tensor, int]]):
     images: Tensor
     labels: Tensor
     names: tuple[str, ...]
+    files: list[Path] | None = None
 
     def __init__(self, images: Tensor, labels: Tensor, names: Sequence[str] | None = None) -> None:
         grey_or_colour = images.dim() == 3 or (images.dim() == 4 and images.shape[1] in (1, 3))
@@ -100,4 +103,7 @@ class ImageDataset(Recorded, Dataset[tuple[Tensor, int]]):
 
     def part(self, index: Tensor) -> ImageDataset:
         """The images at some places, as a set of their own."""
-        return ImageDataset(self.images[index], self.labels[index], self.names)
+        part = ImageDataset(self.images[index], self.labels[index], self.names)
+        if self.files is not None:
+            part.files = [self.files[place] for place in index.tolist()]
+        return part

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from snn_synth.data.audio import PAUSE
+
 # Measured with FSDD's test words and the first shipped network, which draws 97 % of them right.
 CLIPPED = 0.02  # share of samples at full scale: 93 % right below it, 92 % up to 0.05, 74 % from 0.1 to 0.2
 QUIET = 1e-3  # of full scale, a peak in 16 bits: 95 % right at it, 75 % at a fifth of it
@@ -22,7 +24,8 @@ def recording_faults(waveform: Tensor, sample_rate: int, words: Sequence[tuple[i
         words: start and end of each word in samples, from :func:`snn_synth.data.find_words`.
 
     Returns:
-        A phrase for each: clipped, nearly silent, nothing could be trimmed, a word that is very long or short.
+        A phrase for each: clipped, nearly silent, nothing could be trimmed, a word that is very long (perhaps several,
+        said without a pause) or short.
 
     Example:
         >>> recording_faults(torch.ones(8000), 8000, [(0, 400)])
@@ -38,10 +41,12 @@ def recording_faults(waveform: Tensor, sample_rate: int, words: Sequence[tuple[i
     seconds = [(end - start) / sample_rate for start, end in words]
     hop = max(1, sample_rate // 100)
     whole = len(words) == 1 and words[0][1] - words[0][0] > len(waveform) - 2 * hop
+    several = f"or several words without {PAUSE / 100:g} s of pause between them"
     if whole and (seconds[0] > LONG or _depth(waveform, hop) < SHALLOW):
-        faults.append(f"nothing could be trimmed: sound from the first to the last sample, {seconds[0]:.1f} s")
+        one = f"nothing could be trimmed: sound from the first to the last sample, {seconds[0]:.1f} s"
+        faults.append(f"{one}: background, {several}" if seconds[0] > LONG else one)
     else:
-        faults += [f"long: a word of {length:.1f} s" for length in seconds if length > LONG]
+        faults += [f"long: a word of {length:.1f} s, {several}" for length in seconds if length > LONG]
     faults += [f"short: a word of {length:.2f} s" for length in seconds if length < SHORT]
     return faults
 

@@ -88,7 +88,9 @@ def _check_header(path: Path, sound: soundfile.SoundFile, head: bytes, max_secon
         raise InputError(f"Expected a header that says how long the sound is, got none in {path}: {_convert(path)}")
     if seconds > max_seconds:
         shown = math.ceil(10 * seconds) / 10  # rounded up: it must not look like the limit
-        raise InputError(f"Expected a sound of at most {max_seconds:g} seconds, got {shown} seconds in {path}")
+        raise InputError(
+            f"Expected a sound of at most {max_seconds:g} seconds, got {shown} seconds in {path}: cut it into parts"
+        )
     if rate > MAX_RATE:
         raise InputError(f"Expected a sample rate of at most {MAX_RATE} Hz, got {rate} Hz in {path}")
 
@@ -135,7 +137,8 @@ def _not_decoded(path: Path, error: Exception) -> str:
             foreign = FOREIGN.match(file.read(16)) is not None
     except OSError:
         return message
-    return f"{message}: {_convert(path)}" if foreign or path.suffix.lower() in FOREIGN_NAMES else message
+    known = foreign or path.suffix.lower() in FOREIGN_NAMES
+    return f"{message}: {'' if known else 'if it is a recording, '}{_convert(path)}"
 
 
 def _convert(path: Path) -> str:

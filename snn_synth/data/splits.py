@@ -26,7 +26,8 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
         Indices of the rest and of the part, both sorted.
 
     Raises:
-        InputError: the fraction is outside (0, 1), a side stays empty, or a label has nothing in the rest.
+        InputError: the fraction is outside (0, 1), a side stays empty, a label has nothing in the rest, or no label has
+            two samples.
 
     Example:
         >>> rest, part = random_split(10, 0.2, seed=0)
@@ -43,6 +44,10 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
         if labels is None
         else [torch.nonzero(labels == v).flatten() for v in sorted(set(labels.tolist()))]
     )
+    largest = max(map(len, groups), default=0)
+    if largest < 2:
+        each = "" if labels is None else " of a label"
+        raise InputError(f"Expected at least 2 samples{each}, to hold one out, got {largest}")
     in_part = torch.zeros(n, dtype=torch.bool)
     for group in groups:
         taken = round(fraction * len(group))
@@ -52,7 +57,7 @@ def random_split(n: int, fraction: float, seed: int, labels: Tensor | None = Non
         in_part[shuffled[:taken]] = True
     rest, part = torch.nonzero(~in_part).flatten(), torch.nonzero(in_part).flatten()
     if not len(part):
-        enough = math.ceil(500 / max(map(len, groups))) / 1000
+        enough = math.ceil(500 / largest) / 1000
         raise InputError(f"Expected a fraction above {enough}, so that the part gets a sample, got {fraction}")
     return rest, part
 

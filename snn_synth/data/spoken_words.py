@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from snn_synth.construction import Recorded
 from snn_synth.data.audio import resample
 from snn_synth.data.sound_files import read_audio
-from snn_synth.errors import InputError
+from snn_synth.errors import InputError, counted
 
 
 class SpokenWords(Recorded, Dataset[tuple[Tensor, int]]):
@@ -132,7 +132,7 @@ def readable(files: Iterable[Path]) -> set[Path]:
         else:
             kept.add(file)
     if errors:
-        warnings.warn(f"{len(errors)} files were left out, the first: {errors[0]}", stacklevel=3)
+        warnings.warn(f"Left out {counted(errors, 'file')}, the first: {errors[0]}", stacklevel=3)
     return kept
 
 

@@ -33,12 +33,22 @@ def mask_tokens(tokens: Tensor, share: Tensor, masked: int, generator: torch.Gen
     return tokens.masked_fill(drawn < share[:, None], masked)
 
 
+def token_nats(logits: Tensor, tokens: Tensor) -> Tensor:
+    """-log p of each token, in nats: ``[B, N, K]`` and ``[B, N]`` to ``[B, N]``.
+
+    Example:
+        >>> token_nats(torch.zeros(1, 2, 4), torch.tensor([[0, 3]]))
+        tensor([[1.3863, 1.3863]])
+    """
+    return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view_as(tokens)
+
+
 def token_loss(logits: Tensor, tokens: Tensor, hidden: Tensor, share: Tensor) -> Tensor:
     r"""How badly masked tokens are told, weighted less where many are masked and little can be known.
 
     .. math:: L = \frac{1}{B N} \sum_b \Bigl(1 - \frac{t_b}{S}\Bigr) \sum_{i\ \text{masked}} -\log p(x_{0,i} \mid x_t)
 
-    in nats. Of the unweighted mean over masked tokens, which is reported, see :func:`token_nats`.
+    in nats.
 
     Args:
         logits: of p.
@@ -57,20 +67,8 @@ def token_loss(logits: Tensor, tokens: Tensor, hidden: Tensor, share: Tensor) ->
         >>> token_loss(even, torch.tensor([[0, 3]]), torch.tensor([[True, False]]), torch.tensor([0.5]))
         tensor(0.3466)
     """
-    lost = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view_as(tokens)
-    loss: Tensor = ((1 - share)[:, None] * lost * hidden).mean()
+    loss: Tensor = ((1 - share)[:, None] * token_nats(logits, tokens) * hidden).mean()
     return loss
-
-
-def token_nats(logits: Tensor, tokens: Tensor, hidden: Tensor) -> Tensor:
-    """Mean of -log p over the masked tokens, in nats; the shapes are those of :func:`token_loss`.
-
-    Example:
-        >>> token_nats(torch.zeros(1, 2, 4), torch.tensor([[0, 3]]), torch.tensor([[True, False]]))
-        tensor(1.3863)
-    """
-    lost = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view_as(tokens)
-    return (lost * hidden).sum() / hidden.sum().clamp(min=1)
 
 
 def guided_logits(logits: Tensor, unconditional: Tensor, guidance: float) -> Tensor:

@@ -103,6 +103,7 @@ def follow_codes(means: CodebookMeans, codes: Tensor, tokens: Tensor, decay: flo
         >>> means.counts, means.sums.flatten()
         (tensor([1.5000, 1.0000]), tensor([0.5000, 1.0000]))
     """
+    codes = codes.to(means.sums.dtype)  # under mixed precision they are rounded
     taken = F.one_hot(tokens, len(means.counts)).to(codes.dtype)
     return CodebookMeans(
         torch.lerp(taken.sum(0), means.counts, decay),

@@ -51,9 +51,11 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def follow(self, codes: Tensor, tokens: Tensor, generator: torch.Generator | None = None) -> None:
         """Learn from the codes of a batch, ``[n, D]``, and their tokens, ``[n]``."""
-        counts, sums = follow_codes(CodebookMeans(self.counts, self.sums), codes.detach(), tokens, self.decay)
+        codes = codes.detach().to(self.sums.dtype)
+        with torch.autocast(codes.device.type, enabled=False):
+            counts, sums = follow_codes(CodebookMeans(self.counts, self.sums), codes, tokens, self.decay)
         unused = counts < _UNUSED
         places = torch.randint(len(codes), (len(counts),), generator=generator, device=codes.device)
         self.counts.copy_(torch.where(unused, 1.0, counts))
-        self.sums.copy_(torch.where(unused[:, None], codes.detach()[places], sums))
+        self.sums.copy_(torch.where(unused[:, None], codes[places], sums))
         self.vectors.copy_(self.sums / self.counts[:, None])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.errors import InputError
-from snn_synth.functional.absorbing import guided_logits, unmask_tokens
+from snn_synth.functional.absorbing import guided_logits, mask_tokens, unmask_tokens
 from snn_synth.functional.inputs import as_tensor, as_values, shown
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.token_denoiser import SpikingTokenDenoiser
@@ -121,7 +121,7 @@ class SpikingVQDiffusion(Pretrained):
             images: ``[B, 1, side, side]`` in [0, 1]; missing pixels may be anything in it.
             mask: True where a pixel is missing, of a shape that broadcasts to the images'.
             generator: of the random numbers.
-            labels: a class of each, if it is known.
+            labels: a class of each; without them, that of :meth:`likely_labels`.
 
         Raises:
             InputError: for images or a mask of another shape.
@@ -138,8 +138,38 @@ class SpikingVQDiffusion(Pretrained):
         known = images.masked_fill(missing, 0.0)
         blocks = missing.unflatten(3, (-1, 4)).unflatten(2, (-1, 4)).any((3, 5)).flatten(1)  # 4 x 4 pixels each
         tokens = self.autoencoder.encode(known).masked_fill(blocks, self.denoiser.masked)
+        labels = self.likely_labels(tokens, generator) if labels is None else labels
         drawn = self.autoencoder.decode(self._drawn(tokens, generator, self._condition(len(images), labels, None)))
         return torch.where(missing, drawn, known)
+
+    @torch.no_grad()
+    def likely_labels(self, tokens: Tensor, generator: torch.Generator | None = None, rounds: int = 12) -> Tensor:
+        r"""The class under which the denoiser tells the tokens that are there best.
+
+        .. math:: \hat y = \arg\max_y \sum_{r} \sum_{i\ \text{masked in}\ r} \log p(k_i \mid x_r, y)
+
+        In each round some tokens are masked, by the training's rule, the same for every class.
+
+        Args:
+            tokens: ``[B, N]``, of which some may be masked already: those are told by no class.
+            generator: of the masks.
+            rounds: how many.
+
+        Source:
+            Li et al. 2023 (*Your Diffusion Model is Secretly a Zero-Shot Classifier*), algorithm 1.
+        """
+        denoiser = self.denoiser
+        there, score = tokens != denoiser.masked, tokens.new_zeros(len(tokens), denoiser.conditions, dtype=torch.float)
+        wanted = tokens.masked_fill(~there, 0)[..., None]
+        for _ in range(rounds):
+            share = torch.rand(len(tokens), device=tokens.device, generator=generator)
+            seen = mask_tokens(tokens, share, denoiser.masked, generator)
+            hidden = there & (seen == denoiser.masked)
+            for label in range(denoiser.conditions):
+                condition = denoiser.one_hot(torch.full_like(tokens[:, 0], label))
+                known = denoiser(seen, condition).log_softmax(-1).gather(2, wanted).squeeze(2)
+                score[:, label] += (known * hidden).sum(1)
+        return score.argmax(1)
 
     @torch.no_grad()
     def walk(self, first: int, last: int, frames: int = 10, generator: torch.Generator | None = None) -> Tensor:

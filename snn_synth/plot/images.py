@@ -63,17 +63,25 @@ def _grid(grid: npt.NDArray[np.float32], columns: int, titles: Sequence[str] | N
     return figure
 
 
-def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | None = None) -> Figure:
-    """Two rows: the images that went in, and below each what came out.
+def reconstructions(
+    originals: Array, outputs: Array, labels: Sequence[str] | None = None, columns: int | None = None
+) -> Figure:
+    """Two rows: the images that went in, and below each what came out; several such pairs of rows, if they are wide.
+
+    Args:
+        originals: what went in.
+        outputs: what came out.
+        labels: titles of the images.
+        columns: how many stand in a row; all if not given.
 
     Shape:
         originals, outputs: [N, 1, H, W] or [N, H, W], or [N, 3, H, W] in colour; `labels`: N titles.
 
     Returns:
-        A figure with 2 N axes, the originals first.
+        A figure with 2 N axes, row by row, the originals first.
 
     Raises:
-        InputError: for another shape, or another number of labels.
+        InputError: for another shape, another number of labels, or no column.
 
     Example:
         >>> import torch
@@ -85,11 +93,21 @@ def reconstructions(originals: Array, outputs: Array, labels: Sequence[str] | No
         raise InputError(f"Expected outputs of the originals' shape {list(above.shape)}, got {list(below.shape)}")
     if labels is not None and len(labels) != len(above):
         raise InputError(f"Expected {len(above)} labels, one for each image, got {len(labels)}")
-    figure = _grid(np.concatenate([above, below]), columns=len(above))
-    for ax, label in zip(figure.axes, labels or [], strict=False):
+    count, size = len(above), above.shape[1:]
+    columns = count if columns is None else min(columns, count)
+    if columns < 1:
+        raise InputError(f"Expected `columns` to be at least 1, got {columns}")
+    blank = np.zeros((-count % columns, *size), above.dtype)
+    pairs = [np.concatenate([images, blank]).reshape(-1, columns, *size) for images in (above, below)]
+    figure = _grid(np.stack(pairs, axis=1).reshape(-1, *size), columns)
+    axes = np.array(figure.axes, dtype=object).reshape(-1, 2, columns)
+    for ax, label in zip(axes[:, 0].flat, labels or [], strict=False):
         title_axes(ax, label)
-    for row, name in ((0, "input"), (len(above), "output")):
-        figure.axes[row].set_ylabel(name, fontsize=9, color=INK)
+    for row, name in ((0, "input"), (1, "output")):
+        for ax in axes[:, row, 0]:
+            ax.set_ylabel(name, fontsize=9, color=INK)
+        for ax in axes[:, row].reshape(-1)[count:]:
+            ax.remove()
     return figure
 
 

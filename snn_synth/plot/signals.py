@@ -1,6 +1,6 @@
 """Sounds, spectrograms and spikes, and every step from a word to its image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,13 @@ def draw_waveform(ax: Axes, samples: npt.NDArray[np.float32], rate: int) -> None
     label_axes(ax, "time (s)", "amplitude")
 
 
-def draw_spectrogram(ax: Axes, values: npt.NDArray[np.float32]) -> None:
+def draw_spectrogram(ax: Axes, values: npt.NDArray[np.float32], xlabel: str = "frame", ylabel: str = "channel") -> None:
     """Low channels at the bottom, time to the right."""
     ax.imshow(values, cmap="cividis", origin="lower", aspect="auto", interpolation="nearest", vmin=0, vmax=1)
-    label_axes(ax, "frame", "channel")
+    label_axes(ax, xlabel, ylabel)
 
 
-def _draw_raster(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
+def _draw_raster(ax: Axes, spikes: npt.NDArray[np.float32], neuron: str = "neuron") -> None:
     steps, neurons = np.nonzero(spikes)
     # Thousands of neurons share a few hundred pixels: thin, translucent dashes show their rate as a shade.
     crowd = spikes.shape[1]
@@ -36,7 +36,7 @@ def _draw_raster(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
     ax.hlines(neurons, steps + 0.6, steps + 1.4, colors=INK, linewidth=float(width), alpha=float(shade))
     ax.set(xlim=(0.5, spikes.shape[0] + 0.5), ylim=(-0.5, spikes.shape[1] - 0.5))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    label_axes(ax, "time step", "neuron")
+    label_axes(ax, "time step", neuron)
 
 
 def draw_hidden(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
@@ -70,22 +70,43 @@ def waveform(samples: Array, rate: int) -> Figure:
     return figure
 
 
-def spectrogram(*values: Array) -> Figure:
+def spectrogram(*values: Array, titles: Sequence[str] | None = None, seconds: Sequence[float] | None = None) -> Figure:
     """A spectrogram [C, F] in [0, 1]: low channels at the bottom, time to the right; or several, side by side.
+
+    Args:
+        values: the spectrograms.
+        titles: one for each.
+        seconds: how long each sound lasts that its frames divide.
+
+    Raises:
+        InputError: for another shape, or another number of titles or seconds.
 
     Example:
         >>> import torch
-        >>> spectrogram(torch.rand(39, 100)).axes[0].get_ylabel()
-        'channel'
+        >>> (ax,) = spectrogram(torch.rand(39, 100), titles=["7"], seconds=[0.42]).axes
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('frame (100 over 0.42 s)', 'channel, low ones below')
     """
     figure = new_figure(6 if len(values) == 1 else 3 * len(values), 2.4)
-    for place, one in enumerate(values, start=1):
-        draw_spectrogram(figure.add_subplot(1, len(values), place), as_array(one, (None, None), "a spectrogram"))
+    axes = _side_by_side(figure, len(values), titles)
+    if seconds is not None and len(seconds) != len(values):
+        raise InputError(f"Expected {len(values)} lengths, one for each spectrogram, got {len(seconds)}")
+    for place, (ax, one) in enumerate(zip(axes, values, strict=True)):
+        frame = "frame" if seconds is None else f"frame ({one.shape[-1]} over {seconds[place]:.2f} s)"
+        draw_spectrogram(ax, as_array(one, (None, None), "a spectrogram"), frame, "channel, low ones below")
     return figure
 
 
-def spike_raster(*spikes: Array) -> Figure:
+def spike_raster(*spikes: Array, titles: Sequence[str] | None = None, neuron: str = "neuron") -> Figure:
     """One dash for each spike of [T, N]: time steps from 1 to T to the right, neurons upwards; or several side by side.
+
+    Args:
+        spikes: what each shows.
+        titles: one for each.
+        neuron: which neurons they are, to stand at the axis.
+
+    Raises:
+        InputError: for another shape, or another number of titles.
 
     Example:
         >>> import torch
@@ -93,9 +114,19 @@ def spike_raster(*spikes: Array) -> Figure:
         5
     """
     figure = new_figure(6 if len(spikes) == 1 else 3 * len(spikes), 3)
-    for place, one in enumerate(spikes, start=1):
-        _draw_raster(figure.add_subplot(1, len(spikes), place), as_array(one, (None, None), "spikes"))
+    for ax, one in zip(_side_by_side(figure, len(spikes), titles), spikes, strict=True):
+        _draw_raster(ax, as_array(one, (None, None), "spikes"), neuron)
     return figure
+
+
+def _side_by_side(figure: Figure, count: int, titles: Sequence[str] | None) -> list[Axes]:
+    """Axes in a row, each with its title."""
+    if titles is not None and len(titles) != count:
+        raise InputError(f"Expected {count} titles, one for each, got {len(titles)}")
+    axes = [figure.add_subplot(1, count, place) for place in range(1, count + 1)]
+    for ax, title in zip(axes, titles or (), strict=False):
+        title_axes(ax, title)
+    return axes
 
 
 def first_spikes(layers: Mapping[str, Array], never: float | None = None) -> Figure:

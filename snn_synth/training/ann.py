@@ -46,6 +46,7 @@ class LitAutoencoderANN(LitModule):
     """
 
     network: AEANN | ConvAEANN
+    redraws = True
 
     def __init__(
         self,

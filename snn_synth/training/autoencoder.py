@@ -42,6 +42,7 @@ class LitAutoencoder(LitSpiking):
     """
 
     network: SpikingAutoencoder
+    redraws = True
 
     def __init__(
         self,

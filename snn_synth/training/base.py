@@ -16,8 +16,9 @@ from snn_synth.keys import former
 from snn_synth.learning.finite import check_update, check_weights
 from snn_synth.training.batches import as_batch
 from snn_synth.training.checkpoints import keep_to_own_files
-from snn_synth.training.checks import check_fit, check_images, check_monitors, check_optimizer
+from snn_synth.training.checks import check_classes, check_fit, check_images, check_monitors, check_optimizer
 from snn_synth.training.hparams import Remembering
+from snn_synth.training.last_validation import LastValidation
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.numbers import check_numbers
 from snn_synth.training.resume import check_settings, follow_settings
@@ -45,6 +46,8 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
 
     network: nn.Module
     lr_interval: Interval = "step"
+    redraws: ClassVar[bool] = False
+    """Whether a prediction is of the batch's images, drawn again."""
     batch_kind: Any = ImageBatch
     """Fields that a batch must have; what has others is made an ImageBatch if it can be."""
     fixed: ClassVar[set[str]] = {"network"}
@@ -74,15 +77,23 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
             super().log(old, value, False, False, *args, **how)
 
     def configure_callbacks(self) -> list[Any]:
-        """Refuse what would fail later on: of all hooks of a run, this one is the first."""
-        if self.trainer.state.fn == TrainerFn.FITTING:
-            check_fit(self.trainer, self)
-        return []
+        """Refuse what would fail later on, for this hook is the first of a run; and validate where the run ends."""
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return []
+        check_fit(self.trainer, self)
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [] if any(isinstance(one, LastValidation) for one in callbacks) else [LastValidation()]
 
     def setup(self, stage: str) -> None:
         """Refuse images that are not what the network takes, before anything is learned."""
+        self.check_data(getattr(self.trainer, "datamodule", None))
+
+    def check_data(self, data: Any) -> None:
+        """Raise InputError for a DataModule whose images are not what the network takes."""
         if self.batch_kind is ImageBatch:
-            check_images(getattr(self.trainer, "datamodule", None), self.network)
+            check_images(data, self.network)
+            if self.needs_labels:
+                check_classes(data, type(self))
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """The batch in the form that the steps take."""

@@ -96,6 +96,16 @@ def check_images(data: Any, network: nn.Module) -> None:
         )
 
 
+def check_classes(data: Any, module_class: type) -> None:
+    """Raise InputError if a DataModule has images of one class alone, where there are classes to tell apart."""
+    names = getattr(data, "names", None)
+    if names is not None and len(names) < 2:
+        raise InputError(
+            f"Expected images of at least two classes for {module_class.__name__}, each in a folder of its name, got "
+            f"{list(names)}"
+        )
+
+
 def check_optimizer(optimizer: torch.optim.Optimizer, module: LightningModule) -> None:
     """Raise InputError for an optimizer that has to ask for the loss again and again, where there is none to ask."""
     if isinstance(optimizer, torch.optim.LBFGS) and not module.automatic_optimization:

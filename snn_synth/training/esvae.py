@@ -41,6 +41,7 @@ class LitESVAE(LitModule):
     """
 
     network: ESVAE
+    redraws = True
 
     def __init__(
         self,

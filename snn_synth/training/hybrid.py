@@ -61,6 +61,7 @@ class LitHybridVAE(LitModule):
     """
 
     network: HybridVAE
+    redraws = True
 
     def __init__(
         self,

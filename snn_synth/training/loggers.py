@@ -63,6 +63,8 @@ class WandbLogger(loggers.WandbLogger):
         )
         if offline:  # said outright: wandb has read WANDB_MODE long before Lightning sets it
             self._wandb_init["mode"] = os.environ.get("WANDB_MODE", "offline")
+        if "WANDB_QUIET" not in os.environ:  # or it ends with twenty lines of curves and numbers that metrics.json has
+            self._wandb_init.setdefault("settings", {"quiet": True})
         # wandb dropped anonymous runs, and warns whenever the argument is given, as Lightning does.
         self._wandb_init.pop("anonymous", None)
         if offline and os.environ.get("WANDB_MODE") != "disabled":

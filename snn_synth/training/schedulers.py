@@ -51,7 +51,8 @@ def build_scheduler(
                 f"Expected `total_steps` of at least the {int(batches)} batches of this run, got "
                 f"{steps}: leave it out, and it is filled in"
             )
-        first = steps * first_epochs // (trainer.max_epochs or 1) if "total_steps" not in given else 0
+        each = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches) if first_epochs else 0
+        first = first_epochs * each if "total_steps" not in given else 0
         if 0 < first < steps:
             stages = [_of_length(make, cls, given, number)(optimizer) for number in (first, steps - first)]
             return {"scheduler": SequentialLR(optimizer, stages, milestones=[first]), "interval": interval}

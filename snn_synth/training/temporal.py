@@ -52,6 +52,7 @@ class LitTemporalCodingAE(LitModule):
     """
 
     network: TemporalCodingAE
+    redraws = True
 
     def __init__(
         self,

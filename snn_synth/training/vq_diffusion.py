@@ -150,12 +150,13 @@ class LitVQDiffusion(LitModule):
         out: VQOutput = self.network.autoencoder(batch.images)
         images, vectors = batch.images, self.network.autoencoder.codebook.vectors[out.tokens]
         now = torch.stack([images.mean(), images.square().mean()])
-        self.moments.lerp_(now, 1 - _DECAY)
+        self.moments.lerp_(now.to(self.moments.dtype), 1 - _DECAY)
         variance = (self.moments[1] - self.moments[0].square()).clamp(min=1e-4)
         loss = (out.images - images).square().mean() / variance
         loss = loss + _COMMITMENT * (out.codes - vectors).square().mean()
         self.network.autoencoder.codebook.follow(out.codes.flatten(0, 1), out.tokens.flatten(), generator)
-        self.frequencies.lerp_(F.one_hot(out.tokens, self.network.denoiser.tokens).float().mean(0), 1 - _DECAY)
+        taken = F.one_hot(out.tokens, self.network.denoiser.tokens).to(self.frequencies.dtype)
+        self.frequencies.lerp_(taken.mean(0), 1 - _DECAY)
         return loss
 
     def _denoiser_loss(self, batch: ImageBatch, generator: torch.Generator) -> Tensor:
@@ -171,9 +172,12 @@ class LitVQDiffusion(LitModule):
 
     def _condition(self, batch: ImageBatch) -> Tensor:
         """The class of each image; none where there are no labels."""
-        denoiser = self.network.denoiser
-        known = (batch.labels >= 0) & (batch.labels < denoiser.conditions)
-        return denoiser.one_hot(batch.labels.clamp(0, denoiser.conditions - 1)) * known[:, None]
+        denoiser, labels = self.network.denoiser, batch.labels
+        if (labels >= denoiser.conditions).any():
+            raise InputError(
+                f"Expected labels below the {denoiser.conditions} `conditions` of the denoiser, got {int(labels.max())}"
+            )
+        return denoiser.one_hot(labels.clamp(min=0)) * (labels >= 0)[:, None]
 
     def _measure(self, stage: str, batch: ImageBatch) -> dict[str, Any]:
         out: VQOutput = self.network.autoencoder(batch.images)
@@ -181,7 +185,7 @@ class LitVQDiffusion(LitModule):
         generator = batch_generator(batch.index, self.seed, HELD_OUT, self.device)
         share = torch.rand(len(out.tokens), device=self.device, generator=generator)
         seen = mask_tokens(out.tokens, share, denoiser.masked, generator)
-        nats = token_nats(denoiser(seen, self._condition(batch)), out.tokens, seen == denoiser.masked)
+        nats = token_nats(denoiser(seen, self._condition(batch)), out.tokens)[seen == denoiser.masked]
         for name, values in (("pixel_mse", pixel_mse(out.images, batch.images)), ("nats", nats)):
             metric: Mean = getattr(self, f"{stage}_{name}")
             metric.update(values)

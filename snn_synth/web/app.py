@@ -21,7 +21,12 @@ FRAME = 0.08  # seconds that a time step is shown
 SIDE = 56  # of a drawing that canvas.js hands over
 EMPTY = "<p></p>"
 START = pictures.sentence("Record a word, open a sound file or take a sample.")
-LEAK = "leak of the neurons in a time step"
+STEPS: dict[str, Any] = {"label": "time steps", "info": "how many steps the network runs, each with new input spikes"}
+LEAK: dict[str, Any] = {
+    "label": "leak",
+    "info": "share of its membrane potential that a neuron loses in a time step; trained with 0.1",
+}
+SOUNDS = [".wav", ".flac", ".ogg", ".mp3"]
 CANVAS = """
 <p>Draw a digit with a finger or a mouse, or with the arrow keys; the space bar puts the pen down and lifts it.</p>
 <canvas width="280" height="280" tabindex="0" role="img" aria-label="paper to draw a digit on"></canvas>
@@ -108,18 +113,18 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
 
 
 def _speech(page: Page, samples: list[Path]) -> None:
-    audio = gr.Audio(
-        sources=["microphone", "upload"], type="filepath", label="your word", elem_id="sound", buttons=["download"]
-    )
+    audio = gr.Audio(sources=["microphone"], type="filepath", label="your word", elem_id="sound", buttons=["download"])
+    opened = gr.UploadButton("Open a sound file", file_types=SOUNDS, type="filepath", elem_id="open")
     buttons = []
     if samples:
         gr.HTML("<p>or hear a computer's voice say:</p>")
         with gr.Row(elem_id="samples", elem_classes="numbers"):
             buttons = [gr.Button(name, size="sm", min_width=40) for name in page.source.model.labels or ()]
     with gr.Row():
-        steps = gr.Slider(*show.STEPS, value=page.source.num_steps, step=1, label="time steps")
-        leak = gr.Slider(*show.LEAKS, value=0.1, step=0.01, label=LEAK)
+        steps = gr.Slider(*show.STEPS, value=page.source.num_steps, step=1, **STEPS)
+        leak = gr.Slider(*show.LEAKS, value=0.1, step=0.01, **LEAK)
     said = gr.HTML(START, elem_id="said")
+    gr.HTML(f"<p>{escape(pictures.only(page.source.model.labels or ()))}</p>", elem_id="only")
     with gr.Row():
         with gr.Column(scale=3, min_width=280):
             moving = gr.HTML(EMPTY, elem_id="moving")
@@ -128,6 +133,7 @@ def _speech(page: Page, samples: list[Path]) -> None:
     inputs, outputs = [audio, steps, leak], [said, moving, sure, gr.HTML(EMPTY, elem_id="still")]
     changed = [audio.input, steps.input, leak.input]  # `release` would not hear the keyboard
     gr.on(changed, page.sound, inputs, outputs, trigger_mode="always_last", **QUIET)
+    opened.upload(lambda path: path, opened, audio, **QUIET).then(page.sound, inputs, outputs, **QUIET)
     for button, file in zip(buttons, samples, strict=True):
         taken = button.click(lambda path=str(file): path, None, audio, **QUIET)
         taken.then(page.sound, inputs, outputs, **QUIET)
@@ -141,8 +147,8 @@ def _autoencoder(page: Page) -> None:
     with gr.Row(elem_id="images", elem_classes="numbers"):
         images = [gr.Button(str(digit), size="sm", min_width=40) for digit in range(10)]
     with gr.Row():
-        steps = gr.Slider(*show.STEPS, value=15, step=1, label="time steps")
-        leak = gr.Slider(*show.LEAKS, value=0.1, step=0.01, label=LEAK)
+        steps = gr.Slider(*show.STEPS, value=15, step=1, **STEPS)
+        leak = gr.Slider(*show.LEAKS, value=0.1, step=0.01, **LEAK)
     inputs, outputs = [drawn, steps, leak], [gr.HTML(EMPTY) for _ in range(3)]
     gr.on([steps.input, leak.input], page.drawing, inputs, outputs, trigger_mode="always_last", **QUIET)
     send.click(lambda given: given or "", canvas, drawn, **QUIET).then(page.drawing, inputs, outputs, **QUIET)

@@ -3,6 +3,7 @@
 import base64
 import io
 import threading
+from collections.abc import Sequence
 from html import escape
 
 import torch
@@ -62,11 +63,24 @@ def said(heard: Heard) -> str:
 
     Example:
         >>> said(Heard([{"label": "7", "probability": 0.987}], ["clipped: 3 % of the samples are at full scale"]))
-        'It drew 7, sure 0.98. Mind: clipped: 3 % of the samples are at full scale.'
+        'It drew 7, sure 0.98. Clipped: 3 % of the samples are at full scale.'
     """
-    sure = " ".join(f"{int(100 * word['probability']) / 100:.2f}" for word in heard.words)
-    doubts = f" Mind: {'; '.join(heard.warnings)}." if heard.warnings else ""
-    return f"It drew {' '.join(heard.labels)}, sure {sure}.{doubts}"
+    doubts = "".join(f" {one[:1].upper()}{one[1:]}." for one in heard.warnings)
+    return f"It drew {' '.join(heard.labels)}, sure {heard.sure}.{doubts}"
+
+
+def only(labels: Sequence[str]) -> str:
+    """What the network does with everything that it does not know.
+
+    Example:
+        >>> only(["yes", "no"])[:40]
+        'It knows only yes, no: any other word or'
+    """
+    known = "the ten digits" if list(labels) == [str(digit) for digit in range(10)] else ", ".join(labels)
+    return (
+        f"It knows only {known}: any other word or sound is drawn as one of them, and may be called sure. If a word is "
+        "drawn wrong, say it again: close to the microphone, in a quiet place, with 0.2 s of pause between words."
+    )
 
 
 def probabilities(heard: Heard) -> str:

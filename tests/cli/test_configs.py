@@ -18,6 +18,7 @@ from snn_synth.cli.parsers import PARSERS
 from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
+from snn_synth.experiments.reproduce.generators import GENERATORS
 from tests.processes import command, exit_codes, free_port
 
 from .conftest import TINY
@@ -51,7 +52,7 @@ PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti4
 
 def test_every_shipped_config_is_tested_here():
     others = ["a2i_any_speaker", "a2i_folder", "ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs"]
-    others += ["gan_mnist", "esvae_mnist", "ae_fashion_mnist_conv", "ae_mnist_stacked"]
+    others += ["gan_mnist", "esvae_mnist", "vqd_mnist", "vqd_fashion", "ae_fashion_mnist_conv", "ae_mnist_stacked"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     page = PARSERS["fit"]().format_help()
     assert all(name in page for name in shipped())
@@ -125,6 +126,20 @@ def test_the_esvae_config_makes_what_it_says(parsed):
     assert cli.model.network.config == expected
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (5, 64, 1e-3)
     assert {"ImageGrid", "SampleGrid"} <= {type(callback).__name__ for callback in cli.trainer.callbacks}
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("vqd_mnist", 128), ("vqd_fashion", 256)])
+def test_the_vqd_configs_make_what_they_say_as_the_experiment_does(parsed, name, tokens):
+    cli = parsed(f"--config={name}")
+    trial = GENERATORS["vq-diffusion"].variants["MNIST" if name == "vqd_mnist" else "Fashion-MNIST"]
+    assert type(cli.datamodule).name == trial.images
+    assert cli.model.network.autoencoder.tokens == cli.model.network.denoiser.tokens == trial.codebook == tokens
+    assert tuple(cli.model.network.autoencoder.config["channels"]) == trial.channels
+    assert cli.model.network.denoiser.config["hidden"] == trial.hidden
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size) == (trial.recipe.epochs, trial.recipe.batch_size)
+    assert (cli.model.autoencoder_epochs, cli.model.precision) == (trial.autoencoder_epochs, "mixed")
+    (group,) = cli.model.optimizer(cli.model.network.parameters()).param_groups
+    assert (group["lr"], group["weight_decay"]) == (trial.recipe.lr, trial.recipe.weight_decay)
 
 
 def test_the_gan_config_makes_what_it_says(parsed):

@@ -120,3 +120,21 @@ def test_the_demo_gets_its_folder(monkeypatch):
 
 def test_the_demo_refuses_other_options(refused):
     assert "--colour" in refused("demo", "--colour")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("synthesise", "synthesize"), ("Fit", "fit"), ("reproduc", "reproduce")])
+def test_a_mistyped_command_is_guessed(typed, meant, capsys):
+    assert main([typed, "--out", "pictures"]) == 2
+    assert capsys.readouterr().err.endswith(f"got {typed!r}: did you mean {meant}?\n")
+
+
+def test_a_command_like_none_is_not_guessed(capsys):
+    assert main(["qqq"]) == 2
+    assert capsys.readouterr().err.endswith("got 'qqq'\n")
+
+
+def test_an_option_that_must_be_given_is_named(capsys):
+    assert main(["synthesize", "seven.wav"]) == 2
+    assert capsys.readouterr().err == (
+        "snn-synth: error: Expected a value for --out, got none: see `snn-synth synthesize --help`\n"
+    )

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from snn_synth.cli import main
+from snn_synth.data import as_pixels, read_image
 from snn_synth.training import LitAutoencoder
 
 TINY = [
@@ -54,7 +56,12 @@ def test_fit_resume_test_and_predict_from_a_folder(folder):
         found["test/standardized_mse"], abs=1e-6
     )
     assert main(["predict", *words]) == 0
-    assert load_file(run / "predictions.safetensors")["images"].shape == (8, 3, 6, 8)
+    predicted = load_file(run / "predictions.safetensors")
+    assert predicted["images"].shape == predicted["targets"].shape == (8, 3, 6, 8)
+    with safe_open(run / "predictions.safetensors", "pt") as file:
+        paths = json.loads(file.metadata()["files"])
+    read = [as_pixels(read_image(path, [6, 8], color=True)[None])[0] for path in paths]
+    assert torch.equal(torch.stack(read), predicted["targets"])
     assert Image.open(run / "predictions.png").mode in ("RGB", "RGBA")
     assert LitAutoencoder.load_from_checkpoint(run / "best.ckpt").network.inputs == 144
     assert main(["fit", *words, "--trainer.max_epochs=3", "--ckpt_path", str(run / "resume.ckpt")]) == 0
@@ -83,10 +90,12 @@ def empty(folder):
     (folder / "birds").mkdir()
 
 
-def one_class(folder):
-    for path in (folder / "dogs").iterdir():
+def one_image(folder):
+    for path in [*folder.rglob("*.png"), *folder.rglob("*.jpg")][1:]:
         path.unlink()
-    (folder / "dogs").rmdir()
+    for path in folder.iterdir():
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def damaged(folder):
@@ -114,8 +123,10 @@ def untouched(folder):
         (untouched, ["--data.images=emnist"], "emnist"),
         (untouched, ["--data.test_fraction=0.99"], "leaves samples of each label"),
         (empty, [], "in the folder of each class, got none in"),
-        (one_class, [], "at least two classes"),
+        (one_image, [], "at least 2 samples of a label, to hold one out, got 1 (`test_fraction`)"),
         (damaged, [], "0.jpg"),
+        (damaged, [], "repair or remove it, or leave out such files by skip_unreadable=True"),
+        (damaged, [], "--data.images.skip_unreadable true"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_in_one_sentence(folder, refused, spoil, words, message):
@@ -127,6 +138,51 @@ def test_what_cannot_be_trained_on_is_refused_in_one_sentence(folder, refused, s
 def test_a_damaged_file_is_left_out_on_request(folder, capsys):
     damaged(folder)
     words = ["--data.images.skip_unreadable=true", "--data.images.root", str(folder), "--trainer.max_epochs=1"]
-    with pytest.warns(UserWarning, match=r"1 files were left out, the first: .*0\.jpg"):
+    with pytest.warns(UserWarning, match=r"Left out 1 file, the first: .*0\.jpg"):
         assert main(["fit", *TINY, *SIZED, *words]) == 0
     assert torch.isfinite(torch.tensor(metrics("runs/ae_folder/metrics.json")["test/standardized_mse"]))
+
+
+def test_another_size_is_refused_before_a_logger_begins(folder, refused, monkeypatch):
+    monkeypatch.setattr("snn_synth.cli.trainer.SynthCLI._fit", lambda *_, **__: pytest.fail("loggers begin in it"))
+    message = refused("fit", *TINY, "--data.images.root", folder, "--data.images.size=40")
+    assert "one with 3072 inputs: give --model.network.inputs 4800" in message
+
+
+def test_predict_names_what_is_there_where_there_is_no_best(folder, refused):
+    words = ["--config=ae_folder", "--data.images.root", folder, *SIZED]
+    assert refused("predict", *words).endswith(
+        "got no file at runs/ae_folder/best.ckpt: give --ckpt_path, or `fit` first"
+    )
+    Path("runs/ae_folder").mkdir(parents=True)
+    Path("runs/ae_folder/resume.ckpt").touch()
+    assert refused("predict", *words).endswith("best.ckpt: give --ckpt_path runs/ae_folder/resume.ckpt")
+
+
+@pytest.mark.slow
+def test_images_without_classes_train_an_autoencoder(folder, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in folder.rglob("*.*"):
+        path.rename(flat / f"{path.parent.name}-{path.name}")
+    words = [*TINY, *SIZED, "--data.images.root", str(flat)]
+    assert main(["fit", *words, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"]) == 0
+    found = metrics("runs/ae_folder/metrics.json")
+    assert found["test/standardized_mse"] > 0
+    assert found["checkpoint"] == "runs/ae_folder/best.ckpt"
+    assert len(list(Path("runs/ae_folder/images").glob("*.png"))) == 2, "also after the last epoch"
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (["--hidden", "128"], "got unrecognized arguments: --hidden 128: did you mean --model.network.hidden?"),
+        (["--max-epochs=5"], "did you mean --trainer.max_epochs?"),
+        (["--images.size", "40"], "did you mean --data.images.size?"),
+        (["--alpha", "0.2"], "did you mean --model.network.alpha?"),  # which the config leaves at its default
+        (["--root", "mine"], "unrecognized arguments: --root mine"),  # of the images, or of sets with a name
+        (["--colour", "false"], "unrecognized arguments: --colour false"),
+    ],
+)
+def test_the_last_part_of_an_option_gets_the_whole_name(refused, words, ending):
+    assert refused("fit", "--config", "ae_folder", *words).endswith(ending)

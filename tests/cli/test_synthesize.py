@@ -6,11 +6,13 @@ import soundfile
 import torch
 from PIL import Image
 
+from snn_synth import plot
 from snn_synth.cli import main
 from snn_synth.cli.devices import find_device
 from snn_synth.cli.synthesize import output_files
 from snn_synth.data import MelSpectrogram, build_front_end, read_audio
 from snn_synth.errors import InputError
+from snn_synth.experiments.hearing import hear
 from snn_synth.experiments.synthesis import check_steps, draw, load
 from snn_synth.models import ACSNN, AESNN, AudioToImage
 from snn_synth.training import LitAudiocoder, load_checkpoint
@@ -243,10 +245,75 @@ def test_more_words_than_a_row_has_room_for(checkpoint, tmp_path, refused):
     assert f"Expected at most 20 words in a recording, got 21 in {path}" in message
 
 
-def test_what_is_wrong_with_the_last_file_is_found_before_the_first_is_written(checkpoint, word, tmp_path, refused):
-    broken = tmp_path / "broken.wav"
+def test_bad_files_are_named_at_the_end_and_the_others_drawn(checkpoint, word, tmp_path, capsys):
+    broken, silent, last = tmp_path / "broken.wav", tmp_path / "silent.wav", tmp_path / "last.wav"
     broken.write_bytes(b"RIFF")
-    assert str(broken) in refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", word, broken)
+    soundfile.write(silent, np.zeros(8000), 8000)
+    soundfile.write(last, vowel(8000), 8000)
+    assert synthesize(checkpoint, tmp_path / "out", broken, word, silent, tmp_path / "absent.wav", last) == 2
+    said = capsys.readouterr()
+    error = said.err.splitlines()[-1]
+    assert error.startswith("snn-synth: error: Expected 5 sounds that can be drawn, got 3 that cannot: Expected ")
+    assert all(str(tmp_path / f"{name}.wav") in error for name in ("broken", "silent", "absent"))
+    assert [line.split(":")[0] for line in said.out.splitlines()[:2]] == [str(word), str(last)]
+    assert [file["file"] for file in heard(tmp_path / "out")["files"]] == [str(word), str(last)]
+    assert len(list((tmp_path / "out").iterdir())) == 9
+
+
+def test_where_no_file_can_be_drawn_nothing_is_written(checkpoint, tmp_path, refused):
+    broken, silent = tmp_path / "broken.wav", tmp_path / "silent.wav"
+    broken.write_bytes(b"RIFF")
+    soundfile.write(silent, np.zeros(8000), 8000)
+    message = refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", broken, silent)
+    assert message.startswith("Expected 2 sounds that can be drawn, got 2 that cannot: ")
+    alone = refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path / "out", silent)
+    assert alone == f"Expected a sound with a peak of at least 0.0001, got silence in {silent}"
+
+
+def test_a_mistake_that_no_file_has_is_said_once(checkpoint, word, tmp_path, refused):
+    other = tmp_path / "other.wav"
+    soundfile.write(other, vowel(8000), 8000)
+    message = refused("synthesize", "--checkpoint", checkpoint, "--out", tmp_path, "--num-steps", 0, word, other)
+    assert message.startswith("Expected `num_steps` ")
+    assert message.count("Expected") == 1
+
+
+def test_the_pictures_say_what_they_show(checkpoint, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(plot, "save_figure", lambda figure, path, dpi=120: drawn.update({path.name: figure}))
+    one, two = vowel(8000)[1600:-1600], vowel(8000)[-1600:1600:-1]
+    several, single = record(tmp_path / "several.wav", one, two), record(tmp_path / "single.wav", one)
+    assert synthesize(checkpoint, tmp_path / "out", several, single) == 0
+    for file in heard(tmp_path / "out")["files"]:
+        words = file["words"]
+        titles = [
+            word["label"]
+            if word["probability"] >= 0.7
+            else f"{word['label']}? ({int(100 * word['probability']) / 100:.2f})"
+            for word in words
+        ]
+        for kind in ("image", "spectrogram", "spikes"):
+            assert [ax.get_title() for ax in drawn[file["pictures"][kind]].axes] == titles
+        lengths = [f"frame (10 over {word['end'] - word['start']:.2f} s)" for word in words]
+        shown = drawn[file["pictures"]["spectrogram"]].axes
+        assert [ax.get_xlabel() for ax in shown] == lengths
+        assert shown[0].get_ylabel() == "channel, low ones below"
+        raster = drawn[file["pictures"]["spikes"]].axes[0].get_ylabel()
+        assert raster == "input neuron: 10 frames\nof each channel, low ones below"
+
+
+def test_of_several_words_the_unsure_one_is_named():
+    model = AudioToImage.from_pretrained("fsdd")
+    blend = (model.gallery[8] + model.gallery[3]) / 2
+    images = torch.stack([model.gallery[1], blend, model.gallery[9]])
+    said = hear(model, images, [])
+    assert said.labels[0] == "1"
+    assert said.labels[2] == "9"
+    (warning,) = said.warnings
+    assert warning in ("unsure of word 2: 8 or 3", "unsure of word 2: 3 or 8")
+    assert hear(model, images[1:2], []).warnings == [warning.replace(" of word 2", "")]
+    assert said.titles[::2] == ["1", "9"]
+    assert said.titles[1].startswith(f"{said.labels[1]}? (0.")
 
 
 def test_a_folder_of_sounds_and_a_folder_in_the_way(checkpoint, word, tmp_path, refused):

@@ -48,7 +48,7 @@ def test_names_have_one_form(tmp_path):
 
 def test_other_files_are_left_out_with_a_warning(tmp_path):
     touch(tmp_path, "cat/1.wav", "cat/notes.txt", "dog/1.wav", "dog/cover.jpg")
-    with pytest.warns(UserWarning, match=r"2 files in .* are no sounds by their names .*notes.txt"):
+    with pytest.warns(UserWarning, match=r"Left out 2 files in .* without the suffix of sounds, such as .*notes.txt"):
         assert len(found(tmp_path)) == 2
 
 

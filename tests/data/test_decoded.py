@@ -117,7 +117,7 @@ def test_what_is_decoded_in_a_moment_is_not_kept(shapes, cache, reads, monkeypat
 def test_files_that_cannot_be_read_are_tried_at_each_start(shapes, cache, reads):
     (shapes / "circle/3.png").write_text("no image")
     for _ in range(2):
-        with pytest.warns(UserWarning, match="1 files were left out"):
+        with pytest.warns(UserWarning, match="Left out 1 file,"):
             assert len(ImageFolder(shapes, skip_unreadable=True)) == 3
     assert not cache.exists()
 

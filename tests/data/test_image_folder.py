@@ -67,6 +67,33 @@ def test_train_and_test_folders_are_a_split(tmp_path):
         ImageFolder(tmp_path)
 
 
+def test_images_without_classes_are_one_of_the_folders_name(tmp_path, monkeypatch):
+    for number, name in enumerate(["b.png", "a.jpg", "c.gif"]):
+        write(tmp_path / "flat" / name, 50 * number)
+    (tmp_path / "flat" / ".hidden").mkdir()
+    found = ImageFolder(tmp_path / "flat")
+    assert (found.names, found.labels.tolist()) == (("flat",), [0, 0, 0])
+    assert [path.name for path in found.files] == ["a.jpg", "b.png", "c.gif"]
+    assert found.official_split() is None
+    (tmp_path / "flat" / "notes.txt").write_text("?")
+    monkeypatch.chdir(tmp_path / "flat")
+    with pytest.warns(UserWarning, match=r"Left out 1 file in \S+ without the suffix of images, such as .*notes.txt"):
+        assert ImageFolder(".").names == ("flat",)
+    one = ImageFolder(tmp_path)
+    assert (one.names, len(one)) == (("flat",), 3), "a single folder is a single class"
+
+
+def test_images_without_classes_may_have_a_split(tmp_path):
+    for name in ("train/1.png", "train/2.png", "test/3.png"):
+        write(tmp_path / "pictures" / name)
+    found = ImageFolder(tmp_path / "pictures")
+    train, test = found.official_split()
+    assert (found.names, train.tolist(), test.tolist()) == (("pictures",), [0, 1], [2])
+    write(tmp_path / "pictures" / "train" / "cat" / "4.png")
+    with pytest.raises(InputError, match=r"2 in .*train itself"):
+        ImageFolder(tmp_path / "pictures")
+
+
 @pytest.mark.parametrize("made", ["test/cat/1.png", "test/1.png", "test/"])
 def test_a_test_part_that_does_not_fit_is_refused(tmp_path, made):
     for name in ("train/dog/1.png", "train/mouse/1.png", "test/dog/1.png"):
@@ -110,7 +137,7 @@ def test_a_damaged_file_is_named_or_left_out_on_request(pets):
     os.symlink(pets / "nowhere", pets / "dog" / "gone.png")
     with pytest.raises(InputError, match=r"cat/broken\.png"):
         ImageFolder(pets)
-    with pytest.warns(UserWarning, match=r"2 files were left out, the first: .*broken\.png") as caught:
+    with pytest.warns(UserWarning, match=r"Left out 2 files, the first: .*broken\.png") as caught:
         assert len(ImageFolder(pets, skip_unreadable=True)) == 5
     assert len(caught) == 1
 
@@ -139,8 +166,6 @@ def test_folders_without_what_is_needed_are_refused(tmp_path, pets):
     with pytest.raises(InputError, match="a folder of images for each class"):
         ImageFolder(empty)
     write(empty / "cat" / "1.png")
-    with pytest.raises(InputError, match=r"at least two classes.*\['cat'\]"):
-        ImageFolder(empty)
     (empty / "dog").mkdir()
     with pytest.raises(InputError, match=r"none in .*dog"):
         ImageFolder(empty)

@@ -72,8 +72,7 @@ def test_labels_that_are_words_or_far_apart_or_tensors():
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ([(PIXELS[0], 0), (PIXELS[1], 0)], "at least two classes"),
-        ([], "at least two classes"),
+        ([], "images, got a data set of none"),
         ([(PIXELS[0], 0), (PIXELS[1, :3], 1)], r"\[5, 7\] of image 0 and \[3, 7\] of image 1"),
         ([(PIXELS[0], 0), (PIXELS[1], 1.5)], "whole numbers or words as labels, got float"),
         ([(PIXELS[0], 0), (PIXELS[1], "a")], "got both"),

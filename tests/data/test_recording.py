@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from snn_synth.data import find_words
 from snn_synth.data.recording import recording_faults
 
 
@@ -30,15 +31,29 @@ def test_a_peak_of_a_few_steps():
 def test_words_that_are_long_or_short():
     sound = torch.cat([torch.zeros(800), tone(3), torch.zeros(800)])
     said = recording_faults(sound, 8000, [(800, 1200), (2000, 18000), (19000, 23000)])
-    assert said == ["long: a word of 2.0 s", "short: a word of 0.05 s"]
+    assert said == [
+        "long: a word of 2.0 s, or several words without 0.2 s of pause between them",
+        "short: a word of 0.05 s",
+    ]
 
 
-@pytest.mark.parametrize("seconds", [0.8, 2.5])
-def test_background_in_which_nothing_could_be_trimmed(seconds):
+def test_two_words_with_less_than_a_pause_between_them_are_called_one_or_several():
+    sound = torch.cat([torch.zeros(8000), tone(0.6), torch.zeros(1000), tone(0.6), torch.zeros(8000)])
+    (fault,) = recording_faults(sound, 8000, find_words(sound, 8000))
+    assert fault == "long: a word of 1.3 s, or several words without 0.2 s of pause between them"
+    apart = torch.cat([torch.zeros(8000), tone(0.6), torch.zeros(2400), tone(0.6), torch.zeros(8000)])
+    assert recording_faults(apart, 8000, find_words(apart, 8000)) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [(0.8, ""), (2.5, ": background, or several words without 0.2 s of pause between them")],
+)
+def test_background_in_which_nothing_could_be_trimmed(seconds, why):
     noise = 0.2 * torch.randn(int(8000 * seconds), generator=torch.Generator().manual_seed(0))
     sound = (noise + 0.3 * tone(seconds)).clamp(-0.9, 0.9)
     assert recording_faults(sound, 8000, [(0, len(sound))]) == [
-        f"nothing could be trimmed: sound from the first to the last sample, {seconds:.1f} s"
+        f"nothing could be trimmed: sound from the first to the last sample, {seconds:.1f} s{why}"
     ]
 
 

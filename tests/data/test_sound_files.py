@@ -105,6 +105,19 @@ def test_a_format_that_is_not_decoded_gets_a_hint(read, name, head):
     assert "\n" not in str(caught.value)
 
 
+def test_a_text_with_the_name_of_a_sound_gets_a_hint(read):
+    with pytest.raises(
+        InputError, match=r": if it is a recording, convert it, ffmpeg -i notes\.wav notes-converted\.wav"
+    ):
+        read(b"Dear diary, today I said seven.", "notes.wav")
+
+
+def test_a_sound_that_is_too_long_is_to_be_cut(tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.tile(TONE[:8000], 34)[: int(33.5 * 8000)], 8000)
+    with pytest.raises(InputError, match=r"at most 30 seconds, got 33\.5 seconds in .*long\.wav: cut it into parts"):
+        read_audio(tmp_path / "long.wav")
+
+
 def test_mp3_and_opus_are_decoded(tmp_path):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
     for name, container, subtype in (("a.mp3", "MP3", "MPEG_LAYER_III"), ("a.opus", "OGG", "OPUS")):

@@ -44,6 +44,12 @@ def test_a_stratified_split_leaves_no_label_without_samples():
     assert len(random_split(6, 0.126, seed=0, labels=labels)[1]) == 1
 
 
+@pytest.mark.parametrize("labels", [None, torch.tensor([0, 1, 2])])
+def test_a_split_of_single_samples_asks_for_no_fraction_that_would_be_refused_too(labels):
+    with pytest.raises(InputError, match=r"Expected at least 2 samples.*, got 1$"):
+        random_split(1 if labels is None else 3, 0.6, seed=0, labels=labels)
+
+
 def test_labels_of_another_length_are_refused():
     with pytest.raises(InputError, match="Expected 10 labels, got 3"):
         random_split(10, 0.5, seed=0, labels=torch.zeros(3))

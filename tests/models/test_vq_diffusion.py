@@ -113,6 +113,29 @@ def test_completing_keeps_the_pixels_that_are_there(network: SpikingVQDiffusion)
     assert torch.equal(network.complete(images, torch.zeros(1, dtype=torch.bool)), images)
 
 
+def test_the_likely_label_is_that_under_which_the_tokens_are_told_best(network: SpikingVQDiffusion) -> None:
+    with torch.no_grad():
+        for weight in (network.denoiser.input.weight, network.denoiser.output.weight, network.denoiser.head.weight):
+            weight.mul_(10)
+    tokens = torch.randint(7, (4, 16), generator=generator())
+    tokens[:, 8:] = network.denoiser.masked
+    found, rounds = network.likely_labels(tokens, generator(1), 3), generator(1)
+    score = torch.zeros(4, 10)
+    for _ in range(3):
+        share = torch.rand(4, generator=rounds)
+        hidden = torch.rand(4, 16, generator=rounds) < share[:, None]
+        seen = tokens.masked_fill(hidden, 7)
+        for label in range(10):
+            with torch.no_grad():
+                log_p = network.denoiser(seen, network.denoiser.one_hot(torch.tensor([label] * 4))).log_softmax(-1)
+            for b in range(4):
+                for i in range(8):
+                    if hidden[b, i]:
+                        score[b, label] += log_p[b, i, tokens[b, i]]
+    assert torch.equal(found, score.argmax(1))
+    assert len(set(found.tolist())) > 1
+
+
 def test_a_walk_begins_and_ends_at_its_classes_with_one_set_of_random_numbers(network: SpikingVQDiffusion) -> None:
     with torch.no_grad():
         for weight in (network.denoiser.input.weight, network.denoiser.output.weight, network.denoiser.head.weight):

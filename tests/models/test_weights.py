@@ -15,7 +15,7 @@ from snn_synth.errors import InputError
 from snn_synth.evaluation import shuffled_pixels
 from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
-from snn_synth.models import AESNN, AudioToImage, ImageClassifier
+from snn_synth.models import AESNN, AudioToImage, ImageClassifier, SpikingVQDiffusion
 from snn_synth.models.pretrained import Pretrained, shipped_models
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
@@ -28,7 +28,7 @@ def said(name, measure):
 
 
 def test_each_has_a_card_and_all_are_small():
-    generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae"}
+    generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae", "mnist-vqd", "fashion-mnist-vqd"}
     classifiers = {f"{images}-classifier{kind}" for images in ("mnist", "fashion-mnist") for kind in ("", "-deep")}
     portable = {"mnist-portable", "fashion-mnist-portable"}
     assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | classifiers | generators
@@ -36,12 +36,13 @@ def test_each_has_a_card_and_all_are_small():
         assert AESNN.from_pretrained(name).config["reset"] == "subtract"
         paper = AESNN.from_pretrained(f"{name}-portable")
         assert all(neuron.reset_mechanism == "zero" and not list(neuron.parameters()) for _, neuron in paper.layers)
-    size = 0
+    sizes = {}
     for folder in shipped_models().values():
         text, seed = (folder / "README.md").read_text(), int(folder.name.endswith("-deep"))
         assert all(word in text for word in ("Command", f"seed {seed}", "Data", "after rounding", "from_pretrained"))
-        size += sum(path.stat().st_size for path in folder.iterdir())
-    assert size < 20e6
+        sizes[folder.name] = sum(path.stat().st_size for path in folder.iterdir())
+    assert sum(sizes[name] for name in generators) < 15e6
+    assert sum(sizes.values()) < 30e6
 
 
 @pytest.mark.slow
@@ -84,6 +85,17 @@ def test_a_generator_regenerates_as_its_card_says(name):
     assert (drawn - test).square().mean().item() == pytest.approx(said(name, "pixel_mse"), rel=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("images", ["mnist", "fashion-mnist"])
+def test_samples_of_a_class_are_as_good_as_the_card_says(images):
+    network, classifier = SpikingVQDiffusion.from_pretrained(f"{images}-vqd"), f"{images}-classifier"
+    labels, generator = torch.arange(1_000) % 10, torch.Generator().manual_seed(1)
+    probability = ImageClassifier.from_pretrained(classifier).probabilities(network.sample(1_000, generator, labels))
+    found = (probability.max(1).values > 0.9, probability.argmax(1) == labels)
+    for name, share in zip(("sure", "right"), found, strict=True):
+        assert share.float().mean().item() == pytest.approx(said(f"{images}-vqd", name), abs=0.04)
+
+
 @pytest.mark.parametrize("name", ["mnist-gan", "mnist-esvae"])
 def test_samples_are_as_good_as_the_card_says(name):
     samples = Pretrained.from_pretrained(name).sample(2_000, torch.Generator().manual_seed(0))
@@ -108,8 +120,8 @@ def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name
 def test_an_unknown_name_lists_the_shipped_ones():
     names = (
         r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-classifier-deep', 'fashion-mnist-portable', "
-        r"'fsdd', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', 'mnist-gan', 'mnist-hybrid', "
-        r"'mnist-portable', 'mnist-temporal'\]"
+        r"'fashion-mnist-vqd', 'fsdd', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', "
+        r"'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal', 'mnist-vqd'\]"
     )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")

@@ -1,11 +1,14 @@
 """Settings that are refused before the training; docs/lightning.md lists them, and test_lightning.py tries each."""
 
 import pytest
+import torch
 
+from snn_synth.data import ImageDataset
 from snn_synth.errors import InputError
 from snn_synth.models import ImageClassifier, SpikingGAN
 from snn_synth.training import (
     FirstSpikes,
+    ImageData,
     ImageGrid,
     LayerWarning,
     LitImageClassifier,
@@ -49,3 +52,10 @@ def test_callbacks_of_ours_that_a_module_has_nothing_for(callback, sentence, tmp
     with pytest.raises(InputError, match=sentence):
         quiet_trainer(tmp_path, max_epochs=1, callbacks=[callback], num_sanity_val_steps=1).fit(module, data)
     quiet_trainer(tmp_path, max_epochs=1, callbacks=[LayerWarning()]).fit(module, data)
+
+
+def test_images_of_one_class_are_refused_where_classes_are_learned(tmp_path):
+    images = ImageDataset(torch.zeros(20, 28, 28, dtype=torch.uint8), torch.zeros(20, dtype=torch.int64), ["flat"])
+    module, data = LitImageClassifier(ImageClassifier(features=8)), ImageData(images, batch_size=4)
+    with pytest.raises(InputError, match=r"at least two classes for LitImageClassifier, .*got \['flat'\]"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(module, data)

@@ -38,6 +38,8 @@ def test_without_a_key_a_run_is_written_here_and_nothing_is_asked(no_key, tmp_pa
     assert "W&B is offline" in said
     assert "checkpoints stay in the run's folder" in said
     assert "Create a W&B account" not in said
+    assert "Run history" not in said
+    assert "Run summary" not in said
     assert list((tmp_path / "best").glob("*.ckpt"))
     assert not list(run.rglob("*.ckpt"))
 

@@ -116,6 +116,30 @@ def test_it_learns_which_tokens_a_class_has(tmp_path):
     assert (nearest == labels).float().mean() > 0.8
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_both_stages_run_in_other_precisions(tmp_path, precision):
+    module = LitVQDiffusion(network(), autoencoder_epochs=1, optimizer=adam(1e-3))
+    trainer = quiet_trainer(tmp_path, max_epochs=2, limit_train_batches=2, limit_val_batches=1, precision=precision)
+    trainer.fit(module, Squares(dtype=torch.float64 if precision == "64-true" else torch.float32))
+    assert trainer.callback_metrics["val/nats"].isfinite()
+    assert module.network.autoencoder.codebook.vectors.isfinite().all()
+
+
+def test_the_schedule_turns_with_the_stage_where_max_steps_ends_the_run(tmp_path):
+    make = functools.partial(lr_scheduler.OneCycleLR, max_lr=0.02)
+    module = LitVQDiffusion(network(), autoencoder_epochs=1, optimizer=adam(0.02), lr_scheduler=make)
+    rates = Rates()
+    quiet_trainer(tmp_path, max_epochs=9, max_steps=15, callbacks=[rates]).fit(module, Squares(batch_size=20))
+    first = [both[0] for both in rates.rates]
+    assert first[9] < 1e-4 < first[10] < first[11], "it ends with the first epoch of ten batches, and rises again"
+
+
+def test_refuses_more_classes_than_the_denoiser_has(tmp_path):
+    small = SpikingVQDiffusion(SpikingVQAE(28, (4, 6), 4, 12), SpikingTokenDenoiser(12, 49, conditions=3, hidden=8))
+    with pytest.raises(InputError, match="labels below the 3 `conditions` of the denoiser, got 9"):
+        quiet_trainer(tmp_path, max_epochs=2).fit(LitVQDiffusion(small, autoencoder_epochs=1), Squares(batch_size=50))
+
+
 def test_images_without_labels_train_it_without_a_condition():
     module = LitVQDiffusion(network(), autoencoder_epochs=1)
     batch = next(iter(Squares().train_dataloader()))

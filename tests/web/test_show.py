@@ -6,6 +6,7 @@ import soundfile
 import torch
 
 from snn_synth.errors import InputError
+from snn_synth.experiments.hearing import Heard
 from snn_synth.experiments.synthesis import draw, load, read_recording
 from snn_synth.functional import gallery_mse
 from snn_synth.models import AESNN, ImageClassifier
@@ -106,6 +107,13 @@ def test_new_digits_are_of_the_class_and_follow_the_seed():
         assert len(show.new_digits(name, 0, seed=0)) == 10
     with pytest.raises(InputError, match="Expected a generator"):
         show.new_digits("another", 0, 0)
+
+
+def test_what_makes_a_word_doubtful_is_said_in_sentences():
+    words = [{"label": "1", "probability": 0.98}, {"label": "8", "probability": 0.53}]
+    heard = Heard(words, ["unsure of word 2: 8 or 3", "long: a word of 1.3 s"])
+    assert pictures.said(heard) == "It drew 1 8, sure 0.98 0.53. Unsure of word 2: 8 or 3. Long: a word of 1.3 s."
+    assert pictures.only([str(digit) for digit in range(10)]).startswith("It knows only the ten digits: any other word")
 
 
 def test_what_is_shown_is_escaped():

@@ -12,6 +12,7 @@ import torch
 
 from snn_synth.data import FSDD, build_front_end, find_words, resample
 from snn_synth.encoding import poisson_encode
+from snn_synth.experiments.hearing import hear
 from snn_synth.experiments.synthesis import draw, load, read_recording
 from snn_synth.models import AudioToImage
 from tests.web.conftest import microphone
@@ -103,6 +104,26 @@ def test_several_digits_in_one_recording(page, words, tmp_path):
     assert page.run("[...document.querySelectorAll('#words button')].map(one => one.textContent)") == ["3", "1", "4"]
     page.run("document.querySelectorAll('#words button')[2].click()")
     assert page.run("document.querySelector('#probabilities .best').innerText").startswith("4")
+
+
+def test_words_without_a_pause_are_called_long_and_the_unsure_one_is_named(page, words, tmp_path):
+    pieces = []
+    for digit in (1, 0, 6, 8):
+        samples, rate = soundfile.read(words[digit], dtype="float32")
+        pieces.append(samples)
+    gap = np.zeros(rate // 2, np.float32)
+    soundfile.write(tmp_path / "tight.wav", np.concatenate([gap, *pieces[:3], gap, pieces[3], gap]), rate)
+    said = drawn_of(page, tmp_path / "tight.wav")
+    recording = read_recording(load("fsdd").model, tmp_path / "tight.wav")
+    seconds = [end - start for start, end in recording.words]
+    assert seconds[0] > 1, "the test needs words that are heard as one"
+    assert f" Long: word 1 lasts {seconds[0]:.1f} s; leave 0.2 s of pause between several words." in said
+    source = load("fsdd")
+    heard = hear(source.model, torch.cat([draw(source, one).images for one in recording.spectrograms]), [])
+    unsure = [f" U{one[1:]}." for one in heard.warnings]
+    assert all(one in said for one in unsure)
+    assert said.count("Unsure") == len(unsure)
+    assert "It knows only the ten digits: any other word or sound" in page.run("document.body.innerText")
 
 
 def test_bad_files_are_refused_in_one_sentence(page, words, tmp_path):

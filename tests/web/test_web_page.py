@@ -10,7 +10,7 @@ from tests.web.conftest import microphone
 from tests.web.pages import ROOT, WEB_STATUS, open_web, picture_web, running, unlike
 
 DREW = f"({WEB_STATUS}.startsWith('It drew') ? {WEB_STATUS} : '')"
-FILE, SOURCE = "#sound input[type=file]", "#sound [aria-label*=pload]"
+FILE = "input[type=file]"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def browser(chromium, web_page):
 
 def upload(browser, file):
     """Go to the page's upload, and hand over a file."""
-    browser.wait(f"document.querySelector('{FILE}') || (document.querySelector('{SOURCE}')?.click(), 0)")
+    browser.wait(f"document.querySelector('{FILE}') || false")
     browser.upload(FILE, file)
 
 
@@ -61,6 +61,13 @@ def test_a_large_file_is_refused(browser, web_page, tmp_path):
     upload(browser, tmp_path / "large.wav")
     browser.wait("/10.?MB|size|large/i.test(document.body.innerText)")
     assert "/tmp" not in browser.run("document.body.innerText")
+
+
+def test_the_page_says_what_it_knows_and_how_to_open_a_file(browser, web_page):
+    open_web(browser, web_page)
+    browser.wait("document.querySelector('#only')")
+    assert "It knows only the ten digits: any other word or sound" in browser.run("document.body.innerText")
+    browser.wait("[...document.querySelectorAll('button')].some(one => one.innerText.trim() == 'Open a sound file')")
 
 
 def test_a_microphone_is_heard(chromium, web_page, words, padded):

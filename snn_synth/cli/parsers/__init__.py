@@ -11,6 +11,7 @@ PARSERS = {
     "test": training.test,
     "predict": training.predict,
     "synthesize": networks.synthesize,
+    "reconstruct": networks.reconstruct,
     "robustness": networks.robustness,
     "export": networks.export,
     "energy": networks.energy,
@@ -27,9 +28,9 @@ def overview() -> str:
 
     Example:
         >>> overview().splitlines()[4]
-        '  fit         train a model, then read its test set once'
+        '  fit          train a model, then read its test set once'
     """
-    commands = "\n".join(f"  {name:<10}  {make().summary}" for name, make in PARSERS.items())
+    commands = "\n".join(f"  {name:<11}  {make().summary}" for name, make in PARSERS.items())
     return f"""\
 usage: snn-synth COMMAND [options]
 

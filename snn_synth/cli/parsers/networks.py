@@ -14,16 +14,18 @@ def synthesize() -> Parser:
 Draw an image of each word in each sound file, and say what was heard:
 
   seven.wav: 7, sure 0.98
-  pi.wav: 3 1 4, sure 0.96 0.99 0.51 (unsure: 4 or 5)
+  pi.wav: 3 1 4, sure 0.96 0.99 0.51 (unsure of word 3: 4 or 5)
 
+The network that comes with the package knows only the ten English digits: any other word or sound is drawn as one
+of them, and may be called sure.
 Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30 seconds and 20 words, with pauses
 of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
 seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
-stand side by side. heard.json says of each file where its words start and end, how probable each label is, and what
-makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very long or short.
-A silent or unreadable file is refused, with its name.
+stand side by side. heard.json says of each file of this run where its words start and end, how probable each label
+is, and what makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very
+long or short. A silent or unreadable file is named at the end, with exit code 2; the others are drawn.
 The number after "sure" is a probability. It is calibrated for voices like those of the training; for others it is
-too high."""
+too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
     examples = [
         "synthesize --out pictures seven.wav",
         "synthesize --out pictures recordings/*.wav",
@@ -32,16 +34,46 @@ too high."""
     ]
     parser = Parser("synthesize", "draw images from sound files", about, examples)
     checkpoint = (
-        "a checkpoint of a LitAudiocoder, as `snn-synth fit --config a2i_fsdd` writes it, a folder that "
+        "a checkpoint (best.ckpt) that `snn-synth fit --config a2i_fsdd` or another a2i config wrote, a folder that "
         "AudioToImage.save_pretrained wrote, or a model of the Hugging Face Hub, user/name; %(default)s if not given: "
         "the networks that come with the package, trained on English digits; an older model without labels draws and "
         "does not say what it heard"
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="sounds")
     parser.add_argument("--checkpoint", metavar="MODEL", default="fsdd", help=checkpoint)
-    folder = f"made if it is not there; {_REPLACED}"
+    folder = f"made if it is not there; {_REPLACED}, heard.json too, and older pictures stay"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
     parser.add_argument("--num-steps", type=int, metavar="T", help=_TIME_STEPS)
+    parser.add_argument("--seed", type=int, help="seed of the input's spikes; that of the training if not given")
+    parser.add_argument("--device", metavar="NAME", default="cpu", help="%(default)s if not given, cuda, cuda:1, mps")
+    return parser
+
+
+def reconstruct() -> Parser:
+    """Images to images."""
+    about = """
+Let a trained autoencoder draw images that it has not seen. Each is read as those of its training were: resized, in
+grey or colour. For tom.jpg, DIR gets tom.png, what the network draws; reconstructions.png shows all images above what
+is drawn of them (the first hundred). The standardized MSE of each is printed: 0 is perfect, and a silent output
+scores 1.
+
+Files are PNG, JPEG, TIFF, BMP, WebP or GIF."""
+    examples = [
+        "reconstruct --checkpoint runs/ae_folder/best.ckpt --out pictures tom.jpg",
+        "reconstruct --checkpoint my_network --out pictures photos/*.png",
+        "reconstruct --checkpoint mnist --out pictures digit.png",
+    ]
+    parser = Parser("reconstruct", "redraw image files by an autoencoder", about, examples)
+    checkpoint = (
+        "a checkpoint of a LitAutoencoder, as `snn-synth fit --config ae_folder` writes it, a folder that "
+        "save_pretrained wrote, a network that comes with the package (mnist, ...), or a model of the Hugging Face "
+        "Hub, user/name"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images")
+    parser.add_argument("--checkpoint", metavar="MODEL", required=True, help=checkpoint)
+    folder = f"made if it is not there; {_REPLACED}"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
+    parser.add_argument("--num-steps", type=int, metavar="T", help=f"{_TIME_STEPS} (15 where a folder does not say it)")
     parser.add_argument("--seed", type=int, help="seed of the input's spikes; that of the training if not given")
     parser.add_argument("--device", metavar="NAME", default="cpu", help="%(default)s if not given, cuda, cuda:1, mps")
     return parser

@@ -50,8 +50,10 @@ def predict() -> Parser:
     """Write images."""
     about = """
 Write the images that a checkpoint makes of the test set into the run's folder: predictions.safetensors
-(`images`, [N, 1, H, W] in [0, 1]) and predictions.png, the first hundred. A GAN draws new ones of the test
-labels' classes; predictive coding writes `predictions`, the most probable pair of neurons at each step."""
+(`images`, [N, C, H, W] in [0, 1]) and predictions.png, the first hundred. Of an autoencoder, both have the test
+images too (`targets`; above the outputs), and the first the paths of your files, as JSON under `files` in its metadata.
+A GAN draws new images of the test labels' classes; predictive coding writes `predictions`, the most probable pair of
+neurons at each step. Images that are not in the test set are for `snn-synth reconstruct`."""
     examples = ["predict --config ae_mnist", "predict --config a2i_fsdd --ckpt_path runs/a2i_fsdd/best.ckpt"]
     parser = Parser("predict", "write the images that a checkpoint makes of the test set", about, examples, _DATA)
     _add_options(parser, _TRAINED)

@@ -40,7 +40,7 @@ class VQDTrial(SampleTrial):
         autoencoder_epochs: of the recipe's, those of the autoencoder.
         sampling_steps: in which an image is drawn.
         temperature: of the draws.
-        guidance: of the samples that are ``shown``; those whose FAD is measured have none.
+        guidance: of the samples whose measures are ``guided/...``; those of ``test/...`` have none.
     """
 
     channels: tuple[int, int] = (16, 32)
@@ -103,6 +103,7 @@ class VQDTrial(SampleTrial):
         network = module.network
         network.guidance = self.guidance
         found["guided"] = self.quality(module, data)
+        network.guidance = 0.0
         found["test"]["completed"] = self._completed(module, data)
         return found
 

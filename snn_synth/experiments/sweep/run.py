@@ -87,8 +87,10 @@ def run(
                 if (error := runs[-1]["error"]) is not None and error not in (one["error"] for one in runs[:-1]):
                     tqdm.write(f"{runs[-1]['run']} failed: {error}", file=sys.stderr)
                 if len(runs) < len(settings) and _refused_alike(runs, settings):
-                    count = f"{len(runs)} of {len(settings)}"
-                    raise InputError(f"Expected a run with {metric}, stopped after {count}, as all said: {error}")
+                    raise InputError(
+                        f"Expected a run with {metric}, stopped after {len(runs)} of {len(settings)}, "
+                        f"as all said: {error}"
+                    )
         except BaseException:  # those that have begun end with the leash, and no other shall begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise

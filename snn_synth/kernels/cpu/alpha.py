@@ -3,18 +3,17 @@
 import math
 from typing import Any
 
-import numba
-import numpy as np
 import torch
 from torch import Tensor
 
 from snn_synth.functional.alpha import STEEP
-from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.cpu.share import subroutine
+from snn_synth.kernels.cpu.threads import parallel, scratch
 
 # Sums are in double: A t - B cancels, and a neuron's loop has few operations beside its memory.
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _lambert_w0(z: Any) -> Any:
     p = math.sqrt(max(0.0, 2 * (1 + math.e * z)))
     if p == 0.0:
@@ -30,13 +29,26 @@ def _lambert_w0(z: Any) -> Any:
     return w
 
 
-@jit
+@parallel
 def _forward(
-    order: Any, t: Any, counts: Any, weight: Any, rate: float, threshold: float, first: Any, out: Any, slope: Any
+    share: int,
+    start: int,
+    stop: int,
+    order: Any,
+    t: Any,
+    counts: Any,
+    weight: Any,
+    rate: float,
+    threshold: float,
+    space: Any,
+    first: Any,
+    out: Any,
+    slope: Any,
 ) -> None:
-    batch, neurons = out.shape
-    for sample in numba.prange(batch):
-        a, b = np.zeros(neurons), np.zeros(neurons)
+    neurons, a, b = out.shape[1], space[share, 0], space[share, 1]
+    for sample in range(start, stop):
+        for n in range(neurons):
+            a[n], b[n] = 0.0, 0.0
         count, left = counts[sample], neurons
         for i in range(count):
             now = t[sample, i]
@@ -63,8 +75,11 @@ def _forward(
                 break
 
 
-@jit
+@parallel
 def _backward(
+    share: int,
+    start: int,
+    stop: int,
     order: Any,
     t: Any,
     weight: Any,
@@ -80,7 +95,7 @@ def _backward(
 ) -> None:
     batch, neurons = out.shape
     width = -(-neurons // parts)
-    for part in numba.prange(parts):
+    for part in range(start, stop):
         begin, end = part * width, min(neurons, (part + 1) * width)
         for sample in range(batch):
             last = -1
@@ -94,9 +109,9 @@ def _backward(
                 for n in range(begin, end):
                     if i <= first[sample, n]:
                         delay = now - out[sample, n]
-                        share = growth / slope[sample, n] if slope[sample, n] > 0.0 else STEEP
-                        to[n] += min(clip, max(-clip, share * delay)) * grad[sample, n]
-                        total += min(clip, max(-clip, share * row[n] * (1 + rate * delay))) * grad[sample, n]
+                        fraction = growth / slope[sample, n] if slope[sample, n] > 0.0 else STEEP
+                        to[n] += min(clip, max(-clip, fraction * delay)) * grad[sample, n]
+                        total += min(clip, max(-clip, fraction * row[n] * (1 + rate * delay))) * grad[sample, n]
                 by_time[part, sample, i] = total
 
 
@@ -107,8 +122,9 @@ def forward(
     shape = len(t), weight.shape[1]
     first = t.new_full(shape, -1, dtype=torch.int32)
     out, slope = t.new_zeros(shape, dtype=torch.float64), t.new_ones(shape, dtype=torch.float64)
+    space = scratch(2, weight.shape[1], dtype=torch.float64)
     arrays = (x.numpy() for x in (first, out, slope))
-    _forward(order.numpy(), t.numpy(), counts.numpy(), weight.numpy(), rate, threshold, *arrays)
+    _forward(len(out), order.numpy(), t.numpy(), counts.numpy(), weight.numpy(), rate, threshold, space, *arrays)
     return first, out, slope
 
 
@@ -128,5 +144,7 @@ def backward(
     by_weight = torch.zeros_like(weight)
     by_time = t.new_zeros((parts, *t.shape), dtype=torch.float64)
     arrays = (x.numpy() for x in (first, out, slope, grad))
-    _backward(order.numpy(), t.numpy(), weight.numpy(), rate, clip, *arrays, parts, by_weight.numpy(), by_time.numpy())
+    _backward(
+        parts, order.numpy(), t.numpy(), weight.numpy(), rate, clip, *arrays, parts, by_weight.numpy(), by_time.numpy()
+    )
     return by_time.sum(0), by_weight

@@ -19,6 +19,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCach
 from numba.core.registry import cpu_target
 from numba.misc.appdirs import AppDirs
 
+from snn_synth.kernels.cpu.collection import CollectionPause
 from snn_synth.kernels.cpu.notice import CompilingNotice
 
 _PACKAGE = Path(__file__).parents[2]
@@ -30,13 +31,14 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     dispatcher = numba.njit(function, **options)
     with contextlib.suppress(RuntimeError):  # numba's word for no place: then each process compiles for itself
         dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
-    _give_notice()
+    _listen()
     return dispatcher
 
 
 @functools.cache
-def _give_notice() -> None:
-    event.register("numba:compile", CompilingNotice(kept=folder() is not None))  # type: ignore[no-untyped-call]
+def _listen() -> None:
+    for listener in (CollectionPause(), CompilingNotice(kept=folder() is not None)):
+        event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
 
 
 @functools.cache

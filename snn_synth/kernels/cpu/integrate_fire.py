@@ -2,19 +2,31 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.cpu.threads import parallel, scratch
 
 
-@jit
-def _forward(order: Any, times: Any, counts: Any, weight: Any, threshold: float, num_steps: int, out: Any) -> None:
-    batch, neurons = out.shape
-    for sample in numba.prange(batch):
-        membrane = np.zeros(neurons, np.float32)
+@parallel
+def _forward(
+    share: int,
+    start: int,
+    stop: int,
+    order: Any,
+    times: Any,
+    counts: Any,
+    weight: Any,
+    threshold: float,
+    num_steps: int,
+    space: Any,
+    out: Any,
+) -> None:
+    neurons, membrane = out.shape[1], space[share]
+    for sample in range(start, stop):
+        for n in range(neurons):
+            membrane[n] = np.float32(0)
         count, left = counts[sample], neurons
         for i in range(count):
             now, row = times[sample, i], weight[order[sample, i]]
@@ -30,10 +42,12 @@ def _forward(order: Any, times: Any, counts: Any, weight: Any, threshold: float,
                 break
 
 
-@jit
-def _driven(times: Any, share: Any, weight: Any, num_steps: int, out: Any, total: Any) -> None:
-    batch, neurons = out.shape
-    for sample in numba.prange(batch):
+@parallel
+def _driven(
+    _: int, start: int, stop: int, times: Any, share: Any, weight: Any, num_steps: int, out: Any, total: Any
+) -> None:
+    neurons = out.shape[1]
+    for sample in range(start, stop):
         for i in range(len(weight)):
             now, part, row = times[sample, i], share[sample, i], weight[i]
             if now >= num_steps:
@@ -42,12 +56,22 @@ def _driven(times: Any, share: Any, weight: Any, num_steps: int, out: Any, total
                 total[sample, n] += part * row[n] if now < out[sample, n] else np.float32(0)
 
 
-@jit
+@parallel
 def _backward(
-    times: Any, weight: Any, num_steps: int, out: Any, grad: Any, by_delay: Any, by_weight: Any, by_times: Any
+    share: int,
+    start: int,
+    stop: int,
+    times: Any,
+    weight: Any,
+    num_steps: int,
+    out: Any,
+    grad: Any,
+    by_delay: Any,
+    by_weight: Any,
+    by_times: Any,
 ) -> None:
     batch, neurons = out.shape
-    for i in numba.prange(len(weight)):
+    for i in range(start, stop):
         row, to = weight[i], by_weight[i]
         for sample in range(batch):
             now = times[sample, i]
@@ -65,14 +89,14 @@ def forward(order: Tensor, times: Tensor, counts: Tensor, weight: Tensor, thresh
     """Spike times of neurons whose inputs come in order, ``counts`` of them before ``num_steps``."""
     out = weight.new_full((len(times), weight.shape[1]), float(num_steps))
     arrays = (x.numpy() for x in (order, times, counts, weight))
-    _forward(*arrays, threshold, num_steps, out.numpy())
+    _forward(len(out), *arrays, threshold, num_steps, scratch(out.shape[1]), out.numpy())
     return out
 
 
 def driven(times: Tensor, share: Tensor, weight: Tensor, num_steps: int, out: Tensor) -> Tensor:
     """Sum of the weights of the inputs before each neuron's spike, times the inputs' shares."""
     total = torch.zeros_like(out)
-    _driven(times.numpy(), share.numpy(), weight.numpy(), num_steps, out.numpy(), total.numpy())
+    _driven(len(out), times.numpy(), share.numpy(), weight.numpy(), num_steps, out.numpy(), total.numpy())
     return total
 
 
@@ -82,5 +106,5 @@ def backward(
     """Gradients of the times, but for the inputs' shares, and of the weights."""
     by_times, by_weight = torch.zeros_like(times), torch.zeros_like(weight)
     arrays = (x.numpy() for x in (out, grad, by_delay, by_weight, by_times))
-    _backward(times.numpy(), weight.numpy(), num_steps, *arrays)
+    _backward(len(weight), times.numpy(), weight.numpy(), num_steps, *arrays)
     return by_times, by_weight

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numba.core import types
@@ -11,8 +10,9 @@ from torch import Tensor
 
 from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
-from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.cpu.threads import parallel, scratch
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -31,7 +31,13 @@ def _overload_of(x, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return (lambda x, n: x[n]) if isinstance(x, types.Array) else (lambda x, n: x)
 
 
-@numba.njit(error_model="numpy")
+@subroutine
+def _clear(x: Any) -> None:
+    for n in range(len(x)):
+        x[n] = _ZERO
+
+
+@subroutine
 def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any) -> None:
     for n in range(len(current)):
         v, height = before[n], _of(threshold, n)
@@ -43,59 +49,70 @@ def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, 
         spikes[n] = _ONE if v >= height else _ZERO  # eq. 2
 
 
-@jit
+@parallel
 def _forward(
-    currents: Any, initial: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any
+    share: int,
+    start: int,
+    stop: int,
+    currents: Any,
+    initial: Any,
+    decay: Any,
+    threshold: Any,
+    subtract: Any,
+    spikes: Any,
+    membranes: Any,
 ) -> None:
-    num_steps, batch, _ = currents.shape
-    for b in numba.prange(batch):
+    num_steps = len(currents)
+    for b in range(start, stop):
         for t in range(num_steps):
             before = membranes[t - 1, b] if t > 0 else initial[b]
             _step(before, currents[t, b], decay, threshold, subtract, spikes[t, b], membranes[t, b])
 
 
-@jit
-def _spikes(currents: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any) -> None:
-    num_steps, batch, neurons = currents.shape
-    for b in numba.prange(batch):
-        membranes = np.zeros((2, neurons), np.float32)  # before and after a step, in turns
-        for t in range(num_steps):
+@parallel
+def _spikes(
+    share: int, start: int, stop: int, currents: Any, decay: Any, threshold: Any, subtract: Any, space: Any, spikes: Any
+) -> None:
+    membranes = space[share]  # before and after a step, in turns
+    for b in range(start, stop):
+        _clear(membranes[0])
+        for t in range(len(currents)):
             now, then = membranes[t % 2], membranes[(t + 1) % 2]
             _step(now, currents[t, b], decay, threshold, subtract, spikes[t, b], then)
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _weaken(grad_spikes: Any, membranes: Any, threshold: Any, slope: Any, gradient: Any) -> None:
     for n in range(len(gradient)):
         gradient[n] = grad_spikes[n] * sigmoid_derivative(membranes[n] - _of(threshold, n), slope)  # eq. 3-4
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _add(more: Any, gradient: Any) -> None:
     for n in range(len(gradient)):
         gradient[n] += more[n]
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _subtract(gradient: Any, by_threshold: Any) -> None:
     for n in range(len(gradient)):
         by_threshold[n] -= gradient[n]  # of eq. 2, where V - V_th decides
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _subtract_at(targets: Any, gradient: Any, by_threshold: Any) -> None:
     for n in range(len(gradient)):
         by_threshold[n] -= targets[n] * gradient[n]  # of eq. 5
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _pass_on(later: Any, membranes: Any, decay: Any, threshold: Any, subtract: Any, gradient: Any) -> None:
     for n in range(len(gradient)):
         lost = subtract is None and membranes[n] >= _of(threshold, n)
         gradient[n] += _of(decay, n) * (_ZERO if lost else later[n])
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _by_numbers(gradient: Any, before: Any, threshold: Any, subtract: Any, by_decay: Any, by_threshold: Any) -> None:
     """What a step adds to the gradients by decay and threshold, through eq. 1."""
     for n in range(len(gradient)):
@@ -107,8 +124,11 @@ def _by_numbers(gradient: Any, before: Any, threshold: Any, subtract: Any, by_de
             by_threshold[n] -= gradient[n] if fired else _ZERO
 
 
-@jit
+@parallel
 def _backward(
+    share: int,
+    start: int,
+    stop: int,
     by_spikes: bool,
     grad_spikes: Any,
     by_membranes: bool,
@@ -123,14 +143,14 @@ def _backward(
     by_decay: Any,
     by_threshold: Any,
 ) -> None:
-    num_steps, batch, _ = membranes.shape
-    for b in numba.prange(batch):
+    num_steps = len(membranes)
+    for b in range(start, stop):
         for t in range(num_steps - 1, -1, -1):
             now = gradient[t, b]
             if by_spikes:
                 _weaken(grad_spikes[t, b], membranes[t, b], threshold, slope, now)
             else:
-                now[:] = _ZERO
+                _clear(now)
             if by_threshold is not None:
                 _subtract(now, by_threshold[b])
             if by_membranes:
@@ -142,7 +162,7 @@ def _backward(
                 _by_numbers(now, before, threshold, subtract, by_decay[b], by_threshold[b])
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, squares: Any, gradient: Any) -> None:
     for n in range(len(membranes)):
         v, target, height = membranes[n], targets[n], _of(threshold, n)
@@ -153,8 +173,11 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
         gradient[n] = -scale * error  # eq. 9
 
 
-@jit
+@parallel
 def _loss(
+    share: int,
+    start: int,
+    stop: int,
     currents: Any,
     targets: Any,
     decay: Any,
@@ -162,15 +185,17 @@ def _loss(
     subtract: Any,
     mask: bool,
     scale: Any,
+    space: Any,
     totals: Any,
     gradient: Any,
     by_decay: Any,
     by_threshold: Any,
 ) -> None:
-    num_steps, batch, neurons = currents.shape
-    for b in numba.prange(batch):
-        membranes = np.zeros((num_steps + 1, neurons), np.float32)  # the first row is rest
-        spikes, squares = np.empty(neurons, np.float32), np.zeros(neurons, np.float32)
+    num_steps = len(currents)
+    spikes, squares, membranes = space[share, 0], space[share, 1], space[share, 2:]
+    _clear(membranes[0])  # rest
+    for b in range(start, stop):
+        _clear(squares)
         for t in range(num_steps):
             _step(membranes[t], currents[t, b], decay, threshold, subtract, spikes, membranes[t + 1])
             _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
@@ -182,7 +207,7 @@ def _loss(
             for t in range(num_steps):
                 _by_numbers(gradient[t, b], membranes[t], threshold, subtract, by_decay[b], by_threshold[b])
         total = 0.0
-        for n in range(neurons):
+        for n in range(len(squares)):
             total += squares[n]
         totals[b] = 0.5 * total
 
@@ -207,6 +232,7 @@ def forward(
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
     start = currents.new_zeros(currents.shape[1:]) if initial is None else initial
     _forward(
+        currents.shape[1],
         currents.numpy(),
         start.numpy(),
         _number(decay),
@@ -221,7 +247,15 @@ def forward(
 def spikes(currents: Tensor, decay: Scalar, threshold: Scalar, subtract: bool) -> Tensor:
     """Spikes of all time steps from rest, whose membranes are not kept."""
     fired = empty(*currents.shape)
-    _spikes(currents.numpy(), _number(decay), _number(threshold), subtract or None, fired.numpy())
+    _spikes(
+        currents.shape[1],
+        currents.numpy(),
+        _number(decay),
+        _number(threshold),
+        subtract or None,
+        scratch(2, currents.shape[2]),
+        fired.numpy(),
+    )
     return fired
 
 
@@ -240,6 +274,7 @@ def backward(
     gradient, sums = empty(*membranes.shape), _sums(learned, *membranes.shape[1:])
     start = membranes.new_zeros(membranes.shape[1:] if learned else (0, 0)) if initial is None else initial
     _backward(
+        membranes.shape[1],
         grad_spikes is not None,
         (membranes if grad_spikes is None else grad_spikes).numpy(),
         grad_membranes is not None,
@@ -270,6 +305,7 @@ def loss(
     gradient, sums = empty(*currents.shape), _sums(learned, *currents.shape[1:])
     totals = currents.new_empty(currents.shape[1], dtype=torch.float64)
     _loss(
+        currents.shape[1],
         currents.numpy(),
         targets.numpy(),
         _number(decay),
@@ -277,6 +313,7 @@ def loss(
         subtract or None,
         mask,
         np.float32(scale),
+        scratch(len(currents) + 3, currents.shape[2]),
         totals.numpy(),
         gradient.numpy(),
         *_arrays(sums),

@@ -29,7 +29,13 @@ def _limit() -> int:
 
 KEEP = _limit()  # bytes of free memory that are kept
 _LINE = 64  # bytes of a cache line, at which vectors load fastest
-_NUMPY = {torch.float32: np.float32, torch.int32: np.int32, torch.uint8: np.uint8}
+_NUMPY = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+    torch.int32: np.int32,
+    torch.int64: np.int64,
+    torch.uint8: np.uint8,
+}
 
 _free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
 _kept = 0  # bytes in them

@@ -9,8 +9,8 @@ from numba.core import event
 from snn_synth.processes import is_first, is_worker
 
 NOTABLE = 0.5  # seconds of compiling, before which nothing is said
-KEPT = "Compiling kernels for this machine, once: about 10 seconds"
-NOT_KEPT = "Compiling kernels, which there is no folder to keep in: about 10 seconds each time"
+KEPT = "Compiling kernels for this machine, once: about 5 seconds"
+NOT_KEPT = "Compiling kernels, which there is no folder to keep in: about 5 seconds each time"
 
 
 class CompilingNotice(event.Listener):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -16,21 +15,31 @@ _ZERO = np.float32(0)
 
 @intrinsic
 def sum_rows(
-    typing: Any, table: Any, start: Any, rows: Any, weights: Any, first: Any, count: Any, keep: Any, out: Any, at: Any
+    typing: Any,
+    table: Any,
+    stride: Any,
+    start: Any,
+    rows: Any,
+    weights: Any,
+    first: Any,
+    count: Any,
+    keep: Any,
+    out: Any,
+    at: Any,
 ) -> Any:
-    """``out[at : at + WIDTH] = sum_i weights[i] * table[rows[i], start : start + WIDTH]``, i from first, count of them.
+    """``out[at : at + WIDTH] = sum_i weights[i] * row(rows[i])[start : start + WIDTH]``, i from first, count of them.
 
-    ``keep`` adds the sum to what ``out`` holds: several short sums round better than a long one. The table has two
-    axes, the others one; all are contiguous.
+    ``keep`` adds the sum to what ``out`` holds: several short sums round better than a long one. The rows of the
+    table are ``stride`` long; all arrays have one axis and are contiguous.
     """
-    signature = types.void(table, types.intp, rows, weights, types.intp, types.intp, types.boolean, out, types.intp)
+    n = types.intp
+    signature = types.void(table, n, n, rows, weights, n, n, types.boolean, out, n)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         table, rows, weights, out = (
-            context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 2, 3, 7)
+            context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 3, 4, 8)
         )
-        start, first, count, keep, at = (arguments[i] for i in (1, 4, 5, 6, 8))
-        stride = cgutils.unpack_tuple(builder, table.shape)[1]  # type: ignore[no-untyped-call]
+        stride, start, first, count, keep, at = (arguments[i] for i in (1, 2, 5, 6, 7, 9))
         vector = ir.VectorType(ir.FloatType(), _LANES)
         zero, undefined = ir.Constant(vector, [0.0] * _LANES), ir.Constant(vector, ir.Undefined)
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
@@ -79,11 +88,3 @@ def prefetch(typing: Any, array: Any, at: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), code
-
-
-@numba.njit
-def table(rows: int) -> Any:
-    """An empty table, WIDTH wide, that begins with a cache line: no vector of it then lies in two."""
-    space = np.empty(rows * WIDTH + 16, np.float32)
-    first = (-space.ctypes.data % 64) // 4
-    return space[first : first + rows * WIDTH].reshape(rows, WIDTH)

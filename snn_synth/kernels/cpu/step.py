@@ -2,15 +2,15 @@
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import products
 from snn_synth.kernels.cpu.rows import WIDTH, sum_rows
+from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
-from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.cpu.threads import parallel, scratch
 from snn_synth.kernels.dispatch import forced_product
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -31,13 +31,13 @@ class Errors(NamedTuple):
 # Rows as arrays of their own become vector instructions.
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _integrate(inputs: Any, decay: Any, before: Any, sums: Any) -> None:
     for n in range(len(inputs)):
         sums[n] = inputs[n] + decay * before[n]  # eq. 10, eq. 16
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _move(currents: Any, decay: Any, threshold: Any, before: Any, membranes: Any, last_spike: Any) -> None:
     for n in range(len(currents)):
         kept = membranes[n]
@@ -46,14 +46,17 @@ def _move(currents: Any, decay: Any, threshold: Any, before: Any, membranes: Any
         membranes[n] = decay * (_ZERO if fired else kept) + currents[n]  # eq. 1
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _fire(membranes: Any, threshold: Any, spikes: Any) -> None:
     for n in range(len(membranes)):
         spikes[n] = _ONE if membranes[n] >= threshold else _ZERO  # eq. 2
 
 
-@jit
+@parallel
 def _hidden(
+    share: int,
+    start: int,
+    stop: int,
     integrates: bool,
     inputs: Any,
     before: Any,
@@ -66,14 +69,14 @@ def _hidden(
     threshold: Any,
     spikes: Any,
 ) -> None:
-    for b in numba.prange(len(currents)):
+    for b in range(start, stop):
         if integrates:
             _integrate(inputs[b], decay, before[b], sums[b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _fire(membranes[b], threshold, spikes[b])
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _list(error: Any, neurons: Any) -> int:
     count = 0
     for n in range(len(error)):  # without a branch, which would be guessed wrong at many errors
@@ -82,7 +85,7 @@ def _list(error: Any, neurons: Any) -> int:
     return count
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, error: Any) -> None:
     for n in range(len(membranes)):
         v, target = membranes[n], targets[n]
@@ -91,8 +94,11 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
         error[n] = e * (_ONE if kept else _ZERO)  # not 0 itself: NaN stays NaN, and is noticed
 
 
-@jit
+@parallel
 def _output(
+    share: int,
+    start: int,
+    stop: int,
     integrates: bool,
     inputs: Any,
     before: Any,
@@ -110,7 +116,7 @@ def _output(
     neurons: Any,
     counts: Any,
 ) -> None:
-    for b in numba.prange(len(currents)):
+    for b in range(start, stop):
         if integrates:
             _integrate(inputs[b], decay, before[b], sums[b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
@@ -118,25 +124,27 @@ def _output(
         counts[b] = _list(error[b], neurons[b])
 
 
-@numba.njit(error_model="numpy")
-def _weigh(error: Any, neurons: Any, weight: Any, product: Any) -> None:
+@subroutine
+def _weigh(error: Any, neurons: Any, weight: Any, values: Any, product: Any) -> None:
     """``error @ weight`` of one sample and the neurons that have an error."""
-    values = np.empty(len(neurons), np.float32)
     for i in range(len(neurons)):
         values[i] = error[neurons[i]]
     for block in range(0, len(product), WIDTH):
         start = min(block, len(product) - WIDTH)  # the last block may do some columns again
-        sum_rows(weight, start, neurons, values, 0, len(neurons), False, product, start)  # type: ignore[call-arg]
+        sum_rows(weight, len(product), start, neurons, values, 0, len(neurons), False, product, start)  # type: ignore[call-arg]
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _weaken(product: Any, membranes: Any, threshold: Any, slope: Any) -> None:
     for n in range(len(product)):
         product[n] *= sigmoid_derivative(membranes[n] - threshold, slope)  # eq. 15
 
 
-@jit
+@parallel
 def _hidden_error(
+    share: int,
+    start: int,
+    stop: int,
     error: Any,
     neurons: Any,
     counts: Any,
@@ -145,27 +153,28 @@ def _hidden_error(
     membranes: Any,
     threshold: Any,
     slope: Any,
+    space: Any,
     product: Any,
     found: Any,
     sizes: Any,
 ) -> None:
-    for b in numba.prange(len(membranes)):
+    for b in range(start, stop):
         if sparse:
-            _weigh(error[b], neurons[b, : counts[b]], weight, product[b])  # eq. 14
+            _weigh(error[b], neurons[b, : counts[b]], weight, space[share], product[b])  # eq. 14
         _weaken(product[b], membranes[b], threshold, slope)
         sizes[b] = _list(product[b], found[b])
 
 
-@jit
-def _errors(values: Any, neurons: Any, counts: Any) -> None:
-    for b in numba.prange(len(values)):
+@parallel
+def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts: Any) -> None:
+    for b in range(start, stop):
         counts[b] = _list(values[b], neurons[b])
 
 
 def errors(values: Tensor) -> Errors:
     """Errors of a layer, as the other functions here take them."""
     listed = _unlisted(values)
-    _errors(*(part.numpy() for part in listed))
+    _errors(len(values), *(part.numpy() for part in listed))
     return listed
 
 
@@ -192,17 +201,17 @@ def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
 
-@jit
-def _integrate_all(inputs: Any, decay: Any, sums: Any) -> None:
-    num_steps, batch, _ = inputs.shape
-    for b in numba.prange(batch):
+@parallel
+def _integrate_all(share: int, start: int, stop: int, inputs: Any, decay: Any, sums: Any) -> None:
+    num_steps = len(inputs)
+    for b in range(start, stop):
         for t in range(num_steps):
             _integrate(inputs[t, b], decay, sums[t, b], sums[t + 1, b])
 
 
 def integrate(inputs: Tensor, decay: float, sums: Tensor) -> None:
     """The sums of all time steps, of inputs that are known."""
-    _integrate_all(inputs.contiguous().numpy(), np.float32(decay), sums.numpy())
+    _integrate_all(inputs.shape[1], inputs.contiguous().numpy(), np.float32(decay), sums.numpy())
 
 
 def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
@@ -211,7 +220,7 @@ def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay
     Sums stay as they are without ``inputs``.
     """
     spikes = torch.empty_like(currents)
-    _hidden(*_moving(layer, inputs, currents, step, decay, threshold), spikes.numpy())
+    _hidden(len(currents), *_moving(layer, inputs, currents, step, decay, threshold), spikes.numpy())
     return spikes
 
 
@@ -229,6 +238,7 @@ def output(
     """As :func:`hidden`, of the last layer: ``scale`` times E."""
     error = _unlisted(torch.empty_like(currents))
     _output(
+        len(currents),
         *_moving(layer, inputs, currents, step, decay, threshold),
         targets.contiguous().numpy(),
         mask,
@@ -262,12 +272,14 @@ def hidden_error(error: Errors, weight: Tensor, membranes: Tensor, threshold: fl
     weight = weight.contiguous()
     product = _unlisted(torch.empty_like(membranes) if sparse else torch.mm(error.values, weight))  # eq. 14
     _hidden_error(
+        len(membranes),
         *(part.numpy() for part in error),
-        weight.numpy(),
+        weight.numpy().reshape(-1),
         sparse,
         membranes.numpy(),
         np.float32(threshold),
         np.float32(slope),
+        scratch(len(weight)),
         *(part.numpy() for part in product),
     )
     return product

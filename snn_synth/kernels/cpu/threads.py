@@ -3,17 +3,21 @@
 import functools
 import os
 import threading
-import types
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numba
 import torch
+from llvmlite import binding
 
 from snn_synth.kernels.cpu.cache import compiled
+from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.share import share_out, subroutine
 
 _one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
 _forked = False
+_part: Any = None  # of `_whole`: each kernel's copy has its own
 
 
 def _note_fork() -> None:
@@ -27,23 +31,45 @@ os.register_at_fork(after_in_child=_note_fork)
 def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel, when it is first called, and run it on as many threads as PyTorch uses.
 
-    A kernel spreads its work by ``numba.prange``; numba then runs it on the OpenMP threads that PyTorch has started.
-    For one thread a copy without any runs, which compiles in a third of the time; also in a child made by ``fork`` (a
-    DataLoader's worker), for GNU OpenMP does not survive one.
+    The kernel is given a team of threads before its own arguments, for calls of
+    :func:`~snn_synth.kernels.cpu.share.share_out`. Those run on the OpenMP threads that PyTorch has started. In a child
+    made by ``fork`` (a DataLoader's worker) the team is one thread, for GNU OpenMP does not survive a fork.
     Compiled code is kept on disk (:mod:`snn_synth.kernels.cpu.cache`).
     """
-    copy = types.FunctionType(kernel.__code__, kernel.__globals__, kernel.__name__)
-    copy.__module__, copy.__qualname__ = kernel.__module__, f"{kernel.__qualname__}_single"  # a cache file of its own
-    # error_model: a division that would raise for 0, as Python's does, keeps a loop from becoming vector instructions.
-    single = compiled(copy, nogil=True, error_model="numpy")
-    several = compiled(kernel, nogil=True, error_model="numpy", parallel=True)
+    whole = compiled(kernel, nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
 
     @functools.wraps(kernel)
     def run(*arguments: Any) -> Any:
-        if _forked or torch.get_num_threads() == 1:
-            return single(*arguments)
+        threads = 1 if _forked else min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+        if threads == 1:
+            return whole((0, 1), *arguments)
         with _one_at_a_time:
-            numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-            return several(*arguments)
+            return whole((_runner(), threads), *arguments)
 
     return run
+
+
+def parallel(part: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that does ``part(share, start, stop, *arguments)`` for shares of ``range(count)``, one for each thread.
+
+    It is called with the count and the other arguments.
+    """
+    whole = FunctionType(_whole.__code__, globals() | {"_part": subroutine(part)}, part.__name__)
+    whole.__module__, whole.__qualname__ = part.__module__, part.__qualname__  # for the name of its file in the cache
+    return functools.wraps(part)(jit(whole))
+
+
+def _whole(team: Any, count: int, *arguments: Any) -> None:
+    share_out(_part, team, count, arguments)  # type: ignore[call-arg]
+
+
+def scratch(*shape: int, dtype: torch.dtype = torch.float32) -> Any:
+    """Memory that a kernel works in, ``[threads, *shape]``: each share has its own."""
+    return empty(torch.get_num_threads(), *shape, dtype=dtype).numpy()
+
+
+@functools.cache
+def _runner() -> int:
+    """The address of numba's function that runs tasks on threads, which it starts here."""
+    numba.get_num_threads()
+    return binding.address_of_symbol("numba_parallel_for")  # type: ignore[no-any-return]

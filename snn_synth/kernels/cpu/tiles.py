@@ -1,8 +1,8 @@
 """Products of matrices on AMX, each the sum of one to three parts in bfloat16; results in float32. Numba."""
 
+import math
 from typing import Any, Literal, NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ from snn_synth.kernels.cpu.amx import (
     transpose_tile,
 )
 from snn_synth.kernels.cpu.memory import empty
-from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.cpu.share import subroutine
+from snn_synth.kernels.cpu.threads import parallel, scratch
 
 EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
@@ -54,12 +55,18 @@ class Scratch(NamedTuple):
     """Bits that are set where the parts do not add up to the numbers."""
 
 
-@numba.njit(nogil=True)
-def _scratch() -> Any:
-    return Scratch(np.empty(ROWS * DEPTH, np.float32), np.empty(EXACT * TILE, np.uint8), np.zeros(16, np.uint32))
+class Team(NamedTuple):
+    """What all threads work with, by their number."""
+
+    ragged: Any
+    pairs: Any
+    lost: Any
+    """Of the left operand, and of the right one."""
+    blocks: Any
+    """A block of the result."""
 
 
-@numba.njit(nogil=True)
+@subroutine
 def _pack(operand: Any, top: int, low: int, tiles: Any, at: int, scratch: Any) -> None:
     """Of one tile all parts: rows ``top`` to ``top + 16``, terms ``low`` to ``low + 32``."""
     height, depth, along, parts = operand.height, operand.depth, operand.along, operand.parts
@@ -69,7 +76,8 @@ def _pack(operand: Any, top: int, low: int, tiles: Any, at: int, scratch: Any) -
     rows, terms = min(ROWS, height - top), min(DEPTH, depth - low)
     if rows < ROWS or terms < DEPTH:
         ragged = scratch.ragged
-        ragged[:] = _ZERO
+        for i in range(ROWS * DEPTH):
+            ragged[i] = _ZERO
         outer, inner, width = (rows, terms, DEPTH) if along else (terms, rows, ROWS)
         for i in range(outer):
             for j in range(inner):
@@ -84,7 +92,7 @@ def _pack(operand: Any, top: int, low: int, tiles: Any, at: int, scratch: Any) -
         transpose_tile(scratch.pairs, part * TILE, tiles, at + part * TILE)  # type: ignore[call-arg]
 
 
-@numba.njit(nogil=True)
+@subroutine
 def _pack_strips(
     operand: Any, first: int, last: int, low: int, high: int, tiles: Any, at: int, strip: int, scratch: Any
 ) -> None:
@@ -101,18 +109,16 @@ def _pack_strips(
             _pack(operand, (first + s) * ROWS, (low + k) * DEPTH, tiles, place, scratch)
 
 
-@jit
-def _pack_all(operand: Any, lost: Any, tiles: Any) -> None:
-    steps, rows, shares = -(-operand.depth // DEPTH), -(-operand.height // SIDE), len(lost)
+@parallel
+def _pack_all(share: int, start: int, stop: int, operand: Any, team: Any, tiles: Any) -> None:
+    steps = -(-operand.depth // DEPTH)
     strip = steps * operand.parts * TILE
-    for share in numba.prange(shares):
-        scratch = _scratch()
-        for r in range(rows * share // shares, rows * (share + 1) // shares):
-            _pack_strips(operand, 2 * r, 2 * r + 2, 0, steps, tiles, 2 * r * strip, strip, scratch)
-        lost[share] = scratch.lost.any()
+    own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0])
+    for r in range(start, stop):
+        _pack_strips(operand, 2 * r, 2 * r + 2, 0, steps, tiles, 2 * r * strip, strip, own)
 
 
-@numba.njit(nogil=True)
+@subroutine
 def _put(block: Any, out: Any, top: int, start: int, more: bool) -> None:
     """Write a block of the result, or add it to what the panels before have left there."""
     height, width = out.shape
@@ -123,8 +129,11 @@ def _put(block: Any, out: Any, top: int, start: int, more: bool) -> None:
             row[j] = sums[j] + (row[j] if more else _ZERO)
 
 
-@jit
+@parallel
 def _multiply(
+    share: int,
+    start: int,
+    stop: int,
     left: Any,
     packed: Any,
     right: Any,
@@ -133,21 +142,23 @@ def _multiply(
     panel: int,
     group: int,
     space: Any,
-    lost: Any,
+    team: Any,
     out: Any,
 ) -> None:
     """``group`` blocks of columns, and ``panel`` tiles along the sum, at a time; the left tiles may be ``packed``."""
     steps, rows, columns = -(-left.depth // DEPTH), -(-left.height // SIDE), -(-right.height // SIDE)
     ready, column = len(packed) > 0, panel * right.parts * TILE  # bytes of 16 columns
     row = (steps if ready else panel) * left.parts * TILE  # and of 16 rows
-    for share in numba.prange(row_shares * column_shares):
-        i, j = share % row_shares, share // row_shares
+    rights, here = space[share, : 2 * group * column], space[share, 2 * group * column :]
+    lefts, block = packed if ready else here, team.blocks[share]
+    of_left, of_right = (
+        Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0]),
+        Scratch(team.ragged[share], team.pairs[share], team.lost[share, 1]),
+    )
+    tiles_on()  # type: ignore[call-arg]
+    for one in range(start, stop):
+        i, j = one % row_shares, one // row_shares
         first, last = columns * j // column_shares, columns * (j + 1) // column_shares
-        rights, here = space[share, : 2 * group * column], space[share, 2 * group * column :]
-        lefts = packed if ready else here
-        block = np.empty(SIDE * SIDE, np.float32)
-        of_left, of_right = _scratch(), _scratch()
-        tiles_on()  # type: ignore[call-arg]
         for begin in range(first, last, group):
             end = min(begin + group, last)
             for low in range(0, steps, panel):
@@ -163,17 +174,15 @@ def _multiply(
                             lefts, at, row, left.parts, rights, there, column, right.parts, high - low, EXACT, block
                         )
                         _put(block, out, r * SIDE, c * SIDE, low > 0)
-        tiles_off()
-        lost[share, 0], lost[share, 1] = of_left.lost.any(), of_right.lost.any()
+    tiles_off()
 
 
-@numba.njit(nogil=True)
+@subroutine
 def _pack_samples(
-    spikes: Any, shape: Any, first: int, samples: int, top: int, steps: int, tiles: Any, scratch: Any
+    spikes: Any, shape: Any, first: int, samples: int, top: int, steps: int, starts: Any, tiles: Any, scratch: Any
 ) -> None:
     """16 rows of what one thread has, samples ``first`` to ``first + samples`` at one time step after the other."""
     num_steps, batch, inputs = shape
-    starts = np.empty(ROWS, np.int64)
     for i in range(ROWS):
         row = top + i
         starts[i] = ((row // samples) * batch + first + row % samples) * inputs if row < num_steps * samples else -1
@@ -183,13 +192,12 @@ def _pack_samples(
             source, start = spikes, starts[i] + low
             if starts[i] < 0 or terms < DEPTH:
                 source, start = scratch.ragged[:DEPTH], 0
-                source[:] = _ZERO
-                for j in range(terms if starts[i] >= 0 else 0):
-                    source[j] = spikes[starts[i] + low + j]
+                for j in range(DEPTH):
+                    source[j] = spikes[starts[i] + low + j] if starts[i] >= 0 and j < terms else _ZERO
             split_pairs(source, start, start + 16, True, tiles, k * TILE + 64 * i, 1, scratch.lost)  # type: ignore[call-arg]
 
 
-@numba.njit(error_model="numpy", nogil=True)
+@subroutine
 def _fire(current: Any, decay: Any, threshold: Any, membrane: Any, spikes: Any) -> None:
     for n in range(len(membrane)):
         kept = membrane[n]
@@ -198,33 +206,45 @@ def _fire(current: Any, decay: Any, threshold: Any, membrane: Any, spikes: Any) 
         spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
 
 
-@jit
+@parallel
 def _multiply_and_fire(
-    spikes: Any, shape: Any, right: Any, decay: Any, threshold: Any, space: Any, lost: Any, out: Any
+    share: int,
+    start: int,
+    stop: int,
+    spikes: Any,
+    shape: Any,
+    right: Any,
+    decay: Any,
+    threshold: Any,
+    space: Any,
+    team: Any,
+    places: Any,
+    currents: Any,
+    membranes: Any,
+    out: Any,
 ) -> None:
-    num_steps, batch, _ = shape
-    steps, columns, shares = -(-right.depth // DEPTH), -(-right.height // SIDE), len(space)
+    """Samples ``start`` to ``stop``; ``membranes`` are zeros."""
+    rows, samples = shape[0] * (stop - start), stop - start
+    steps, columns = -(-right.depth // DEPTH), -(-right.height // SIDE)
     column = steps * right.parts * TILE  # bytes of 16 columns
-    for share in numba.prange(shares):
-        first, samples = batch * share // shares, batch * (share + 1) // shares - batch * share // shares
-        rights, lefts = space[share, : 2 * columns * column], space[share, 2 * columns * column :]
-        scratch, of_right, block = _scratch(), _scratch(), np.empty(SIDE * SIDE, np.float32)
-        currents, membranes = np.empty((SIDE, right.height), np.float32), np.zeros((samples, right.height), np.float32)
-        tiles_on()  # type: ignore[call-arg]
-        _pack_strips(right, 0, 2 * columns, 0, steps, rights, 0, column, of_right)
-        for top in range(0, num_steps * samples, SIDE):
-            _pack_samples(spikes, shape, first, samples, top, steps, lefts, scratch)
-            _pack_samples(spikes, shape, first, samples, top + ROWS, steps, lefts[steps * TILE :], scratch)
-            for c in range(columns):
-                multiply_block(
-                    lefts, 0, steps * TILE, 1, rights, 2 * c * column, column, right.parts, steps, EXACT, block
-                )
-                _put(block, currents, 0, c * SIDE, False)
-            for row in range(top, min(top + SIDE, num_steps * samples)):
-                b = row % samples
-                _fire(currents[row - top], decay, threshold, membranes[b], out[row // samples, first + b])
-        tiles_off()
-        lost[share] = scratch.lost.any()
+    rights, lefts = space[share, : 2 * columns * column], space[share, 2 * columns * column :]
+    of_left, of_right = (
+        Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0]),
+        Scratch(team.ragged[share], team.pairs[share], team.lost[share, 1]),
+    )
+    starts, block, current = places[share], team.blocks[share], currents[share]
+    tiles_on()  # type: ignore[call-arg]
+    _pack_strips(right, 0, 2 * columns, 0, steps, rights, 0, column, of_right)
+    for top in range(0, rows, SIDE):
+        _pack_samples(spikes, shape, start, samples, top, steps, starts, lefts, of_left)
+        _pack_samples(spikes, shape, start, samples, top + ROWS, steps, starts, lefts[steps * TILE :], of_left)
+        for c in range(columns):
+            multiply_block(lefts, 0, steps * TILE, 1, rights, 2 * c * column, column, right.parts, steps, EXACT, block)
+            _put(block, current, 0, c * SIDE, False)
+        for row in range(top, min(top + SIDE, rows)):
+            b = start + row % samples
+            _fire(current[row - top], decay, threshold, membranes[b], out[row // samples, b])
+    tiles_off()
 
 
 def fits(weight: Tensor) -> bool:
@@ -239,20 +259,23 @@ def spikes(inputs: Tensor, weight: Tensor, decay: float, threshold: float) -> Te
     """
     num_steps, batch, depth = inputs.shape
     right = Operand(_flat(weight), len(weight), depth, True, True, EXACT)
-    steps, columns, shares = -(-depth // DEPTH), -(-len(weight) // SIDE), min(torch.get_num_threads(), batch)
-    space = empty(shares, 2 * steps * TILE * (columns * EXACT + 1), dtype=torch.uint8)
-    out, lost = empty(num_steps, batch, len(weight)), np.zeros(shares, np.bool_)
+    steps, columns, team = -(-depth // DEPTH), -(-len(weight) // SIDE), _team()
+    out = empty(num_steps, batch, len(weight))
     _multiply_and_fire(
+        batch,
         _flat(inputs.flatten()),
         (num_steps, batch, depth),
         right,
         np.float32(decay),
         np.float32(threshold),
-        space.numpy(),
-        lost,
+        scratch(2 * steps * TILE * (columns * EXACT + 1), dtype=torch.uint8),
+        team,
+        scratch(ROWS, dtype=torch.int64),
+        scratch(SIDE, len(weight)),
+        np.zeros((batch, len(weight)), np.float32),
         out.numpy(),
     )
-    return None if lost.any() else out
+    return None if team.lost[:, 0].any() else out
 
 
 def product(
@@ -274,16 +297,16 @@ def product(
     along = left.is_contiguous(), not right.is_contiguous()
     lefts = Operand(_flat(left), height, depth, along[0], not along[0], left_parts)
     rights = Operand(_flat(right), width, depth, along[1], along[1], right_parts)
-    out, lost, lost_before = empty(height, width), np.zeros((threads, 2), np.bool_), np.zeros(threads, np.bool_)
-    packed, ready = empty(0, dtype=torch.uint8), group * SIDE * shares[1] < width
-    if ready:
+    out, packed, team = empty(height, width), empty(0, dtype=torch.uint8), _team()
+    if ready := group * SIDE * shares[1] < width:
         packed = empty(2 * -(-height // SIDE) * -(-depth // DEPTH) * left_parts * TILE, dtype=torch.uint8)
-        _pack_all(lefts, lost_before, packed.numpy())
-    space = empty(threads, 2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
-    _multiply(lefts, packed.numpy(), rights, *shares, panel, group, space.numpy(), lost, out.numpy())
-    if spikes == "left" and (lost[:, 0].any() or lost_before.any()):
+        _pack_all(-(-height // SIDE), lefts, team, packed.numpy())
+    space = scratch(2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
+    _multiply(math.prod(shares), lefts, packed.numpy(), rights, *shares, panel, group, space, team, out.numpy())
+    left_lost, right_lost = team.lost.any(axis=(0, 2))
+    if spikes == "left" and left_lost:
         return product(left, right, EXACT, right_parts)
-    if spikes == "right" and lost[:, 1].any():
+    if spikes == "right" and right_lost:
         return product(left, right, left_parts, EXACT)
     return out
 
@@ -302,6 +325,15 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     by_panels = sums * -(-steps // short)
     by_groups = sums * -(-steps // long) + 2 * left_parts * height * depth * (1 + -(-columns // group))
     return (short, columns) if by_panels <= by_groups else (long, group)
+
+
+def _team() -> Team:
+    return Team(
+        scratch(ROWS * DEPTH),
+        scratch(EXACT * TILE, dtype=torch.uint8),
+        np.zeros((torch.get_num_threads(), 2, 16), np.uint32),
+        scratch(SIDE * SIDE),
+    )
 
 
 def _flat(x: Tensor) -> Any:

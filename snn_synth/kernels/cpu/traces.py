@@ -3,15 +3,15 @@
 import functools
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu.memory import empty
-from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows, table
+from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows
+from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.step import Errors
-from snn_synth.kernels.cpu.threads import jit
+from snn_synth.kernels.cpu.threads import jit, scratch
 
 _ZERO = np.float32(0)
 _ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
@@ -24,10 +24,11 @@ _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _number(last_spike: Any, wrong: Any, row_of: Any) -> int:
     """Of one sample: number the last spikes of the neurons that have an error; how many they are."""
-    row_of[:] = 0
+    for r in range(len(row_of)):
+        row_of[r] = 0
     for i in range(len(wrong)):
         row_of[last_spike[wrong[i]]] = 1
     size = 0
@@ -38,7 +39,7 @@ def _number(last_spike: Any, wrong: Any, row_of: Any) -> int:
     return size
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _list(delta: Any, last_spike: Any, wrong: Any, row_of: Any, top: int, lists: Any) -> None:
     """Of one sample: put its errors, and the rows of their traces from ``top`` on, in the lists of their neurons."""
     counts, rows, weights = lists
@@ -49,14 +50,14 @@ def _list(delta: Any, last_spike: Any, wrong: Any, row_of: Any, top: int, lists:
         counts[m] = at + 1
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _make_trace(now: Any, share: Any, then: Any, trace: Any) -> None:
     for j in range(len(now)):
         trace[j] = now[j] - share * then[j]  # eq. 10, eq. 16
     prefetch(then, WIDTH)  # type: ignore[call-arg]
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _make_traces(
     sums: Any, step: int, b: int, powers: Any, row_of: Any, size: int, start: int, traces: Any, top: int
 ) -> None:
@@ -65,27 +66,26 @@ def _make_traces(
     for r in range(step - 1, -1, -1):
         if row_of[r] < size:  # it occurs, for the next one has another number
             size = row_of[r]
-            _make_trace(sums[step, b, start:end], powers[step - r], sums[r, b, start:end], traces[top + size])
+            trace = traces[(top + size) * WIDTH : (top + size + 1) * WIDTH]
+            _make_trace(sums[step, b, start:end], powers[step - r], sums[r, b, start:end], trace)
 
 
-@numba.njit(error_model="numpy")
-def _add_traces(traces: Any, lists: Any, first: int, more: bool, sums: Any) -> None:
-    """Of the neurons from ``first`` on: the sums over their lists (eq. 11, eq. 17)."""
+@subroutine
+def _add_traces(traces: Any, lists: Any, first: int, last: int, more: bool, sums: Any, at: int) -> None:
+    """Of the neurons from ``first`` to ``last``: the sums over their lists (eq. 11, eq. 17), from row ``at`` on."""
     counts, rows, weights = lists
-    group = rows.shape[1]
-    rows, weights, flat = rows.reshape(-1), weights.reshape(-1), sums.reshape(-1)
-    for m in range(len(sums)):
-        at = (first + m) * group
-        sum_rows(traces, 0, rows, weights, at, counts[first + m], more, flat, m * WIDTH)  # type: ignore[call-arg]
+    for m in range(first, last):
+        place = (at + m - first) * WIDTH
+        sum_rows(traces, WIDTH, 0, rows[m], weights[m], 0, counts[m], more, sums, place)  # type: ignore[call-arg]
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _write(found: Any, row: Any) -> None:
     for j in range(len(row)):
         row[j] = found[j]
 
 
-@numba.njit(error_model="numpy")
+@subroutine
 def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rates: Any, m: int, start: int) -> None:
     """Adam's step of a block of a neuron's weights; moments hold nothing before the first."""
     keep_mean, keep_square, new_mean, new_square, step_size, root, eps, shrink, l2 = rates
@@ -103,16 +103,52 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rate
         prefetch(x, WIDTH)  # type: ignore[call-arg]
 
 
-@jit
-def _gradient_or_step(
+@subroutine
+def _number_all(
+    share: int, begin: int, end: int, last_spike: Any, wrong: Any, errors: Any, row_of: Any, sizes: Any
+) -> None:
+    for b in range(begin, end):
+        sizes[b] = _number(last_spike[b], wrong[b, : errors[b]], row_of[b])
+
+
+@subroutine
+def _list_all(
+    share: int,
+    begin: int,
+    end: int,
     delta: Any,
     wrong: Any,
     errors: Any,
     last_spike: Any,
+    row_of: Any,
+    tops: Any,
+    group: int,
+    lists: Any,
+) -> None:
+    """Of the samples of some groups."""
+    counts, rows, weights = lists
+    for g in range(begin, end):
+        for b in range(g * group, min(len(delta), (g + 1) * group)):
+            own = counts[g], rows[g], weights[g]
+            _list(delta[b], last_spike[b], wrong[b, : errors[b]], row_of[b], tops[b], own)
+
+
+@subroutine
+def _sum_all(
+    share: int,
+    at: int,
+    last: int,
     sums: Any,
     step: int,
     powers: Any,
-    threads: int,
+    row_of: Any,
+    sizes: Any,
+    tops: Any,
+    group: int,
+    lists: Any,
+    wide: int,
+    tables: Any,
+    totals: Any,
     updates: bool,
     target: Any,
     mean: Any,
@@ -120,48 +156,62 @@ def _gradient_or_step(
     started: bool,
     rates: Any,
 ) -> None:
-    (batch, neurons), inputs = delta.shape, sums.shape[2]
-    row_of, sizes = np.empty((batch, step), np.int32), np.empty(batch, np.int64)
-    for b in numba.prange(batch):
-        sizes[b] = _number(last_spike[b], wrong[b, : errors[b]], row_of[b])
-    group = min(batch, _ERRORS * batch * neurons // max(errors.sum(), 1))
-    groups = -(-batch // group)
-    tops, height = np.empty(batch, np.int64), 0
+    """Of some of the neurons in each of the ``wide`` blocks of columns: the gradient, or Adam's step by it."""
+    counts, rows, weights = lists
+    (groups, neurons), batch, inputs = counts.shape, len(sizes), sums.shape[2]
+    most, traces, found = _SUMS // wide, tables[share], totals[share]
+    while at < last:
+        start, first = at // neurons * WIDTH * wide, at % neurons
+        end = min(neurons, first + min(most, last - at))
+        at += end - first
+        size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
+        for g in range(groups):
+            for i in range(several):
+                for b in range(g * group, min(batch, (g + 1) * group)):
+                    _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
+                own = counts[g], rows[g], weights[g]
+                _add_traces(traces, own, first, end, g > 0, found, i * size)
+        for m in range(size):
+            for i in range(several):
+                column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH : (i * size + m + 1) * WIDTH]
+                if updates:
+                    _update(sum_, target, mean, square, started, rates, first + m, column)
+                else:
+                    _write(sum_, target[first + m, column : column + WIDTH])
+
+
+@jit
+def _gradient_or_step(
+    team: Any,
+    delta: Any,
+    wrong: Any,
+    errors: Any,
+    last_spike: Any,
+    group: int,
+    numbers: Any,
+    lists: Any,
+    sums: Any,
+    step: int,
+    powers: Any,
+    wide: int,
+    tables: Any,
+    totals: Any,
+    updates: bool,
+    target: Any,
+    mean: Any,
+    square: Any,
+    started: bool,
+    rates: Any,
+) -> None:
+    row_of, sizes, tops = numbers
+    batch, neurons = delta.shape
+    share_out(_number_all, team, batch, (last_spike, wrong, errors, row_of, sizes))  # type: ignore[call-arg]
     for b in range(batch):
         tops[b] = 0 if b % group == 0 else tops[b - 1] + sizes[b - 1]
-        height = max(height, tops[b] + sizes[b])
-    counts = np.zeros((groups, neurons), np.int32)
-    rows, weights = np.empty((groups, neurons, group), np.int32), np.empty((groups, neurons, group), np.float32)
-    for g in numba.prange(groups):
-        for b in range(g * group, min(batch, (g + 1) * group)):
-            lists = counts[g], rows[g], weights[g]
-            _list(delta[b], last_spike[b], wrong[b, : errors[b]], row_of[b], tops[b], lists)
-    # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
-    # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
-    wide = _WIDE if neurons > inputs or neurons * inputs > _LARGE else 1
-    work, most = -(-inputs // (WIDTH * wide)) * neurons, _SUMS // wide
-    for share in numba.prange(threads):
-        at, last = work * share // threads, work * (share + 1) // threads
-        while at < last:
-            start, first = at // neurons * WIDTH * wide, at % neurons
-            end = min(neurons, first + min(most, last - at))
-            at += end - first
-            size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
-            traces, found = table(height), table(size * several)
-            for g in range(groups):
-                for i in range(several):
-                    for b in range(g * group, min(batch, (g + 1) * group)):
-                        _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
-                    _add_traces(
-                        traces, (counts[g], rows[g], weights[g]), first, g > 0, found[i * size : (i + 1) * size]
-                    )
-            for m in range(size):
-                for i in range(several):
-                    column = start + i * WIDTH
-                    if updates:
-                        _update(found[i * size + m], target, mean, square, started, rates, first + m, column)
-                    else:
-                        _write(found[i * size + m], target[first + m, column : column + WIDTH])
+    share_out(_list_all, team, len(lists[0]), (delta, wrong, errors, last_spike, row_of, tops, group, lists))
+    work = -(-sums.shape[2] // (WIDTH * wide)) * neurons
+    traced = sums, step, powers, row_of, sizes, tops, group, lists, wide, tables, totals
+    share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))
 
 
 @functools.lru_cache(maxsize=64)
@@ -205,13 +255,28 @@ def _run(
     started: bool,
     rates: tuple[float, ...],
 ) -> None:
+    batch, neurons = last_spike.shape
+    group = min(batch, _ERRORS * batch * neurons // max(int(errors.counts.sum()), 1))
+    groups = -(-batch // group)
+    # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
+    # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
+    wide = _WIDE if neurons > sums.shape[2] or target.numel() > _LARGE else 1
     _gradient_or_step(
         *(part.numpy() for part in errors),
         last_spike.numpy(),
+        group,
+        (np.empty((batch, step), np.int32), np.empty(batch, np.int64), np.empty(batch, np.int64)),
+        (
+            np.zeros((groups, neurons), np.int32),
+            empty(groups, neurons, group, dtype=torch.int32).numpy(),
+            empty(groups, neurons, group).numpy(),
+        ),
         sums.numpy(),
         step,
         _powers(decay, len(sums)),
-        torch.get_num_threads(),
+        wide,
+        scratch(group * step * WIDTH),  # a group has no more traces, which differ in sample and step
+        scratch(_SUMS * WIDTH),
         updates,
         target.numpy(),
         mean.numpy(),

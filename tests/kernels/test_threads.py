@@ -1,0 +1,97 @@
+"""Work shared out among threads: all of it, once, and each share with memory of its own."""
+
+import os
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+import torch
+
+from snn_synth.kernels.cpu import cache
+from snn_synth.kernels.cpu.share import share_out, subroutine
+from snn_synth.kernels.cpu.threads import jit, parallel, scratch
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)  # files are named after the package's code, not this
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def mark(share, start, stop, amount, space, marks, owners):
+    own = space[share]
+    for i in range(start, stop):
+        own[0] += amount
+        marks[i] += 1
+        owners[i] = share
+
+
+def test_all_is_done_once(threads):
+    kernel = parallel(mark)
+    for count in (0, 1, 2, 7, 100):
+        space, marks, owners = scratch(1), np.zeros(count, np.int32), np.full(count, -1)
+        space[:] = 0
+        kernel(count, np.float32(0.5), space, marks, owners)
+        assert (marks == 1).all()
+        assert space.shape == (threads, 1)
+        assert space.sum() == count / 2
+        assert (np.diff(owners) >= 0).all()  # each share is one range
+        assert set(owners) <= set(range(threads))
+        assert count < 7 or len(set(owners)) == min(threads, numba.config.NUMBA_NUM_THREADS)
+
+
+def test_a_kernel_can_share_out_several_times(threads):
+    @subroutine
+    def square(share, start, stop, x, squares):
+        for i in range(start, stop):
+            squares[i] = x[i] * x[i]
+
+    @subroutine
+    def add(share, start, stop, squares, totals):
+        for i in range(start, stop):
+            totals[share] += squares[i]
+
+    @jit
+    def kernel(team, x, squares, totals):
+        share_out(square, team, len(x), (x, squares))
+        share_out(add, team, len(x), (squares, totals))
+
+    x, totals = np.arange(50.0), np.zeros(threads)
+    kernel(x, np.empty(50), totals)
+    assert totals.sum() == (x * x).sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_numba_s_ways_to_run_threads(layer, tmp_path):
+    code = (
+        "import torch\n"
+        "from snn_synth.kernels import use, lif_scan\n"
+        "currents = torch.rand(5, 7, 11, generator=torch.Generator().manual_seed(0)) * 2\n"
+        "torch.set_num_threads(2)\n"
+        "here = lif_scan(currents)[1]\n"
+        "with use('reference'):\n"
+        "    there = lif_scan(currents)[1]\n"
+        "import numba\n"
+        "print(numba.threading_layer(), torch.allclose(here, there))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            **os.environ,
+            "NUMBA_THREADING_LAYER": layer,
+            "NUMBA_CACHE_DIR": str(tmp_path),
+            "NUMBA_NUM_THREADS": "2",
+            "OMP_NUM_THREADS": "2",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split() == [layer, "True"], done.stderr
