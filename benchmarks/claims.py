@@ -369,12 +369,12 @@ GENERATOR_CLAIMS: list[Claim] = [
     ),
     (
         "vq-diffusion",
-        "New digits and clothes lie near real ones: a Fréchet autoencoder distance of at most 9 and 12, without guidance.",
+        "New digits and clothes are near real ones: a Fréchet autoencoder distance of at most 9 and 12, without guidance.",
         lambda m: all_of(at_most(m, "MNIST", {"test/fad": 9}), at_most(m, "Fashion-MNIST", {"test/fad": 12})),
     ),
     (
         "vq-diffusion",
-        "With guidance a classifier is over 0.9 sure of 88 % of the digits, which have 75 % of the variance of real ones.",
+        "With guidance a classifier is over 0.9 sure of 88 % of the digits, which vary 75 % as much as real ones.",
         lambda m: at_most(m, "MNIST", {"guided/sure": -0.88, "guided/pixel_variance": -0.75}),
     ),
     (

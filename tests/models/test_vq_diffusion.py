@@ -172,10 +172,11 @@ def test_completes_arrays_and_takes_any_missing_pixel_of_a_block(network: Spikin
     mask[0, 0, 5, 14] = True
     seen = []
     network.denoiser.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    drawn = network.complete(images, mask, generator())
+    drawn = network.complete(images, mask, generator(), [1, 2])
     assert (seen[0] == network.denoiser.masked).nonzero().tolist() == [[0, 4 * 1 + 3]]
     assert len(seen) == 2  # of 25 steps, as one of 16 tokens is masked
-    assert torch.equal(network.complete(images.numpy(), mask.numpy(), generator()), drawn)  # type: ignore[arg-type]
+    again = network.complete(images.numpy(), mask.numpy(), generator(), [1, 2])  # type: ignore[arg-type]
+    assert torch.equal(again, drawn)
 
 
 def test_saves_and_loads(network: SpikingVQDiffusion, tmp_path: Path) -> None:
