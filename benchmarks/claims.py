@@ -369,7 +369,7 @@ GENERATOR_CLAIMS: list[Claim] = [
     ),
     (
         "vq-diffusion",
-        "New digits and clothes are near real ones: a Fréchet autoencoder distance of at most 9 and 12, without guidance.",
+        "New digits and clothes are near real ones, without guidance: a Fréchet autoencoder distance up to 9 and 12.",
         lambda m: all_of(at_most(m, "MNIST", {"test/fad": 9}), at_most(m, "Fashion-MNIST", {"test/fad": 12})),
     ),
     (

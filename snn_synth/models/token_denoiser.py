@@ -102,7 +102,7 @@ class SpikingTokenDenoiser(Pretrained):
         current = self.input(seen)
         spikes = self.hidden_neurons.scan(current.expand(self.num_steps, *current.shape).contiguous())[0]
         fired = self.output_neurons.scan(self.output(spikes))[0]
-        rates = fired.mean(0).unflatten(1, (self.places, -1))
+        rates = fired.mean(0).view(len(tokens), self.places, self.head.in_features)
         logits: Tensor = self.head(rates) + self.bias
         return logits
 

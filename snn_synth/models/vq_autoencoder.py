@@ -138,7 +138,9 @@ class SpikingVQAE(Pretrained):
         rows = self.side // 4
         first, *others = self.decoder
         assert isinstance(first, SpikingLayer)
-        spikes = first.constant(vectors.transpose(1, 2).unflatten(2, (rows, rows)), self.num_steps)
+        spikes = first.constant(
+            vectors.transpose(1, 2).reshape(len(vectors), vectors.shape[2], rows, rows), self.num_steps
+        )
         for layer in others:
             spikes = layer(spikes)
         # The last operator is linear: it may come after the sum over time.

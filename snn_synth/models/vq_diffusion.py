@@ -136,7 +136,8 @@ class SpikingVQDiffusion(Pretrained):
                 f"Expected a mask that broadcasts to {list(images.shape)}, got {list(mask.shape)}"
             ) from None
         known = images.masked_fill(missing, 0.0)
-        blocks = missing.unflatten(3, (-1, 4)).unflatten(2, (-1, 4)).any((3, 5)).flatten(1)  # 4 x 4 pixels each
+        rows = self.side // 4
+        blocks = missing.reshape(len(images), rows, 4, rows, 4).any(4).any(2).flatten(1)  # of 4 x 4 pixels
         tokens = self.autoencoder.encode(known).masked_fill(blocks, self.denoiser.masked)
         labels = self.likely_labels(tokens, generator) if labels is None else labels
         drawn = self.autoencoder.decode(self._drawn(tokens, generator, self._condition(len(images), labels, None)))
