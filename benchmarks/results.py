@@ -171,7 +171,10 @@ OUTLOOK: dict[str, list[str]] = {
         "Tried before, on a twentieth of the images: initial weights x 1, x 2 and x 4 at a learning rate of 4e-3",
         "(0.175, 0.152, 0.202), and x 2 at 1.2e-2 (0.147), which was taken.",
     ],
-    "stacked": [],
+    "stacked": [
+        "A second layer does not help a code of 64 neurons: its spikes go through 256 neurons and 15 steps once more.",
+        "Layer by layer it is worse, as the layers learn together for one of the three epochs alone.",
+    ],
 }
 
 
