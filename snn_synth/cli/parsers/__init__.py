@@ -38,9 +38,8 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
 
 {commands}
 
-  --version   the version
   COMMAND --help   a page with options and examples
-
+  --version        the version
 Examples:
   snn-synth demo
   snn-synth fit --config ae_mnist"""
