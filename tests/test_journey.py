@@ -139,4 +139,6 @@ def test_each_block_of_the_pages_is_in_one_walk():
         text = (root / page).read_text()
         walks = [walk.blocks(text) for walk in journey.WALKS if walk.page == page]
         assert all(walks), "a walk without a block"
-        assert sorted(block.line for walk in walks for block in walk) == [block.line for block in journey.blocks(text)]
+        assert sorted(block.line for walk in walks for block in walk) == [
+            block.line for block in journey.blocks(text) if block.section != journey.OWN
+        ]

@@ -107,7 +107,7 @@ def _decoded(
         except InputError as error:
             if not skip_unreadable:
                 raise InputError(
-                    f"{error}: repair or remove it, or leave out such files by skip_unreadable=True (on the command "
+                    f"{error}: repair it, or leave out such files by skip_unreadable=True (on the command "
                     "line --data.images.skip_unreadable true)"
                 ) from error
             unreadable.append(error)

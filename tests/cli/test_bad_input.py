@@ -21,10 +21,10 @@ from .conftest import TINY, save, vowel, write_idx
 
 @pytest.fixture
 def synthesize(refused, checkpoint, word, tmp_path):
-    """A refused `synthesize`, of a good word and other files unless told otherwise."""
+    """A refused `synthesize` of the files that are given, or of a good word; a good file beside bad ones is drawn."""
 
     def run(*words, checkpoint=checkpoint, out=tmp_path / "out"):
-        return refused("synthesize", "--checkpoint", checkpoint, "--out", out, word, *words)
+        return refused("synthesize", "--checkpoint", checkpoint, "--out", out, *(words or [word]))
 
     return run
 

@@ -227,12 +227,12 @@ def test_several_machines_have_to_be_told_where_they_meet(refused, monkeypatch):
     assert "NODE_RANK" not in said
 
 
-def test_numbers_other_than_slurms_are_refused(refused, monkeypatch):
+def test_numbers_other_than_slurms_are_refused(refused, monkeypatch, digits):
     slurm = {"NTASKS": 4, "NTASKS_PER_NODE": 4, "NNODES": 1, "NODELIST": "localhost", "JOB_NAME": "train"}
     ranks = {"JOB_ID": 7, "LOCALID": 0, "PROCID": 0, "NODEID": 0}
     for name, value in (slurm | ranks).items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
-    said = refused("fit", "--config=ae_mnist", "--config=ddp", "--trainer.accelerator=cpu")
+    said = refused("fit", "--config=ae_mnist", "--config=ddp", "--trainer.accelerator=cpu", f"--data.root={digits}")
     assert "devices=4" in said
 
 

@@ -125,7 +125,7 @@ def untouched(folder):
         (empty, [], "in the folder of each class, got none in"),
         (one_image, [], "at least 2 samples of a label, to hold one out, got 1 (`test_fraction`)"),
         (damaged, [], "0.jpg"),
-        (damaged, [], "repair or remove it, or leave out such files by skip_unreadable=True"),
+        (damaged, [], "repair it, or leave out such files by skip_unreadable=True"),
         (damaged, [], "--data.images.skip_unreadable true"),
     ],
 )

@@ -34,6 +34,8 @@ def mine(monkeypatch):
     Path("triangle.yaml").write_text(block("yaml"))
     Path("widths.yaml").write_text(block("yaml", 1))
     monkeypatch.syspath_prepend(".")
+    sys.modules.pop("mine", None)  # another test's
+    importlib.invalidate_caches()
     yield importlib.import_module("mine")
     del sys.modules["mine"]
 

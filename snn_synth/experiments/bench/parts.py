@@ -44,7 +44,7 @@ def _new_memory(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 @contextlib.contextmanager
 def _without_memory() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for module in ("memory", "lif", "products", "sparse", "tiles", "encoding"):
+        for module in ("memory", "threads", "lif", "products", "sparse", "tiles", "encoding"):
             stack.enter_context(patch(f"snn_synth.kernels.cpu.{module}.empty", _new_memory))
         yield
 
