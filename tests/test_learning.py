@@ -293,7 +293,7 @@ def test_online_gradients_of_operators_that_are_not_their_weight_alone(kind):
 
 
 def test_no_tensor_of_the_size_of_stored_traces_is_made():
-    steps, batch, inputs, hidden = 4, 20, 300, 200
+    steps, batch, inputs, hidden = 4, 20, 600, 500  # above the 1 MB in which a kernel sums up
 
     class Largest(TorchDispatchMode):
         size = 0
@@ -309,7 +309,8 @@ def test_no_tensor_of_the_size_of_stored_traces_is_made():
     spikes = _spikes(steps, batch, inputs, seed=0).float()
     with kernels.use("numba", "float32"), Largest() as largest:  # measuring what is fastest makes tensors of its own
         online_step(net, spikes, spikes, torch.optim.SGD(net.parameters(), lr=0.1))
-    assert largest.size == 4 * inputs * hidden  # the weights; stored traces would hold batch times that
+    # The weights, in memory whose size is a power of two; stored traces would hold batch times that.
+    assert 4 * inputs * hidden <= largest.size <= 2 * 4 * inputs * hidden
 
 
 def test_bptt_gradient_is_the_hand_derived_one():

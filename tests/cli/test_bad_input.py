@@ -24,7 +24,8 @@ def synthesize(refused, checkpoint, word, tmp_path):
     """A refused `synthesize` of the files that are given, or of a good word; a good file beside bad ones is drawn."""
 
     def run(*words, checkpoint=checkpoint, out=tmp_path / "out"):
-        return refused("synthesize", "--checkpoint", checkpoint, "--out", out, *(words or [word]))
+        files = [] if any(isinstance(one, Path) for one in words) else [word]
+        return refused("synthesize", "--checkpoint", checkpoint, "--out", out, *files, *words)
 
     return run
 

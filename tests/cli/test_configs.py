@@ -232,7 +232,8 @@ def test_numbers_other_than_slurms_are_refused(refused, monkeypatch, digits):
     ranks = {"JOB_ID": 7, "LOCALID": 0, "PROCID": 0, "NODEID": 0}
     for name, value in (slurm | ranks).items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
-    said = refused("fit", "--config=ae_mnist", "--config=ddp", "--trainer.accelerator=cpu", f"--data.root={digits}")
+    of_few = f"--data.root={digits}", "--data.validation_fraction=0.25"
+    said = refused("fit", "--config=ae_mnist", "--config=ddp", "--trainer.accelerator=cpu", *of_few)
     assert "devices=4" in said
 
 
