@@ -42,7 +42,7 @@ def test_each_has_a_card_and_all_are_small():
         assert all(word in text for word in ("Command", f"seed {seed}", "Data", "after rounding", "from_pretrained"))
         sizes[folder.name] = sum(path.stat().st_size for path in folder.iterdir())
     assert sum(sizes[name] for name in generators) < 15e6
-    assert sum(sizes.values()) < 30e6
+    assert sum(sizes.values()) < 25e6
 
 
 @pytest.mark.slow
