@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.errors import InputError
 from snn_synth.keys import former, present
@@ -129,3 +130,10 @@ def check_monitors(trainer: Trainer, module: LightningModule) -> None:
         for key in trainer.callback_metrics:
             if former(key) == monitor:
                 rank_zero_warn(f"{type(watcher).__name__} monitors {monitor}, now {key}: the old name ends with 0.2")
+
+
+def check_unused_parameters(trainer: Trainer, reason: str) -> None:
+    """Raise InputError if several processes expect all weights in each update; ``reason`` says why some are not."""
+    model = trainer.strategy.model
+    if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
+        raise InputError(f"Expected `--trainer.strategy ddp_find_unused_parameters_true`, for {reason}, got `ddp`")

@@ -5,7 +5,6 @@ from typing import Any, Literal, get_args
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.errors import InputError
 from snn_synth.functional import (
@@ -21,6 +20,7 @@ from snn_synth.metrics import Mean
 from snn_synth.models import SpikingGAN
 from snn_synth.models.first_spike import FirstSpikeOutput
 from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
+from snn_synth.training.checks import check_unused_parameters
 from snn_synth.training.loaders import ImageBatch
 from snn_synth.training.manual import Uncounted
 from snn_synth.training.schedulers import step_schedulers
@@ -117,12 +117,7 @@ class LitSpikingGAN(LitModule):
 
     def on_fit_start(self) -> None:
         """Check that several processes may leave out the weights of one network."""
-        model = self.trainer.strategy.model
-        if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
-            raise InputError(
-                "Expected `--trainer.strategy ddp_find_unused_parameters_true`, for an update of one network leaves "
-                "the other's weights out, got `ddp`"
-            )
+        check_unused_parameters(self.trainer, "an update of one network leaves the other's weights out")
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """An update of the discriminator, then one of the generator."""

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
@@ -16,6 +15,7 @@ from snn_synth.kernels import Precision
 from snn_synth.metrics import Mean
 from snn_synth.models import SpikingVQDiffusion, VQOutput
 from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
+from snn_synth.training.checks import check_unused_parameters
 from snn_synth.training.loaders import ImageBatch
 from snn_synth.training.schedulers import build_scheduler
 
@@ -114,12 +114,7 @@ class LitVQDiffusion(LitModule):
                 f"Expected `max_epochs` above the {self.autoencoder_epochs} `autoencoder_epochs`, for the denoiser is "
                 f"trained in those that are left, got {last}"
             )
-        model = self.trainer.strategy.model
-        if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
-            raise InputError(
-                "Expected `--trainer.strategy ddp_find_unused_parameters_true`, for each stage leaves the other's "
-                "weights out, got `ddp`"
-            )
+        check_unused_parameters(self.trainer, "each stage leaves the other's weights out")
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, of the stage's network."""

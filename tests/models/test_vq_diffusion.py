@@ -136,6 +136,19 @@ def test_the_likely_label_is_that_under_which_the_tokens_are_told_best(network: 
     assert len(set(found.tolist())) > 1
 
 
+def test_completing_without_labels_takes_the_likely_ones(network: SpikingVQDiffusion, monkeypatch) -> None:
+    with torch.no_grad():
+        for weight in (network.denoiser.input.weight, network.denoiser.output.weight, network.denoiser.head.weight):
+            weight.mul_(10)
+    images, mask = torch.rand(3, 1, 16, 16, generator=generator()), torch.zeros(16, 16, dtype=torch.bool)
+    mask[8:] = True
+    labels = torch.tensor([2, 7, 9])
+    monkeypatch.setattr(network, "likely_labels", lambda tokens, generator: labels)
+    found = network.complete(images, mask, generator())
+    assert torch.equal(found, network.complete(images, mask, generator(), labels))
+    assert not torch.equal(found, network.complete(images, mask, generator(), [0, 0, 0]))
+
+
 def test_a_walk_begins_and_ends_at_its_classes_with_one_set_of_random_numbers(network: SpikingVQDiffusion) -> None:
     with torch.no_grad():
         for weight in (network.denoiser.input.weight, network.denoiser.output.weight, network.denoiser.head.weight):
