@@ -1,7 +1,7 @@
 """Trials of networks that draw new images."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from snn_synth.experiments.reproduce.images import (
     first_of_each_class,
     pixel_mse,
 )
+from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.models import ESVAE, SpikingGAN
 from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.gan import TimingLoss
@@ -182,6 +183,11 @@ class GANTrial(SampleTrial):
         advance: with ``relative``.
         matching: weight of the class means.
         adversarial: weight of the discriminator's loss.
+        energy: weight of the energy distance within classes.
+        latent: inputs that fire at random.
+        hidden: neurons of either network's hidden layer.
+        noise_end: share of T within which those inputs fire.
+        class_gain: factor of the classes' initial weights.
     """
 
     side: int = 14
@@ -189,6 +195,11 @@ class GANTrial(SampleTrial):
     advance: float = 0.0
     matching: float = 200.0
     adversarial: float = 1.0
+    energy: float = field(default=0.0, metadata=LATER)
+    latent: int = field(default=64, metadata=LATER)
+    hidden: int = field(default=256, metadata=LATER)
+    noise_end: float = field(default=1.0, metadata=LATER)
+    class_gain: float = field(default=1.0, metadata=LATER)
 
     every = 200
     """Batches between two points of the curve."""
@@ -203,13 +214,15 @@ class GANTrial(SampleTrial):
         lr, one_cycle = self.recipe.lr, torch.optim.lr_scheduler.OneCycleLR
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            sizes: dict[str, Any] = {"side": self.side, "latent": self.latent, "hidden": self.hidden}
             return LitSpikingGAN(
-                SpikingGAN(self.side),
+                SpikingGAN(**sizes, noise_end=self.noise_end, class_gain=self.class_gain),
                 self.loss,
                 self.advance,
                 self.matching,
                 self.adversarial,
                 seed=seed,
+                energy=self.energy,
                 optimizer=functools.partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.99), fused=True),
                 lr_scheduler=functools.partial(one_cycle, max_lr=lr, pct_start=0.05, cycle_momentum=False),
             )
