@@ -66,9 +66,8 @@ def class_energy_distance(drawn: Tensor, real: Tensor, labels: Tensor) -> Tensor
     .. math:: D = \frac{2}{N} \sum_{y_i = y_j} \lVert g_i - x_j \rVert
         - \frac{1}{M} \sum_{i \ne j,\, y_i = y_j} \bigl(\lVert g_i - g_j \rVert + \lVert x_i - x_j \rVert\bigr)
 
-    with N and M the numbers of pairs in either sum. Its mean does not depend on the size of the batch: samples are drawn
-    towards real ones and pushed from each other as strongly as these lie apart. The mean square error of a batch's
-    class means (:func:`matching_loss`) has the variance of these means in it, which makes samples alike.
+    with N and M the numbers of pairs in either sum. Its mean does not depend on the size of the batch. That of a
+    batch's class means, :func:`matching_loss`, does: it has their variance in it, so that few samples become alike.
 
     Args:
         drawn: g, of each sample.

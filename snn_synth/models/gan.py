@@ -31,7 +31,8 @@ class SpikingGAN(Pretrained):
         class_gain: factor of the classes' initial weights: one input names the class, all the others are noise.
 
     Raises:
-        InputError: for sizes below 1, a ``noise_end`` outside (0, 1], images with other channels, or labels that are no classes.
+        InputError: for sizes below 1, a ``noise_end`` outside (0, 1], images with other channels, or labels that are no
+            classes.
 
     Source:
         Kotariya & Ganguly 2021: both networks spiking, first spikes, neurons without a leak that fire at most once.
