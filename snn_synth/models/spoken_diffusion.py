@@ -66,7 +66,7 @@ class SpokenDiffusion(Pretrained):
     Args:
         audio: whose audiocoder makes the code of a word; its decoder draws the one image that it was trained on.
         diffusion: that draws new images under a condition.
-        condition: of a code; an untrained one if not given.
+        condition: of a code.
 
     Shape:
         Spectrograms ``[B, C, F]`` to images ``[B, count, 1, side, side]`` in [0, 1].
@@ -82,18 +82,16 @@ class SpokenDiffusion(Pretrained):
         >>> from snn_synth.models import ACSNN, AESNN, SpikingTokenDenoiser, SpikingVQAE
         >>> denoiser = SpikingTokenDenoiser(tokens=5, places=4, conditions=2, hidden=8)
         >>> diffusion = SpikingVQDiffusion(SpikingVQAE(8, (4, 4), 3, 5), denoiser)
-        >>> spoken = SpokenDiffusion(AudioToImage(ACSNN(60, 8, 4), AESNN(64, 4), (1, 8, 8)), diffusion).eval()
+        >>> audio = AudioToImage(ACSNN(60, 8, 4), AESNN(64, 4), (1, 8, 8))
+        >>> spoken = SpokenDiffusion(audio, diffusion, CodeCondition(4, 2)).eval()
         >>> spoken(torch.zeros(3, 6, 10), count=2, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([3, 2, 1, 8, 8])
     """
 
-    def __init__(
-        self, audio: AudioToImage, diffusion: SpikingVQDiffusion, condition: CodeCondition | None = None
-    ) -> None:
+    def __init__(self, audio: AudioToImage, diffusion: SpikingVQDiffusion, condition: CodeCondition) -> None:
         """Put the three together."""
         super().__init__()
         code, conditions = audio.audiocoder.code, diffusion.denoiser.conditions
-        condition = CodeCondition(code, conditions) if condition is None else condition
         if (condition.code, condition.conditions) != (code, conditions):
             raise InputError(
                 f"Expected a condition of length {conditions} from a code of {code} neurons, got one of length "

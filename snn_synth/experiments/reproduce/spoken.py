@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from snn_synth.data import MNIST, MelSpectrogram, as_pixels
+from snn_synth.data import MelSpectrogram, as_pixels
 from snn_synth.evaluation import sample_quality
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.diffusion import VQDTrial
@@ -24,6 +24,7 @@ from snn_synth.functional import variance_ratio
 from snn_synth.models import AudioToImage, CodeCondition, SpikingVQDiffusion
 from snn_synth.training import LitAudiocoder, LitSpokenDiffusion, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
+from snn_synth.training.images import load_images
 
 EACH = 5  # images of an utterance
 DIGITS = 10
@@ -57,7 +58,7 @@ class WordTrial(Trial):
         places = data.test_index
         images = self.images(module, data, places)
         words = data.corpus.labels[places]
-        train, test = MNIST(data.root, train=True), MNIST(data.root, train=False)
+        train, test = data.image_set, load_images(data.image_source, False, data.root)
         real, labels = as_pixels(test.images), words.repeat_interleave(EACH)
         found = sample_quality(
             images.flatten(0, 1),
@@ -117,7 +118,7 @@ class SpokenDiffusionTrial(WordTrial):
         """FSDD and its split; none held out, for nothing is chosen."""
         return SpokenDigitsData(
             "fsdd",
-            "mnist",
+            self.diffusion.images,
             "B",
             MelSpectrogram(),
             validation_fraction=0,
