@@ -16,7 +16,8 @@ class CodeCondition(Pretrained):
 
     .. math:: c = \operatorname{softmax}(W r + b)
 
-    with r the code's firing rates, so that a word lies between the denoiser's classes, and at one of them if its code is clear.
+    with r the code's firing rates, so that a word lies between the denoiser's classes, and at one of them if its code
+    is clear.
 
     Args:
         code: neurons of the code.
@@ -132,4 +133,4 @@ class SpokenDiffusion(Pretrained):
             raise InputError(f"Expected a count of at least 1, got {count}")
         condition = self.condition(rates).repeat_interleave(count, 0)
         images = self.diffusion.sample(len(condition), generator, condition=condition)
-        return images.unflatten(0, (len(rates), count))
+        return images.view(len(rates), count, *images.shape[1:])

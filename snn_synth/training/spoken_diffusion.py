@@ -30,8 +30,8 @@ class LitSpokenDiffusion(LitModule):
 
     .. math:: L = \overline{-\log p(k_i \mid x_u, c)}
 
-    over the masked tokens of images of the word that was said, at each time others. Each token is masked with the
-    probability :math:`u \sim \mathcal U(0, 1)` of its image.
+    over the masked tokens of images of the word that was said, at each time others, whatever the data's pairing. Each
+    token is masked with the probability :math:`u \sim \mathcal U(0, 1)` of its image.
 
     Logs ``train/loss`` and ``val/nats``, ``test/nats``, the same of held-out words.
 
@@ -104,7 +104,8 @@ class LitSpokenDiffusion(LitModule):
         """Use these two, as they are."""
         SpokenDiffusion(audio, diffusion, self.network)  # checks that they fit
         # Lightning warns of parts in evaluation mode, in which they are used all the same.
-        self.audio, self.diffusion = (part.requires_grad_(False).train() for part in (audio, diffusion))
+        self.audio = audio.requires_grad_(False).train()
+        self.diffusion = diffusion.requires_grad_(False).train()
         self.diffusion.guidance = self.guidance
 
     def setup(self, stage: str) -> None:
@@ -113,7 +114,8 @@ class LitSpokenDiffusion(LitModule):
         data = self.data
         if self.audio is None:
             self.adopt(_load_audio(self.audio_source), _load_diffusion(self.diffusion_source))
-        assert self.audio is not None and self.diffusion is not None
+        assert self.audio is not None
+        assert self.diffusion is not None
         if data.front_end is None or data.inputs != self.audio.audiocoder.inputs:
             of = "spikes" if data.front_end is None else f"spectrograms of {data.inputs} values"
             raise InputError(f"Expected spectrograms of {self.audio.audiocoder.inputs} values, got {of}")

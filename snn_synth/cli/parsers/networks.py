@@ -22,9 +22,10 @@ Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30
 of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
 seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
 stand side by side. With --imagine N, seven-imagined.png has N new images of each word in a row, as another network
-draws them under the code of the word: other ones of each recording. heard.json says of each file of this run where its words start and end, how probable each label
-is, and what makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very
-long or short. A silent or unreadable file is named at the end, with exit code 2; the others are drawn.
+draws them under the code of the word: other ones for each recording. heard.json says of each file of this run where
+its words start and end, how probable each label is, and what makes that doubtful: unsure (below 0.7), clipped, nearly
+silent, nothing to trim, a word that is very long or short. A silent or unreadable file is named at the end, with exit
+code 2; the others are drawn.
 The number after "sure" is a probability. It is calibrated for voices like those of the training; for others it is
 too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
     examples = [

@@ -119,8 +119,7 @@ class SpokenDiffusionTrial(WordTrial):
         return SpokenDigitsData(
             "fsdd",
             self.diffusion.images,
-            "B",
-            MelSpectrogram(),
+            front_end=MelSpectrogram(),
             validation_fraction=0,
             batch_size=self.recipe.batch_size,
             root=root,
@@ -139,7 +138,8 @@ class SpokenDiffusionTrial(WordTrial):
         """New ones."""
         spoken, generator = module.spoken_diffusion(), torch.Generator().manual_seed(0)
         rates = torch.cat([module.rates_of(data.batch(part)) for part in places.split(100)])  # type: ignore[no-untyped-call]
-        return torch.cat([spoken.imagine(part, EACH, generator) for part in rates.split(100)])
+        parts = rates.split(100)  # type: ignore[no-untyped-call]
+        return torch.cat([spoken.imagine(part, EACH, generator) for part in parts])
 
 
 @dataclass(frozen=True)
