@@ -120,7 +120,7 @@ def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name
 def test_an_unknown_name_lists_the_shipped_ones():
     names = (
         r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-classifier-deep', 'fashion-mnist-portable', "
-        r"'fashion-mnist-vqd', 'fsdd', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', "
+        r"'fashion-mnist-vqd', 'fsdd', 'fsdd-condition', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', "
         r"'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal', 'mnist-vqd'\]"
     )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
