@@ -29,6 +29,7 @@ def said(name, measure):
 
 def test_each_has_a_card_and_all_are_small():
     generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae", "mnist-vqd", "fashion-mnist-vqd"}
+    generators.add("fsdd-condition")
     classifiers = {f"{images}-classifier{kind}" for images in ("mnist", "fashion-mnist") for kind in ("", "-deep")}
     portable = {"mnist-portable", "fashion-mnist-portable"}
     assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | classifiers | generators
@@ -120,8 +121,8 @@ def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name
 def test_an_unknown_name_lists_the_shipped_ones():
     names = (
         r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-classifier-deep', 'fashion-mnist-portable', "
-        r"'fashion-mnist-vqd', 'fsdd', 'fsdd-condition', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', "
-        r"'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal', 'mnist-vqd'\]"
+        r"'fashion-mnist-vqd', 'fsdd', 'fsdd-condition', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', "
+        r"'mnist-esvae', 'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal', 'mnist-vqd'\]"
     )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")
