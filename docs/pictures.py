@@ -84,6 +84,12 @@ def diffusion() -> None:
     shown = [round(step) for step in torch.linspace(0, len(steps) - 1, 10).tolist()]
     forming = torch.cat([torch.stack([steps[step][word] for step in shown]) for word in range(4)])
     plot.save_figure(plot.image_grid(forming), FOLDER / "vq-diffusion-forming.png")
+    network.guidance = 0.5
+    frames = []
+    for _, images in network.forming(10, torch.Generator().manual_seed(2), list(range(10))):
+        row = (255 * torch.cat([*images[:, 0]], 1)).byte().numpy()
+        frames.append(Image.fromarray(row).resize((4 * row.shape[1], 4 * row.shape[0]), Image.Resampling.NEAREST))
+    plot.save_animation(frames, FOLDER / "vq-diffusion.gif", frame_ms=120, last_ms=2000)
 
 
 @torch.no_grad()
