@@ -231,12 +231,12 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     words = said if "standardized_mse" in found else ""
     if "guided_sure" in found:
         words += (
-            "Samples: 5,000, by class, in 25 steps at temperature 1; those of `guided_...` with a guidance of 0.5 "
+            "\nSamples: 5,000, by class, in 25 steps at temperature 1; those of `guided_...` with a guidance of 0.5 "
             "(`network.guidance = 0.5`).\n"
         )
     if "utterance_variance" in found:
         words += (
-            "Samples: five of each of FSDD's 300 test words, in 25 steps at temperature 1 with a guidance of 0.5.\n"
+            "\nSamples: five of each of FSDD's 300 test words, in 25 steps at temperature 1 with a guidance of 0.5.\n"
             "`utterance_variance` is that of one word's five images, relative to the variance of real images of its "
             "digit.\n"
         )
