@@ -13,6 +13,7 @@ from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.evaluation import shuffled_pixels
+from snn_synth.experiments import imagination
 from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier, SpikingVQDiffusion
@@ -95,6 +96,20 @@ def test_samples_of_a_class_are_as_good_as_the_card_says(images):
     found = (probability.max(1).values > 0.9, probability.argmax(1) == labels)
     for name, share in zip(("sure", "right"), found, strict=True):
         assert share.float().mean().item() == pytest.approx(said(f"{images}-vqd", name), abs=0.04)
+
+
+@pytest.mark.slow
+@needs_data
+def test_new_images_of_spoken_digits_are_as_good_as_the_card_says():
+    spoken, source = imagination.load("fsdd")
+    speech = FSDD()
+    _, test = speech.official_split()
+    chosen = test[::2]
+    values = spectrograms(speech, build_front_end(source.model.front_end))[chosen].float()
+    drawn = spoken(values, 4, torch.Generator().manual_seed(1)).flatten(0, 1)
+    probability = ImageClassifier.from_pretrained("mnist-classifier").probabilities(drawn)
+    right = probability.argmax(1) == speech.labels[chosen].repeat_interleave(4)
+    assert right.float().mean().item() == pytest.approx(said("fsdd-condition", "right"), abs=0.04)
 
 
 @pytest.mark.parametrize("name", ["mnist-gan", "mnist-esvae"])
