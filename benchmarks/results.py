@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from claims import CLAIMS, GENERATOR_CLAIMS, OUTLOOK_CLAIMS, Claim, value
+from generator_table import ABOUT, generators
 from tables import (
     BEST,
     BOUNDS,
@@ -317,6 +318,10 @@ def page(results: Results) -> str:
         "",
         "## The paper's outlook: convolutions and more layers\n",
         claims(results, OUTLOOK_CLAIMS),
+        "",
+        "## Generators of new images\n",
+        ABOUT,
+        generators(results["generators"]) if "generators" in results else "Not run yet.",
         "",
         "## Targets for the generators of other papers\n",
         claims(results, GENERATOR_CLAIMS),
