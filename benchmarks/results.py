@@ -155,11 +155,13 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
         "choices-fashion",
         "The error of the training images falls until batch 220, then rises: the paper's rate of 5e-4, with 60 updates "
         "a batch and moments fresh for each, is too large. (On MNIST, too, 60 updates a batch are worse than 30: "
-        "figure 4B.) A fifth of that rate ends below the target.",
+        "figure 4B.) A fifth of that rate ends below the target, and so does "
+        "[another reading of the traces](#other-readings-of-the-papers-recipe).",
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
-        "As with 512 hidden neurons, the error rises from batch 240 on; a fifth of that rate ends below the target.",
+        "As with 512 hidden neurons, the error rises from batch 240 on; a fifth of that rate ends below the target, as "
+        "does [another reading of the traces](#other-readings-of-the-papers-recipe).",
     ),
 }
 
