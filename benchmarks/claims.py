@@ -383,6 +383,19 @@ GENERATOR_CLAIMS: list[Claim] = [
         lambda m: at_most(m, "MNIST", {"test/completed": -0.8}),
     ),
     (
+        "spoken-diffusion",
+        "Of 85 % of the new images of spoken digits the classifier sees the right digit, and they vary half as much as "
+        "real ones.",
+        lambda m: at_most(
+            m, "VQ-diffusion", {"test/right": -0.85, "test/pixel_variance": -0.5, "test/utterance_variance": -0.5}
+        ),
+    ),
+    (
+        "spoken-diffusion",
+        "They vary more than what the network of data set B draws of one utterance.",
+        lambda m: below(m, "data set B's network", "VQ-diffusion", "test/utterance_variance"),
+    ),
+    (
         "esvae",
         "Reconstructions are better than the mean image and eight principal components.",
         lambda m: all_of(

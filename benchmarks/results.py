@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from claims import CLAIMS, GENERATOR_CLAIMS, OUTLOOK_CLAIMS, Claim, value
+from generator_table import ABOUT, generators
 from tables import (
     BEST,
     BOUNDS,
@@ -154,11 +155,13 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
         "choices-fashion",
         "The error of the training images falls until batch 220, then rises: the paper's rate of 5e-4, with 60 updates "
         "a batch and moments fresh for each, is too large. (On MNIST, too, 60 updates a batch are worse than 30: "
-        "figure 4B.) A fifth of that rate ends below the target.",
+        "figure 4B.) A fifth of that rate ends below the target, and so does "
+        "[another reading of the traces](#other-readings-of-the-papers-recipe).",
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
-        "As with 512 hidden neurons, the error rises from batch 240 on; a fifth of that rate ends below the target.",
+        "As with 512 hidden neurons, the error rises from batch 240 on; a fifth of that rate ends below the target, as "
+        "does [another reading of the traces](#other-readings-of-the-papers-recipe).",
     ),
 }
 
@@ -317,6 +320,10 @@ def page(results: Results) -> str:
         "",
         "## The paper's outlook: convolutions and more layers\n",
         claims(results, OUTLOOK_CLAIMS),
+        "",
+        "## Generators of new images\n",
+        ABOUT,
+        generators(results["generators"]) if "generators" in results else "Not run yet.",
         "",
         "## Targets for the generators of other papers\n",
         claims(results, GENERATOR_CLAIMS),

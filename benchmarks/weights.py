@@ -117,6 +117,13 @@ SHIPPED = {
     "fashion-mnist-vqd": Shipped(
         "vq-diffusion", "Fashion-MNIST", "Spiking VQ-diffusion of clothes", CLOTHES, DIFFUSION
     ),
+    "fsdd-condition": Shipped(
+        "spoken-diffusion",
+        "VQ-diffusion",
+        "From the code of the audiocoder `fsdd` to a condition of the VQ-diffusion `mnist-vqd`",
+        f"Free Spoken Digit Dataset (Z. Jackson and others; CC BY-SA 4.0), {DIGITS}",
+        f"no paper: it is ours, between {ROY}, and {DIFFUSION}",
+    ),
 }
 
 
@@ -224,8 +231,14 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     words = said if "standardized_mse" in found else ""
     if "guided_sure" in found:
         words += (
-            "Samples: 5,000, by class, in 25 steps at temperature 1; those of `guided_...` with a guidance of 0.5 "
+            "\nSamples: 5,000, by class, in 25 steps at temperature 1; those of `guided_...` with a guidance of 0.5 "
             "(`network.guidance = 0.5`).\n"
+        )
+    if "utterance_variance" in found:
+        words += (
+            "\nSamples: five of each of FSDD's 300 test words, in 25 steps at temperature 1 with a guidance of 0.5.\n"
+            "`utterance_variance` is that of one word's five images, relative to the variance of real images of its "
+            "digit.\n"
         )
     only_digits = ""
     if "unheard_voices" in found:

@@ -1,4 +1,4 @@
-"""Draws the animation of README.md, pictures of docs/results.md and of VQ-diffusion's page: python docs/pictures.py.
+"""Draws the animation of README.md, pictures of docs/results.md and of the generators' pages: python docs/pictures.py.
 
 The networks are those that come with the package, the words are espeak-ng's, and the image the one it is paired with.
 """
@@ -11,8 +11,9 @@ from PIL import Image
 from snn_synth import plot
 from snn_synth.codec import repeat_map
 from snn_synth.data import EspeakDigits, build_front_end
+from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import poisson_encode
-from snn_synth.models import AudioToImage, SpikingVQDiffusion
+from snn_synth.models import AudioToImage, CodeCondition, SpikingVQDiffusion, SpokenDiffusion
 from snn_synth.neurons import SigmoidLeaky
 
 FOLDER = Path(__file__).parent / "images"
@@ -21,6 +22,7 @@ RATES = torch.tensor([0.35, 0.4, 0.5])  # of their input
 STEPS = 40
 DIGIT, VOICE = 3, 5  # of the word
 SPOKEN = {"three": 3, "seven": 7, "two": 2}  # the words of the animation
+IMAGINED = 2, 3, 7, 8  # the words of which new images are drawn
 COLOURS, GREYS = 96, 32  # of the animation, to keep it small
 
 
@@ -82,6 +84,28 @@ def diffusion() -> None:
     shown = [round(step) for step in torch.linspace(0, len(steps) - 1, 10).tolist()]
     forming = torch.cat([torch.stack([steps[step][word] for step in shown]) for word in range(4)])
     plot.save_figure(plot.image_grid(forming), FOLDER / "vq-diffusion-forming.png")
+    network.guidance = 0.5
+    frames = []
+    for _, images in network.forming(10, torch.Generator().manual_seed(2), list(range(10))):
+        row = (255 * torch.cat([*images[:, 0]], 1)).byte().numpy()
+        frames.append(Image.fromarray(row).resize((4 * row.shape[1], 4 * row.shape[0]), Image.Resampling.NEAREST))
+    plot.save_animation(frames, FOLDER / "vq-diffusion.gif", frame_ms=120, last_ms=2000)
+
+
+@torch.no_grad()
+def spoken() -> None:
+    """New images of four words by a voice that was not trained on."""
+    diffusion = SpikingVQDiffusion.from_pretrained("mnist-vqd")
+    diffusion.guidance = 0.5
+    audio, corpus = AudioToImage.from_pretrained("fsdd"), EspeakDigits(UNHEARD_VOICES, takes=1)
+    network = SpokenDiffusion(audio, diffusion, CodeCondition.from_pretrained("fsdd-condition"))
+    front_end, words = build_front_end(audio.front_end), []
+    for digit in IMAGINED:
+        waveform, _ = corpus[int((corpus.labels == digit).nonzero()[0, 0])]
+        words.append(front_end(waveform, corpus.sample_rate))
+    images = network(torch.stack(words), 5, torch.Generator().manual_seed(0))
+    figure = plot.image_rows({f"“{digit}”": row[:, 0] for digit, row in zip(IMAGINED, images, strict=True)})
+    plot.save_figure(figure, FOLDER / "spoken-diffusion.png")
 
 
 if __name__ == "__main__":
@@ -89,3 +113,4 @@ if __name__ == "__main__":
     neuron()
     model()
     diffusion()
+    spoken()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
 from tqdm import tqdm
 
 from snn_synth import plot
@@ -12,12 +13,15 @@ from snn_synth.cli.parsers import PARSERS
 from snn_synth.codec import unpack
 from snn_synth.data import build_front_end
 from snn_synth.errors import InputError
+from snn_synth.experiments import imagination
 from snn_synth.experiments.hearing import Heard, hear
 from snn_synth.experiments.synthesis import Drawing, Recording, Source, draw_words, load, read_recording
 from snn_synth.files import atomic_write
 from snn_synth.models import AudioToImage
 
 ENDINGS = {"image": ".png", "spectrogram": "-spectrogram.png", "spikes": "-spikes.png", "forming": "-forming.gif"}
+IMAGINED = "imagined"
+MOST = 100  # new images of a word
 HEARD = "heard.json"
 
 
@@ -31,9 +35,14 @@ def run(argv: list[str]) -> None:
     """
     arguments = PARSERS["synthesize"]().parse_args(argv[1:])
 
-    device = find_device(arguments.device)
-    targets = output_files(arguments.files, arguments.out)
-    source = load(arguments.checkpoint, arguments.num_steps, arguments.seed)
+    device, count = find_device(arguments.device), arguments.imagine
+    targets = output_files(arguments.files, arguments.out, count)
+    spoken = None
+    if count is None:
+        source = load(arguments.checkpoint, arguments.num_steps, arguments.seed)
+    else:
+        spoken, source = imagination.load(arguments.checkpoint, arguments.num_steps, arguments.seed)
+        spoken.to(device)
     source = source._replace(model=source.model.to(device))
     done: list[Done] = []
     errors: list[InputError] = []
@@ -41,7 +50,9 @@ def run(argv: list[str]) -> None:
         try:
             recording = read_recording(source.model, file)
             drawing = draw_words(source, recording)
-            done.append(Done(recording, drawing, hear(source.model, drawing.images, recording.faults), paths))
+            heard = hear(source.model, drawing.images, recording.faults)
+            imagined = None if spoken is None else imagination.imagine(spoken, recording, drawing, count, source.seed)
+            done.append(Done(recording, drawing, heard, paths, imagined))
         except InputError as error:
             errors.append(error)
     if not done and len({str(error) for error in errors}) == 1:  # one file, or a mistake that has no file
@@ -60,6 +71,8 @@ class Done(NamedTuple):
     drawing: Drawing
     heard: Heard
     paths: dict[str, Path]
+    imagined: Tensor | None = None
+    """New images of each word, ``[words, count, 1, H, W]``."""
 
 
 def write_all(done: list[Done], source: Source, checkpoint: str, folder: Path) -> None:
@@ -76,11 +89,11 @@ def write_all(done: list[Done], source: Source, checkpoint: str, folder: Path) -
         draft.write_text(json.dumps(content, indent=2) + "\n")
     for one in done:
         print(f"{one.recording.file}: {one.heard}")
-    print(f"Wrote {HEARD} and {len(ENDINGS) * len(done)} pictures into {folder}")
+    print(f"Wrote {HEARD} and {sum(len(one.paths) for one in done)} pictures into {folder}")
 
 
-def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
-    """Where the pictures of each file go.
+def output_files(files: list[Path], folder: Path, imagine: int | None = None) -> list[dict[str, Path]]:
+    """Where the pictures of each file go, those of new images too if some are asked for.
 
     Raises:
         InputError: if `folder` is no folder, a file is one, or two pictures would have the same path.
@@ -89,6 +102,9 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
         >>> output_files([Path("words/seven.wav")], Path("out"))[0]["spikes"].as_posix()
         'out/seven-spikes.png'
     """
+    if imagine is not None and not 1 <= imagine <= MOST:
+        raise InputError(f"Expected --imagine from 1 to {MOST}, got {imagine}")
+    endings = ENDINGS if imagine is None else ENDINGS | {IMAGINED: f"-{IMAGINED}.png"}
     if folder.exists() and not folder.is_dir():
         raise InputError(f"Expected a folder for the pictures, got the file {folder}")
     owner: dict[Path, Path] = {}
@@ -96,7 +112,7 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
     for file in files:
         if file.is_dir():
             raise InputError(f"Expected sound files, got the folder {file}: give the files in it, {file}/*.wav")
-        paths = {kind: folder / (file.stem + ending) for kind, ending in ENDINGS.items()}
+        paths = {kind: folder / (file.stem + ending) for kind, ending in endings.items()}
         for path in paths.values():
             if path in owner:
                 raise InputError(
@@ -112,7 +128,7 @@ def output_files(files: list[Path], folder: Path) -> list[dict[str, Path]]:
 
 
 def write(one: Done, model: AudioToImage) -> None:
-    """Write the four pictures of a file: of several words, side by side."""
+    """Write the pictures of a file: several words side by side, new images of each word in a row."""
     recording, drawing, titles = one.recording, one.drawing, one.heard.titles
     front_end = build_front_end(model.front_end or {})
     # Only a stretched spectrogram has as many frames for every word, however long it is.
@@ -126,6 +142,9 @@ def write(one: Done, model: AudioToImage) -> None:
     plot.save_figure(raster, one.paths["spikes"])
     forming = [plot.image_forming(spikes, model.image_shape) for spikes in unpack(drawing.output_spikes).unbind(1)]
     plot.save_animation(plot.side_by_side(forming), one.paths["forming"])
+    if one.imagined is not None:
+        images = one.imagined.flatten(0, 1)
+        plot.save_figure(plot.image_grid(images, one.imagined.shape[1]), one.paths[IMAGINED], dpi=300)
 
 
 def entry(one: Done) -> dict[str, Any]:

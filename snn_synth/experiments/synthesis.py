@@ -48,6 +48,8 @@ class Drawing(NamedTuple):
     """What was drawn of a recording's words, its spikes packed to bits."""
 
     images: Tensor
+    rates: Tensor
+    """Firing rates of the audiocoder's output, ``[words, code]``."""
     input_spikes: PackedSpikes
     output_spikes: PackedSpikes
 
@@ -63,7 +65,11 @@ def load(name: str, num_steps: int | None = None, seed: int | None = None) -> So
     Raises:
         InputError: if it is none of them, or of another model; or for a seed that is too large.
     """
-    source = _loaded(name)
+    return configured(_loaded(name), num_steps, seed)
+
+
+def configured(source: Source, num_steps: int | None = None, seed: int | None = None) -> Source:
+    """A source with other time steps or another seed, if they are given, in evaluation mode."""
     given: dict[str, Any] = {"num_steps": num_steps, "seed": seed}
     source = source._replace(
         model=source.model.eval(), **{key: value for key, value in given.items() if value is not None}
@@ -128,6 +134,7 @@ def draw_words(source: Source, recording: Recording) -> Drawing:
     stages = [draw(source, one) for one in spectrograms]
     return Drawing(
         torch.cat([one.images for one in stages]).cpu(),
+        torch.cat([one.hidden.mean(0) for one in stages]),
         pack(torch.cat([one.input_spikes for one in stages], 1)),
         pack(torch.cat([one.output_spikes for one in stages], 1)),
     )

@@ -10,6 +10,7 @@ from snn_synth.models.gan import SpikingGAN
 from snn_synth.models.hybrid import HybridOutput, HybridVAE
 from snn_synth.models.predictor import HybridPredictor, PredictorOutput
 from snn_synth.models.readout import StochasticReadout
+from snn_synth.models.spoken_diffusion import CodeCondition, SpokenDiffusion
 from snn_synth.models.stack import SpikingStack, StackOutput
 from snn_synth.models.synthesis import AudioToImage, Synthesis
 from snn_synth.models.temporal import TemporalCodingAE, TTFSOutput
@@ -26,6 +27,7 @@ __all__ = [
     "ESVAE",
     "AudioToImage",
     "Audiocoder",
+    "CodeCondition",
     "ConvACANN",
     "ConvACSNN",
     "ConvAEANN",
@@ -45,6 +47,7 @@ __all__ = [
     "SpikingTokenDenoiser",
     "SpikingVQAE",
     "SpikingVQDiffusion",
+    "SpokenDiffusion",
     "StackOutput",
     "StochasticReadout",
     "Synthesis",

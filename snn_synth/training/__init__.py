@@ -19,6 +19,7 @@ from snn_synth.training.predictor import LitHybridPredictor
 from snn_synth.training.sequences import DriftingBlobsData
 from snn_synth.training.shd import SHDData
 from snn_synth.training.speech import SpokenDigitsData, SpokenWordsData
+from snn_synth.training.spoken_diffusion import LitSpokenDiffusion
 from snn_synth.training.ssc import SSCData
 from snn_synth.training.temporal import LitTemporalCodingAE
 from snn_synth.training.vq_diffusion import LitVQDiffusion
@@ -43,6 +44,7 @@ __all__ = [
     "LitHybridVAE",
     "LitImageClassifier",
     "LitSpikingGAN",
+    "LitSpokenDiffusion",
     "LitTemporalCodingAE",
     "LitVQDiffusion",
     "MNISTDVSData",

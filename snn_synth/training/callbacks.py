@@ -76,7 +76,7 @@ class SampleGrid(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check that the network makes images."""
-        if not hasattr(pl_module.network, "sample"):
+        if _sampler(pl_module) is None:
             raise InputError(f"Expected a network that makes new images, got {type(pl_module.network).__name__}")
 
     @rank_zero_only
@@ -84,8 +84,8 @@ class SampleGrid(Callback):
         """Draw."""
         if trainer.sanity_checking:
             return
-        network: Any = pl_module.network
-        images = network.sample(self.samples, torch.Generator(pl_module.device).manual_seed(0)).cpu()
+        sample: Any = _sampler(pl_module)
+        images = sample(self.samples, torch.Generator(pl_module.device).manual_seed(0)).cpu()
         _show(trainer, "samples", plot.image_grid(images))
 
 
@@ -131,6 +131,11 @@ def given(callback: Callback, pl_module: LightningModule, outputs: Any, name: st
 def _never(pl_module: LightningModule) -> float:
     """The time that stands for a neuron which does not fire: the number of steps, or inf."""
     return float(getattr(pl_module.network, "num_steps", torch.inf))
+
+
+def _sampler(module: LightningModule) -> Any:
+    """What draws new images: of the network, or of the module where the network alone cannot."""
+    return getattr(module.network, "sample", None) or getattr(module, "sample", None)
 
 
 def _show(trainer: Trainer, kind: str, figure: Figure) -> None:

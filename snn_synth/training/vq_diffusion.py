@@ -60,6 +60,7 @@ class LitVQDiffusion(LitModule):
     """
 
     network: SpikingVQDiffusion
+    redraws = True
     fixed: ClassVar[set[str]] = {"network", "autoencoder_epochs"}
 
     def __init__(

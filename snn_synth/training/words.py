@@ -102,7 +102,8 @@ class PairedWords(DataModule):
             )
         mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
         self.validation_index = validation[mixed]  # a corpus is sorted by label, and pictures show the first batch
-        self._pair(labels, as_words(images.labels, classes), words)
+        self.image_labels = as_words(images.labels, classes)  # the word of each image of the set
+        self._pair(labels, self.image_labels, words)
 
     def _pair(self, labels: Tensor, image_labels: Tensor, words: int) -> None:
         """Choose the images of each label, and which of them each utterance is to become."""

@@ -19,6 +19,7 @@ from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.generators import GENERATORS
+from snn_synth.experiments.reproduce.spoken import SPOKEN
 from tests.processes import command, exit_codes, free_port
 
 from .conftest import TINY
@@ -53,6 +54,7 @@ PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti4
 def test_every_shipped_config_is_tested_here():
     others = ["a2i_any_speaker", "a2i_folder", "ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs"]
     others += ["gan_mnist", "esvae_mnist", "vqd_mnist", "vqd_fashion", "ae_fashion_mnist_conv", "ae_mnist_stacked"]
+    others += ["imagine_fsdd"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     page = PARSERS["fit"]().format_help()
     assert all(name in page for name in shipped())
@@ -126,6 +128,18 @@ def test_the_esvae_config_makes_what_it_says(parsed):
     assert cli.model.network.config == expected
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (5, 64, 1e-3)
     assert {"ImageGrid", "SampleGrid"} <= {type(callback).__name__ for callback in cli.trainer.callbacks}
+
+
+def test_the_config_of_spoken_words_makes_what_it_says_as_the_experiment_does(parsed):
+    cli = parsed("--config=imagine_fsdd")
+    trial = SPOKEN["spoken-diffusion"].variants["VQ-diffusion"]
+    assert (cli.model.audio_source, cli.model.diffusion_source) == (trial.audio, "mnist-vqd")
+    assert (cli.model.guidance, cli.trainer.max_epochs) == (trial.guidance, trial.recipe.epochs)
+    assert cli.datamodule.batch_size == trial.recipe.batch_size
+    optimizer = cli.model.optimizer(cli.model.network.parameters())
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (trial.recipe.lr, trial.recipe.weight_decay)
+    assert cli.model.network.config == {"code": 196, "conditions": 10}
 
 
 @pytest.mark.parametrize(("name", "tokens"), [("vqd_mnist", 128), ("vqd_fashion", 256)])

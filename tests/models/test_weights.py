@@ -13,6 +13,7 @@ from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.evaluation import shuffled_pixels
+from snn_synth.experiments import imagination
 from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse, standardized_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier, SpikingVQDiffusion
@@ -29,6 +30,7 @@ def said(name, measure):
 
 def test_each_has_a_card_and_all_are_small():
     generators = {"mnist-temporal", "mnist-hybrid", "mnist-gan", "mnist-esvae", "mnist-vqd", "fashion-mnist-vqd"}
+    generators.add("fsdd-condition")
     classifiers = {f"{images}-classifier{kind}" for images in ("mnist", "fashion-mnist") for kind in ("", "-deep")}
     portable = {"mnist-portable", "fashion-mnist-portable"}
     assert set(shipped_models()) == {"mnist", "fashion-mnist", "fsdd"} | portable | classifiers | generators
@@ -96,6 +98,20 @@ def test_samples_of_a_class_are_as_good_as_the_card_says(images):
         assert share.float().mean().item() == pytest.approx(said(f"{images}-vqd", name), abs=0.04)
 
 
+@pytest.mark.slow
+@needs_data
+def test_new_images_of_spoken_digits_are_as_good_as_the_card_says():
+    spoken, source = imagination.load("fsdd")
+    speech = FSDD()
+    _, test = speech.official_split()
+    chosen = test[::2]
+    values = spectrograms(speech, build_front_end(source.model.front_end))[chosen].float()
+    drawn = spoken(values, 4, torch.Generator().manual_seed(1)).flatten(0, 1)
+    probability = ImageClassifier.from_pretrained("mnist-classifier").probabilities(drawn)
+    right = probability.argmax(1) == speech.labels[chosen].repeat_interleave(4)
+    assert right.float().mean().item() == pytest.approx(said("fsdd-condition", "right"), abs=0.04)
+
+
 @pytest.mark.parametrize("name", ["mnist-gan", "mnist-esvae"])
 def test_samples_are_as_good_as_the_card_says(name):
     samples = Pretrained.from_pretrained(name).sample(2_000, torch.Generator().manual_seed(0))
@@ -120,8 +136,8 @@ def test_a_classifier_is_right_as_its_card_says_and_doubts_what_is_no_image(name
 def test_an_unknown_name_lists_the_shipped_ones():
     names = (
         r"\['fashion-mnist', 'fashion-mnist-classifier', 'fashion-mnist-classifier-deep', 'fashion-mnist-portable', "
-        r"'fashion-mnist-vqd', 'fsdd', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', 'mnist-esvae', "
-        r"'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal', 'mnist-vqd'\]"
+        r"'fashion-mnist-vqd', 'fsdd', 'fsdd-condition', 'mnist', 'mnist-classifier', 'mnist-classifier-deep', "
+        r"'mnist-esvae', 'mnist-gan', 'mnist-hybrid', 'mnist-portable', 'mnist-temporal', 'mnist-vqd'\]"
     )
     with pytest.raises(InputError, match=rf"{names}, got cifar"):
         AESNN.from_pretrained("cifar")

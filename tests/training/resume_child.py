@@ -15,6 +15,8 @@ from snn_synth.models import (
     ACSNN,
     AESNN,
     ESVAE,
+    AudioToImage,
+    CodeCondition,
     ConvACSNN,
     HybridPredictor,
     HybridVAE,
@@ -33,6 +35,7 @@ from snn_synth.training import (
     LitHybridPredictor,
     LitHybridVAE,
     LitSpikingGAN,
+    LitSpokenDiffusion,
     LitTemporalCodingAE,
     LitVQDiffusion,
     MNISTSubsetData,
@@ -78,7 +81,8 @@ class Diary(Callback):
 
     def on_validation_epoch_end(self, trainer, pl_module):
         after = trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        metric = {LitSpikingGAN: "fooled", LitHybridPredictor: "loss"}.get(type(pl_module), "pixel_mse")
+        names = {LitSpikingGAN: "fooled", LitHybridPredictor: "loss", LitSpokenDiffusion: "nats"}
+        metric = names.get(type(pl_module), "pixel_mse")
         metric = "standardized_mse" if isinstance(pl_module, LitAutoencoder | LitAudiocoder) else metric
         found = getattr(pl_module, f"val_{metric}").compute()
         self._write("validation", trainer.current_epoch, after, found.item().hex())
@@ -181,6 +185,17 @@ def audiocoder_job(root, autoencoder, kind="fully connected"):
     return module, speech_data(root, batch_size=20)
 
 
+def spoken_job(root):
+    """The condition between an audiocoder and a diffusion."""
+    torch.manual_seed(1)
+    audio = AudioToImage(audiocoder_network("fully connected"), AESNN(784, 16))
+    network = SpikingVQDiffusion(SpikingVQAE(28, (3, 4), 3, 6), SpikingTokenDenoiser(6, 49, hidden=12))
+    adam = functools.partial(torch.optim.Adam, lr=0.02)
+    module = LitSpokenDiffusion(CodeCondition(16, 10), num_steps=5, optimizer=adam)
+    module.adopt(audio, network)
+    return module, speech_data(root, batch_size=20)
+
+
 def generator_job(kind):
     """A generator, with Adam and a schedule: random numbers must be drawn again."""
     torch.manual_seed(1)
@@ -207,7 +222,8 @@ def run(job, folder, death=None, resume=False):
     """Train, test, and leave ``result.pt``; or die on the way.
 
     Args:
-        job: ("autoencoder", rule), ("audiocoder", data root, autoencoder folder or None, kind) or ("generator", kind).
+        job: ("autoencoder", rule), ("audiocoder", data root, autoencoder folder or None, kind), ("spoken",
+            data root) or ("generator", kind).
         folder: of the run.
         death: ("step", epoch, batch, backward passes), ("save", number), ("epoch", epoch) or None.
         resume: go on from the folder's resume.ckpt.
@@ -215,7 +231,12 @@ def run(job, folder, death=None, resume=False):
     torch.set_num_threads(1)
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    jobs = {"autoencoder": autoencoder_job, "audiocoder": audiocoder_job, "generator": generator_job}
+    jobs = {
+        "autoencoder": autoencoder_job,
+        "audiocoder": audiocoder_job,
+        "spoken": spoken_job,
+        "generator": generator_job,
+    }
     module, data = jobs[job[0]](*job[1:])
     callbacks = [Diary(folder / "diary.txt"), ResumeCheckpoint(every_n_batches=2)]
     if death:

@@ -103,6 +103,18 @@ def root(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_condition_of_spoken_words_resumes_bit_for_bit(train, tmp_path, root):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train(("spoken", root), whole) == 0
+    assert train(("spoken", root), killed, ("step", 1, 3, 1)) == -signal.SIGKILL
+    assert train(("spoken", root), killed, resume=True) == 0
+    assert {place: sorted(account) for place, account in diary(killed).items()} == {
+        place: sorted(account) for place, account in diary(whole).items()
+    }
+    assert_same_bits(result(killed), result(whole))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fully connected", "convolutional, batch norm, augmentation"])
 def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, tmp_path, root, kind):
     firing_autoencoder(784, 16).save_pretrained(tmp_path / "autoencoder")

@@ -21,14 +21,17 @@ of them, and may be called sure.
 Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30 seconds and 20 words, with pauses
 of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
 seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
-stand side by side. heard.json says of each file of this run where its words start and end, how probable each label
-is, and what makes that doubtful: unsure (below 0.7), clipped, nearly silent, nothing to trim, a word that is very
-long or short. A silent or unreadable file is named at the end, with exit code 2; the others are drawn.
+stand side by side. With --imagine N, seven-imagined.png has N new images of each word in a row, as another network
+draws them under the code of the word: other ones for each recording. heard.json says of each file of this run where
+its words start and end, how probable each label is, and what makes that doubtful: unsure (below 0.7), clipped, nearly
+silent, nothing to trim, a word that is very long or short. A silent or unreadable file is named at the end, with exit
+code 2; the others are drawn.
 The number after "sure" is a probability. It is calibrated for voices like those of the training; for others it is
 too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
     examples = [
         "synthesize --out pictures seven.wav",
         "synthesize --out pictures recordings/*.wav",
+        "synthesize --out pictures --imagine 5 seven.wav",
         "synthesize --checkpoint runs/a2i_fsdd/best.ckpt --out pictures --num-steps 60 seven.wav",
         "synthesize --checkpoint my_model/ --out pictures --device cuda seven.wav",
     ]
@@ -37,14 +40,18 @@ too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
         "a checkpoint (best.ckpt) that `snn-synth fit --config a2i_fsdd` or another a2i config wrote, a folder that "
         "AudioToImage.save_pretrained wrote, or a model of the Hugging Face Hub, user/name; %(default)s if not given: "
         "the networks that come with the package, trained on English digits; an older model without labels draws and "
-        "does not say what it heard"
+        "does not say what it heard; with --imagine, of `snn-synth fit --config imagine_fsdd`, or a saved "
+        "SpokenDiffusion"
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="sounds")
     parser.add_argument("--checkpoint", metavar="MODEL", default="fsdd", help=checkpoint)
     folder = f"made if it is not there; {_REPLACED}, heard.json too, and older pictures stay"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
+    imagine = "also draw N new images of each word, up to 100, each another one"
+    parser.add_argument("--imagine", type=int, metavar="N", help=imagine)
     parser.add_argument("--num-steps", type=int, metavar="T", help=_TIME_STEPS)
-    parser.add_argument("--seed", type=int, help="seed of the input's spikes; that of the training if not given")
+    seed = "seed of the input's spikes and of new images; that of the training if not given"
+    parser.add_argument("--seed", type=int, help=seed)
     parser.add_argument("--device", metavar="NAME", default="cpu", help="%(default)s if not given, cuda, cuda:1, mps")
     return parser
 

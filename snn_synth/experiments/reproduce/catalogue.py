@@ -11,6 +11,7 @@ from snn_synth.experiments.reproduce.readings import READ
 from snn_synth.experiments.reproduce.rows import ROWS
 from snn_synth.experiments.reproduce.searches import SEARCHES
 from snn_synth.experiments.reproduce.speakers import UNSEEN
+from snn_synth.experiments.reproduce.spoken import SPOKEN
 
 EXPERIMENTS: dict[str, Experiment] = {
     **ROWS,
@@ -21,6 +22,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **OUTLOOK,
     **UNSEEN,
     **GENERATORS,
+    **SPOKEN,
 }
 GROUPS = "table1", "readings"
 """Names of several experiments at once, one for each row of the table: ``table1-mnist``, ..."""

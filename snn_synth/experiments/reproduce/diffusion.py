@@ -7,8 +7,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from snn_synth.evaluation import fan_out, spiking_cost
 from snn_synth.experiments.reproduce.images import (
     WATCHED,
     baselines_of,
@@ -19,10 +20,12 @@ from snn_synth.experiments.reproduce.images import (
 )
 from snn_synth.experiments.reproduce.samples import AT_ONCE, SampleTrial
 from snn_synth.models import SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.models.spiking_layer import SpikingLayer
 from snn_synth.training import LitVQDiffusion
 from snn_synth.training.images import ImageData
 
 CLASSES = 10
+COUNTED = 200  # samples whose spikes are counted
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,17 @@ class VQDTrial(SampleTrial):
         found["test"]["completed"] = self._completed(module, data)
         return found
 
+    @property
+    def further_parts(self) -> tuple[str, ...]:
+        """The work of a sample."""
+        return ("inference",)
+
+    @torch.no_grad()
+    def further(self, module: LitVQDiffusion, data: ImageData) -> dict[str, dict[str, float]]:
+        """What a new image costs, without guidance."""
+        module.network.guidance = 0.0
+        return {"inference": sample_cost(module.network, self.labels(module, COUNTED))}
+
     def _reconstructed(self, module: LitVQDiffusion, data: ImageData) -> Tensor:
         """Training images after the autoencoder: what the denoiser would draw if it drew as they are."""
         return torch.cat([module.predict_step(batch) for batch in first_images(data.train_set, self.samples)])
@@ -131,3 +145,39 @@ class VQDTrial(SampleTrial):
         walk = network.walk(4, 9, CLASSES)
         rows = torch.stack([batch.images, module.predict_step(batch), completed, walk]).squeeze(2)
         return torch.cat([rows, self.rows(module)]).numpy()
+
+
+@torch.no_grad()
+def sample_cost(vqd: SpikingVQDiffusion, labels: Tensor) -> dict[str, float]:
+    """What new images of some classes cost, all sampling steps together.
+
+    Returns:
+        Of an image ``spikes`` and ``operations``, of denoiser and decoder; ``products``, multiply-accumulates of the
+        denoiser's first layer, which reads embedded tokens and no spikes, and of the decoder's, which reads vectors.
+    """
+    fired: dict[nn.Module, Tensor] = {}  # by the operator that reads the spikes: how often each neuron fired
+    denoiser, draw = vqd.denoiser, vqd.autoencoder.draw
+    first, *others = (layer for layer in vqd.autoencoder.decoder if isinstance(layer, SpikingLayer))
+
+    def add(reader: nn.Module, counts: Tensor) -> None:
+        fired[reader] = fired.get(reader, torch.zeros(())) + counts
+
+    def of_layers(reader: nn.Module, inputs: tuple[Tensor]) -> None:
+        add(reader, inputs[0].view(-1, len(labels), *inputs[0].shape[1:]).sum(0))
+
+    hooks = [layer.operator.register_forward_pre_hook(of_layers) for layer in others]
+    hooks += [
+        others[-1].register_forward_hook(lambda layer, inputs, spikes: add(draw, spikes.sum(0))),
+        denoiser.output.register_forward_pre_hook(lambda reader, spikes: add(reader, spikes[0].sum(0))),
+        denoiser.head.register_forward_pre_hook(
+            lambda reader, rates: add(reader, denoiser.num_steps * rates[0].flatten(1))
+        ),
+    ]
+    vqd.sample(len(labels), torch.Generator().manual_seed(0), labels)
+    for hook in hooks:
+        hook.remove()
+    of_head = fired.pop(denoiser.head), denoiser.tokens  # each place's neurons reach the tokens of that place
+    cost = spiking_cost(of_head, *((counts, fan_out(reader, counts.shape[1:])) for reader, counts in fired.items()))
+    rows, features = vqd.side // 4, vqd.autoencoder.codebook.vectors.shape[1]
+    constant = fan_out(first.operator, (features, rows, rows)).sum()
+    return cost | {"products": vqd.sampling_steps * denoiser.input.weight.numel() + float(constant)}

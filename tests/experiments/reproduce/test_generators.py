@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from snn_synth.evaluation import FAD, FADNetwork
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
-from snn_synth.experiments.reproduce.diffusion import VQDTrial
+from snn_synth.experiments.reproduce.diffusion import VQDTrial, sample_cost
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
@@ -19,7 +20,8 @@ from snn_synth.experiments.reproduce.run import run
 from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial, SampleTrial, esvae_cost
 from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
-from snn_synth.models import ESVAE
+from snn_synth.models import ESVAE, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.neurons import SigmoidLeaky
 
 RECIPE = Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=1, batch_size=50)
 
@@ -187,3 +189,47 @@ def test_an_experiment_writes_its_numbers_and_pictures(name, tmp_path):
     assert {*experiment.measures, *experiment.also} <= shown
     assert all(set(experiment.measures) <= set(one) for one in metrics["variants"].values())
     assert (tmp_path / name / "errors.png").is_file()
+
+
+def test_the_cost_of_a_drawn_image_counts_every_spike_and_what_it_reaches(monkeypatch):
+    vqd = SpikingVQDiffusion(SpikingVQAE(8, (3, 4), 2, 5), SpikingTokenDenoiser(5, 4, 10, hidden=6), 3).eval()
+    torch.nn.init.normal_(vqd.denoiser.input.weight)
+    fired, scan = [], SigmoidLeaky.scan
+
+    def keep(neuron, currents, *args, **kwargs):
+        out = scan(neuron, currents, *args, **kwargs)
+        fired.append((neuron, out[0]))
+        return out
+
+    monkeypatch.setattr(SigmoidLeaky, "scan", keep)
+    found = sample_cost(vqd, torch.arange(2))
+
+    def reach(operator, shape):
+        """How many outputs each single input has an influence on, one after the other."""
+        ones = copy.deepcopy(operator)
+        for weight in ones.parameters():
+            torch.nn.init.ones_(weight)
+        if ones.bias is not None:
+            torch.nn.init.zeros_(ones.bias)
+        inputs = torch.eye(shape.numel()).view(-1, *shape)
+        return (ones(inputs) > 0).flatten(1).sum(1).double()
+
+    decoder = vqd.autoencoder.decoder
+    readers = {layer.neuron: after.operator for layer, after in itertools.pairwise(decoder)}
+    readers[decoder[-1].neuron] = vqd.autoencoder.draw
+    spikes = operations = 0
+    for neuron, out in fired:
+        each = out.double().sum(0).flatten(1)  # [2, neurons]
+        if neuron is vqd.denoiser.hidden_neurons:
+            reached = torch.full((6,), float(vqd.denoiser.output.out_features)).double()
+        elif neuron is vqd.denoiser.output_neurons:
+            reached = torch.full((each.shape[1],), 5.0).double()  # the tokens of its place
+        else:
+            reached = reach(readers[neuron], out.shape[2:])
+        spikes += float(each.sum()) / 2
+        operations += float((each * reached).sum()) / 2
+    assert spikes > 0
+    assert found["spikes"] == pytest.approx(spikes)
+    assert found["operations"] == pytest.approx(operations)
+    rows = vqd.denoiser.input.weight.numel()
+    assert found["products"] == 3 * rows + 4 * 2 * 2, "three steps, then a 1 x 1 convolution of 2 x 2 vectors"

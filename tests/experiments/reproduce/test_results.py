@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
+from snn_synth.models import SpikingVQDiffusion
 
 ROOT = Path(__file__).parents[3]
 
@@ -270,3 +271,36 @@ def test_groups_show_means_the_gap_and_each_variant(builder):
         "|---|---|---|---|---|---|",
         "| SNN | 0.85 | 0.98 | 0.130 | 0.800 / 0.970 | 0.900 / 0.990 |",
     ]
+
+
+def test_all_generators_stand_in_one_table_for_each_set_beside_published_ones(builder):
+    def found(**measures):
+        return {key.replace("_of_", "/", 1): {"mean": v, "std": None, "each": [v]} for key, v in measures.items()}
+
+    table = builder.generators(
+        metrics(
+            **{
+                "MNIST, class means": found(test_of_fad=300.0, test_of_sure=1.0, test_of_sure_second=1.0),
+                "MNIST, VQ-diffusion": found(
+                    test_of_fad=6.5,
+                    test_of_pixel_mse=0.0058,
+                    guided_of_fad=8.8,
+                    guided_of_pixel_variance=0.81,
+                    inference_of_spikes=132752.0,
+                ),
+                "Fashion-MNIST, ESVAE": found(test_of_fad=30.0, test_of_spikes=9000.0),
+            }
+        )
+    )
+    digits, clothes = table.split("\n\n")
+    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in digits.split("\n")}
+    assert rows["class means"] == ["300.0", "1.00; 1.00", *[""] * 7]
+    assert rows["VQ-diffusion"][:1] + rows["VQ-diffusion"][5:7] == ["6.5", "0.0058", "132,752"]
+    assert rows["VQ-diffusion, guidance 0.5"] == ["8.8", "", "", "0.81", *[""] * 5]
+    network = SpikingVQDiffusion.from_pretrained("mnist-vqd")
+    assert rows["VQ-diffusion"][8] == f"{sum(one.numel() for one in network.parameters()):,}"
+    assert rows["*FSDDIM, T = 8, published*"][0] == "5.71"
+    assert rows["*FSVAE (Kamata et al. 2022), published*"][5] == "0.0077", "a quarter of 0.031"
+    assert "9,000" in clothes
+    assert "4.91" in clothes
+    assert "class means" not in clothes

@@ -1,0 +1,153 @@
+"""Training the condition of spoken words."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback
+from torch import nn
+
+from snn_synth.data import MelSpectrogram
+from snn_synth.encoding import sample_keys
+from snn_synth.errors import InputError
+from snn_synth.models import ACSNN, AudioToImage, CodeCondition, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.training import LitSpokenDiffusion, SpokenDigitsData
+
+from .test_generators import Squares, adam
+from .tiny import firing_autoencoder, quiet_trainer, write_fsdd
+
+TOKENS = 10
+
+
+class OfClasses(nn.Module):
+    """Stands in for a denoiser: each class has a token of its own, at every place."""
+
+    tokens = masked = conditions = TOKENS
+    places = 49
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(4.0))
+
+    def forward(self, tokens, condition):
+        return (self.scale * condition)[:, None].expand(-1, self.places, -1)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
+    front_end = MelSpectrogram(channels=8, frames=10)
+    root = write_fsdd(tmp_path / "data")
+    return SpokenDigitsData(
+        images="mnist_subset", pairing="B", front_end=front_end, split="random", batch_size=20, root=root
+    )
+
+
+def parts():
+    torch.manual_seed(0)
+    audiocoder = ACSNN(80, 64, 32)
+    with torch.no_grad():
+        for weight in audiocoder.parameters():
+            weight.mul_(4.0)
+    network = SpikingVQDiffusion(SpikingVQAE(28, (3, 4), 3, TOKENS), SpikingTokenDenoiser(TOKENS, 49, hidden=12))
+    return AudioToImage(audiocoder, firing_autoencoder(784, 32)), network
+
+
+def module_of(seed=0, lr=0.1, **settings):
+    module = LitSpokenDiffusion(CodeCondition(32, 10), num_steps=12, seed=seed, optimizer=adam(lr), **settings)
+    module.adopt(*parts())
+    return module
+
+
+def test_it_learns_from_the_images_which_word_was_said(data, tmp_path, monkeypatch):
+    module = module_of()
+    # Of an image's tokens all are its class, as the denoiser's stand-in has it: the classes are nowhere else.
+    labels = {}
+    found = module._images
+
+    def images(words, generator):
+        labels["of images"] = words
+        return found(words, generator)
+
+    monkeypatch.setattr(module, "_images", images)
+    monkeypatch.setattr(
+        module.diffusion.autoencoder, "encode", lambda batch: labels["of images"][:, None].expand(-1, 49)
+    )
+    module.diffusion.denoiser = OfClasses()
+    quiet_trainer(tmp_path, max_epochs=40).fit(module, data)
+    batch = data.batch(data.train_index)
+    right = module.network(module.rates_of(batch)).argmax(1) == batch.labels
+    assert right.float().mean() > 0.8
+
+
+def test_the_loss_is_that_of_the_equation_and_the_parts_stay_as_they_are(data, tmp_path):
+    module, found = module_of(seed=3, lr=0.0), []
+
+    class Keep(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            found.append((trainer.callback_metrics["train/loss"].item(), batch))
+
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0, callbacks=[Keep()]).fit(
+        module, data
+    )
+    ((loss, batch),) = found
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items() if name in before)
+
+    generator = torch.Generator().manual_seed(int(sample_keys(3, 0, batch.index[:1])))
+    shares = torch.rand(20, generator=generator)
+    pixels, classes = data.image_set.images, data.image_set.labels
+    chosen = []
+    for label, share in zip(batch.labels, shares, strict=True):
+        of_class = torch.nonzero(classes == label).flatten()
+        chosen.append(pixels[of_class[int(share * len(of_class))]])
+    network = module.diffusion.eval()
+    with torch.no_grad():
+        tokens = network.autoencoder.encode(torch.stack(chosen).view(20, 1, 28, 28) / 255)
+        hidden = torch.rand(20, generator=generator)
+        masked = torch.rand(20, 49, generator=generator) < hidden[:, None]
+        logits = network.denoiser(tokens.masked_fill(masked, TOKENS), torch.full((20, 10), 0.1))
+    nats = [F.cross_entropy(logits[b, i], tokens[b, i]) for b in range(20) for i in range(49) if masked[b, i]]
+    assert loss == pytest.approx(float(torch.stack(nats).mean()), rel=2e-3)
+
+
+def test_rates_are_those_of_the_audiocoder_and_made_once(data, tmp_path):
+    module = module_of(seed=5)
+    data.prepare_data()
+    data.setup("fit")
+    batch = data.batch(data.train_index[:4])
+    keys = sample_keys(5, -1, batch.index)
+    expected = module.audio(batch.spectrograms, 12, keys=keys).hidden.mean(0)
+    assert expected.std() > 0
+    assert torch.equal(module.rates_of(batch), expected)
+    silent = batch._replace(spectrograms=torch.zeros_like(batch.spectrograms))
+    assert torch.equal(module.rates_of(silent), expected), "kept by the words' places"
+
+
+def test_samples_and_predictions_are_new_images_of_the_words(data, tmp_path):
+    module = module_of()
+    quiet_trainer(tmp_path, max_epochs=1).fit(module, data)
+    assert module.sample(7, torch.Generator().manual_seed(0)).shape == (7, 1, 28, 28)
+    drawn = torch.cat(quiet_trainer(tmp_path).predict(module, data))
+    assert drawn.shape == (len(data.test_index), 1, 28, 28)
+    assert 0 <= drawn.min() < drawn.max() <= 1
+
+
+def test_data_that_does_not_fit_is_refused_before_anything_is_learned(data, tmp_path):
+    with pytest.raises(InputError, match="Expected a SpokenWordsData as `datamodule`, got Squares"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(module_of(), Squares())
+    data.front_end = MelSpectrogram(channels=8, frames=11)
+    with pytest.raises(InputError, match="Expected spectrograms of 80 values, got spectrograms of 88 values"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(module_of(), data)
+
+
+@pytest.mark.parametrize(
+    ("settings", "got"), [({"guidance": -1.0}, "got -1.0, 12 and 1.0"), ({"max_rate": 2.0}, "got 0.5, 12 and 2.0")]
+)
+def test_settings_out_of_range_are_refused(settings, got):
+    with pytest.raises(InputError, match=got):
+        module_of(**settings)
+
+
+def test_without_a_fit_there_is_nothing_to_draw_with():
+    with pytest.raises(InputError, match="one before its first `fit`"):
+        LitSpokenDiffusion(CodeCondition()).spoken_diffusion()
