@@ -111,7 +111,7 @@ class LitSpokenDiffusion(LitModule):
     def setup(self, stage: str) -> None:
         """Load the parts, unless a checkpoint brought them, and check that the data is theirs."""
         super().setup(stage)
-        data = self.data
+        data, self.rates = self.data, {}
         if self.audio is None:
             self.adopt(_load_audio(self.audio_source), _load_diffusion(self.diffusion_source))
         assert self.audio is not None
@@ -138,7 +138,7 @@ class LitSpokenDiffusion(LitModule):
         """The loss of one batch."""
         generator = batch_generator(batch.index, self.seed, self.current_epoch, self.device)
         nats = self._nats(self.rates_of(batch), batch.labels, generator)
-        loss = nats.mean()
+        loss = nats.sum() / max(1, len(nats))  # of a small batch no token may be masked
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -205,16 +205,14 @@ class LitSpokenDiffusion(LitModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what the weights alone do not tell."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["parts"] = None
-        if self.audio is not None and self.diffusion is not None:
-            checkpoint["parts"] = [self.audio.describe(), self.diffusion.describe()]
+        parts = {"audio": self.audio, "diffusion": self.diffusion}
+        checkpoint |= {name: None if part is None else part.describe() for name, part in parts.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the parts that the checkpoint's weights are for."""
         super().on_load_checkpoint(checkpoint)
-        if self.audio is None and checkpoint.get("parts") is not None:
-            audio, diffusion = checkpoint["parts"]
-            self.adopt(AudioToImage.build(audio), SpikingVQDiffusion.build(diffusion))
+        if self.audio is None and checkpoint.get("audio") is not None:
+            self.adopt(AudioToImage.build(checkpoint["audio"]), SpikingVQDiffusion.build(checkpoint.get("diffusion")))
 
 
 def _load_audio(source: str) -> AudioToImage:

@@ -10,7 +10,7 @@ from snn_synth.data import MelSpectrogram
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.models import ACSNN, AudioToImage, CodeCondition, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
-from snn_synth.training import LitSpokenDiffusion, SpokenDigitsData
+from snn_synth.training import LitSpokenDiffusion, SpokenDigitsData, load_checkpoint
 
 from .test_generators import Squares, adam
 from .tiny import firing_autoencoder, quiet_trainer, write_fsdd
@@ -121,6 +121,32 @@ def test_rates_are_those_of_the_audiocoder_and_made_once(data, tmp_path):
     assert torch.equal(module.rates_of(batch), expected)
     silent = batch._replace(spectrograms=torch.zeros_like(batch.spectrograms))
     assert torch.equal(module.rates_of(silent), expected), "kept by the words' places"
+
+
+def test_a_batch_in_which_nothing_is_masked_has_no_loss(data, monkeypatch):
+    module = module_of()
+    monkeypatch.setattr(module, "rates_of", lambda batch: torch.zeros(1, 32))
+    monkeypatch.setattr(module, "_nats", lambda *_: torch.empty(0))
+    monkeypatch.setattr(module, "log", lambda *_, **__: None)
+    data.prepare_data()
+    data.setup("fit")
+    monkeypatch.setattr(LitSpokenDiffusion, "current_epoch", 0)
+    assert module.training_step(data.batch(data.train_index[:1]), 0) == 0
+
+
+@pytest.mark.parametrize("part", ["audio", "diffusion"])
+def test_a_checkpoint_whose_parts_are_none_is_refused(data, tmp_path, part):
+    module = module_of()
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(module, data)
+    trainer.save_checkpoint(tmp_path / "whole.ckpt")
+    again = load_checkpoint(LitSpokenDiffusion, tmp_path / "whole.ckpt")
+    for (name, there), found in zip(module.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(there, found), name
+    checkpoint = torch.load(tmp_path / "whole.ckpt", weights_only=True)
+    torch.save(checkpoint | {part: ["no", "description"]}, tmp_path / "bad.ckpt")
+    with pytest.raises(InputError, match="Expected the description of one of"):
+        load_checkpoint(LitSpokenDiffusion, tmp_path / "bad.ckpt")
 
 
 def test_samples_and_predictions_are_new_images_of_the_words(data, tmp_path):
