@@ -27,12 +27,9 @@ class SpikingGAN(Pretrained):
         classes: of images; 1 if there are none.
         num_steps: T.
         smoothing: of the gradients, see :func:`~snn_synth.functional.if_spike_times`.
-        noise_end: share of T within which the random inputs fire: what fires early decides more.
-        class_gain: factor of the classes' initial weights: one input names the class, all the others are noise.
 
     Raises:
-        InputError: for sizes below 1, a ``noise_end`` outside (0, 1], images with other channels, or labels that are no
-            classes.
+        InputError: for sizes below 1, images with other channels, or labels that are no classes.
 
     Source:
         Kotariya & Ganguly 2021: both networks spiking, first spikes, neurons without a leak that fire at most once.
@@ -53,16 +50,11 @@ class SpikingGAN(Pretrained):
         classes: int = 10,
         num_steps: int = 64,
         smoothing: float | None = 64.0,
-        noise_end: float = 1.0,
-        class_gain: float = 1.0,
     ) -> None:
         """Make both networks."""
         super().__init__()
         if min(side, latent, hidden, classes, num_steps) < 1:
             raise InputError(f"Expected sizes of at least 1, got {side}, {latent}, {hidden}, {classes} and {num_steps}")
-        if not 0 < noise_end <= 1:
-            raise InputError(f"Expected `noise_end` above 0 and up to 1, got {noise_end}")
-        self.noise_end = noise_end
         self.side, self.latent, self.classes, self.num_steps = side, latent, classes, num_steps
 
         def layer(inputs: int, neurons: int, gain: float, spread: float, pulse: bool = True) -> TTFSIFLinear:
@@ -72,8 +64,6 @@ class SpikingGAN(Pretrained):
         self.generator = nn.Sequential(
             layer(latent + classes, hidden, 2.0, 1.0, False), layer(hidden, pixels, 4.0, 0.3)
         )
-        with torch.no_grad():
-            next(self.generator.parameters())[:, latent:] *= class_gain
         self.discriminator = nn.Sequential(layer(2 * pixels, hidden, 0.5, 1.5), layer(hidden, classes + 1, 3.0, 0.3))
 
     def encode(self, images: Tensor) -> Tensor:
@@ -95,9 +85,7 @@ class SpikingGAN(Pretrained):
         dtype = next(self.parameters()).dtype
         noise = torch.rand(len(labels), self.latent, dtype=dtype, generator=generator, device=labels.device)
         silent = 1 - F.one_hot(labels, self.classes)
-        return torch.cat(
-            [(noise * self.num_steps * self.noise_end).floor(), (silent * self.num_steps).to(noise.dtype)], 1
-        )
+        return torch.cat([(noise * self.num_steps).floor(), (silent * self.num_steps).to(noise.dtype)], 1)
 
     def generate(self, noise: Tensor) -> FirstSpikeOutput:
         """Steps of all spikes; those of the outputs are the pixels'."""

@@ -29,21 +29,6 @@ def test_noise_is_random_steps_and_one_spike_for_the_class(gan):
     assert set(named.unique().tolist()) == {0, T}
 
 
-def test_noise_may_end_early_and_classes_weigh_more():
-    def made(**settings):
-        torch.manual_seed(0)
-        return SpikingGAN(side=4, latent=6, hidden=20, classes=3, num_steps=T, **settings)
-
-    labels = torch.arange(3000) % 3
-    usual, early = (one.noise(labels, torch.Generator().manual_seed(0)) for one in (made(), made(noise_end=0.5)))
-    assert torch.equal(early[:, :6], (usual[:, :6] / 2).floor())
-    assert torch.equal(early[:, 6:], usual[:, 6:])
-    one, two = made().state_dict(), made(class_gain=3.0).state_dict()
-    one["generator.0.weight"][:, 6:] *= 3
-    for name, weight in one.items():
-        assert torch.equal(weight, two[name]), name
-
-
 def test_both_networks_are_two_layers_of_first_spikes(gan):
     noise = gan.noise(torch.tensor([0, 1, 2, 0]), torch.Generator().manual_seed(0))
     first, second = (layer.weight for layer in gan.generator)
@@ -93,7 +78,5 @@ def test_bad_input(gan):
         SpikingGAN(4, 3, 6, 3, 16).encode(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
     with pytest.raises(InputError, match=r"Expected images of shape \[B, 1, H, W\], got \[2, 16\]"):
         gan.encode(torch.zeros(2, 16))
-    with pytest.raises(InputError, match="Expected `noise_end` above 0 and up to 1, got 0"):
-        SpikingGAN(noise_end=0)
     with pytest.raises(InputError, match="Expected sizes of at least 1, got 14, 64, 0, 10 and 64"):
         SpikingGAN(hidden=0)

@@ -185,9 +185,6 @@ class GANTrial(SampleTrial):
         adversarial: weight of the discriminator's loss.
         energy: weight of the energy distance within classes.
         latent: inputs that fire at random.
-        hidden: neurons of either network's hidden layer.
-        noise_end: share of T within which those inputs fire.
-        class_gain: factor of the classes' initial weights.
     """
 
     side: int = 14
@@ -197,9 +194,6 @@ class GANTrial(SampleTrial):
     adversarial: float = 1.0
     energy: float = field(default=0.0, metadata=LATER)
     latent: int = field(default=64, metadata=LATER)
-    hidden: int = field(default=256, metadata=LATER)
-    noise_end: float = field(default=1.0, metadata=LATER)
-    class_gain: float = field(default=1.0, metadata=LATER)
 
     every = 200
     """Batches between two points of the curve."""
@@ -214,9 +208,8 @@ class GANTrial(SampleTrial):
         lr, one_cycle = self.recipe.lr, torch.optim.lr_scheduler.OneCycleLR
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            sizes: dict[str, Any] = {"side": self.side, "latent": self.latent, "hidden": self.hidden}
             return LitSpikingGAN(
-                SpikingGAN(**sizes, noise_end=self.noise_end, class_gain=self.class_gain),
+                SpikingGAN(self.side, self.latent),
                 self.loss,
                 self.advance,
                 self.matching,
