@@ -21,7 +21,7 @@ from snn_synth.functional.frechet import frechet_distance, gaussian_frechet_dist
 from snn_synth.functional.integrate_fire import if_spike_times
 from snn_synth.functional.lif import lif_scan, lif_step
 from snn_synth.functional.loss import membrane_error, membrane_loss, membrane_losses, rate_loss
-from snn_synth.functional.matching import matching_loss
+from snn_synth.functional.matching import class_energy_distance, matching_loss
 from snn_synth.functional.metrics import (
     best_of_class,
     firing_rate,
@@ -62,6 +62,7 @@ __all__ = [
     "bernoulli_log_prob",
     "best_of_class",
     "causal_filter",
+    "class_energy_distance",
     "class_imbalance",
     "copies",
     "density_coverage",

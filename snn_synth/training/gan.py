@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snn_synth.errors import InputError
 from snn_synth.functional import (
+    class_energy_distance,
     homeostatic_loss,
     matching_loss,
     normalize_gradient,
@@ -34,12 +35,14 @@ class LitSpikingGAN(LitModule):
     r"""Trains generator and discriminator of a Spiking-GAN in turn, under manual optimization.
 
     The discriminator learns to let the output of an image's class fire first, and of a drawn image the last output. The
-    generator learns that the class it was asked for fires first, and that its images have the means of that class:
+    generator learns that the class it was asked for fires first, and that its images are distributed as those of that
+    class are, or have their means:
 
-    .. math:: L_G = L(D(G(z)), c) + \lambda \frac{1}{2C} \sum_c \lVert \bar f_c - m_c \rVert^2, \qquad
-        f(x) = (x, x^2)
+    .. math:: L_G = L(D(G(z)), c) + \eta\,D(G(z), x) + \lambda \frac{1}{2C} \sum_c \lVert \bar f_c - m_c \rVert^2,
+        \qquad f(x) = (x, x^2)
 
-    with :math:`m_c` the means of all training images so far. The error that comes from the discriminator has the same
+    with D of two arguments the :func:`~snn_synth.functional.class_energy_distance` of drawn images and real ones, and
+    :math:`m_c` the means of all training images so far. The error that comes from the discriminator has the same
     length for every drawn image.
 
     Logs ``train/loss`` (the discriminator's), ``train/generator``; ``val/fooled`` and ``test/fooled``, the share of
@@ -54,6 +57,7 @@ class LitSpikingGAN(LitModule):
         adversarial: weight of the discriminator's loss; 0 leaves only the feature matching.
         homeostasis: see :func:`~snn_synth.functional.homeostatic_loss`.
         seed: of the noise.
+        energy: :math:`\eta`, of the energy distance within the classes.
         optimizer: makes the optimizer of each network; AdamW if not given.
         lr_scheduler: makes the scheduler of each, stepped once per batch.
 
@@ -63,7 +67,7 @@ class LitSpikingGAN(LitModule):
 
     Source:
         Kotariya & Ganguly 2021, of which only abstract and introduction could be read: the losses' formulas, classes,
-        matching and homeostasis are our reconstruction.
+        matching, energy distance and homeostasis are our reconstruction.
 
     Example:
         >>> LitSpikingGAN(SpikingGAN(side=4, hidden=8)).hparams["matching"]
@@ -81,23 +85,25 @@ class LitSpikingGAN(LitModule):
         adversarial: float = 1.0,
         homeostasis: float = 0.03,
         seed: int = 0,
+        energy: float = 0.0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Check and keep the settings."""
         if loss not in get_args(TimingLoss):
             raise InputError(f"Expected `loss` of {list(get_args(TimingLoss))}, got {loss!r}")
-        if min(advance, matching, adversarial, homeostasis) < 0:
+        if min(advance, matching, adversarial, homeostasis, energy) < 0:
             raise InputError(
-                "Expected `advance`, `matching`, `adversarial` and `homeostasis` of at least 0, "
-                f"got {advance}, {matching}, {adversarial} and {homeostasis}"
+                "Expected `advance`, `matching`, `adversarial`, `homeostasis` and `energy` of at least 0, "
+                f"got {advance}, {matching}, {adversarial}, {homeostasis} and {energy}"
             )
         if advance and loss != "relative":
             raise InputError(f"Expected `advance` with the loss 'relative' alone, got {advance} with {loss!r}")
         super().__init__(optimizer, lr_scheduler)
         self.automatic_optimization = False
         self.network, self.loss, self.advance = network, loss, advance
-        self.matching, self.adversarial, self.homeostasis, self.seed = matching, adversarial, homeostasis, seed
+        self.matching, self.adversarial, self.energy = matching, adversarial, energy
+        self.homeostasis, self.seed = homeostasis, seed
         self.sums: Tensor = nn.Buffer(torch.zeros(network.classes, 2 * network.side**2))
         self.counts: Tensor = nn.Buffer(torch.zeros(network.classes))
         for stage in ("val", "test"):
@@ -138,6 +144,8 @@ class LitSpikingGAN(LitModule):
 
         made = gan.generate(gan.noise(labels, generator))
         loss = self._alike(made.times, labels) + self._balance(made, gan.generator, GOALS[:1])
+        if self.energy:
+            loss = loss + self.energy * class_energy_distance(self._pixels(made.times), self._pixels(real), labels)
         if self.adversarial:
             seen = gan.discriminate(normalize_gradient(made.times)).times
             loss = loss + self.adversarial * self._error(seen, labels)
@@ -164,8 +172,11 @@ class LitSpikingGAN(LitModule):
             total = total + homeostatic_loss(times, weight, goal, steps)
         return self.homeostasis * total
 
+    def _pixels(self, times: Tensor) -> Tensor:
+        return 1 - times / self.network.num_steps
+
     def _features(self, times: Tensor) -> Tensor:
-        pixels = 1 - times / self.network.num_steps
+        pixels = self._pixels(times)
         return torch.cat([pixels, pixels.square()], 1)
 
     def _count(self, real: Tensor, labels: Tensor) -> None:

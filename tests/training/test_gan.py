@@ -6,11 +6,13 @@ import torch
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import (
+    class_energy_distance,
     homeostatic_loss,
     normalize_gradient,
     normalized_timing_loss,
     relative_targets,
     softmax_timing_loss,
+    variance_ratio,
 )
 from snn_synth.models import SpikingGAN
 from snn_synth.training import LitSpikingGAN
@@ -54,7 +56,7 @@ def features(times):
 @pytest.mark.parametrize(("loss", "advance"), [("softmax", 0.0), ("relative", 0.0), ("relative", 1.0)])
 def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, advance):
     data, rate = Bars(), 1e-3
-    module = lit(rate, loss=loss, advance=advance, matching=3.0, adversarial=2.0, homeostasis=0.1)
+    module = lit(rate, loss=loss, advance=advance, matching=3.0, adversarial=2.0, homeostasis=0.1, energy=5.0)
     before = gan()
     batch = next(iter(data.train_dataloader()))
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
@@ -87,6 +89,7 @@ def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, 
     for c in labels.unique():
         apart = features(drawn.times)[labels == c].mean(0) - features(real)[labels == c].mean(0)
         alike = alike + 3.0 * 0.5 * apart.square().sum() / 3
+    alike = alike + 5.0 * class_energy_distance(1 - drawn.times / T, 1 - real / T, labels)
     objective = alike + 2.0 * error(trained.discriminate(normalize_gradient(drawn.times)).times, labels)
     objective = objective + 0.1 * homeostatic_loss(drawn.hidden, before.generator[0].weight, 0.75, T)
     before.zero_grad()
@@ -112,6 +115,18 @@ def test_it_learns_to_draw_what_is_asked_for(tmp_path):
     assert torch.equal(torch.cat(trainer.predict(module, data)), torch.cat(trainer.predict(module, data)))
 
 
+def test_by_the_energy_distance_images_of_a_class_vary_as_real_ones_do(tmp_path):
+    adam, labels, found = functools.partial(torch.optim.Adam, lr=3e-3, betas=(0.5, 0.99)), torch.arange(300) % 3, {}
+    for matching, energy in ((200.0, 0.0), (0.0, 100.0)):
+        data = Bars(batch_size=30)
+        module = LitSpikingGAN(gan(), matching=matching, energy=energy, optimizer=adam)
+        quiet_trainer(tmp_path, max_epochs=20, limit_val_batches=0).fit(module, data)
+        drawn = module.network.sample(300, torch.Generator().manual_seed(1), labels)
+        found[energy] = variance_ratio(drawn, labels, data.images[:300], labels, 3).item()
+    assert found[0.0] < found[100.0], found
+    assert 0.5 < found[100.0] < 1.5, found
+
+
 def test_both_schedulers_fall_once_a_batch(tmp_path):
     one_cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, cycle_momentum=False)
     module = lit(0.1, lr_scheduler=one_cycle)
@@ -125,5 +140,5 @@ def test_both_schedulers_fall_once_a_batch(tmp_path):
 def test_bad_input():
     with pytest.raises(InputError, match=r"Expected `loss` of \['softmax', 'relative'\], got 'hinge'"):
         lit(loss="hinge")
-    with pytest.raises(InputError, match=r"of at least 0, got 0\.0, -1, 1\.0 and 0\.03"):
+    with pytest.raises(InputError, match=r"of at least 0, got 0\.0, -1, 1\.0, 0\.03 and 0\.0"):
         lit(matching=-1)

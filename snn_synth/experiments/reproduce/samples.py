@@ -1,7 +1,7 @@
 """Trials of networks that draw new images."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from snn_synth.experiments.reproduce.images import (
     first_of_each_class,
     pixel_mse,
 )
+from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.models import ESVAE, SpikingGAN
 from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.gan import TimingLoss
@@ -182,6 +183,8 @@ class GANTrial(SampleTrial):
         advance: with ``relative``.
         matching: weight of the class means.
         adversarial: weight of the discriminator's loss.
+        energy: weight of the energy distance within classes.
+        latent: inputs that fire at random.
     """
 
     side: int = 14
@@ -189,6 +192,8 @@ class GANTrial(SampleTrial):
     advance: float = 0.0
     matching: float = 200.0
     adversarial: float = 1.0
+    energy: float = field(default=0.0, metadata=LATER)
+    latent: int = field(default=64, metadata=LATER)
 
     every = 200
     """Batches between two points of the curve."""
@@ -204,12 +209,13 @@ class GANTrial(SampleTrial):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return LitSpikingGAN(
-                SpikingGAN(self.side),
+                SpikingGAN(self.side, self.latent),
                 self.loss,
                 self.advance,
                 self.matching,
                 self.adversarial,
                 seed=seed,
+                energy=self.energy,
                 optimizer=functools.partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.99), fused=True),
                 lr_scheduler=functools.partial(one_cycle, max_lr=lr, pct_start=0.05, cycle_momentum=False),
             )
