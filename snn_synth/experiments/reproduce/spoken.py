@@ -193,7 +193,7 @@ SPOKEN = {
         "a VQ-diffusion; beside it the network that learned another image for each utterance (data set B).",
         {
             "VQ-diffusion": SpokenDiffusionTrial(
-                Recipe(lr=5e-2, weight_decay=1e-3, one_cycle=True, epochs=25, batch_size=50), diffusion=_DIFFUSION
+                Recipe(lr=2e-2, weight_decay=1e-3, one_cycle=True, epochs=25, batch_size=50), diffusion=_DIFFUSION
             ),
             "data set B's network": DrawnTrial(_B.recipe, audiocoder=_B),
         },
