@@ -44,7 +44,7 @@ results of the generators of other papers.
 size, the same number of epochs and the same T. It was chosen on a tenth of the training images, with as many trials for
 the conventional network as for the spiking one (`reproduce search-mnist`, ...). Errors are the standardized test MSE:
 image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1. They are
-means and standard deviations over seeds.
+means and standard deviations over three seeds; a number without a deviation is of one seed.
 
 This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
 what `snn-synth reproduce NAME --preset full` wrote. Its `metrics.json` has the command, the versions, every seed and
