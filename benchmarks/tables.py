@@ -140,10 +140,10 @@ def readings(results: Results) -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     meets = [n for n, each in found.items() if all(_at_most(each.get(row), paper[row]) for row in rows)]
     told = (
-        f"At most the paper's error in every row: {'; '.join(meets)}. Eq. 10 and 16 alone, without what a spike does to "
-        "a trace, say this. It does not explain the paper's numbers, which are higher in every row, on MNIST four times; "
-        "and both speech rows are of other data than the paper's. The readings are one seed each, and most were run on "
-        "MNIST alone; a fifth of the learning rate ends below the paper's error on Fashion-MNIST, too "
+        f"At most the paper's error in every row: {'; '.join(meets)}. Eq. 10 and 16 alone, without what a spike does "
+        "to a trace, say this. It does not explain the paper's numbers, which are higher in every row, on MNIST four "
+        "times; and both speech rows are of other data than the paper's. The readings are one seed each, and most were "
+        "run on MNIST alone; a fifth of the learning rate ends below the paper's error on Fashion-MNIST, too "
         "([choices-fashion](#choices-fashion))."
         if meets
         else "No reading that was run in every row meets all."
