@@ -308,6 +308,14 @@ def test_image_rows_name_the_first_row_of_each():
         plot.image_rows({"a": some(3, 28, 28), "b": some(3, 14, 14)})
 
 
+def test_where_nothing_was_watched_the_ends_stand_alone():
+    finals = {"one": {"right": (0.9, 0.01, None)}, "two": {"right": (0.8, 0.0, None)}}
+    figure = plot.training_and_test({"one": ([], []), "two": ([], [])}, finals)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["one", "two"]
+    assert [bar.get_width() for bar in axes.patches] == [0.9, 0.8]
+
+
 def test_training_and_test_shows_each_arm_and_the_published_value():
     curves = {f"variant {i}": ([1, 20, 40], [1.0, 0.5, 0.1 * i]) for i in range(6)}
     finals = {

@@ -145,7 +145,7 @@ def training_and_test(
         ylabel: of the curves.
 
     Returns:
-        A figure with two axes.
+        A figure with two axes; with those of the ends alone if nothing was watched.
 
     Raises:
         InputError: if there is nothing to draw, or the variants or their measures differ.
@@ -162,12 +162,14 @@ def training_and_test(
         raise InputError(
             f"Expected the same measures of each variant, at least one, got { {a: [*f] for a, f in finals.items()} }"
         )
-    figure = new_figure(10, max(3, (0.15 + 0.2 * len(measures)) * len(curves) + 1.2))
-    left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
+    watched = any(len(values) for _, values in curves.values())
+    figure = new_figure(10 if watched else 6, max(3, (0.15 + 0.2 * len(measures)) * len(curves) + 1.2))
+    *lefts, right = figure.subplots(1, 2, width_ratios=[1.3, 1]) if watched else [figure.subplots()]
     height = 0.7 / len(measures)
     for place, name in enumerate(curves):
         colour, dashes = CURVES[place % len(CURVES)][0], CURVES[place // len(CURVES) % len(CURVES)][1]
-        left.plot(*curves[name], label=name, color=colour, linestyle=dashes, linewidth=1.2)
+        for left in lefts:
+            left.plot(*curves[name], label=name, color=colour, linestyle=dashes, linewidth=1.2)
         for row, measure in enumerate(measures):
             mean, deviation, published = finals[name][measure]
             y = place - 0.35 + height * (row + 0.5)
@@ -175,12 +177,13 @@ def training_and_test(
             right.text(mean + deviation, y, f" {mean:.3f}", va="center", fontsize=8 if height > 0.3 else 6, color=INK)
             if published is not None:
                 right.plot(published, y, marker="D", markersize=5, color=INK, markerfacecolor="white")
-    left.set_ylim(bottom=0)
-    left.legend(frameon=False, fontsize=8, labelcolor=INK)
+    for left in lefts:
+        left.set_ylim(bottom=0)
+        left.legend(frameon=False, fontsize=8, labelcolor=INK)
+        label_axes(left, "batch", f"{ylabel} in training")
     right.set_yticks(range(len(finals)), list(finals))
     right.invert_yaxis()
     right.margins(x=0.15)
-    label_axes(left, "batch", f"{ylabel} in training")
     diamond = any(found[2] is not None for one in finals.values() for found in one.values())
     label_axes(
         right,
