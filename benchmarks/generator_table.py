@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from claims import spread
 
+from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 from snn_synth.models.pretrained import Pretrained
 
 ABOUT = """\
@@ -57,7 +58,7 @@ HEAD = "FAD", "sure", "right", "variance", "new", "reconstruction", "spikes", "o
 
 
 def generators(metrics: Mapping[str, Any]) -> str:
-    """A table for each set of images: samples without a network, ours, and published ones."""
+    """A table for each set of images: samples without a network, ours, and published ones; and what is missing."""
     parts = []
     for place, images in enumerate(SETS):
         lines = [f"| {images} | " + " | ".join(HEAD) + " |", "|---" * (len(HEAD) + 1) + "|"]
@@ -73,6 +74,9 @@ def generators(metrics: Mapping[str, Any]) -> str:
             cells = [f"{one.fad[place]:.2f}", *[""] * 4, error, *[""] * 3]
             lines.append(f"| *{one.name}, published* | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines))
+    missing = [variant for variant in EXPERIMENTS["generators"].variants if variant not in metrics["variants"]]
+    if missing:
+        parts.append(f"Not run yet: {'; '.join(missing)}.")
     return "\n\n".join(parts)
 
 
