@@ -20,6 +20,7 @@ class Experiment:
         also: what docs/results.md shows besides.
         groups: variants, each by a name within its group, whose mean is a result of its own; the picture then shows the
             measures by group, as bars.
+        shown_from: of the rows that a trial drew, the first one in the picture; -4 are the samples of a generator.
     """
 
     shows: str
@@ -29,3 +30,4 @@ class Experiment:
     measures: tuple[str, ...] = ("test/standardized_mse",)
     also: tuple[str, ...] = ()
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    shown_from: int = 1

@@ -9,7 +9,7 @@ from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
 from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
-from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial
+from snn_synth.experiments.reproduce.samples import ROWS, ESVAETrial, GANTrial
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
 from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 
@@ -76,6 +76,7 @@ GENERATORS = {
             "test/imbalance",
             "test/classifier_frechet_14",
         ),
+        shown_from=-ROWS,
     ),
     "temporal-coding": Experiment(
         "An autoencoder of spike times (Comsa et al. 2021): the error falls with the size of the code, rises with the "

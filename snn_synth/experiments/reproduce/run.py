@@ -122,7 +122,7 @@ def run(
             for name, members in experiment.groups.items()
         }
     drawn = {variant: np.load(folder / DRAWN) for variant, folder in folders.items() if (folder / DRAWN).is_file()}
-    _draw(out / name, metrics, drawn)
+    _draw(out / name, metrics, drawn, experiment.shown_from)
     with atomic_write(path) as draft:
         text = json.dumps(metrics, indent=2)
         draft.write_text(re.sub(r"\[[^][{}]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n")
@@ -177,7 +177,7 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
+def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any], shown_from: int) -> None:
     variants, measures = metrics["variants"], metrics["measures"]
     first = measures[0].split("/")[1]
     watched = {variant: one["curve"].get(first, []) for variant, one in variants.items()}
@@ -211,7 +211,7 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any]) ->
         each = max(1, ROWS // len(drawn))
         rows = {
             "image": next(iter(drawn.values()))[0],
-            **{variant: one[1 : 1 + each] for variant, one in drawn.items()},
+            **{variant: one[shown_from:][:each] for variant, one in drawn.items()},
         }
         plot.save_figure(plot.image_rows(rows), folder / "images.png")
 

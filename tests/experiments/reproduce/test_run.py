@@ -15,7 +15,7 @@ from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.curve import Curve
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.recipes import Recipe
-from snn_synth.experiments.reproduce.run import run
+from snn_synth.experiments.reproduce.run import _draw, run
 from snn_synth.experiments.reproduce.trials import RESULT, Trial
 from snn_synth.models import AESNN
 
@@ -76,6 +76,18 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
     assert (snn["paper"], metrics["variants"]["ANN"]["paper"]) == (0.5, None)
     assert metrics["command"] == "snn-synth reproduce tiny"
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
+
+
+def test_the_picture_shows_the_rows_that_an_experiment_asks_for(tmp_path, monkeypatch):
+    drawn = {name: np.arange(7)[:, None, None, None] * np.ones((7, 10, 28, 28)) / 6 for name in ("one", "two", "three")}
+    shown = {}
+    monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.image_rows", lambda rows: shown.update(rows))
+    monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.save_figure", lambda figure, path: None)
+    metrics = {"variants": {}, "measures": ["test/fad"], "groups": {}}
+    monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.training_and_test", lambda *_: None)
+    for first, expected in ((1, [1, 2, 3, 4]), (-4, [3, 4, 5, 6]), (-2, [5, 6])):
+        _draw(tmp_path, metrics, drawn, first)
+        assert (6 * shown["two"][:, 0, 0, 0]).round().tolist() == expected
 
 
 def test_groups_of_arms_have_a_mean_and_a_picture(experiment, tmp_path):
