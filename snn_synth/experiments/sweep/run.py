@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -73,26 +74,31 @@ def run(
         os.fdopen(writing, "w"),
         tqdm(total=len(settings), desc=name, unit="run") as bar,
     ):
-        started = [
-            pool.submit(_once, f"{name}-{number}", settings[number], argv[number], allowed, folder, jobs, leash)
-            for number in range(len(settings))
-        ]
+
+        def begin(number: int) -> Future[Any]:
+            return pool.submit(_once, f"{name}-{number}", settings[number], argv[number], allowed, folder, jobs, leash)
+
+        waiting = iter(range(len(settings)))
+        running = {begin(number) for number in islice(waiting, jobs)}
         try:
-            for done in as_completed(started):
-                runs.append(done.result())
-                value = measure(_sorted(runs, sweep["metric"])[0], metric)
-                if value is not None:
-                    bar.set_postfix_str(f"best {metric} {value:.4f}")
-                bar.update()
-                if (error := runs[-1]["error"]) is not None and error not in (one["error"] for one in runs[:-1]):
-                    tqdm.write(f"{runs[-1]['run']} failed: {error}", file=sys.stderr)
-                if len(runs) < len(settings) and _refused_alike(runs, settings):
-                    raise InputError(
-                        f"Expected a run with {metric}, stopped after {len(runs)} of {len(settings)}, "
-                        f"as all said: {error}"
-                    )
-        except BaseException:  # those that have begun end with the leash, and no other shall begin
-            pool.shutdown(wait=False, cancel_futures=True)
+            while running:  # one begins as one ends, and not before it is known what that one said
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for done in ended:
+                    runs.append(done.result())
+                    value = measure(_sorted(runs, sweep["metric"])[0], metric)
+                    if value is not None:
+                        bar.set_postfix_str(f"best {metric} {value:.4f}")
+                    bar.update()
+                    if (error := runs[-1]["error"]) is not None and error not in (one["error"] for one in runs[:-1]):
+                        tqdm.write(f"{runs[-1]['run']} failed: {error}", file=sys.stderr)
+                    if len(runs) < len(settings) and _refused_alike(runs, settings):
+                        raise InputError(
+                            f"Expected a run with {metric}, stopped after {len(runs)} of {len(settings)}, "
+                            f"as all said: {error}"
+                        )
+                running |= {begin(number) for number in islice(waiting, len(ended))}
+        except BaseException:  # those that have begun end with the leash
+            pool.shutdown(wait=False)
             raise
     runs = _sorted(runs, sweep["metric"])
     if measure(runs[0], metric) is None:
