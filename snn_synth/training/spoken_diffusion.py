@@ -113,7 +113,7 @@ class LitSpokenDiffusion(LitModule):
         super().setup(stage)
         data, self.rates = self.data, {}
         if self.audio is None:
-            self.adopt(_load_audio(self.audio_source), _load_diffusion(self.diffusion_source))
+            self.adopt(self._load_audio(), _load_diffusion(self.diffusion_source))
         assert self.audio is not None
         assert self.diffusion is not None
         if data.front_end is None or data.inputs != self.audio.audiocoder.inputs:
@@ -125,6 +125,17 @@ class LitSpokenDiffusion(LitModule):
                 f"Expected images of {side} x {side} pixels in grey, got {list(data.image_set.image_shape)}"
             )
         self.images_of = [(data.image_labels == word).nonzero()[:, 0] for word in range(len(data.names))]
+
+    def _load_audio(self) -> AudioToImage:
+        """The speech model; its words must become spikes as they did in its training."""
+        if not Path(self.audio_source).is_file():
+            return AudioToImage.from_pretrained(self.audio_source)
+        module = load_checkpoint(LitAudiocoder, self.audio_source)
+        for name in ("num_steps", "max_rate", "code"):
+            theirs, ours = getattr(module, name), getattr(self, name)
+            if theirs != ours:
+                raise InputError(f"Expected --model.{name} {theirs}, as {self.audio_source} was trained, got {ours}")
+        return module.audio_to_image().eval()
 
     @property
     def data(self) -> PairedWords:
@@ -213,12 +224,6 @@ class LitSpokenDiffusion(LitModule):
         super().on_load_checkpoint(checkpoint)
         if self.audio is None and checkpoint.get("audio") is not None:
             self.adopt(AudioToImage.build(checkpoint["audio"]), SpikingVQDiffusion.build(checkpoint.get("diffusion")))
-
-
-def _load_audio(source: str) -> AudioToImage:
-    if Path(source).is_file():
-        return load_checkpoint(LitAudiocoder, source).audio_to_image().eval()
-    return AudioToImage.from_pretrained(source)
 
 
 def _load_diffusion(source: str) -> SpikingVQDiffusion:

@@ -10,7 +10,7 @@ from snn_synth.data import MelSpectrogram
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.models import ACSNN, AudioToImage, CodeCondition, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
-from snn_synth.training import LitSpokenDiffusion, SpokenDigitsData, load_checkpoint
+from snn_synth.training import LitAudiocoder, LitSpokenDiffusion, SpokenDigitsData, load_checkpoint
 
 from .test_generators import Squares, adam
 from .tiny import firing_autoencoder, quiet_trainer, write_fsdd
@@ -164,6 +164,26 @@ def test_data_that_does_not_fit_is_refused_before_anything_is_learned(data, tmp_
     data.front_end = MelSpectrogram(channels=8, frames=11)
     with pytest.raises(InputError, match="Expected spectrograms of 80 values, got spectrograms of 88 values"):
         quiet_trainer(tmp_path, max_epochs=1).fit(module_of(), data)
+
+
+def test_the_audiocoder_of_a_checkpoint_hears_as_it_was_trained(data, tmp_path):
+    audio, network = parts()
+    trained = LitAudiocoder(audio.audiocoder, num_steps=9)
+    trained.adopt(audio.autoencoder)
+    trainer = quiet_trainer(tmp_path)
+    trainer.strategy.connect(trained)
+    trainer.save_checkpoint(tmp_path / "audio.ckpt")
+    network.save_pretrained(tmp_path / "diffusion")
+    sources = {"audio": str(tmp_path / "audio.ckpt"), "diffusion": str(tmp_path / "diffusion")}
+    module = LitSpokenDiffusion(CodeCondition(32, 10), num_steps=12, **sources)
+    with pytest.raises(InputError, match=r"Expected --model.num_steps 9, as .*audio.ckpt was trained, got 12"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(module, data)
+    module = LitSpokenDiffusion(CodeCondition(32, 10), num_steps=9, optimizer=adam(0.01), **sources)
+    quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1).fit(module, data)
+    for (name, there), found in zip(
+        audio.audiocoder.state_dict().items(), module.audio.audiocoder.state_dict().values(), strict=True
+    ):
+        assert torch.equal(there, found), name
 
 
 @pytest.mark.parametrize(
