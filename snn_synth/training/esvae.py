@@ -3,7 +3,7 @@
 from typing import Any
 
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from snn_synth.errors import InputError
@@ -12,6 +12,7 @@ from snn_synth.metrics import Mean
 from snn_synth.models import ESVAE, ESVAEOutput
 from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.parameter_groups import check_share, with_share
 
 
 class LitESVAE(LitModule):
@@ -25,15 +26,16 @@ class LitESVAE(LitModule):
     Args:
         network: the autoencoder.
         mmd_weight: :math:`\lambda`.
+        prior_share: learning rate of the prior, as a share of the optimizer's: it learns from the second term alone.
         seed: of the codes and of the prior.
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
     Raises:
-        InputError: for a negative ``mmd_weight``.
+        InputError: for a negative ``mmd_weight``, or a ``prior_share`` that is not above 0.
 
     Source:
-        Zhan et al. 2023 (ESVAE); the loss of images in [-1, 1] is theirs.
+        Zhan et al. 2023 (ESVAE); the loss of images in [-1, 1] and the prior's tenfold rate are theirs.
 
     Example:
         >>> LitESVAE(ESVAE(channels=(4, 4), latent=3)).hparams["network"]["init_args"]["latent"]
@@ -47,6 +49,7 @@ class LitESVAE(LitModule):
         self,
         network: ESVAE,
         mmd_weight: float = 1e-3,
+        prior_share: float = 10.0,
         seed: int = 0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -54,11 +57,16 @@ class LitESVAE(LitModule):
         """Check and keep the settings."""
         if not mmd_weight >= 0:
             raise InputError(f"Expected `mmd_weight` to be at least 0, got {mmd_weight}")
+        check_share("prior_share", prior_share)
         super().__init__(optimizer, lr_scheduler)
-        self.network, self.mmd_weight, self.seed = network, mmd_weight, seed
+        self.network, self.mmd_weight, self.prior_share, self.seed = network, mmd_weight, prior_share, seed
         for stage in ("val", "test"):
             for name in ("pixel_mse", "mmd", "rate"):
                 setattr(self, f"{stage}_{name}", Mean())
+
+    def parameter_groups(self, network: nn.Module) -> Any:
+        """Autoencoder and prior."""
+        return with_share(network, self.network.prior.parameters(), self.prior_share)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""

@@ -16,6 +16,7 @@ from snn_synth.models import HybridOutput, HybridVAE
 from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.events import EventBatch
 from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.parameter_groups import check_share
 
 Encoding = Literal["rate", "time", "events"]
 
@@ -79,8 +80,7 @@ class LitHybridVAE(LitModule):
         if encoding not in get_args(Encoding):
             raise InputError(f"Expected `encoding` of {list(get_args(Encoding))}, got {encoding!r}")
         check_bottleneck(beta, reference_rate, draws)
-        if not encoder_share > 0:
-            raise InputError(f"Expected `encoder_share` above 0, got {encoder_share}")
+        check_share("encoder_share", encoder_share)
         super().__init__(optimizer, lr_scheduler)
         self.network = network
         self.encoding, self.beta, self.reference_rate = encoding, beta, reference_rate

@@ -17,6 +17,7 @@ from snn_synth.learning.finite import check_forward, readable
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.training.base import LitModule
 from snn_synth.training.manual import Uncounted, unwatched
+from snn_synth.training.parameter_groups import check_share, with_share
 from snn_synth.training.schedulers import Interval, step_schedulers
 
 Rule = Literal["bptt", "online"]
@@ -90,8 +91,7 @@ class LitSpiking(LitModule):
         if not 0 < max_rate <= 1:
             raise InputError(f"Expected `max_rate` in (0, 1], got {max_rate}")
         check_code(code)
-        if not neuron_share > 0:
-            raise InputError(f"Expected `neuron_share` above 0, got {neuron_share}")
+        check_share("neuron_share", neuron_share)
         if precision not in get_args(Precision):
             raise InputError(f"Expected `precision` of {list(get_args(Precision))}, got {precision!r}")
         if (chunk is not None and chunk < 1) or (truncate and chunk is None):
@@ -126,9 +126,7 @@ class LitSpiking(LitModule):
         numbers = [p for m in network.modules() if isinstance(m, SigmoidLeaky) for p in m.parameters()]
         if not numbers:
             return network.parameters()
-        learned = set(numbers)  # of the tensors themselves, not their values
-        weights = [p for p in network.parameters() if p not in learned]
-        return [{"params": weights}, {"params": numbers, "share": self.neuron_share, "weight_decay": 0.0}]
+        return with_share(network, numbers, self.neuron_share, weight_decay=0.0)
 
     def encode(self, values: Tensor, index: Tensor, epoch: int, num_steps: int | None = None) -> Tensor:
         """Spikes ``[T, B, N]`` of values ``[B, ...]``, by the keys (seed, epoch, index)."""

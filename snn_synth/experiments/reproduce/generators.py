@@ -15,7 +15,7 @@ from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 
 _TIMES = TemporalTrial(Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=12, batch_size=32))
 _SHORT = replace(_TIMES, recipe=replace(_TIMES.recipe, epochs=4))  # where one is compared to the other
-_ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=5, batch_size=64))
+_ESVAE = ESVAETrial(Recipe(lr=3e-3, weight_decay=1e-3, one_cycle=True, epochs=8, batch_size=64))
 _CLASSIFIER = ImageClassifierTrial(Recipe(lr=3e-3, weight_decay=1e-2, one_cycle=True, epochs=4, batch_size=128))
 _HYBRID = HybridTrial(Recipe(lr=2e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
 _FIRST_SPIKE = FirstSpikeTrial(Recipe(lr=1e-3, weight_decay=0.0, one_cycle=True, epochs=5, batch_size=64))
@@ -146,10 +146,15 @@ GENERATORS = {
     "esvae": Experiment(
         "ESVAE (Zhan et al. 2023), a spiking variational autoencoder: what it repeats and draws; the reference of the "
         "other generators.",
-        {"MNIST": _ESVAE, "Fashion-MNIST": replace(_ESVAE, images="fashion_mnist")},
+        {
+            "MNIST": _ESVAE,
+            "Fashion-MNIST": replace(_ESVAE, images="fashion_mnist"),
+            "MNIST, 32 x 32 pixels": replace(_ESVAE, side=32),
+            "MNIST, the prior's rate is the rest's": replace(_ESVAE, prior_share=1.0),
+        },
         minutes=(1, 60),
-        measures=("test/pixel_mse", "test/pca_8", "test/mean_image"),
-        also=("test/sure", *_SAMPLES, *_COST),
+        measures=("test/pixel_mse", "test/fad"),
+        also=("test/sure", "test/pixel_variance", "test/pca_8", "test/mean_image", *_SAMPLES, *_COST),
     ),
     "vq-diffusion": Experiment(
         "A spiking autoencoder of 7 x 7 tokens and a spiking denoiser that draws them (Liu et al. 2023, smaller): new "

@@ -102,12 +102,23 @@ class SampleTrial(ImageTrial):
 
     def rows(self, module: Any) -> Tensor:
         """Rows of samples, ``[R, 10, 28, 28]``."""
-        samples = self.sample(module, 10 * ROWS)
-        return F.interpolate(samples, (28, 28), mode="nearest").reshape(ROWS, 10, 28, 28)
+        return _shown(self.sample(module, 10 * ROWS)).reshape(ROWS, 10, 28, 28)
 
 
 def _resized(images: Tensor, side: int) -> Tensor:
     return F.adaptive_avg_pool2d(as_pixels(images), side)
+
+
+def _enlarged(images: Tensor, side: int) -> Tensor:
+    parts = images.split(AT_ONCE)  # type: ignore[no-untyped-call]
+    larger = [F.interpolate(as_pixels(part), (side, side), mode="bilinear") for part in parts]
+    return torch.cat([(255 * part).round().byte()[:, 0] for part in larger])
+
+
+def _shown(images: Tensor) -> Tensor:
+    """With 28 x 28 pixels."""
+    smaller = images.shape[-1] < 28
+    return F.interpolate(images, (28, 28), mode="nearest") if smaller else F.adaptive_avg_pool2d(images, 28)
 
 
 @dataclass(frozen=True)
@@ -122,23 +133,36 @@ class ESVAETrial(SampleTrial):
         latent: neurons of the code.
         num_steps: T.
         mmd_weight: of the prior's distance.
+        prior_share: the prior's learning rate, as a share of the rest's.
+        side: of the images, which are enlarged if it is not theirs.
     """
 
     latent: int = 32
     num_steps: int = 8
     mmd_weight: float = 1e-3
+    prior_share: float = 10.0
+    side: int = field(default=28, metadata=LATER)
 
     @property
     def title(self) -> str:
         """Images and size."""
         return f"{self.images}-esvae-{self.latent}"
 
+    def data(self, root: str | None, seed: int) -> ImageData:
+        """All training images, in the size that the network takes."""
+        data = super().data(root, seed)
+        if self.side != 28:
+            data.setup("fit")
+            for part in (data.train_set, data.test_set):
+                part.images = _enlarged(part.images, self.side)
+        return data
+
     def module(self, seed: int, data: ImageData, trials: Path) -> LitESVAE:
         """The untrained network with all that trains it."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = ESVAE(latent=self.latent, num_steps=self.num_steps)
-            return LitESVAE(network, self.mmd_weight, seed, **self.recipe.factories())
+            network = ESVAE(self.side, latent=self.latent, num_steps=self.num_steps)
+            return LitESVAE(network, self.mmd_weight, self.prior_share, seed, **self.recipe.factories())
 
     @torch.no_grad()
     def watch(self, module: LitESVAE, data: ImageData) -> dict[str, float]:
@@ -165,7 +189,7 @@ class ESVAETrial(SampleTrial):
         drawn, rates = module.predict_step(batch), module.network.encode(batch.images)
         walk = torch.lerp(rates[0], rates[1], torch.linspace(0, 1, 10)[:, None])
         code = (walk > torch.linspace(0, 1, self.num_steps + 2)[1:-1, None, None]).float()
-        rows = torch.cat([batch.images, drawn, module.network.decode(code)]).reshape(3, 10, 28, 28)
+        rows = _shown(torch.cat([batch.images, drawn, module.network.decode(code)])).reshape(3, 10, 28, 28)
         return torch.cat([rows, self.rows(module)]).numpy()
 
 
@@ -249,7 +273,7 @@ class GANTrial(SampleTrial):
         gan, labels = module.network, torch.arange(10) % module.network.classes
         ends = gan.noise(labels[:1].expand(2), torch.Generator().manual_seed(0))
         walk = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, 10)[:, None]).round()
-        walked = F.interpolate(gan.images(gan.generate(walk).times), (28, 28), mode="nearest")
+        walked = _shown(gan.images(gan.generate(walk).times))
         rows = torch.cat([first_of_each_class(data.test_set).images, walked]).reshape(2, 10, 28, 28)
         return torch.cat([rows, self.rows(module)]).numpy()
 
