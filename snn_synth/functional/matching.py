@@ -60,19 +60,22 @@ def matching_loss(values: Tensor, labels: Tensor, means: Tensor, known: Tensor) 
     return loss
 
 
-def class_energy_distance(drawn: Tensor, real: Tensor, labels: Tensor) -> Tensor:
+def class_energy_distance(drawn: Tensor, real: Tensor, labels: Tensor, repulsion: float = 1.0) -> Tensor:
     r"""Energy distance of two batches within their classes: 0 on average if each class is distributed alike in both.
 
     .. math:: D = \frac{2}{N} \sum_{y_i = y_j} \lVert g_i - x_j \rVert
-        - \frac{1}{M} \sum_{i \ne j,\, y_i = y_j} \bigl(\lVert g_i - g_j \rVert + \lVert x_i - x_j \rVert\bigr)
+        - \frac{1}{M} \sum_{i \ne j,\, y_i = y_j}
+        \bigl(\kappa \lVert g_i - g_j \rVert + \lVert x_i - x_j \rVert\bigr)
 
     with N and M the numbers of pairs in either sum. Its mean does not depend on the size of the batch. That of a
     batch's class means, :func:`matching_loss`, does: it has their variance in it, so that few samples become alike.
+    With :math:`\kappa < 1` it is no distance any more: least where the drawn samples keep to what is frequent.
 
     Args:
         drawn: g, of each sample.
         real: x, of a real sample of the same class.
         labels: y.
+        repulsion: :math:`\kappa`, how much drawn samples are to lie apart; 0 gives the medians of the classes.
 
     Shape:
         ``drawn`` and ``real``: ``[B, N]``; ``labels``: ``[B]``; the result is a scalar.
@@ -99,7 +102,7 @@ def class_energy_distance(drawn: Tensor, real: Tensor, labels: Tensor) -> Tensor
     def mean(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
         return (_distances(first, second) * pairs).sum() / pairs.sum().clamp(min=1)
 
-    return 2 * mean(drawn, real, same) - mean(drawn, drawn, others) - mean(real, real, others)
+    return 2 * mean(drawn, real, same) - repulsion * mean(drawn, drawn, others) - mean(real, real, others)
 
 
 def _distances(first: Tensor, second: Tensor) -> Tensor:

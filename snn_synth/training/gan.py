@@ -58,6 +58,7 @@ class LitSpikingGAN(LitModule):
         homeostasis: see :func:`~snn_synth.functional.homeostatic_loss`.
         seed: of the noise.
         energy: :math:`\eta`, of the energy distance within the classes.
+        repulsion: of that distance, see :func:`~snn_synth.functional.class_energy_distance`.
         optimizer: makes the optimizer of each network; AdamW if not given.
         lr_scheduler: makes the scheduler of each, stepped once per batch.
 
@@ -86,24 +87,25 @@ class LitSpikingGAN(LitModule):
         homeostasis: float = 0.03,
         seed: int = 0,
         energy: float = 0.0,
+        repulsion: float = 1.0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         """Check and keep the settings."""
         if loss not in get_args(TimingLoss):
             raise InputError(f"Expected `loss` of {list(get_args(TimingLoss))}, got {loss!r}")
-        if min(advance, matching, adversarial, homeostasis, energy) < 0:
+        if min(advance, matching, adversarial, homeostasis, energy, repulsion) < 0:
             raise InputError(
-                "Expected `advance`, `matching`, `adversarial`, `homeostasis` and `energy` of at least 0, "
-                f"got {advance}, {matching}, {adversarial}, {homeostasis} and {energy}"
+                "Expected `advance`, `matching`, `adversarial`, `homeostasis`, `energy` and `repulsion` of at least 0, "
+                f"got {advance}, {matching}, {adversarial}, {homeostasis}, {energy} and {repulsion}"
             )
         if advance and loss != "relative":
             raise InputError(f"Expected `advance` with the loss 'relative' alone, got {advance} with {loss!r}")
         super().__init__(optimizer, lr_scheduler)
         self.automatic_optimization = False
         self.network, self.loss, self.advance = network, loss, advance
-        self.matching, self.adversarial, self.energy = matching, adversarial, energy
-        self.homeostasis, self.seed = homeostasis, seed
+        self.matching, self.adversarial, self.homeostasis, self.seed = matching, adversarial, homeostasis, seed
+        self.energy, self.repulsion = energy, repulsion
         self.sums: Tensor = nn.Buffer(torch.zeros(network.classes, 2 * network.side**2))
         self.counts: Tensor = nn.Buffer(torch.zeros(network.classes))
         for stage in ("val", "test"):
@@ -145,7 +147,8 @@ class LitSpikingGAN(LitModule):
         made = gan.generate(gan.noise(labels, generator))
         loss = self._alike(made.times, labels) + self._balance(made, gan.generator, GOALS[:1])
         if self.energy:
-            loss = loss + self.energy * class_energy_distance(self._pixels(made.times), self._pixels(real), labels)
+            pixels = self._pixels(made.times), self._pixels(real)
+            loss = loss + self.energy * class_energy_distance(*pixels, labels, self.repulsion)
         if self.adversarial:
             seen = gan.discriminate(normalize_gradient(made.times)).times
             loss = loss + self.adversarial * self._error(seen, labels)

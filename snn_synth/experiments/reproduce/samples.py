@@ -32,10 +32,11 @@ from snn_synth.experiments.reproduce.images import (
 )
 from snn_synth.experiments.reproduce.recipes import LATER
 from snn_synth.models import ESVAE, SpikingGAN
+from snn_synth.models.first_spike import FirstSpikeOutput
+from snn_synth.models.gan import CANDIDATES
 from snn_synth.training import LitESVAE, LitSpikingGAN
 from snn_synth.training.gan import TimingLoss
 from snn_synth.training.images import ImageData
-from snn_synth.ttfs import TTFSIFLinear
 
 SAMPLES = 5_000  # as many as the published distances are measured with
 ROWS = 4  # of samples in a picture
@@ -208,7 +209,9 @@ class GANTrial(SampleTrial):
         matching: weight of the class means.
         adversarial: weight of the discriminator's loss.
         energy: weight of the energy distance within classes.
+        repulsion: of that distance.
         latent: inputs that fire at random.
+        hidden: neurons of the hidden layers.
     """
 
     side: int = 14
@@ -217,7 +220,9 @@ class GANTrial(SampleTrial):
     matching: float = 200.0
     adversarial: float = 1.0
     energy: float = field(default=0.0, metadata=LATER)
+    repulsion: float = field(default=1.0, metadata=LATER)
     latent: int = field(default=64, metadata=LATER)
+    hidden: int = field(default=256, metadata=LATER)
 
     every = 200
     """Batches between two points of the curve."""
@@ -233,13 +238,14 @@ class GANTrial(SampleTrial):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return LitSpikingGAN(
-                SpikingGAN(self.side, self.latent),
+                SpikingGAN(self.side, self.latent, self.hidden),
                 self.loss,
                 self.advance,
                 self.matching,
                 self.adversarial,
                 seed=seed,
                 energy=self.energy,
+                repulsion=self.repulsion,
                 optimizer=functools.partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.99), fused=True),
                 lr_scheduler=functools.partial(one_cycle, max_lr=lr, pct_start=0.05, cycle_momentum=False),
             )
@@ -258,14 +264,10 @@ class GANTrial(SampleTrial):
     def measure(self, module: LitSpikingGAN, data: ImageData) -> dict[str, dict[str, float]]:
         """How good the samples are, and how far the discriminator is fooled."""
         gan, labels = module.network, self.labels(module, self.samples)
-        named = gan.discriminate(gan.encode(self.sample(module, self.samples))).labels
-        found = self.quality(module, data) | {"fooled": float((named == labels).float().mean())}
         out = gan.generate(gan.noise(labels, torch.Generator().manual_seed(0)))
-        inputs, hidden, pixels = ((times < gan.num_steps).float() for times in (out.inputs, out.hidden, out.times))
-        layers = [layer for layer in gan.generator if isinstance(layer, TTFSIFLinear)]
-        pulses = [(torch.ones(1, 1), len(layer.weight)) for layer in layers if layer.pulse]
-        cost = spiking_cost((inputs, hidden.shape[1]), (hidden, pixels.shape[1]), (pixels, 0), *pulses)
-        return {"test": found | cost}
+        seen = gan.discriminate(out.times)
+        found = self.quality(module, data) | {"fooled": float((seen.labels == labels).float().mean())}
+        return {"test": found | gan_cost(gan, out, seen)}
 
     @torch.no_grad()
     def draw(self, module: LitSpikingGAN, data: ImageData) -> npt.NDArray[np.float32]:
@@ -276,6 +278,19 @@ class GANTrial(SampleTrial):
         walked = _shown(gan.images(gan.generate(walk).times))
         rows = torch.cat([first_of_each_class(data.test_set).images, walked]).reshape(2, 10, 28, 28)
         return torch.cat([rows, self.rows(module)]).numpy()
+
+
+def gan_cost(gan: SpikingGAN, drawn: FirstSpikeOutput, seen: FirstSpikeOutput) -> dict[str, float]:
+    """What the spikes of both networks cost for an image that is chosen of its candidates."""
+    read = []  # how often each neuron fires, and how many neurons it reaches
+    for layers, out in ((gan.generator, drawn), (gan.discriminator, seen)):
+        times = out.inputs, out.hidden, out.times
+        for layer, before, after in zip(layers, times[:-1], times[1:], strict=True):
+            read.append((CANDIDATES * (before < gan.num_steps).float(), after.shape[1]))
+            if layer.pulse:
+                read.append((CANDIDATES * torch.ones(1, 1), after.shape[1]))
+    read.append((CANDIDATES * (seen.times < gan.num_steps).float(), 0))
+    return spiking_cost(*read)
 
 
 @torch.no_grad()
