@@ -53,8 +53,8 @@ PAIRINGS = {"a2i_fsdd": "A", "a2i_fsdd_b": "B", "a2i_fsdd_online": "A", "a2i_ti4
 
 def test_every_shipped_config_is_tested_here():
     others = ["a2i_any_speaker", "a2i_folder", "ae_folder", "tc_mnist", "hv_mnist", "hv_mnist_dvs", "hv_blobs"]
-    others += ["gan_mnist", "esvae_mnist", "vqd_mnist", "vqd_fashion", "ae_fashion_mnist_conv", "ae_mnist_stacked"]
-    others += ["imagine_fsdd"]
+    others += ["gan_mnist", "gan_mnist_means", "esvae_mnist", "vqd_mnist", "vqd_fashion", "imagine_fsdd"]
+    others += ["ae_fashion_mnist_conv", "ae_mnist_stacked"]
     assert sorted(shipped()) == sorted([*CONFIGS, "ddp", *others])
     page = PARSERS["fit"]().format_help()
     assert all(name in page for name in shipped())
@@ -126,7 +126,7 @@ def test_the_esvae_config_makes_what_it_says(parsed):
     cli = parsed("--config=esvae_mnist")
     expected = {"side": 28, "channels": [16, 32, 64], "latent": 32, "num_steps": 8, "alpha": 0.75}
     assert cli.model.network.config == expected
-    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (5, 64, 1e-3)
+    assert (cli.trainer.max_epochs, cli.datamodule.batch_size, cli.model.mmd_weight) == (8, 64, 1e-3)
     assert {"ImageGrid", "SampleGrid"} <= {type(callback).__name__ for callback in cli.trainer.callbacks}
 
 
@@ -158,13 +158,22 @@ def test_the_vqd_configs_make_what_they_say_as_the_experiment_does(parsed, name,
 
 def test_the_gan_config_makes_what_it_says(parsed):
     cli = parsed("--config=gan_mnist")
-    expected = {"side": 14, "latent": 64, "hidden": 256, "classes": 10, "num_steps": 64, "smoothing": 64.0}
+    expected = {"side": 14, "latent": 16, "hidden": 400, "classes": 10, "num_steps": 64, "smoothing": 64.0}
     assert cli.model.network.config == expected
     assert (cli.trainer.max_epochs, cli.datamodule.batch_size) == (4, 64)
-    assert (cli.model.loss, cli.model.matching, cli.model.adversarial) == ("softmax", 200, 1)
+    assert (cli.model.loss, cli.model.matching, cli.model.adversarial) == ("softmax", 0, 2)
+    assert (cli.model.energy, cli.model.repulsion) == (100, 0.63)
     assert "SampleGrid" in {type(callback).__name__ for callback in cli.trainer.callbacks}
     (group,) = cli.model.optimizer(cli.model.network.generator.parameters()).param_groups
-    assert (group["lr"], tuple(group["betas"])) == (5e-4, (0.5, 0.99))
+    assert (group["lr"], tuple(group["betas"])) == (2e-3, (0.5, 0.99))
+
+
+def test_the_gan_of_class_means_makes_what_it_says(parsed):
+    cli = parsed("--config=gan_mnist_means")
+    assert cli.model.network.config.items() >= {"side": 14, "latent": 64, "hidden": 256}.items()
+    assert (cli.model.matching, cli.model.adversarial, cli.model.energy) == (200, 1, 0)
+    (group,) = cli.model.optimizer(cli.model.network.generator.parameters()).param_groups
+    assert group["lr"] == 5e-4
 
 
 def test_the_convolutional_config_makes_what_it_says(parsed):

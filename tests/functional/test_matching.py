@@ -22,23 +22,27 @@ def test_distances_of_class_means_are_those_of_a_loop():
     torch.testing.assert_close(sums.sum(0), values.sum(0))
 
 
-def energy_distance_by_a_loop(drawn, real, labels):
+def energy_distance_by_a_loop(drawn, real, labels, repulsion=1.0):
     across, within = [], []
     for i, one in enumerate(labels):
         for j, other in enumerate(labels):
             if one == other:
                 across.append(np.sqrt(((drawn[i] - real[j]) ** 2).sum()))
             if one == other and i != j:
-                within += [np.sqrt(((x[i] - x[j]) ** 2).sum()) for x in (drawn, real)]
+                within += [
+                    share * np.sqrt(((x[i] - x[j]) ** 2).sum()) for x, share in ((drawn, repulsion), (real, 1.0))
+                ]
     return 2 * np.mean(across) - 2 * np.mean(within)  # of both batches together: twice as many
 
 
-def test_energy_distance_within_classes_is_that_of_a_loop():
+@pytest.mark.parametrize("repulsion", [1.0, 0.6, 0.0])
+def test_energy_distance_within_classes_is_that_of_a_loop(repulsion):
     noise = torch.Generator().manual_seed(0)
     drawn, real = torch.randn(2, 9, 4, generator=noise, dtype=torch.float64)
     labels = torch.tensor([0, 2, 2, 0, 3, 0, 2, 1, 2])
-    expected = energy_distance_by_a_loop(drawn.numpy(), real.numpy(), labels.tolist())
-    torch.testing.assert_close(class_energy_distance(drawn, real, labels).item(), expected)
+    expected = energy_distance_by_a_loop(drawn.numpy(), real.numpy(), labels.tolist(), repulsion)
+    found = class_energy_distance(drawn, real, labels, repulsion)
+    torch.testing.assert_close(found.item(), expected)
     alone = class_energy_distance(drawn[:2], real[:2], labels[:2])  # no pairs but of a drawn and a real sample
     torch.testing.assert_close(alone, (drawn - real)[:2].norm(dim=1).mean() * 2)
 

@@ -64,6 +64,21 @@ def test_samples_are_of_all_classes_in_turn_and_the_same_by_the_same_seed(gan):
     assert not torch.equal(first, gan.sample(7, torch.Generator().manual_seed(4)))
 
 
+def test_of_the_candidates_the_one_whose_class_leads_most_is_taken(gan):
+    labels = torch.tensor([2, 0, 1, 1, 0])
+    chosen = gan.sample(5, torch.Generator().manual_seed(3), labels, candidates=4)
+    noise = gan.noise(labels.repeat(4), torch.Generator().manual_seed(3))
+    candidates = gan.generate(noise).times.view(4, 5, 16)
+    for place, label in enumerate(labels):
+        seen = [gan.discriminate(candidates[k, place][None]).times[0] for k in range(4)]
+        best = min(range(4), key=lambda k: (seen[k][label] - seen[k][-1]).item())
+        assert torch.equal(chosen[place], gan.images(candidates[best, place][None])[0])
+    alone = gan.sample(5, torch.Generator().manual_seed(3), labels, candidates=1)
+    assert torch.equal(alone, gan.images(candidates[0]))
+    with pytest.raises(InputError, match="Expected `candidates` of at least 1, got 0"):
+        gan.sample(5, candidates=0)
+
+
 def test_a_saved_model_draws_the_same(tmp_path, gan):
     gan.save_pretrained(tmp_path / "gan")
     again = SpikingGAN.from_pretrained(tmp_path / "gan")

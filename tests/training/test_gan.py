@@ -56,7 +56,9 @@ def features(times):
 @pytest.mark.parametrize(("loss", "advance"), [("softmax", 0.0), ("relative", 0.0), ("relative", 1.0)])
 def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, advance):
     data, rate = Bars(), 1e-3
-    module = lit(rate, loss=loss, advance=advance, matching=3.0, adversarial=2.0, homeostasis=0.1, energy=5.0)
+    module = lit(
+        rate, loss=loss, advance=advance, matching=3.0, adversarial=2.0, homeostasis=0.1, energy=5.0, repulsion=0.7
+    )
     before = gan()
     batch = next(iter(data.train_dataloader()))
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
@@ -89,7 +91,7 @@ def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, 
     for c in labels.unique():
         apart = features(drawn.times)[labels == c].mean(0) - features(real)[labels == c].mean(0)
         alike = alike + 3.0 * 0.5 * apart.square().sum() / 3
-    alike = alike + 5.0 * class_energy_distance(1 - drawn.times / T, 1 - real / T, labels)
+    alike = alike + 5.0 * class_energy_distance(1 - drawn.times / T, 1 - real / T, labels, 0.7)
     objective = alike + 2.0 * error(trained.discriminate(normalize_gradient(drawn.times)).times, labels)
     objective = objective + 0.1 * homeostatic_loss(drawn.hidden, before.generator[0].weight, 0.75, T)
     before.zero_grad()
@@ -121,7 +123,7 @@ def test_by_the_energy_distance_images_of_a_class_vary_as_real_ones_do(tmp_path)
         data = Bars(batch_size=30)
         module = LitSpikingGAN(gan(), matching=matching, energy=energy, optimizer=adam)
         quiet_trainer(tmp_path, max_epochs=20, limit_val_batches=0).fit(module, data)
-        drawn = module.network.sample(300, torch.Generator().manual_seed(1), labels)
+        drawn = module.network.sample(300, torch.Generator().manual_seed(1), labels, candidates=1)
         found[energy] = variance_ratio(drawn, labels, data.images[:300], labels, 3).item()
     assert found[0.0] < found[100.0], found
     assert 0.5 < found[100.0] < 1.5, found
@@ -140,5 +142,5 @@ def test_both_schedulers_fall_once_a_batch(tmp_path):
 def test_bad_input():
     with pytest.raises(InputError, match=r"Expected `loss` of \['softmax', 'relative'\], got 'hinge'"):
         lit(loss="hinge")
-    with pytest.raises(InputError, match=r"of at least 0, got 0\.0, -1, 1\.0, 0\.03 and 0\.0"):
+    with pytest.raises(InputError, match=r"of at least 0, got 0\.0, -1, 1\.0, 0\.03, 0\.0 and 1\.0"):
         lit(matching=-1)

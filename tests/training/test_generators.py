@@ -50,6 +50,16 @@ def test_an_esvae_learns_error_and_discrepancy(tmp_path):
     assert first_batch_loss(tmp_path, module, data) == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_the_prior_has_a_rate_of_its_own():
+    vae = ESVAE(channels=(3, 3), latent=4, num_steps=3)
+    optimizer = LitESVAE(vae, optimizer=adam(1e-3)).configure_optimizers()
+    rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rates.keys() == set(vae.parameters())
+    assert all(rates[p] == (1e-2 if name.startswith("prior.") else 1e-3) for name, p in vae.named_parameters())
+    with pytest.raises(InputError, match="Expected `prior_share` above 0, got 0"):
+        LitESVAE(vae, prior_share=0)
+
+
 @pytest.mark.slow
 def test_an_esvae_learns_images_and_is_measured_with_a_fixed_seed(tmp_path):
     torch.manual_seed(0)

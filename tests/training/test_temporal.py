@@ -56,6 +56,14 @@ def test_no_pulse_comes_before_the_time_0(tmp_path):
     assert pulses.found == [0, 0]
 
 
+def test_pulses_have_a_share_of_the_rate():
+    network = TemporalCodingAE(6, 4)
+    adam = functools.partial(torch.optim.Adam, lr=1e-3)
+    optimizer = LitTemporalCodingAE(network, pulse_share=5, optimizer=adam).configure_optimizers()
+    rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rates == {p: 5e-3 if name.endswith("pulse_times") else 1e-3 for name, p in network.named_parameters()}
+
+
 def test_the_error_falls(tmp_path):
     lit = module()
     trainer = quiet_trainer(tmp_path, max_epochs=40)

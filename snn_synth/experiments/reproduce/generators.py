@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.diffusion import VQDTrial
+from snn_synth.experiments.reproduce.esvae import ESVAETrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
+from snn_synth.experiments.reproduce.gan import GANTrial
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
 from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
-from snn_synth.experiments.reproduce.samples import ROWS, ESVAETrial, GANTrial
+from snn_synth.experiments.reproduce.samples import ROWS
 from snn_synth.experiments.reproduce.temporal import TemporalTrial
 from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 

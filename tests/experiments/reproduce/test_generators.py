@@ -7,20 +7,25 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from snn_synth.data import MNISTSubset
 from snn_synth.evaluation import FAD, FADNetwork
 from snn_synth.experiments.reproduce.classifiers import ImageClassifierTrial
 from snn_synth.experiments.reproduce.diffusion import VQDTrial, sample_cost
+from snn_synth.experiments.reproduce.esvae import ESVAETrial, esvae_cost
 from snn_synth.experiments.reproduce.first_spike import FirstSpikeTrial
+from snn_synth.experiments.reproduce.gan import GANTrial, gan_cost
 from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.hybrid import HybridTrial
 from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
-from snn_synth.experiments.reproduce.samples import ESVAETrial, GANTrial, SampleTrial, esvae_cost
+from snn_synth.experiments.reproduce.samples import SampleTrial
 from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
-from snn_synth.models import ESVAE, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.models import ESVAE, SpikingGAN, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
+from snn_synth.models.gan import CANDIDATES
 from snn_synth.neurons import SigmoidLeaky
 
 RECIPE = Recipe(lr=3e-3, weight_decay=0.0, one_cycle=True, epochs=1, batch_size=50)
@@ -64,6 +69,15 @@ def test_an_esvae_trial_measures_reconstructions_and_samples(tmp_path):
     assert test["classifier_frechet"] > 0
     assert 0 <= test["sure"] <= 1
     assert drawn(trial, tmp_path).shape == (7, 10, 28, 28)
+
+
+def test_an_esvae_trial_of_another_side_enlarges_the_images():
+    data = of_subset(ESVAETrial(RECIPE, side=32)).data(None, 0)
+    small = MNISTSubset(train=False).images
+    data.setup("test")
+    assert data.image_shape == (1, 32, 32)
+    expected = F.interpolate(small[:20, None].double(), (32, 32), mode="bilinear")[:, 0]
+    assert (data.test_set.images[:20] - expected).abs().max() <= 0.51, "to the nearest of 256 greys"
 
 
 @pytest.mark.slow
@@ -152,6 +166,27 @@ def test_the_cost_of_an_esvae_is_that_of_its_layers_one_by_one():
         operations += ones(train.flatten(0, 1)).sum().item()
     assert found["spikes"] == pytest.approx(total / 6)
     assert found["operations"] == pytest.approx(operations / 6, rel=1e-5)
+
+
+def test_the_cost_of_a_chosen_image_counts_both_networks_for_each_candidate():
+    torch.manual_seed(0)
+    gan = SpikingGAN(side=3, latent=4, hidden=6, classes=2, num_steps=8)
+    noise = gan.noise(torch.tensor([0, 1, 1]), torch.Generator().manual_seed(0))
+    drawn = gan.generate(noise)
+    found = gan_cost(gan, drawn, gan.discriminate(drawn.times))
+    times, spikes, operations = noise, 0.0, 0.0
+    for layers in (gan.generator, gan.discriminator):
+        if layers is gan.discriminator:
+            times = torch.cat([times, 8 - times], 1)  # the pixels' own spikes are among them
+        for layer in layers:
+            neurons, inputs = layer.weight.shape
+            pulses = len(times) * (inputs - times.shape[1])
+            spikes += (times < 8).sum().item() + pulses
+            operations += neurons * ((times < 8).sum().item() + pulses)
+            times = layer(times)
+    spikes += (times < 8).sum().item()
+    assert found["operations"] == pytest.approx(CANDIDATES * operations / 3)
+    assert found["spikes"] == pytest.approx(CANDIDATES * spikes / 3)
 
 
 def test_quick_trials_are_at_most_a_tenth_as_long():
