@@ -1,7 +1,9 @@
 """The table of all generators of new images, ours and published ones, from docs/results/*/metrics.json."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from claims import spread
@@ -22,6 +24,9 @@ do not vary, training images are copies, shuffled pixels are no digits.
 - **reconstruction**: mean square error of test images in [0, 1], where there is an encoder.
 - **spikes**, **operations**: of one new image, all its time and sampling steps; an operation is the addition of one
   weight. Products with values that are no spikes are left out: of VQ-diffusion about 23 million an image.
+
+- **training**: minutes on two cores of the machine with AMX ([performance](performance.md)), by
+  `benchmarks/training_times.py` from the time of a batch in each epoch.
 
 `snn-synth reproduce generators --preset full --seeds 3` makes the numbers; [how they are
 measured](generators.md#how-generated-images-are-measured) says more.
@@ -50,11 +55,13 @@ SHIPPED = {
     "MNIST, ESVAE": "mnist-esvae",
     "Fashion-MNIST, ESVAE": "mnist-esvae",
     "MNIST, Spiking-GAN": "mnist-gan",
+    "Fashion-MNIST, Spiking-GAN": "mnist-gan",
     "MNIST, VQ-diffusion": "mnist-vqd",
     "Fashion-MNIST, VQ-diffusion": "fashion-mnist-vqd",
 }
+MINUTES = json.loads((Path(__file__).parent / "results/training-times.json").read_text())
 GUIDED = ", guidance 0.5"
-HEAD = "FAD", "sure", "right", "variance", "new", "reconstruction", "spikes", "operations", "parameters"
+HEAD = "FAD", "sure", "right", "variance", "new", "reconstruction", "spikes", "operations", "parameters", "training"
 
 
 def generators(metrics: Mapping[str, Any]) -> str:
@@ -66,12 +73,12 @@ def generators(metrics: Mapping[str, Any]) -> str:
             if not variant.startswith(f"{images}, "):
                 continue
             name = variant.removeprefix(f"{images}, ")
-            lines.append(_row(name, found, "test", parameters(variant)))
+            lines.append(_row(name, found, "test", parameters(variant), _minutes(variant)))
             if "guided/fad" in found:
-                lines.append(_row(name + GUIDED, found, "guided", ""))
+                lines.append(_row(name + GUIDED, found, "guided"))
         for one in PUBLISHED:
             error = "" if one.error is None else f"{one.error[place]:.4f}"
-            cells = [f"{one.fad[place]:.2f}", *[""] * 4, error, *[""] * 3]
+            cells = [f"{one.fad[place]:.2f}", *[""] * 4, error, *[""] * 4]
             lines.append(f"| *{one.name}, published* | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines))
     missing = [variant for variant in EXPERIMENTS["generators"].variants if variant not in metrics["variants"]]
@@ -88,7 +95,11 @@ def parameters(variant: str) -> str:
     return f"{sum(one.numel() for one in Pretrained.from_pretrained(SHIPPED[variant]).parameters()):,}"
 
 
-def _row(name: str, found: Mapping[str, Any], part: str, count: str) -> str:
+def _minutes(variant: str) -> str:
+    return f"{MINUTES[variant]['minutes']:.0f} min" if variant in MINUTES else ""
+
+
+def _row(name: str, found: Mapping[str, Any], part: str, count: str = "", training: str = "") -> str:
     def cell(key: str, form: str = ".2f", of: str = part) -> str:
         measure = found.get(f"{of}/{key}")
         return "" if measure is None else spread(measure, form)
@@ -109,5 +120,6 @@ def _row(name: str, found: Mapping[str, Any], part: str, count: str) -> str:
         spikes,
         operations,
         count,
+        training,
     ]
     return f"| {name} | " + " | ".join(cells) + " |"

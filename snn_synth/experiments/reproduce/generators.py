@@ -67,6 +67,7 @@ GENERATORS = {
             "MNIST, Spiking-GAN": _GAN,
             "MNIST, VQ-diffusion": _VQD["mnist"],
             "Fashion-MNIST, ESVAE": replace(_ESVAE, images="fashion_mnist"),
+            "Fashion-MNIST, Spiking-GAN": replace(_GAN, images="fashion_mnist"),
             "Fashion-MNIST, VQ-diffusion": _VQD["fashion_mnist"],
         },
         minutes=(15, 80),
