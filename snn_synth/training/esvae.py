@@ -26,8 +26,8 @@ class LitESVAE(LitModule):
     Args:
         network: the autoencoder.
         mmd_weight: :math:`\lambda`.
-        prior_share: learning rate of the prior, as a share of the optimizer's: it learns from the second term alone.
         seed: of the codes and of the prior.
+        prior_share: learning rate of the prior, as a share of the optimizer's: it learns from the second term alone.
         optimizer: makes the optimizer of the parameters; AdamW if not given.
         lr_scheduler: makes the scheduler, stepped once per batch.
 
@@ -49,8 +49,8 @@ class LitESVAE(LitModule):
         self,
         network: ESVAE,
         mmd_weight: float = 1e-3,
-        prior_share: float = 10.0,
         seed: int = 0,
+        prior_share: float = 10.0,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:

@@ -67,7 +67,7 @@ class ESVAETrial(SampleTrial):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = ESVAE(self.side, latent=self.latent, num_steps=self.num_steps)
-            return LitESVAE(network, self.mmd_weight, self.prior_share, seed, **self.recipe.factories())
+            return LitESVAE(network, self.mmd_weight, seed, self.prior_share, **self.recipe.factories())
 
     @torch.no_grad()
     def watch(self, module: LitESVAE, data: ImageData) -> dict[str, float]:
