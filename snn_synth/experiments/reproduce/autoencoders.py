@@ -81,6 +81,7 @@ class AutoencoderTrial(ImageTrial):
         before: of a spiking network, neurons of the layers before the code.
         widths: feature maps of convolutions, instead of ``hidden``.
         greedy_epochs: in which each layer learns alone.
+        glorot: draw its initial weights as Glorot & Bengio 2010 do, as MATLAB's toolbox does by default.
     """
 
     kind: Literal["snn", "ann"] = "snn"
@@ -101,6 +102,7 @@ class AutoencoderTrial(ImageTrial):
     before: tuple[int, ...] = field(default=(), metadata=LATER)
     widths: tuple[int, ...] = field(default=(), metadata=LATER)
     greedy_epochs: int = field(default=0, metadata=LATER)
+    glorot: bool = field(default=False, metadata=LATER)
 
     @property
     def title(self) -> str:
@@ -131,6 +133,8 @@ class AutoencoderTrial(ImageTrial):
             )
             for weight in network.parameters():
                 weight.data *= self.gain if weight.dim() > 1 else 1
+                if self.glorot and weight.dim() > 1:
+                    torch.nn.init.xavier_uniform_(weight)
             return LitAutoencoder(
                 network,
                 greedy_epochs=self.greedy_epochs,

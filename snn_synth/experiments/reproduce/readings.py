@@ -26,14 +26,18 @@ READINGS: dict[str, Callable[[Recipe], Recipe]] = {
     "a fifth of the learning rate": lambda recipe: replace(recipe, lr=recipe.lr / 5),
     "moments kept over the run": lambda recipe: replace(recipe, fresh_moments=False),
     "one update a batch, through time": lambda recipe: replace(recipe, rule="bptt"),
+    "a rate that falls to nothing": lambda recipe: replace(recipe, one_cycle=True, warmup=0.0),
+    "weight decay in the gradient": lambda recipe: replace(recipe, optimizer="adam_l2"),
+    "second moments of 100 updates": lambda recipe: replace(recipe, beta2=0.99),
 }
-SLOW = "maximum rate 0.5"
+SLOW, GLOROT = "maximum rate 0.5", "Glorot's initial weights"
 
 
 def _image_variants(row: str) -> dict[str, AutoencoderTrial]:
     chosen = IMAGES[row]["SNN paper"]
     variants = {name: replace(chosen, recipe=read(chosen.recipe)) for name, read in READINGS.items()}
     variants[SLOW] = replace(chosen, max_rate=0.5)
+    variants[GLOROT] = replace(chosen, glorot=True)
     for name in list(READINGS)[:2]:
         variants[f"{name}, {SLOW}"] = replace(variants[name], max_rate=0.5)
     return variants

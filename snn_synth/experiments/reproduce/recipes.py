@@ -30,6 +30,7 @@ class Recipe:
         neuron_share: learning rate of leaks and thresholds that are learned, as a share of ``lr``.
         traces: of the rule ``online``.
         fresh_moments: of the rule ``online``: forget the optimizer's state at each batch.
+        beta2: share of Adam's second moment that is kept in an update.
 
     Example:
         >>> made = Recipe(lr=0.1, optimizer="sgd").factories()["optimizer"]([torch.nn.Parameter(torch.ones(2))])
@@ -49,13 +50,15 @@ class Recipe:
     neuron_share: float = field(default=1.0, metadata=LATER)
     traces: Traces = field(default="reset", metadata=LATER)
     fresh_moments: bool = field(default=True, metadata=LATER)
+    beta2: float = field(default=0.999, metadata=LATER)
 
     def factories(self) -> dict[str, Any]:
         """``optimizer`` and ``lr_scheduler`` as a LightningModule takes them."""
         cls = {"adam": torch.optim.AdamW, "adam_l2": torch.optim.Adam, "sgd": torch.optim.SGD}[self.optimizer]
+        betas = {} if self.optimizer == "sgd" else {"betas": (0.9, self.beta2)}
         cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.lr, pct_start=self.warmup)
         return {
-            "optimizer": functools.partial(cls, lr=self.lr, weight_decay=self.weight_decay, fused=True),
+            "optimizer": functools.partial(cls, lr=self.lr, weight_decay=self.weight_decay, fused=True, **betas),
             "lr_scheduler": cycle if self.one_cycle else None,
         }
 

@@ -34,3 +34,18 @@ def test_a_conventional_network_is_updated_so_often_on_each_batch(updates, tmp_p
     saved = AEANN.from_pretrained(tmp_path / trial.key(0) / NETWORK)
     for ours, theirs in zip(saved.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_initial_weights_may_be_drawn_as_glorot_and_bengio_do():
+    trial = AutoencoderTrial(Recipe(lr=1e-3), images="mnist_subset", hidden=100, glorot=True)
+    for layer in trial.module(0, trial.data(None, 0), None).network.layers:
+        weight = layer[0].weight
+        assert weight.abs().max() <= (bound := (6 / (784 + 100)) ** 0.5)
+        assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+def test_a_recipe_says_how_long_second_moments_are_kept():
+    weights = [torch.nn.Parameter(torch.ones(1))]
+    made = Recipe(lr=0.1, beta2=0.99).factories()["optimizer"](weights)
+    assert made.defaults["betas"] == (0.9, 0.99)
+    assert "betas" not in Recipe(lr=0.1, optimizer="sgd").factories()["optimizer"](weights).defaults

@@ -63,10 +63,11 @@ def test_a_reading_is_the_papers_recipe_but_for_what_it_reads_otherwise():
                 ), "the autoencoder below is read alike"
                 again = replace(again, autoencoder=chosen.autoencoder)
             else:
-                again = replace(again, max_rate=1.0)
+                again = replace(again, max_rate=1.0, glorot=False)
             assert again == chosen
             assert variant != chosen
-            assert changes(variant.recipe, chosen.recipe).keys() <= {"traces", "lr", "fresh_moments", "rule"}
+            read = changes(variant.recipe, chosen.recipe).keys()
+            assert len(read) <= 1 or read == {"one_cycle", "warmup"}
 
 
 def changes(recipe, chosen):
