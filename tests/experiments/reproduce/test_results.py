@@ -296,9 +296,9 @@ def test_all_generators_stand_in_one_table_for_each_set_beside_published_ones(bu
     assert missing.startswith("Not run yet: MNIST, ten images repeated; ")
     assert "; MNIST, VQ-diffusion" not in missing
     rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in digits.split("\n")}
-    assert rows["class means"] == ["300.0", "1.00; 1.00", *[""] * 7]
+    assert rows["class means"] == ["300.0", "1.00; 1.00", *[""] * 8]
     assert rows["VQ-diffusion"][:1] + rows["VQ-diffusion"][5:7] == ["6.5", "0.0058", "132,752"]
-    assert rows["VQ-diffusion, guidance 0.5"] == ["8.8", "", "", "0.81", *[""] * 5]
+    assert rows["VQ-diffusion, guidance 0.5"] == ["8.8", "", "", "0.81", *[""] * 6]
     network = SpikingVQDiffusion.from_pretrained("mnist-vqd")
     assert rows["VQ-diffusion"][8] == f"{sum(one.numel() for one in network.parameters()):,}"
     assert rows["*FSDDIM, T = 8, published*"][0] == "5.71"
