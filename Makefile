@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint coverage journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
 demo: .venv/demo-ready
 	$(BIN)/snn-synth demo
@@ -25,6 +25,12 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+# Which lines the tests run, in build/coverage.xml; what numba compiles is not seen.
+coverage: $(READY)
+	$(BIN)/pip install $(PIP) pytest-cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov=snn_synth \
+	  --cov-report=term --cov-report=xml:build/coverage.xml $(TESTS)
 
 # The ways of a newcomer, in a fresh clone with a fresh environment: README, own WAV, own data, a sweep.
 journey:
@@ -115,5 +121,5 @@ $(BIN)/pip:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv .venv-* build dist runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-* build dist runs .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find snn_synth tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,10 +1,11 @@
-"""Doctests are looked for in every module; those of the Triton kernels, of ONNX and of the web page need extras."""
+"""Doctests are looked for in every module; those of Triton, ONNX, NeuroBench and the web page need extras."""
 
 import importlib.util
 
 NEEDED = {
     "snn_synth/kernels/cuda/*": ["triton"],
     "snn_synth/interop/onnx*": ["onnx", "onnxruntime"],
+    "snn_synth/interop/neurobench.py": ["neurobench"],
     "snn_synth/web/app.py": ["gradio"],
     "snn_synth/web/run.py": ["gradio"],
 }

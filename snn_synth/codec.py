@@ -17,6 +17,11 @@ class PackedSpikes(NamedTuple):
     """Spike maps at one bit per neuron and time step.
 
     ``data`` is uint8 ``[B, ceil(num_steps * neurons / 8)]``: each sample's map, time first, padded to whole bytes.
+
+    Example:
+        >>> packed = PackedSpikes(torch.tensor([[172], [64]], dtype=torch.uint8), num_steps=2, neurons=3)
+        >>> unpack(packed)[:, 0].tolist()  # 172 is 10101100: two time steps, and two bits that fill the byte
+        [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
     """
 
     data: Tensor

@@ -1,13 +1,16 @@
 """The documentation site: what its reference lists, and what its notebooks hold."""
 
+import doctest
 import html
 import importlib
+import inspect
 import json
 import os
 import pkgutil
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,24 @@ def test_the_front_ends_are_in_the_reference_of_data():
     from snn_synth.data.frontends import __all__ as front_ends
 
     assert set(front_ends) <= set(listed)
+
+
+def test_every_public_class_and_function_has_an_example_that_runs():
+    named = [
+        (f"{module}.{name}", getattr(importlib.import_module(module), name))
+        for module, names in public_modules().items()
+        for name in names
+    ]
+    without = []
+    for name, thing in named:
+        if not (inspect.isclass(thing) or inspect.isroutine(thing)) or isinstance(thing, types.GenericAlias):
+            continue  # a constant, or the name of a type
+        if isinstance(thing, type) and issubclass(thing, Exception):
+            continue
+        examples = doctest.DocTestParser().get_examples(inspect.getdoc(thing) or "")
+        if not any(not example.options.get(doctest.SKIP) for example in examples):
+            without.append(name)
+    assert not without
 
 
 def test_every_page_of_the_site_has_its_place_in_a_table_of_contents():

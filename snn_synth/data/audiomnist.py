@@ -39,6 +39,17 @@ class AudioMNIST(Recordings, SpokenDigits):
 
     Source: Becker et al., AudioMNIST: Exploring Explainable Artificial Intelligence for audio analysis on a simple
         benchmark, 2018 (arXiv:1807.03418).
+
+    Example:
+        >>> import tempfile, numpy, soundfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("01/3_01_0.wav", "26/7_26_4.wav"):
+        ...     path = root / "audiomnist" / "data" / name
+        ...     path.parent.mkdir(parents=True)
+        ...     soundfile.write(path, numpy.sin(numpy.arange(20000) / 4), 48000)
+        >>> corpus = AudioMNIST(root, fold=0)
+        >>> corpus.labels.tolist(), corpus.speakers, corpus.official_test_mask.tolist()
+        ([3, 7], ['01', '26'], [False, True])
     """
 
     def __init__(self, root: str | Path | None = None, fold: int = 0) -> None:

@@ -89,6 +89,16 @@ class EventRecordings(Dataset[tuple[Tensor, int]]):
         num_steps: T.
         channels: values of a time step.
         packed: the spikes.
+
+    Example:
+        >>> from snn_synth.codec import pack
+        >>> class Diagonal(EventRecordings):
+        ...     def __init__(self, size: int) -> None:
+        ...         self.labels, self.num_steps, self.channels = torch.tensor([4]), size, size
+        ...         self.packed = pack(torch.eye(size)[:, None])
+        >>> Diagonal(2)[0]
+        (tensor([[1., 0.],
+                 [0., 1.]]), 4)
     """
 
     labels: Tensor

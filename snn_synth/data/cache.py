@@ -39,6 +39,16 @@ def spectrograms(
 
     Raises:
         InputError: the file cannot be written, or the front end gives pictures of another shape or outside [0, 1].
+
+    Example:
+        >>> import tempfile, soundfile
+        >>> from snn_synth.data import AudioFolder, MelSpectrogram
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for word in ("cat", "dog"):
+        ...     (root / word).mkdir()
+        ...     soundfile.write(root / word / "1.wav", np.sin(np.arange(4000) / 4), 8000)
+        >>> spectrograms(AudioFolder(root), MelSpectrogram(), cache=root / "cache", progress=False).shape
+        torch.Size([2, 39, 100])
     """
     path = not_a_folder(Path(cache or cache_dir() / "spectrograms") / f"{cache_key(dataset, front_end)}.npy")
     shape = (len(dataset), *front_end.shape)

@@ -56,6 +56,14 @@ def fetch(
 
     Raises:
         InputError: no mirror gave the file, the folder cannot be written to, or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "mirror.txt").write_text("hello")
+        >>> urls = [(folder / "not-there.txt").as_uri(), (folder / "mirror.txt").as_uri()]
+        >>> fetch(urls, folder / "data" / "mine.txt", file_sha256(folder / "mirror.txt"), progress=False).read_text()
+        'hello'
     """
     try:
         make_folder(destination.parent)

@@ -82,6 +82,13 @@ class EspeakDigits(SpokenDigits):
         InputError: espeakng-loader is not installed (extra `demo`), or a setting is out of range.
 
     Source: espeak-ng (GPL-3, loaded at run time); the shape is TI-46's, 16 x 10 x 26 takes.
+
+    Example:
+        >>> import tempfile
+        >>> corpus = EspeakDigits(["en-us+f3"], takes=1, cache=tempfile.mkdtemp(), progress=False)
+        >>> waveform, label = corpus[7]
+        >>> len(corpus), label, 0.2 < len(waveform) / corpus.sample_rate < 1.5  # seconds
+        (10, 7, True)
     """
 
     def __init__(

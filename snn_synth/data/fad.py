@@ -56,6 +56,11 @@ def load_fad(images: str = "mnist", root: str | Path | None = None, download: bo
 
     Source:
         The files are of the repository QgZhan/ESVAE (Zhan et al. 2023; MIT licence), folder `metrics/`.
+
+    Example:
+        >>> load_fad("mnist", "/no/such/folder", download=False)
+        Traceback (most recent call last):
+        snn_synth.errors.InputError: Expected mnist_64.pth in /no/such/folder/fad, where it is not: ...
     """
     if images not in _FILES:
         raise InputError(f"Expected images of {list(_FILES)}, got {images!r}")

@@ -42,6 +42,16 @@ class FSDD(Recordings, SpokenDigits):
         InputError: recordings are missing and cannot be had.
 
     Source: Jackson et al., Free Spoken Digit Dataset, CC BY-SA 4.0.
+
+    Example:
+        >>> import tempfile, numpy, soundfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "fsdd" / "recordings").mkdir(parents=True)
+        >>> for name in ("3_ann_0.wav", "7_ann_5.wav"):
+        ...     soundfile.write(root / "fsdd" / "recordings" / name, numpy.sin(numpy.arange(4000) / 4), 8000)
+        >>> corpus = FSDD(root)
+        >>> corpus.labels.tolist(), corpus.speakers, corpus.official_test_mask.tolist()
+        ([3, 7], ['ann', 'ann'], [True, False])
     """
 
     def __init__(self, root: str | Path | None = None, download: bool = True) -> None:

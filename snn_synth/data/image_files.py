@@ -39,6 +39,13 @@ def read_image(
 
     Raises:
         InputError: the file is missing, no image, damaged, or too large; or ``size`` is no size.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "grey.png")
+        >>> Image.new("L", (60, 40), 128).save(path)
+        >>> read_image(path).shape, read_image(path, size=28, pad=True)[:, 14].unique().tolist()
+        (torch.Size([40, 60]), [0, 128])
     """
     path = Path(path)
     height_width = check_size(size)

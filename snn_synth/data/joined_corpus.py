@@ -29,10 +29,13 @@ class JoinedCorpus(SpokenWords):
         InputError: there is no corpus, or one has other words.
 
     Example:
-        >>> from snn_synth.data import FSDD, EspeakDigits
-        >>> corpus = JoinedCorpus([FSDD(), EspeakDigits()])  # doctest: +SKIP
-        >>> len(corpus), corpus.sample_rate  # doctest: +SKIP
-        (7160, 8000)
+        >>> import tempfile
+        >>> from snn_synth.data import EspeakDigits
+        >>> folder = tempfile.mkdtemp()
+        >>> women, men = (EspeakDigits([voice], 1, cache=folder, progress=False) for voice in ("en+f2", "en+m2"))
+        >>> corpus = JoinedCorpus([women, men], sample_rate=8000)
+        >>> len(corpus), corpus.sample_rate, corpus.speakers[9:11]
+        (20, 8000, ['en+f2', 'en+m2'])
     """
 
     def __init__(self, corpora: Sequence[SpokenWords], sample_rate: int | None = None) -> None:

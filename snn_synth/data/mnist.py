@@ -35,6 +35,18 @@ class MNIST(ImageDataset):
         InputError: a file is missing and cannot be had, or is damaged.
 
     Source: LeCun, Bottou, Bengio, Haffner, 1998.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "mnist").mkdir()
+        >>> def idx(array):  # the format: bytes, number of axes, their lengths, values
+        ...     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
+        >>> _ = (root / "mnist" / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 28, 28), np.uint8)))
+        >>> _ = (root / "mnist" / "t10k-labels-idx1-ubyte").write_bytes(idx(np.uint8([7, 2])))
+        >>> digits = MNIST(root, train=False)
+        >>> digits.images.shape, digits.labels
+        (torch.Size([2, 28, 28]), tensor([7, 2]))
     """
 
     folder: ClassVar[str] = "mnist"
@@ -81,6 +93,10 @@ class FashionMNIST(MNIST):
     """Fashion-MNIST: 60,000 training and 10,000 test images of clothes; files as in `MNIST`.
 
     Source: Xiao, Rasul, Vollgraf, 2017 (arXiv:1708.07747).
+
+    Example:
+        >>> FashionMNIST.names[9], FashionMNIST.folder
+        ('Ankle boot', 'fashion_mnist')
     """
 
     folder: ClassVar[str] = "fashion_mnist"

@@ -23,7 +23,7 @@ HOME = "http://www2.imse-cnm.csic.es/caviar/MNISTDVS.html"
 
 
 class MNISTDVS(Dataset[tuple[Tensor, int]]):
-    """Recordings of the smallest scale as spike trains of 2 x 26 x 26 pixels, ON above OFF.
+    r"""Recordings of the smallest scale as spike trains of 2 x 26 x 26 pixels, ON above OFF.
 
     Files: ``<root>/mnist_dvs/.../mnist_<digit>_scale04_<number>.aedat``, AEDAT 2.0 of a DVS128, as in the archives
     ``grabbed_data0.zip`` to ``grabbed_data9.zip``. They are read when they are first asked for, and kept in memory at
@@ -47,6 +47,17 @@ class MNISTDVS(Dataset[tuple[Tensor, int]]):
     Source:
         Serrano-Gotarredona & Linares-Barranco 2013; window, 25 ms and split as the authors of Skatchkovsky, Simeone &
         Jang 2021 have them.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "mnist_dvs").mkdir()
+        >>> address, time = 50 << 8 | 49 << 1 | 1, 7  # row 50, column 49, ON, at 7 microseconds
+        >>> event = address.to_bytes(4, "big") + time.to_bytes(4, "big")
+        >>> _ = (root / "mnist_dvs" / "mnist_3_scale04_0001.aedat").write_bytes(b"#!AER-DAT2.0\r\n" + event)
+        >>> spikes, label = MNISTDVS(root, num_steps=2)[0]
+        >>> spikes.shape, spikes.nonzero().tolist(), label
+        (torch.Size([2, 2, 26, 26]), [[0, 1, 2, 1]], 3)
     """
 
     def __init__(
@@ -93,7 +104,7 @@ class MNISTDVS(Dataset[tuple[Tensor, int]]):
 
 
 def read_events(path: str | Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Row, column, polarity and time (microseconds from the first) of a DVS128's events, int64 `[n]` each.
+    r"""Row, column, polarity and time (microseconds from the first) of a DVS128's events, int64 `[n]` each.
 
     AEDAT 2.0: lines that begin with `#`, the first of which names the format, then address and microseconds of each
     event, two big-endian uint32. An event that the end of the file cuts short is left out.
@@ -103,6 +114,15 @@ def read_events(path: str | Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
     Source:
         jAER, AEDAT 2.0; the DVS128's address has the row in bits 8 to 14, the column in 1 to 7, the polarity in bit 0.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "one.aedat")
+        >>> address, time = 50 << 8 | 49 << 1 | 1, 7  # row 50, column 49, ON, at 7 microseconds
+        >>> event = address.to_bytes(4, "big") + time.to_bytes(4, "big")
+        >>> _ = path.write_bytes(b"#!AER-DAT2.0\r\n" + event)
+        >>> read_events(path)
+        (tensor([50]), tensor([49]), tensor([1]), tensor([0]))
     """
     try:
         with Path(path).open("rb") as file:

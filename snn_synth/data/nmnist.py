@@ -41,6 +41,17 @@ class NMNIST(EventRecordings):
 
     Source:
         Orchard, Jayawant, Cohen & Thakor 2015, Converting static image datasets to spiking neuromorphic datasets.
+
+    Example:
+        >>> import os, tempfile, unittest.mock
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "nmnist" / "Train" / "3").mkdir(parents=True)
+        >>> event = bytes([33, 2, 0b1000_0000, 0, 9])  # column 33, row 2, ON, at 9 us
+        >>> _ = (root / "nmnist" / "Train" / "3" / "00001.bin").write_bytes(event)
+        >>> with unittest.mock.patch.dict(os.environ, SNN_SYNTH_CACHE=str(root)):  # where the binned spikes are kept
+        ...     spikes, label = NMNIST(root, num_steps=2)[0]
+        >>> spikes.view(2, 2, 34, 34).nonzero().tolist(), label
+        ([[0, 1, 2, 33]], 3)
     """
 
     def __init__(
@@ -72,6 +83,13 @@ def read_nmnist(
     Raises:
         InputError: if the file cannot be read, ends within an event, has pixels beyond 34 x 34 or is larger than
             `MAX_BYTES`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "one.bin")
+        >>> _ = path.write_bytes(bytes([33, 2, 0b1000_0000, 0, 9]))
+        >>> [values.tolist() for values in read_nmnist(path)]
+        [[33], [2], [1], [9]]
     """
     try:
         with Path(path).open("rb") as file:

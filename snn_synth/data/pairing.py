@@ -94,6 +94,10 @@ def class_mean_images(images: Tensor, labels: Tensor, classes: int = 10) -> Tens
 
     Raises:
         InputError: a label has no image.
+
+    Example:
+        >>> class_mean_images(torch.tensor([[0], [4], [5], [9]]), torch.tensor([0, 0, 0, 1]), classes=2)
+        tensor([1, 3])
     """
     chosen = []
     for label in range(classes):

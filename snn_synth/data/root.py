@@ -13,6 +13,12 @@ def cache_dir() -> Path:
     """Folder for everything that can be made again: `$SNN_SYNTH_CACHE`, else `~/.cache/snn_synth`.
 
     Without a home directory, as in some containers, it is a folder in the system's place for temporary files.
+
+    Example:
+        >>> import unittest.mock
+        >>> with unittest.mock.patch.dict(os.environ, SNN_SYNTH_CACHE="/my/cache"):
+        ...     cache_dir().as_posix()
+        '/my/cache'
     """
     if chosen := os.environ.get("SNN_SYNTH_CACHE"):
         return _expanded(chosen)

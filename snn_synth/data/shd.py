@@ -90,6 +90,20 @@ class SHD(SpikingWords):
 
     Source:
         Cramer, Stradmann, Schemmel & Zenke 2020, The Heidelberg spiking data sets; CC BY 4.0.
+
+    Example:
+        >>> import os, tempfile, unittest.mock, h5py, numpy
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "shd").mkdir()
+        >>> with h5py.File(root / "shd" / "shd_test.h5", "w") as file:  # two words, of one event each
+        ...     for name, events in (("times", numpy.float16([[0.03], [0]])), ("units", numpy.uint16([[699], [5]]))):
+        ...         item = file.create_dataset(f"spikes/{name}", 2, h5py.vlen_dtype(events.dtype))
+        ...         item[0], item[1] = events
+        ...     file["labels"], file["extra/speaker"], file["extra/keys"] = [1, 0], [4, 5], [b"zero", b"eins"]
+        >>> with unittest.mock.patch.dict(os.environ, SNN_SYNTH_CACHE=str(root)):  # where the binned spikes are kept
+        ...     words = SHD(root, train=False, num_steps=2)
+        >>> words.labels.tolist(), words.languages, words.speakers, words[0][0].nonzero().tolist()
+        ([1, 0], ['german', 'english'], ['4', '5'], [[1, 699]])
     """
 
     def __init__(
@@ -133,6 +147,20 @@ class SSC(SpikingWords):
 
     Source:
         Cramer, Stradmann, Schemmel & Zenke 2020, The Heidelberg spiking data sets; CC BY 4.0.
+
+    Example:
+        >>> import os, tempfile, unittest.mock, h5py, numpy
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "ssc").mkdir()
+        >>> with h5py.File(root / "ssc" / "ssc_valid.h5", "w") as file:  # two words, of one event each
+        ...     for name, events in (("times", numpy.float16([[0.03], [0]])), ("units", numpy.uint16([[699], [5]]))):
+        ...         item = file.create_dataset(f"spikes/{name}", 2, h5py.vlen_dtype(events.dtype))
+        ...         item[0], item[1] = events
+        ...     file["labels"], file["extra/speaker"], file["extra/keys"] = [0, 1], [4, 5], [b"yes", b"three"]
+        >>> with unittest.mock.patch.dict(os.environ, SNN_SYNTH_CACHE=str(root)):  # where the binned spikes are kept
+        ...     digits = SSC(root, "valid", digits=True, num_steps=2)
+        >>> len(digits), digits.labels.tolist(), digits[0][0].nonzero().tolist()
+        (1, [3], [[0, 5]])
     """
 
     def __init__(

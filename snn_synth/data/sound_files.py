@@ -41,6 +41,13 @@ def read_audio(path: str | Path, max_seconds: float = 30.0) -> tuple[Tensor, int
 
     Raises:
         InputError: the file is missing, no audio, cut short, too long, empty or silent, or holds NaN or inf.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "stereo.wav")
+        >>> soundfile.write(path, [[0.5, 0.0], [0.0, -0.25]], 8000)
+        >>> read_audio(path)
+        (tensor([ 0.2500, -0.1250]), 8000)
     """
     path = Path(path)
     if not path.is_file():

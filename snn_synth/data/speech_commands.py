@@ -43,6 +43,18 @@ class SpeechCommands(Recordings, SpokenDigits):
 
     Source: Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018 (arXiv:1804.03209),
         CC BY 4.0.
+
+    Example:
+        >>> import tempfile, numpy, soundfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> folder = root / "speech_commands"
+        >>> for word in DIGIT_WORDS:
+        ...     (folder / word).mkdir(parents=True)
+        ...     soundfile.write(folder / word / "0a2b400e_nohash_0.wav", numpy.sin(numpy.arange(9000) / 4), 16000)
+        >>> _ = (folder / "testing_list.txt").write_text("three/0a2b400e_nohash_0.wav")
+        >>> corpus = SpeechCommands(root)
+        >>> len(corpus), corpus.labels[corpus.official_test_mask].tolist()
+        (10, [3])
     """
 
     def __init__(self, root: str | Path | None = None, download: bool = True, skip_unreadable: bool = False) -> None:

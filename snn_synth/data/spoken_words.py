@@ -31,6 +31,21 @@ class SpokenWords(Recorded, Dataset[tuple[Tensor, int]]):
         speakers: who says it; "" where nobody knows.
         takes: number of the utterance among those of its speaker and word.
         sample_rate: of every waveform, in Hz.
+
+    Example:
+        >>> class Beeps(SpokenWords):
+        ...     def __init__(self) -> None:
+        ...         self.names, self.labels, self.sample_rate = ("low", "high"), torch.tensor([0, 1]), 8000
+        ...         self.speakers, self.takes = ["", ""], [0, 0]
+        ...
+        ...     def __getitem__(self, index):
+        ...         return torch.sin(torch.arange(4000) * (1 + index) / 20), index
+        ...
+        ...     def fingerprint(self):
+        ...         return "beeps 1"
+        >>> corpus = Beeps()
+        >>> len(corpus), corpus[1][0].shape, corpus.official_split()
+        (2, torch.Size([4000]), None)
     """
 
     names: tuple[str, ...]

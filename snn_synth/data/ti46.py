@@ -29,6 +29,17 @@ class TI46(Recordings, SpokenDigits):
         InputError: the corpus is not there, or holds no digits.
 
     Source: Liberman et al., TI 46-Word, LDC93S9, 1993.
+
+    Example:
+        >>> import tempfile, numpy, soundfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("TRAIN/F1/00F1SET0.WAV", "TEST/F1/09F1S1T0.WAV"):
+        ...     path = root / "ti46" / "TI20" / name
+        ...     path.parent.mkdir(parents=True)
+        ...     soundfile.write(path, numpy.sin(numpy.arange(5000) / 4), 12500)
+        >>> corpus = TI46(root)
+        >>> corpus.labels.tolist(), corpus.speakers, corpus.official_test_mask.tolist()
+        ([0, 9], ['f1', 'f1'], [False, True])
     """
 
     def __init__(self, root: str | Path | None = None) -> None:

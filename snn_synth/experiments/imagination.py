@@ -5,13 +5,12 @@ import hashlib
 import torch
 from torch import Tensor
 
-from snn_synth.errors import InputError
-from snn_synth.experiments.synthesis import Drawing, Recording, Source, configured
+from snn_synth.experiments.synthesis import Drawing, Recording, Source, configured, saved, trained
 from snn_synth.models import AudioToImage, CodeCondition, SpikingVQDiffusion, SpokenDiffusion
-from snn_synth.models.pretrained import Pretrained, is_saved
+from snn_synth.models.pretrained import is_saved
+from snn_synth.models.vq_diffusion import GUIDANCE
 
 SHIPPED = "fsdd"  # the speech model of which the package has a condition too
-GUIDANCE = 0.5
 
 
 def load(name: str, num_steps: int | None = None, seed: int | None = None) -> tuple[SpokenDiffusion, Source]:
@@ -38,18 +37,14 @@ def _loaded(name: str) -> tuple[SpokenDiffusion, Source]:
         spoken = SpokenDiffusion(AudioToImage.from_pretrained(SHIPPED), diffusion, condition)
         return spoken, Source(spoken.audio)
     if is_saved(name):
-        model = Pretrained.from_pretrained(name)
-        if not isinstance(model, SpokenDiffusion):
-            raise InputError(
-                f"Expected a saved SpokenDiffusion, which draws new images of a word, got {name} with a "
-                f"{type(model).__name__}: `snn-synth fit --config imagine_fsdd` trains one"
-            )
-        return model, Source(model.audio)
+        does, cure = "draws new images of a word", "`snn-synth fit --config imagine_fsdd` trains one"
+        spoken = saved(name, SpokenDiffusion, does, cure)
+        return spoken, Source(spoken.audio)
     from snn_synth.training import LitSpokenDiffusion, load_checkpoint  # a checkpoint costs Lightning
 
     module = load_checkpoint(LitSpokenDiffusion, name)
     spoken = module.spoken_diffusion()
-    return spoken, Source(spoken.audio, module.num_steps, module.max_rate, module.seed, module.code)
+    return spoken, trained(spoken.audio, module)
 
 
 def imagine(spoken: SpokenDiffusion, recording: Recording, drawing: Drawing, count: int, seed: int) -> Tensor:

@@ -1,7 +1,7 @@
 """From a sound file to the images of its words: what the command ``synthesize`` and the web page do."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ MOST = 2**25  # places for a spike, of which a layer's currents, membranes and s
 DASHES = 2**20  # input spikes in the picture of them, each a dash of nearly a kilobyte
 LARGEST_SEED = 2**32 - 1  # times a million, for a number of each word, it still is one of 64 bits
 WORDS = 20  # of a recording, each an image in its row
+
+Model = TypeVar("Model", bound=Pretrained)
 
 
 class Source(NamedTuple):
@@ -81,17 +83,27 @@ def configured(source: Source, num_steps: int | None = None, seed: int | None = 
 
 def _loaded(name: str) -> Source:
     if is_saved(name):
-        model = Pretrained.from_pretrained(name)
-        if not isinstance(model, AudioToImage):
-            raise InputError(
-                f"Expected a saved AudioToImage, which draws from sound, got {name} with a {type(model).__name__}: "
-                "save AudioToImage(audiocoder, autoencoder, front_end=...)"
-            )
-        return Source(model)
+        cure = "save AudioToImage(audiocoder, autoencoder, front_end=...)"
+        return Source(saved(name, AudioToImage, "draws from sound", cure))
     from snn_synth.training import LitAudiocoder, load_checkpoint  # a checkpoint costs Lightning, a folder does not
 
     module = load_checkpoint(LitAudiocoder, name)
-    return Source(module.audio_to_image(), module.num_steps, module.max_rate, module.seed, module.code)
+    return trained(module.audio_to_image(), module)
+
+
+def saved(name: str, kind: type[Model], does: str, cure: str) -> Model:
+    """A saved model of a kind; InputError for another, which says what this kind ``does`` and what the ``cure`` is."""
+    model = Pretrained.from_pretrained(name)
+    if not isinstance(model, kind):
+        raise InputError(
+            f"Expected a saved {kind.__name__}, which {does}, got {name} with a {type(model).__name__}: {cure}"
+        )
+    return model
+
+
+def trained(model: AudioToImage, module: Any) -> Source:
+    """A model with the settings under which a module was trained."""
+    return Source(model, module.num_steps, module.max_rate, module.seed, module.code)
 
 
 def read_recording(model: AudioToImage, file: Path) -> Recording:

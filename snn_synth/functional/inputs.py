@@ -67,6 +67,8 @@ def as_constant(name: str, value: Any) -> Tensor:
     try:
         kind = torch.as_tensor(value, device="cpu").dtype
         constant = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().clone()
+    except InputError:  # of a bound on the model that is being built, which this value is not to blame for
+        raise
     except (TypeError, ValueError, RuntimeError):
         kind = None
     if kind is None or kind == torch.bool or kind.is_complex or not constant.isfinite().all():

@@ -34,7 +34,7 @@ def neurobench_model(model: nn.Module) -> Any:
 
     Example:
         >>> from snn_synth.models import AESNN
-        >>> neurobench_model(AESNN(784, 196))(torch.zeros(2, 15, 784)).shape  # doctest: +SKIP
+        >>> neurobench_model(AESNN(784, 196))(torch.zeros(2, 15, 784)).shape
         torch.Size([2, 15, 784])
     """
     _require()
@@ -99,6 +99,12 @@ def measure(model: nn.Module, spikes: Tensor, targets: Tensor | None = None) -> 
     Raises:
         InputError: as :func:`neurobench_model`, for targets of another shape, or if a metric of NeuroBench fails, which
             it would count as zero.
+
+    Example:
+        >>> from snn_synth.models import AESNN
+        >>> found = measure(AESNN(784, 196), torch.zeros(15, 2, 784))
+        >>> found["ParameterCount"], found["SynapticOperations"]["Dense"]
+        (307328, 4609920.0)
     """
     adapter = neurobench_model(model)
     from neurobench.benchmarks import Benchmark

@@ -20,7 +20,12 @@ def encode(
     keys: Tensor | None = None,
     code: RateCode = "poisson",
 ) -> Tensor:
-    """Spikes ``[T, *]`` of values ``[*]`` by a code of that name: see :func:`poisson_encode` and the others."""
+    """Spikes ``[T, *]`` of values ``[*]`` by a code of that name: see :func:`poisson_encode` and the others.
+
+    Example:
+        >>> encode(torch.tensor([0.0, 0.5, 1.0]), num_steps=4, code="even").sum(0)
+        tensor([0., 2., 4.])
+    """
     x = as_tensor(x)
     check_code(code)
     values, keys = rate_inputs(x, num_steps, max_rate, generator, keys)

@@ -18,7 +18,13 @@ Traces = Literal["reset", "leaky", "instant"]
 
 
 class Layer(NamedTuple):
-    """Neurons with one fixed leak and threshold, and the weights of their input."""
+    """Neurons with one fixed leak and threshold, and the weights of their input.
+
+    Example:
+        >>> layer = Layer(torch.tensor([[0.5]], requires_grad=True), decay=0.9, threshold=1.0, slope=5.0)
+        >>> layer.decay
+        0.9
+    """
 
     weight: Tensor
     decay: float
@@ -87,7 +93,16 @@ class _State:
 
 
 class OnlineRule:
-    """One batch: called with each time step's spikes and targets, it gives that step's loss."""
+    """One batch: called with each time step's spikes and targets, it gives that step's loss.
+
+    Example:
+        >>> layers = [Layer(torch.tensor([[0.5]], requires_grad=True), 0.5, 1.0, 1.0)]
+        >>> step = online_rule(layers, torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
+        >>> [step(torch.ones(1, 1), torch.zeros(1, 1)).item() for _ in range(2)]  # V[t]^2 / 2
+        [0.125, 0.28125]
+        >>> step.membranes[0].item()
+        0.75
+    """
 
     def __init__(self, which: Backend, layers: Sequence[Layer], spikes: Tensor, mask: bool, kind: Traces) -> None:
         self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")

@@ -95,7 +95,12 @@ class _SpikeLinearOnGPU(torch.autograd.Function):
 
 
 def choices() -> dict[str, str]:
-    """The ways of products that this process has found to be the fastest on the CPU, for a run's checkpoint."""
+    """The ways of products that this process has found to be the fastest on the CPU, for a run's checkpoint.
+
+    Example:
+        >>> isinstance(choices(), dict)  # empty until a large product has been taken
+        True
+    """
     module: Any = sys.modules.get("snn_synth.kernels.cpu.choice")  # a run on a GPU makes none, and needs no numba
     return {} if module is None else module.chosen()
 
@@ -105,6 +110,9 @@ def adopt_choices(choices: Any) -> None:
 
     Args:
         choices: what :func:`choices` gave, from a checkpoint; anything else is left alone.
+
+    Example:
+        >>> adopt_choices(choices())  # as a run does that goes on
     """
     if isinstance(choices, dict) and choices:
         kernel("numba", "choice").adopt(choices, kernel("numba", "products").available())

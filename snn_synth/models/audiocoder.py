@@ -18,6 +18,10 @@ class Audiocoder(Pretrained, ABC):
     """Interface of the spiking audiocoders, for :class:`AudioToImage` and ``LitAudiocoder``.
 
     To be trained by :mod:`snn_synth.learning`, one has ``.layers`` besides.
+
+    Example:
+        >>> isinstance(ACSNN(3900, 64, 196), Audiocoder), isinstance(ConvACSNN(widths=[4, 8], code=196), Audiocoder)
+        (True, True)
     """
 
     inputs: int

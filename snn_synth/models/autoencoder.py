@@ -16,7 +16,15 @@ from snn_synth.models.stack import SpikingStack, StackOutput, run_layers
 
 
 class SpikingAutoencoder(Pretrained):
-    """Interface of the spiking autoencoders: layers of an encoder, and as many of a decoder."""
+    """Interface of the spiking autoencoders: layers of an encoder, and as many of a decoder.
+
+    Example:
+        >>> from snn_synth.models import AESNN
+        >>> ae = AESNN(784, 196)
+        >>> hidden = ae.encode(torch.ones(15, 2, 784))
+        >>> isinstance(ae, SpikingAutoencoder), hidden.shape, ae.decode(hidden).shape
+        (True, torch.Size([15, 2, 196]), torch.Size([15, 2, 784]))
+    """
 
     layers: nn.ModuleList
     inputs: int

@@ -17,7 +17,13 @@ from snn_synth.models.spiking_layer import SpikingLayer, weighted_over_time
 
 @dataclass(frozen=True, eq=False)
 class ESVAEOutput:
-    """What an ESVAE makes of images."""
+    """What an ESVAE makes of images.
+
+    Example:
+        >>> out = ESVAE(side=8, channels=(4, 4), latent=3, num_steps=4)(torch.rand(2, 1, 8, 8))
+        >>> out.images.shape, out.rates.shape, out.code.shape
+        (torch.Size([2, 1, 8, 8]), torch.Size([2, 3]), torch.Size([4, 2, 3]))
+    """
 
     images: Tensor
     """``[B, 1, side, side]`` in [0, 1]."""

@@ -15,7 +15,14 @@ from snn_synth.ttfs import TTFSIFLinear
 
 @dataclass(frozen=True, eq=False)
 class FirstSpikeOutput:
-    """Steps of the spikes of a network in which each neuron fires at most once; T where it does not."""
+    """Steps of the spikes of a network in which each neuron fires at most once; T where it does not.
+
+    Example:
+        >>> inputs, hidden, times = torch.tensor([[0, 2, 8]]), torch.tensor([[1, 6]]), torch.tensor([[8, 4]])
+        >>> out = FirstSpikeOutput(8, inputs, hidden, times)
+        >>> out.labels, out.decision, out.spikes  # of two inputs, a hidden neuron, and the output that decides
+        (tensor([1]), tensor([4]), tensor([4]))
+    """
 
     num_steps: int
     """T."""

@@ -18,7 +18,14 @@ from snn_synth.models.time_decoder import Decoding, TimeDecoder
 
 @dataclass(frozen=True, eq=False)
 class HybridOutput:
-    """What a hybrid variational autoencoder drew and made of it."""
+    """What a hybrid variational autoencoder drew and made of it.
+
+    Example:
+        >>> ones, zeros = torch.ones(3, 1, 2), torch.zeros(3, 1, 2)
+        >>> out = HybridOutput(pixels=torch.zeros(1, 4), code=ones, logits=zeros, hidden=ones)
+        >>> out.information(rate=0.5), out.information(rate=0.25)  # log(0.5 / 0.5), log(0.5 / 0.25)
+        (tensor([0.]), tensor([0.6931]))
+    """
 
     pixels: Tensor
     """Logits of the pixels, ``[B, outputs]``."""

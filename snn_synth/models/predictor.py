@@ -16,7 +16,16 @@ from snn_synth.models.time_decoder import Decoding, TimeDecoder
 
 @dataclass(frozen=True, eq=False)
 class PredictorOutput:
-    """What a predictor drew and made of it."""
+    """What a predictor drew and made of it.
+
+    Example:
+        >>> ones, zeros = torch.ones(3, 1, 2), torch.zeros(3, 1, 2)
+        >>> out = PredictorOutput(scores=torch.zeros(2, 1, 4), code=ones, logits=zeros)
+        >>> out.information(rate=0.25)  # log(0.5 / 0.25)
+        tensor([[0.6931],
+                [0.6931],
+                [0.6931]])
+    """
 
     scores: Tensor
     """Logits of the configurations, ``[T - window + 1, B, outputs]``: from the first full window on."""

@@ -34,7 +34,13 @@ _SHIPPED = Path(__file__).parent / "weights"
 
 
 def shipped_models() -> dict[str, Path]:
-    """Folders of the trained models that come with the package, by name; ``README.md`` in each is its card."""
+    """Folders of the trained models that come with the package, by name; ``README.md`` in each is its card.
+
+    Example:
+        >>> folder = shipped_models()["mnist"]
+        >>> sorted(path.name for path in folder.iterdir())
+        ['README.md', 'config.json', 'model.safetensors']
+    """
     return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob(f"*/{_CONFIG}"))}
 
 

@@ -54,6 +54,12 @@ class StackOutput:
     and run them in the same pass as its gradient. Those that no kernel runs have run already. Without gradients it is
     the other way round where that is faster: the spikes are there, and currents are computed if they are asked for.
     PyTorch sees the tensors inside (``torch.export``, ``torch.func.vmap``, ...).
+
+    Example:
+        >>> from snn_synth.models import AESNN
+        >>> out = AESNN(784, 196)(torch.ones(15, 2, 784))
+        >>> out.hidden.shape, out.spikes.shape, torch.equal(out.spikes, (out.membrane >= 1).float())
+        (torch.Size([15, 2, 196]), torch.Size([15, 2, 784]), True)
     """
 
     hidden_spikes: tuple[Tensor, ...]

@@ -22,7 +22,14 @@ _LONGEST = 100  # characters of a label
 
 
 class Synthesis(NamedTuple):
-    """Every stage from a spectrogram to its image, ``[T, B, neurons]`` for spikes."""
+    """Every stage from a spectrogram to its image, ``[T, B, neurons]`` for spikes.
+
+    Example:
+        >>> from snn_synth.models import ACSNN, AESNN
+        >>> out = AudioToImage(ACSNN(700, 64, 196), AESNN(784, 196)).draw(torch.zeros(50, 2, 700))
+        >>> out.hidden.shape, torch.equal(out.images.flatten(1), out.output_spikes.mean(0))
+        (torch.Size([50, 2, 196]), True)
+    """
 
     input_spikes: Tensor
     hidden: Tensor

@@ -15,7 +15,13 @@ from snn_synth.ttfs import AlphaTTFSLinear
 
 @dataclass(frozen=True, eq=False)
 class TTFSOutput:
-    """Spike times of a network in which each neuron fires at most once; inf where it does not."""
+    """Spike times of a network in which each neuron fires at most once; inf where it does not.
+
+    Example:
+        >>> out = TemporalCodingAE(4, 2)(torch.tensor([[0.1, 0.5, 0.9, torch.inf]]))  # the last pixel is black
+        >>> out.times.shape, out.embedding.shape
+        (torch.Size([1, 4]), torch.Size([1, 2]))
+    """
 
     times: Tensor
     """Of the output neurons, ``[B, inputs]``."""

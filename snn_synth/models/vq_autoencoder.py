@@ -18,7 +18,13 @@ _SHIFT = 0.5  # of the currents at first: neurons fire from the start
 
 @dataclass(frozen=True, eq=False)
 class VQOutput:
-    """What a SpikingVQAE makes of images."""
+    """What a SpikingVQAE makes of images.
+
+    Example:
+        >>> out = SpikingVQAE(side=8, channels=(4, 4), features=3, codebook=5)(torch.rand(2, 1, 8, 8))
+        >>> out.codes.shape == out.chosen.shape, out.tokens.shape
+        (True, torch.Size([2, 4]))
+    """
 
     images: Tensor
     """``[B, 1, side, side]`` in [0, 1]."""

@@ -13,6 +13,8 @@ from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.token_denoiser import SpikingTokenDenoiser
 from snn_synth.models.vq_autoencoder import SpikingVQAE
 
+GUIDANCE = 0.5  # for clearer images, somewhat less varied; a network has 0 until it is set
+
 
 class SpikingVQDiffusion(Pretrained):
     """Draws images by absorbing diffusion: all tokens are masked at first and drawn some at a time; spikes decode them.

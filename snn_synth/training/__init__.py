@@ -3,12 +3,13 @@
 from snn_synth.training.ann import LitAudiocoderANN, LitAutoencoderANN
 from snn_synth.training.audiocoder import LitAudiocoder
 from snn_synth.training.autoencoder import LitAutoencoder
-from snn_synth.training.callbacks import FirstSpikes, ImageGrid, LayerWarning, SampleGrid, SpikeStatistics
+from snn_synth.training.callbacks import FirstSpikes, ImageGrid, SampleGrid
 from snn_synth.training.checkpoints import AtomicCheckpointIO, ResumeCheckpoint, load_checkpoint
 from snn_synth.training.classifier import LitImageClassifier
 from snn_synth.training.cost import InferenceCost
 from snn_synth.training.esvae import LitESVAE
 from snn_synth.training.events import MNISTDVSData, NMNISTData
+from snn_synth.training.firing import LayerWarning, SpikeStatistics
 from snn_synth.training.first_spike import LitFirstSpikeClassifier
 from snn_synth.training.gan import LitSpikingGAN
 from snn_synth.training.hybrid import LitHybridVAE

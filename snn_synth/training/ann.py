@@ -43,6 +43,12 @@ class LitAutoencoderANN(LitModule):
 
     Source:
         Roy, Panda & Roy 2019, section 4.1 (AE-ANN).
+
+    Example:
+        >>> module = LitAutoencoderANN(AEANN(784, 196), num_steps=15)
+        >>> batch = ImageBatch(torch.rand(2, 1, 28, 28), torch.tensor([7, 2]), torch.tensor([0, 1]))
+        >>> module.predict_step(batch).shape
+        torch.Size([2, 1, 28, 28])
     """
 
     network: AEANN | ConvAEANN
@@ -107,6 +113,12 @@ class LitAudiocoderANN(LitModule):
 
     Source:
         Roy, Panda & Roy 2019, section 4.2.3 (AC-ANN).
+
+    Example:
+        >>> module = LitAudiocoderANN(ACANN(3900, 64, 196), AEANN(784, 196), gallery=torch.rand(10, 1, 28, 28), bits=15)
+        >>> labels, index = torch.tensor([7, 2]), torch.tensor([0, 1])
+        >>> module.predict_step(SpeechBatch(torch.rand(2, 39, 100), labels, index, image=labels)).shape
+        torch.Size([2, 784])
     """
 
     batch_kind = SpeechBatch

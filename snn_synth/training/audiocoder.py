@@ -25,7 +25,7 @@ from snn_synth.training.cochlea import SpokenSpikes
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
 from snn_synth.training.spiking import LitSpiking
-from snn_synth.training.words import PairedWords
+from snn_synth.training.words import PairedWords, data_of
 
 VARIED = 1
 """Last part of an augmentation's keys, which those of spikes do not have."""
@@ -112,12 +112,7 @@ class LitAudiocoder(LitSpiking):
     @property
     def data(self) -> PairedWords:
         """The trainer's DataModule, which holds the images."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, PairedWords):
-            raise InputError(
-                f"Expected a SpokenWordsData, SHDData or SSCData as `datamodule`, got {type(data).__name__}"
-            )
-        return data
+        return data_of(self, "SpokenWordsData, SHDData or SSCData")
 
     def audio_to_image(self) -> AudioToImage:
         """The synthesis model: this audiocoder and the decoder of its autoencoder."""

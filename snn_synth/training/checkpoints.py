@@ -24,6 +24,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its place and renames it: a kill leaves the one before.
 
     Lightning's own writes to the system's temporary folder, from where a move may be a copy that a kill cuts short.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "last.ckpt")
+        >>> files = AtomicCheckpointIO()
+        >>> files.save_checkpoint({"epoch": 3}, path)
+        >>> files.load_checkpoint(path)
+        {'epoch': 3}
+        >>> trainer = Trainer(plugins=[AtomicCheckpointIO()], logger=False)
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
@@ -52,6 +61,9 @@ class ResumeCheckpoint(Checkpoint):
 
     Raises:
         InputError: for ``every_n_batches`` below 1.
+
+    Example:
+        >>> trainer = Trainer(callbacks=[ResumeCheckpoint(every_n_batches=500)], logger=False)
     """
 
     def __init__(self, every_n_batches: int = 100) -> None:
@@ -137,5 +149,16 @@ def load_checkpoint(cls: type[Module], path: str | Path) -> Module:
 
     Raises:
         InputError: if it is no checkpoint, or one of another model.
+
+    Example:
+        >>> import tempfile
+        >>> from snn_synth.models import AESNN
+        >>> from snn_synth.training import LitAutoencoder
+        >>> trainer = Trainer(logger=False, accelerator="cpu")
+        >>> trainer.strategy.connect(LitAutoencoder(AESNN(784, 196), num_steps=5))
+        >>> path = Path(tempfile.mkdtemp(), "best.ckpt")
+        >>> trainer.save_checkpoint(path)
+        >>> load_checkpoint(LitAutoencoder, path).network.code
+        196
     """
     return cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
 from snn_synth.evaluation import LayerCosts, layer_costs, total_cost
-from snn_synth.training.callbacks import given
+from snn_synth.training.firing import given_layers
 
 
 class InferenceCost(Callback):
@@ -48,8 +47,7 @@ class InferenceCost(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count a batch."""
-        layers: dict[str, Tensor] = given(self, pl_module, outputs, "spikes")
-        fan_outs = outputs.get("fan_out") or [fired.shape[-1] for fired in list(layers.values())[1:]]
+        layers, fan_outs = given_layers(self, pl_module, outputs)
         samples = next(iter(layers.values())).shape[1]
         for name, cost in layer_costs(layers, fan_outs).items():
             sums = self.sums.setdefault(name, dict.fromkeys(cost, 0.0))

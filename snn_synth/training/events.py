@@ -5,12 +5,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from snn_synth.data import MNISTDVS, NMNIST, as_pixels
-from snn_synth.training.hparams import DataModule
-from snn_synth.training.images import check_batch_size, hold_out, load_images
-from snn_synth.training.loaders import Batches, ResumableLoader
+from snn_synth.training.images import load_images
+from snn_synth.training.splits import SplitData, hold_out, mixed
 
 
 class EventBatch(NamedTuple):
@@ -22,7 +20,7 @@ class EventBatch(NamedTuple):
     spikes: Tensor
 
 
-class EventData(DataModule):
+class EventData(SplitData):
     """Base class: recordings in batches to train, to validate and to test.
 
     Args:
@@ -50,18 +48,12 @@ class EventData(DataModule):
         seed: int,
     ) -> None:
         """Keep the settings."""
-        super().__init__()
-        check_batch_size(batch_size)
+        super().__init__(batch_size, validation_fraction, seed)
         self.root, self.num_steps, self.step = root, num_steps, step
-        self.batch_size, self.validation_fraction, self.seed = batch_size, validation_fraction, seed
 
     @abstractmethod
     def recordings(self, train: bool) -> Any:
         """The recordings to train, or those to test; they have ``labels``."""
-
-    @abstractmethod
-    def batch(self, recordings: Any, places: Tensor) -> EventBatch:
-        """The recordings at some places."""
 
     def prepare_data(self) -> None:
         """Look for the recordings, and read what is read once, in one process only."""
@@ -74,26 +66,6 @@ class EventData(DataModule):
         self.train_set, self.test_set = self.recordings(True), self.recordings(False)
         labels, everything = self.train_set.labels, torch.arange(len(self.train_set))
         self.train_index, self.validation_index = hold_out(everything, labels, self.validation_fraction, self.seed)
-
-    def train_dataloader(self) -> ResumableLoader:
-        """Shuffled by (seed, epoch)."""
-        return self._loader(self.train_set, self.train_index, shuffle=True)
-
-    def val_dataloader(self) -> list[ResumableLoader]:
-        """In order; none if nothing is held out."""
-        return [self._loader(self.train_set, self.validation_index)] if len(self.validation_index) else []
-
-    def test_dataloader(self) -> ResumableLoader:
-        """In order."""
-        return self._loader(self.test_set, torch.arange(len(self.test_set)))
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """The test recordings."""
-        return self.test_dataloader().plain()
-
-    def _loader(self, recordings: Any, index: Tensor, shuffle: bool = False) -> ResumableLoader:
-        batches = Batches(index, lambda places: self.batch(recordings, places))
-        return ResumableLoader(batches, self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle)
 
 
 class MNISTDVSData(EventData):
@@ -113,6 +85,11 @@ class MNISTDVSData(EventData):
 
     Source:
         Skatchkovsky, Simeone & Jang 2021 (naturalization of neuromorphic images).
+
+    Example:
+        >>> data = MNISTDVSData("/my/data", num_steps=40)  # the files are read by `setup`, or a Trainer
+        >>> data.num_steps, data.gives_spikes
+        (40, True)
     """
 
     def __init__(
@@ -147,10 +124,10 @@ class MNISTDVSData(EventData):
         """The first nine tenths of each digit's, or the others."""
         return MNISTDVS(self.root, train, self.num_steps, self.step)
 
-    def batch(self, recordings: MNISTDVS, places: Tensor) -> EventBatch:
+    def batch(self, samples: MNISTDVS, places: Tensor) -> EventBatch:
         """The recordings at some places, and the images of their digits."""
-        spikes = torch.stack([recordings[int(place)][0].flatten(1) for place in places], 1)
-        labels = recordings.labels[places]
+        spikes = torch.stack([samples[int(place)][0].flatten(1) for place in places], 1)
+        labels = samples.labels[places]
         return EventBatch(self.drawn[labels], labels, places, spikes)
 
 
@@ -168,6 +145,11 @@ class NMNISTData(EventData):
 
     Raises:
         InputError: for a batch size below 1, and what :class:`snn_synth.data.NMNIST` refuses.
+
+    Example:
+        >>> data = NMNISTData("/my/data", num_steps=10)  # the files are read by `setup`, or a Trainer
+        >>> data.image_shape, data.gives_spikes
+        ((1, 68, 34), True)
     """
 
     image_shape = (1, 68, 34)
@@ -190,14 +172,13 @@ class NMNISTData(EventData):
         if hasattr(self, "train_set"):
             return
         super().setup(stage)
-        mixed = torch.randperm(len(self.validation_index), generator=torch.Generator().manual_seed(self.seed))
-        self.validation_index = self.validation_index[mixed]
+        self.validation_index = mixed(self.validation_index, self.seed)
 
     def recordings(self, train: bool) -> NMNIST:
         """N-MNIST's own parts, binned once and kept on disk."""
         return NMNIST(self.root, train, self.num_steps, self.step)
 
-    def batch(self, recordings: NMNIST, places: Tensor) -> EventBatch:
+    def batch(self, samples: NMNIST, places: Tensor) -> EventBatch:
         """The recordings at some places."""
-        spikes = recordings.spikes(places)
-        return EventBatch(spikes.mean(0).view(-1, *self.image_shape), recordings.labels[places], places, spikes)
+        spikes = samples.spikes(places)
+        return EventBatch(spikes.mean(0).view(-1, *self.image_shape), samples.labels[places], places, spikes)

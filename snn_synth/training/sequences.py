@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 from snn_synth.data.blobs import drifting_blobs, pair_index
 from snn_synth.errors import InputError
 from snn_synth.training.hparams import DataModule
-from snn_synth.training.images import check_batch_size
 from snn_synth.training.loaders import Batches, ResumableLoader
+from snn_synth.training.splits import check_batch_size
 
 _HELD_OUT = 1_000  # sequences to validate, and as many to test
 

@@ -41,6 +41,11 @@ class SHDData(CochleaDigits):
 
     Source:
         Cramer, Stradmann, Schemmel & Zenke 2020 (the data); Roy, Panda & Roy 2019, section 4.2.1 (the pairing).
+
+    Example:
+        >>> data = SHDData("/my/data", language="english", split="held-out-speakers", channels=350)
+        >>> data.inputs, data.tests_unheard  # the files are read by `setup`, or a Trainer
+        (350, True)
     """
 
     def __init__(
@@ -67,10 +72,6 @@ class SHDData(CochleaDigits):
     def tests_unheard(self) -> bool:
         """Whether the test is of the speakers who are in the test file alone."""
         return self.split == "held-out-speakers"
-
-    def prepare_data(self) -> None:
-        """Bin the events and download the images, in one process only."""
-        _ = self._sources
 
     def setup(self, stage: str) -> None:
         """Split the words and pair them with images."""

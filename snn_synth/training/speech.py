@@ -24,8 +24,9 @@ from snn_synth.data import (
 )
 from snn_synth.data.espeak import MANY_VOICES
 from snn_synth.errors import InputError
-from snn_synth.training.images import hold_out, load_images
+from snn_synth.training.images import load_images
 from snn_synth.training.loaders import SpeechBatch
+from snn_synth.training.splits import hold_out
 from snn_synth.training.words import PairedWords, Pairing, Parts, classes_of
 
 CORPORA: dict[str, Callable[[str | None], SpokenWords]] = {
@@ -103,6 +104,11 @@ class SpokenWordsData(PairedWords):
 
     Source:
         Roy, Panda & Roy 2019, section 4.2.1.
+
+    Example:
+        >>> data = SpokenWordsData("fsdd+espeak-many", front_end=MelSpectrogram(frames=50), pairing="B")
+        >>> data.inputs, data.tests_unheard  # the files are read by `setup`, or a Trainer
+        (1950, False)
     """
 
     def __init__(
@@ -143,10 +149,6 @@ class SpokenWordsData(PairedWords):
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The words, in the order of their labels; known after ``setup``."""
         return self.corpus.names
-
-    def prepare_data(self) -> None:
-        """Download or render, check that all fits, and compute the spectrograms, in one process only."""
-        _ = self._sources
 
     def setup(self, stage: str) -> None:
         """Split the utterances and pair them with images."""
@@ -192,4 +194,10 @@ class SpokenWordsData(PairedWords):
 
 
 class SpokenDigitsData(SpokenWordsData):
-    """Spoken digits paired with images: FSDD and MNIST if nothing else is given."""
+    """Spoken digits paired with images: FSDD and MNIST if nothing else is given.
+
+    Example:
+        >>> data = SpokenDigitsData()
+        >>> data.corpus_source, data.image_source, data.inputs  # the files are read by `setup`, or a Trainer
+        ('fsdd', 'mnist', 3900)
+    """

@@ -15,12 +15,13 @@ from snn_synth.functional.absorbing import mask_tokens, token_nats
 from snn_synth.functional.encoding import RateCode, check_code
 from snn_synth.metrics import Mean
 from snn_synth.models import AudioToImage, CodeCondition, SpikingVQDiffusion, SpokenDiffusion
+from snn_synth.models.vq_diffusion import GUIDANCE
 from snn_synth.training.audiocoder import LitAudiocoder
 from snn_synth.training.base import HELD_OUT, LitModule, batch_generator
 from snn_synth.training.checkpoints import load_checkpoint
 from snn_synth.training.loaders import SpeechBatch
 from snn_synth.training.vq_diffusion import LitVQDiffusion
-from snn_synth.training.words import PairedWords
+from snn_synth.training.words import PairedWords, data_of
 
 EACH = 5  # images of a word that are shown together
 
@@ -69,7 +70,7 @@ class LitSpokenDiffusion(LitModule):
         network: CodeCondition,
         audio: str = "fsdd",
         diffusion: str = "mnist-vqd",
-        guidance: float = 0.5,
+        guidance: float = GUIDANCE,
         num_steps: int = 30,
         max_rate: float = 1.0,
         code: RateCode = "poisson",
@@ -140,10 +141,7 @@ class LitSpokenDiffusion(LitModule):
     @property
     def data(self) -> PairedWords:
         """The trainer's DataModule, which holds the images."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, PairedWords):
-            raise InputError(f"Expected a SpokenWordsData as `datamodule`, got {type(data).__name__}")
-        return data
+        return data_of(self, "SpokenWordsData")
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""

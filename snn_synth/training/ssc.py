@@ -32,6 +32,11 @@ class SSCData(CochleaDigits):
 
     Source:
         Cramer, Stradmann, Schemmel & Zenke 2020 (the data); Roy, Panda & Roy 2019, section 4.2.1 (the pairing).
+
+    Example:
+        >>> data = SSCData("/my/data", pairing="B", channels=140)
+        >>> data.inputs  # the files are read by `setup`, or a Trainer
+        140
     """
 
     def __init__(
@@ -47,10 +52,6 @@ class SSCData(CochleaDigits):
     ) -> None:
         """Check and keep the settings."""
         super().__init__(root, images, pairing, num_steps, step, channels, 0.0, batch_size, seed)
-
-    def prepare_data(self) -> None:
-        """Bin the events and download the images, in one process only."""
-        _ = self._sources
 
     def setup(self, stage: str) -> None:
         """Pair the words with images."""

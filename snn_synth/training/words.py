@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import torch
+from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -20,8 +21,8 @@ from snn_synth.data import (
 )
 from snn_synth.errors import InputError
 from snn_synth.training.hparams import DataModule
-from snn_synth.training.images import check_batch_size, hold_out
 from snn_synth.training.loaders import Batches, ResumableLoader, SpeechBatch
+from snn_synth.training.splits import check_batch_size, hold_out, mixed
 
 Pairing = Literal["A", "A-mean", "B"]
 
@@ -68,6 +69,8 @@ class PairedWords(DataModule):
     """Values of a time step: the audiocoder's number of inputs."""
     names: tuple[str, ...]
     """The words, in the order of their labels; known after ``setup``."""
+    _sources: Any
+    """What all is made of, read once."""
 
     def __init__(
         self,
@@ -92,6 +95,10 @@ class PairedWords(DataModule):
         """Whether the test is of the held-out speakers, and those who are trained on have a test of their own."""
         return False
 
+    def prepare_data(self) -> None:
+        """Download or make what the words and images are read from, and check that all fits, in one process only."""
+        _ = self._sources
+
     def _arrange(self, labels: Tensor, words: int, images: ImageDataset, classes: list[int], parts: Parts) -> None:
         """Split the utterances, and pair them with images, whose label of each word is given."""
         self.image_set = images
@@ -100,8 +107,7 @@ class PairedWords(DataModule):
             self.train_index, validation = hold_out(
                 parts.train, labels, self.validation_fraction, self.seed, "validation_fraction"
             )
-        mixed = torch.randperm(len(validation), generator=torch.Generator().manual_seed(self.seed))
-        self.validation_index = validation[mixed]  # a corpus is sorted by label, and pictures show the first batch
+        self.validation_index = mixed(validation, self.seed)
         self.image_labels = as_words(images.labels, classes)  # the word of each image of the set
         self._pair(labels, self.image_labels, words)
 
@@ -152,6 +158,18 @@ class PairedWords(DataModule):
         return ResumableLoader(
             Batches(index, self.batch), self.batch_size, shuffle=shuffle, seed=self.seed, drop_last=shuffle
         )
+
+
+def data_of(module: LightningModule, wanted: str) -> PairedWords:
+    """The DataModule of a module's trainer, which holds the images.
+
+    Raises:
+        InputError: if it is none of paired words; it names those that are ``wanted``.
+    """
+    data = getattr(module.trainer, "datamodule", None)
+    if not isinstance(data, PairedWords):
+        raise InputError(f"Expected a {wanted} as `datamodule`, got {type(data).__name__}")
+    return data
 
 
 def classes_of(names: tuple[str, ...], images: ImageDataset) -> list[int]:

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
+from snn_synth.functional.inputs import as_constant
 from snn_synth.models import ACSNN, AESNN, ESVAE, AudioToImage, SpikingStack
+from snn_synth.models.allocation import Allocating
 from snn_synth.models.pretrained import Pretrained
 from tests.fuzz.harness import bounded
 
@@ -74,9 +76,16 @@ def described(model, **arguments):
         ('{"model": "AudioToImage", "arguments": {"audiocoder": ' * 300 + "1" + "}}" * 300, "Expected"),
         (" " * 2**21, "bytes"),
     ],
+    ids=lambda text: text[:60],
 )
 def test_a_description_that_is_none_ends_in_a_sentence_before_anything_is_allocated(text, named, folder):
     assert named in refusal(folder, text)
+
+
+def test_the_bound_is_named_wherever_it_is_reached():
+    with Allocating([]) as bound, pytest.raises(InputError, match="far more layers"):
+        bound.operations = 0
+        as_constant("alpha", 0.1)
 
 
 def test_the_first_of_them_would_take_gigabytes():

@@ -32,6 +32,20 @@ class FrontEnd(ABC):
         frames: frames of the picture.
         fit: how a word of any length comes to `frames`.
         trim_db: how far below its loudest 10 ms a word begins and ends, see `find_words`.
+
+    Example:
+        >>> class Loudness(FrontEnd):
+        ...     def __init__(self, frames: int = 5) -> None:
+        ...         super().__init__(sample_rate=8000, frames=frames, fit="stretch", trim_db=60)
+        ...
+        ...     @property
+        ...     def shape(self):
+        ...         return 1, self.frames
+        ...
+        ...     def analyse(self, waveform):
+        ...         return waveform.abs()[None]
+        >>> Loudness()(torch.linspace(0.1, 1, 8000), 8000)
+        tensor([[0.1000, 0.3250, 0.5500, 0.7750, 1.0000]])
     """
 
     FORMAT: ClassVar[int] = 3  # raised when the code of a front end gives other values for the same settings

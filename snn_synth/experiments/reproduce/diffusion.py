@@ -21,6 +21,7 @@ from snn_synth.experiments.reproduce.images import (
 from snn_synth.experiments.reproduce.samples import AT_ONCE, SampleTrial
 from snn_synth.models import SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
 from snn_synth.models.spiking_layer import SpikingLayer
+from snn_synth.models.vq_diffusion import GUIDANCE
 from snn_synth.training import LitVQDiffusion
 from snn_synth.training.images import ImageData
 
@@ -52,7 +53,7 @@ class VQDTrial(SampleTrial):
     autoencoder_epochs: int = 3
     sampling_steps: int = 25
     temperature: float = 1.0
-    guidance: float = 0.5
+    guidance: float = GUIDANCE
 
     every = 200
     """Batches between two points of the curve."""

@@ -22,6 +22,7 @@ from snn_synth.experiments.reproduce.rows import SPEECH_B
 from snn_synth.experiments.reproduce.trials import Trial
 from snn_synth.functional import variance_ratio
 from snn_synth.models import AudioToImage, CodeCondition, SpikingVQDiffusion
+from snn_synth.models.vq_diffusion import GUIDANCE
 from snn_synth.training import LitAudiocoder, LitSpokenDiffusion, SpokenDigitsData
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.images import load_images
@@ -98,7 +99,7 @@ class SpokenDiffusionTrial(WordTrial):
 
     diffusion: VQDTrial = field(kw_only=True)
     audio: str = "fsdd"
-    guidance: float = 0.5
+    guidance: float = GUIDANCE
 
     @property
     def title(self) -> str:
