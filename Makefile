@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint coverage journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint coverage journey fuzz trust docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
 demo: .venv/demo-ready
 	$(BIN)/snn-synth demo
@@ -37,9 +37,21 @@ journey:
 	$(PYTHON) tests/journey.py
 
 # Damaged files for every parser: make fuzz N=20000
-N ?= 20000
+fuzz: N ?= 20000
 fuzz: $(READY)
 	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
+
+# Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
+# build/trust: make trust N=1000 kills a thousand times and reads 20,000 damaged files by each parser.
+TRUSTED = tests/trust tests/fuzz tests/cli/test_full_disk.py tests/cli/test_folder.py tests/data/test_cache.py \
+	tests/experiments/sweep/test_kills.py tests/test_determinism.py
+trust: N ?= 100
+trust: $(READY)
+	mkdir -p build/trust
+	rm -f build/trust/*
+	-SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((20 * $(N))) OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TRUSTED) \
+	  -n auto --dist load --junit-xml build/trust/tests.xml
+	$(BIN)/python -m tests.trust.report build/trust/tests.xml --scale $(N)
 
 # The tests in another environment; TESTS narrows what runs: make test-oldest TESTS=tests/functional
 #   test-python  another Python, under constraints.txt: make test-python PY=3.13

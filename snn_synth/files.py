@@ -63,12 +63,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
-        # A folder of its own: inside it the file is created with the permissions any new file gets.
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT))
+        folder, lock = _draft(path)
     except OSError as error:
         raise InputError(f"Expected to write {path}, got {error.strerror}: {error.filename}") from error
     try:
-        with locked(folder / LOCK):
+        with lock:
             yield folder / path.name
             os.replace(folder / path.name, path)
     except InputError:
@@ -97,6 +96,21 @@ def locked(path: Path) -> Iterator[None]:
         with suppress(OSError):
             stack.enter_context(FileLock(path))
         yield
+
+
+def _draft(path: Path) -> tuple[Path, ExitStack]:
+    """A locked folder beside a path, and what lets go of it; inside, a file gets the permissions any new file gets.
+
+    Another process that writes there may find the lock's file before it is locked, and sweep the folder: then another
+    is made.
+    """
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT))
+        lock = ExitStack()
+        lock.enter_context(locked(folder / LOCK))
+        if folder.is_dir():
+            return folder, lock
+        lock.close()
 
 
 def _sweep(folder: Path) -> None:

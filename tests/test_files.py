@@ -1,11 +1,14 @@
+import contextlib
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from snn_synth import files
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 
@@ -110,6 +113,24 @@ def test_a_process_that_is_at_it_is_let_be(tmp_path, writer):
     assert writer.returncode == 0
     assert target.read_text() == "from another process"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_draft_that_another_process_sweeps_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    real, swept = files.locked, []
+
+    @contextlib.contextmanager
+    def locked(path):
+        with real(path):
+            if not swept:
+                swept.append(path.parent)
+                shutil.rmtree(path.parent)
+            yield
+
+    monkeypatch.setattr(files, "locked", locked)
+    with atomic_write(tmp_path / "file") as partial:
+        assert partial.parent not in swept
+        partial.write_text("whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "whole")]
 
 
 def test_a_full_disk_is_one_sentence_and_the_old_file_stays(tmp_path, small_files):

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import snn_synth
 from snn_synth.cli.parsers import PARSERS, overview
+from snn_synth.cli.signals import Stopped, exit_code, in_order, say
 from snn_synth.errors import InputError
 
 COMMANDS = {
@@ -25,7 +26,7 @@ COMMANDS = {
     "reproduce": "snn_synth.cli.reproduce",
     "sweep": "snn_synth.cli.sweep",
 }
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+REPEATABLE = "reproduce", "sweep"  # what they have done they do not do again
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after ``snn-synth``; those of this process if not given.
 
     Returns:
-        The exit code: 0, 2 for bad input (one sentence on stderr), 130 after Ctrl-C.
+        The exit code: 0; 2 for bad input (one sentence on stderr); 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP.
 
     Example:
         >>> main(["--version"])
@@ -43,14 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    came: list[Stopped] = []
     try:
-        return _dispatch(arguments)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except SystemExit as stop:
-        # Lightning catches Ctrl-C to end a run in order, then leaves with exit code 1.
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            return INTERRUPTED
+        with in_order() as came:
+            return _dispatch(arguments)
+    except KeyboardInterrupt as stop:
+        return _stopped(arguments, stop)
+    except SystemExit as end:
+        # Lightning catches Ctrl-C to end a run in order, then leaves with exit code 1; after SIGTERM with none.
+        stops = [end.__context__, *came]
+        if stop := next((one for one in stops if isinstance(one, KeyboardInterrupt)), None):
+            return _stopped(arguments, stop)
         raise
     except Exception as error:
         from snn_synth.cli.errors import sentence  # an error may cost an import, --help may not
@@ -60,6 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"snn-synth: error: {message}", file=sys.stderr)
         return 2
+
+
+def _stopped(argv: list[str], stop: KeyboardInterrupt) -> int:
+    if next(iter(argv), "") in REPEATABLE:
+        say("the same command goes on from here")
+    return exit_code(stop)
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -51,6 +51,12 @@ def sentence(error: BaseException) -> str | None:
             "Expected settings that fit the memory of this machine, got some that need more: take smaller batches, "
             f"layers or `num_steps` ({brief(error)})"
         )
+    if isinstance(error, RuntimeError) and str(error).startswith(
+        "DataLoader worker"
+    ):  # killed, for want of memory, say
+        return f"Expected the workers of the DataLoader to stay alive, got {_one_line(str(error))}"
+    if type(error).__module__.startswith("wandb.errors"):
+        return f"Expected W&B to take the run, got {brief(error)}: WANDB_MODE=offline keeps it on this machine"
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"Expected a checkpoint of this model, got another: {_one_line(str(error))[:300]}"
     if "lightning.pytorch.trainer.connectors.checkpoint_connector" in _modules(error):

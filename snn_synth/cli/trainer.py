@@ -22,6 +22,7 @@ from snn_synth.cli.earlier import set_aside
 from snn_synth.cli.imports import OPTION, limited_imports, take_allowed
 from snn_synth.cli.meant import meant
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
+from snn_synth.cli.signals import say
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError, brief
@@ -185,17 +186,21 @@ class SynthCLI(LightningCLI):
         return trainer
 
     def fit(self, **arguments: Any) -> None:
-        """Train, then read the test set once; a full disk ends it with what to do next."""
+        """Train, then read the test set once; a full disk or a signal ends it with what to do next."""
         check_data(self.model, self.datamodule)
         if self.config.fit.test_after_fit:
             check_test(self.trainer, self.datamodule)
+        folder = Path(self.trainer.default_root_dir)
+        kept = folder / "resume.ckpt"
         try:
             self._fit(**arguments)
+        except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
+            if self.trainer.global_step and kept.is_file():  # until the first step it may be that of the run before
+                say(f"go on with --ckpt_path {kept}")
+            raise
         except Exception as error:
             if (reason := write_failure(error)) is None:
                 raise
-            folder = Path(self.trainer.default_root_dir)
-            kept = folder / "resume.ckpt"
             then = f"go on with --ckpt_path {kept}" if kept.is_file() else "start again"
             raise InputError(f"Expected to write into {folder}, got {reason}: free some space, then {then}") from error
 

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb.errors
 
 import snn_synth
 from snn_synth.cli import entry, main
@@ -106,6 +107,16 @@ def test_an_error_of_the_system_is_one_sentence(command, refused):
 
     command(run)
     assert refused("demo") == "Permission denied: /there/metrics.json"
+
+
+def test_wandb_out_of_reach_is_one_sentence(command, refused):
+    def run(words):
+        raise wandb.errors.CommError("Run initialization has timed out after 90.0 sec.")
+
+    command(run)
+    said = refused("demo")
+    assert said.startswith("Expected W&B to take the run, got Run initialization has timed out")
+    assert "WANDB_MODE=offline" in said
 
 
 def test_the_demo_gets_its_folder(monkeypatch):

@@ -12,14 +12,18 @@ from lightning.pytorch import Callback, Trainer
 from snn_synth.data import MelSpectrogram, MNISTSubset, SpectrogramAugmentation
 from snn_synth.learning import online
 from snn_synth.models import (
+    ACANN,
     ACSNN,
+    AEANN,
     AESNN,
     ESVAE,
     AudioToImage,
     CodeCondition,
     ConvACSNN,
+    FirstSpikeClassifier,
     HybridPredictor,
     HybridVAE,
+    ImageClassifier,
     SpikingGAN,
     SpikingTokenDenoiser,
     SpikingVQAE,
@@ -30,10 +34,14 @@ from snn_synth.training import (
     AtomicCheckpointIO,
     DriftingBlobsData,
     LitAudiocoder,
+    LitAudiocoderANN,
     LitAutoencoder,
+    LitAutoencoderANN,
     LitESVAE,
+    LitFirstSpikeClassifier,
     LitHybridPredictor,
     LitHybridVAE,
+    LitImageClassifier,
     LitSpikingGAN,
     LitSpokenDiffusion,
     LitTemporalCodingAE,
@@ -45,6 +53,9 @@ from snn_synth.training import (
 from snn_synth.training.loaders import ResumableLoader
 
 EPOCHS = 3
+RULES = ["bptt", "online"]
+AUDIOCODERS = ["fully connected", "convolutional, batch norm, augmentation"]
+GENERATORS = ["temporal", "hybrid", "predictor", "gan", "esvae", "diffusion", "ANN", "classifier", "first spike"]
 
 MNISTSubset()  # read once, by the server that forks these processes
 
@@ -81,9 +92,8 @@ class Diary(Callback):
 
     def on_validation_epoch_end(self, trainer, pl_module):
         after = trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        names = {LitSpikingGAN: "fooled", LitHybridPredictor: "loss", LitSpokenDiffusion: "nats"}
-        metric = names.get(type(pl_module), "pixel_mse")
-        metric = "standardized_mse" if isinstance(pl_module, LitAutoencoder | LitAudiocoder) else metric
+        metrics = ("standardized_mse", "pixel_mse", "accuracy", "fooled", "loss", "nats")
+        metric = next(name for name in metrics if hasattr(pl_module, f"val_{name}"))
         found = getattr(pl_module, f"val_{metric}").compute()
         self._write("validation", trainer.current_epoch, after, found.item().hex())
 
@@ -185,6 +195,15 @@ def audiocoder_job(root, autoencoder, kind="fully connected"):
     return module, speech_data(root, batch_size=20)
 
 
+def audiocoder_ann_job(root):
+    torch.manual_seed(1)
+    data = speech_data(root, batch_size=20)
+    data.prepare_data()
+    data.setup("fit")
+    adam = functools.partial(torch.optim.AdamW, lr=0.002)
+    return LitAudiocoderANN(ACANN(80, 12, 16), AEANN(784, 16), data.gallery, optimizer=adam, num_steps=5), data
+
+
 def spoken_job(root):
     """The condition between an audiocoder and a diffusion."""
     torch.manual_seed(1)
@@ -197,7 +216,7 @@ def spoken_job(root):
 
 
 def generator_job(kind):
-    """A generator, with Adam and a schedule: random numbers must be drawn again."""
+    """A generator, or another network of images, with Adam and a schedule: random numbers must be drawn again."""
     torch.manual_seed(1)
     schedule = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
     settings = {"optimizer": functools.partial(torch.optim.Adam, lr=0.002), "lr_scheduler": schedule}
@@ -210,6 +229,12 @@ def generator_job(kind):
         module = LitHybridVAE(HybridVAE(hidden=12, latent=6, num_steps=5), **settings)
     elif kind == "gan":
         module = LitSpikingGAN(SpikingGAN(side=7, latent=5, hidden=12, num_steps=16, smoothing=16.0), **settings)
+    elif kind == "ANN":
+        module = LitAutoencoderANN(AEANN(784, 16), num_steps=5, **settings)
+    elif kind == "classifier":
+        module = LitImageClassifier(ImageClassifier(features=8), **settings)
+    elif kind == "first spike":
+        module = LitFirstSpikeClassifier(FirstSpikeClassifier(hidden=12, num_steps=16), **settings)
     elif kind == "diffusion":
         network = SpikingVQDiffusion(SpikingVQAE(28, (3, 4), 3, 6), SpikingTokenDenoiser(6, 49, hidden=12))
         module = LitVQDiffusion(network, autoencoder_epochs=1, **settings)
@@ -218,12 +243,31 @@ def generator_job(kind):
     return module, FewImages(batch_size=10)
 
 
+JOBS = {
+    "autoencoder": autoencoder_job,
+    "audiocoder": audiocoder_job,
+    "audiocoder ANN": audiocoder_ann_job,
+    "spoken": spoken_job,
+    "generator": generator_job,
+}
+
+
+def jobs(root, autoencoder):
+    """A job of every kind, by name: what a run may be, for tests of all of them."""
+    return {
+        **{f"autoencoder, {rule}": ("autoencoder", rule) for rule in RULES},
+        **{f"audiocoder, {kind}": ("audiocoder", root, autoencoder, kind) for kind in AUDIOCODERS},
+        "audiocoder, ANN": ("audiocoder ANN", root),
+        "spoken words to new images": ("spoken", root),
+        **{kind: ("generator", kind) for kind in GENERATORS},
+    }
+
+
 def run(job, folder, death=None, resume=False):
     """Train, test, and leave ``result.pt``; or die on the way.
 
     Args:
-        job: ("autoencoder", rule), ("audiocoder", data root, autoencoder folder or None, kind), ("spoken",
-            data root) or ("generator", kind).
+        job: a key of JOBS and what its function takes.
         folder: of the run.
         death: ("step", epoch, batch, backward passes), ("save", number), ("epoch", epoch) or None.
         resume: go on from the folder's resume.ckpt.
@@ -231,13 +275,7 @@ def run(job, folder, death=None, resume=False):
     torch.set_num_threads(1)
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    jobs = {
-        "autoencoder": autoencoder_job,
-        "audiocoder": audiocoder_job,
-        "spoken": spoken_job,
-        "generator": generator_job,
-    }
-    module, data = jobs[job[0]](*job[1:])
+    module, data = JOBS[job[0]](*job[1:])
     callbacks = [Diary(folder / "diary.txt"), ResumeCheckpoint(every_n_batches=2)]
     if death:
         kind, *place = death
@@ -259,7 +297,9 @@ def run(job, folder, death=None, resume=False):
         enable_model_summary=False,
     )
     trainer.fit(module, data, ckpt_path=folder / "resume.ckpt" if resume else None)
-    metrics = trainer.test(module, data, verbose=False)
+    metrics = (
+        None if job[0] == "audiocoder ANN" else trainer.test(module, data, verbose=False)
+    )  # it has no test of its own
     result = {
         "weights": module.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],

@@ -4,10 +4,12 @@ import shutil
 import signal
 
 import pytest
-import torch
 
+import snn_synth.training
+from snn_synth.training.base import LitModule
 from tests.processes import exit_codes
 from tests.training import resume_child
+from tests.training.resumed import assert_same_run, diary, result
 from tests.training.tiny import firing_autoencoder, write_fsdd
 
 
@@ -20,36 +22,6 @@ def train(fresh_process):
         return code
 
     return start
-
-
-def result(folder):
-    return torch.load(folder / "result.pt", weights_only=True)
-
-
-def diary(folder):
-    """What happened in each place of the run: (event, epoch, batch) to every account of it."""
-    accounts = {}
-    for line in (folder / "diary.txt").read_text().splitlines():
-        event, epoch, batch, *account = line.split(maxsplit=3)
-        accounts.setdefault((event, int(epoch), int(batch)), set()).add(*account)
-    return accounts
-
-
-def assert_same_bits(found, expected, where="result"):
-    assert type(found) is type(expected), where
-    if isinstance(expected, torch.Tensor):
-        assert found.dtype == expected.dtype, where
-        assert torch.equal(found, expected), where
-    elif isinstance(expected, dict):
-        assert found.keys() == expected.keys(), where
-        for key in expected:
-            assert_same_bits(found[key], expected[key], f"{where}[{key!r}]")
-    elif isinstance(expected, list):
-        assert len(found) == len(expected), where
-        for place, (a, b) in enumerate(zip(found, expected, strict=True)):
-            assert_same_bits(a, b, f"{where}[{place}]")
-    else:
-        assert found == expected, where
 
 
 @pytest.mark.slow
@@ -72,16 +44,12 @@ def test_autoencoder_resumes_bit_for_bit(train, tmp_path, rule):
         assert train(job, killed, death, resume=number > 0) == -signal.SIGKILL, death
     assert train(job, killed, resume=True) == 0
 
-    expected, found = diary(whole), diary(killed)
-    assert len([place for place in expected if place[0] == "train"]) == resume_child.EPOCHS * 10
-    assert {place: sorted(account) for place, account in found.items()} == {
-        place: sorted(account) for place, account in expected.items()
-    }
-    assert_same_bits(result(killed), result(whole))
+    assert len([place for place in diary(whole) if place[0] == "train"]) == resume_child.EPOCHS * 10
+    assert_same_run(killed, whole)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["temporal", "hybrid", "predictor", "gan", "esvae", "diffusion"])
+@pytest.mark.parametrize("kind", resume_child.GENERATORS)
 def test_a_generator_resumes_bit_for_bit(train, tmp_path, kind):
     job = ("generator", kind)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -89,11 +57,7 @@ def test_a_generator_resumes_bit_for_bit(train, tmp_path, kind):
     assert train(job, killed, ("step", 0, 5, 1)) == -signal.SIGKILL
     assert train(job, killed, ("step", 2, 1, 1), resume=True) == -signal.SIGKILL
     assert train(job, killed, resume=True) == 0
-    expected, found = diary(whole), diary(killed)
-    assert {place: sorted(account) for place, account in found.items()} == {
-        place: sorted(account) for place, account in expected.items()
-    }
-    assert_same_bits(result(killed), result(whole))
+    assert_same_run(killed, whole)
 
 
 @pytest.fixture
@@ -108,14 +72,21 @@ def test_the_condition_of_spoken_words_resumes_bit_for_bit(train, tmp_path, root
     assert train(("spoken", root), whole) == 0
     assert train(("spoken", root), killed, ("step", 1, 3, 1)) == -signal.SIGKILL
     assert train(("spoken", root), killed, resume=True) == 0
-    assert {place: sorted(account) for place, account in diary(killed).items()} == {
-        place: sorted(account) for place, account in diary(whole).items()
-    }
-    assert_same_bits(result(killed), result(whole))
+    assert_same_run(killed, whole)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["fully connected", "convolutional, batch norm, augmentation"])
+def test_the_audiocoder_of_pixels_resumes_bit_for_bit(train, tmp_path, root):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    job = ("audiocoder ANN", root)
+    assert train(job, whole) == 0
+    assert train(job, killed, ("step", 1, 3, 1)) == -signal.SIGKILL
+    assert train(job, killed, resume=True) == 0
+    assert_same_run(killed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", resume_child.AUDIOCODERS)
 def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, tmp_path, root, kind):
     firing_autoencoder(784, 16).save_pretrained(tmp_path / "autoencoder")
     job = ("audiocoder", root, str(tmp_path / "autoencoder"), kind)
@@ -125,8 +96,14 @@ def test_audiocoder_resumes_bit_for_bit_without_the_autoencoders_folder(train, t
     shutil.rmtree(tmp_path / "autoencoder")
     assert train(("audiocoder", root, None, kind), killed, resume=True) == 0
     assert not (killed / "autoencoder").exists()  # none was trained instead
-    assert {place: sorted(account) for place, account in diary(killed).items()} == {
-        place: sorted(account) for place, account in diary(whole).items()
-    }
-    assert_same_bits(result(killed), result(whole))
+    assert_same_run(killed, whole)
     assert result(whole)["metrics"][0].keys() == {"test/standardized_mse", "test/spike_mse", "test/nearest_class"}
+
+
+def test_every_lightning_module_is_among_them(tmp_path):
+    root = write_fsdd(tmp_path)
+    firing_autoencoder(784, 16).save_pretrained(tmp_path / "autoencoder")
+    jobs = resume_child.jobs(root, str(tmp_path / "autoencoder"))
+    trained = {type(resume_child.JOBS[kind](*settings)[0]) for kind, *settings in jobs.values()}
+    everything = [getattr(snn_synth.training, name) for name in snn_synth.training.__all__]
+    assert trained == {one for one in everything if isinstance(one, type) and issubclass(one, LitModule)}

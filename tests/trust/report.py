@@ -1,0 +1,79 @@
+"""What `make trust` tried, how often, and what was lost or let in, as a table: from pytest's JUnit report.
+
+    python tests/trust/report.py build/trust/tests.xml --scale 100
+
+A test says by ``record_property`` how often it tried what; what a test that fails has tried counts as lost. The table,
+with machine, date and versions, is printed, and written beside the report as trust.md and trust.json. The exit status
+is 1 if anything was lost.
+"""
+
+import argparse
+import json
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from snn_synth.experiments.bench.machine import machine
+from snn_synth.experiments.record import versions
+
+OTHER = "tests of one case each"
+
+
+def rows(path):
+    """Of each thing that was tried: how often, how many tests of it failed, and the seconds that they took.
+
+    Args:
+        path: of the JUnit report.
+
+    Returns:
+        The rows by name, the names of the tests that failed, and the reasons of those that were skipped.
+    """
+    found, failed, skipped = {}, [], []
+    for case in ElementTree.parse(path).iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}"
+        if (reason := case.find("skipped")) is not None:
+            skipped.append(f"{name}: {reason.get('message')}")
+            continue
+        lost = case.find("failure") is not None or case.find("error") is not None
+        failed += [name] if lost else []
+        counts = {one.get("name"): int(one.get("value")) for one in case.iter("property")} or {OTHER: 1}
+        for what, times in counts.items():
+            row = found.setdefault(what, {"tried": 0, "lost": 0, "seconds": 0.0})
+            row["tried"] += times
+            row["lost"] += lost
+            row["seconds"] += float(case.get("time")) / len(counts)
+    return found, failed, skipped
+
+
+def table(found):
+    """The rows in Markdown."""
+    lines = ["| what was tried | how often | lost or let in | minutes |", "|---|---:|---:|---:|"]
+    for what, row in sorted(found.items()):
+        lines.append(f"| {what} | {row['tried']:,} | {row['lost']} | {row['seconds'] / 60:.1f} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("report", type=Path, help="pytest's JUnit report")
+    parser.add_argument("--scale", type=int, default=0, help="the number that everything was scaled by")
+    arguments = parser.parse_args()
+    found, failed, skipped = rows(arguments.report)
+    where, when, used = machine(), time.strftime("%Y-%m-%d"), versions()
+    about = f"N = {arguments.scale}, {when}, {where['cores']} cores of {where['cpu']}, snn_synth {used['snn_synth']}."
+    text = f"{about}\n\n{table(found)}\n"
+    if skipped:
+        text += "\nNot looked at here:\n\n" + "".join(f"- {one}\n" for one in skipped)
+    if failed:
+        text += "\nFailed:\n\n" + "".join(f"- {one}\n" for one in failed)
+    print(text)
+    arguments.report.with_name("trust.md").write_text(text)
+    everything = {"scale": arguments.scale, "date": when, "machine": where, "versions": used, "rows": found}
+    everything |= {"failed": failed, "skipped": skipped}
+    arguments.report.with_name("trust.json").write_text(json.dumps(everything, indent=2) + "\n")
+    return 1 if failed or not found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+from tests.trust.report import OTHER, rows, table
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="a" name="one" time="60"><properties><property name="kills" value="1200"/></properties></testcase>
+<testcase classname="a" name="two" time="60"><properties><property name="kills" value="3"/></properties>
+  <failure message="bits differ"/></testcase>
+<testcase classname="b" name="three" time="6"/>
+<testcase classname="b" name="four" time="0"><skipped message="only root can"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_a_table_of_what_was_tried_and_what_failed(tmp_path):
+    (tmp_path / "tests.xml").write_text(REPORT)
+    found, failed, skipped = rows(tmp_path / "tests.xml")
+    assert found == {
+        "kills": {"tried": 1203, "lost": 1, "seconds": 120.0},
+        OTHER: {"tried": 1, "lost": 0, "seconds": 6.0},
+    }
+    assert failed == ["a.two"]
+    assert skipped == ["b.four: only root can"]
+    assert "| kills | 1,203 | 1 | 2.0 |" in table(found)

@@ -1,0 +1,73 @@
+"""What goes wrong around a training: it ends well, or says what was wrong; its files stay whole."""
+
+import os
+import shutil
+import signal
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from torch.utils.data import DataLoader
+
+from snn_synth.cli.errors import sentence
+from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, ResumeCheckpoint
+from tests.training import resume_child
+from tests.training.resumed import assert_same_bits
+from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer, write_fsdd
+
+pytestmark = pytest.mark.slow
+
+
+class Vanish(Callback):
+    """Somebody removes folders after some batches."""
+
+    def __init__(self, *folders):
+        self.folders = folders
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if batch_idx == 1:
+            for folder in self.folders:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_data_and_cache_that_vanish_in_mid_training_are_no_longer_needed(tmp_path, monkeypatch, tried):
+    monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
+    root = write_fsdd(tmp_path / "data")
+    firing_autoencoder(784, 16).save_pretrained(tmp_path / "autoencoder")
+    found = []
+    for callbacks in ([], [Vanish(tmp_path / "data", tmp_path / "cache", tmp_path / "autoencoder")]):
+        module, data = resume_child.audiocoder_job(root, str(tmp_path / "autoencoder"))
+        trainer = quiet_trainer(tmp_path / "run", max_epochs=2, callbacks=callbacks)
+        trainer.fit(module, data)
+        found.append({"weights": module.state_dict(), "test": trainer.test(module, data, verbose=False)})
+    assert not (tmp_path / "data").exists()
+    assert_same_bits(found[1], found[0])
+    tried("data that vanish, a loader that dies, W&B out of reach")
+
+
+class Dies(TinyImages):
+    """Its worker is killed at the third batch, as by a system that is short of memory."""
+
+    def train_dataloader(self):
+        loader = super().train_dataloader()
+        return DataLoader(loader.dataset, batch_size=None, sampler=loader.sampler, num_workers=1)
+
+    def batch(self, places):
+        if torch.utils.data.get_worker_info() is not None:
+            self.given = getattr(self, "given", 0) + 1
+            if self.given == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().batch(places)
+
+
+def test_a_loader_whose_worker_dies_is_one_sentence_and_the_checkpoint_stays(tmp_path, tried):
+    trainer = quiet_trainer(
+        tmp_path, max_epochs=1, callbacks=[ResumeCheckpoint(every_n_batches=1)], plugins=[AtomicCheckpointIO()]
+    )
+    with pytest.raises(RuntimeError, match="DataLoader worker") as raised:
+        trainer.fit(LitAutoencoder(firing_autoencoder(12, 7), num_steps=3), Dies())
+    assert sentence(raised.value).startswith(
+        "Expected the workers of the DataLoader to stay alive, got DataLoader worker"
+    )
+    assert torch.load(tmp_path / "resume.ckpt", weights_only=True)["state_dict"]
+    tried("data that vanish, a loader that dies, W&B out of reach")
