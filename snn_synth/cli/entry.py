@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         # Lightning catches Ctrl-C to end a run in order, then leaves with exit code 1; after SIGTERM with none.
         stops = [end.__context__, *came]
-        if stop := next((one for one in stops if isinstance(one, KeyboardInterrupt)), None):
-            return _stopped(arguments, stop)
+        if lost := next((one for one in stops if isinstance(one, KeyboardInterrupt)), None):
+            return _stopped(arguments, lost)
         raise
     except Exception as error:
         from snn_synth.cli.errors import sentence  # an error may cost an import, --help may not
