@@ -56,6 +56,14 @@ def test_spikes_and_their_derivatives_by_a_loop():
     assert 0.2 < found.mean() < 0.6
 
 
+def test_the_derivative_of_a_spike_ends_half_a_unit_from_its_threshold():
+    potentials = torch.tensor([[-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75]], requires_grad=True)
+    spikes = refractory_spikes(potentials)
+    spikes.sum().backward()
+    assert spikes.tolist() == [[0, 0, 0, 1, 1, 1, 1]]
+    assert potentials.grad.tolist() == [[0, 0, 1, 1, 1, 1, 0]]
+
+
 def test_the_filter_by_a_loop():
     noise = torch.Generator().manual_seed(0)
     inputs = torch.randn(12, 3, 2, generator=noise, dtype=torch.float64)
