@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint journey fuzz docs try-page paper test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint journey fuzz mutants docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
 demo: .venv/demo-ready
 	$(BIN)/snn-synth demo
@@ -34,6 +34,13 @@ journey:
 N ?= 20000
 fuzz: $(READY)
 	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
+
+# Do the tests notice a change of the code? Some drawn by seed: make mutants N=100 SEED=1 MODULES='functional neurons.py'
+SEED ?= 0
+MODULES ?=
+mutants: N = 100
+mutants: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(MODULES) --number $(N) --seed $(SEED)
 
 # The tests in another environment; TESTS narrows what runs: make test-oldest TESTS=tests/functional
 #   test-python  another Python, under constraints.txt: make test-python PY=3.13
