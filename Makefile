@@ -7,7 +7,7 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint coverage journey fuzz trust docs try-page paper test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint coverage journey fuzz trust mutants docs try-page paper test-python test-oldest test-newest test-extras dist clean
 
 demo: .venv/demo-ready
 	$(BIN)/snn-synth demo
@@ -52,6 +52,13 @@ trust: $(READY)
 	-SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((20 * $(N))) OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TRUSTED) \
 	  -n auto --dist load --junit-xml build/trust/tests.xml
 	$(BIN)/python -m tests.trust.report build/trust/tests.xml --scale $(N)
+
+# Do the tests notice a change of the code? Some drawn by seed: make mutants N=100 SEED=1 MODULES='functional neurons.py'
+SEED ?= 0
+MODULES ?=
+mutants: N ?= 100
+mutants: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(MODULES) --number $(N) --seed $(SEED)
 
 # The tests in another environment; TESTS narrows what runs: make test-oldest TESTS=tests/functional
 #   test-python  another Python, under constraints.txt: make test-python PY=3.13

@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from snn_synth.codec import PackedSpikes, compression_ratio, pack, repeat_map, unpack
+from snn_synth.codec import PackedSpikes, compression_ratio, pack, quantize, repeat_map, unpack
 from snn_synth.errors import InputError
 
 
@@ -27,6 +29,33 @@ def test_a_map_is_shown_cyclically():
     spikes = torch.arange(3.0).reshape(3, 1, 1)
     assert repeat_map(spikes, 7).flatten().tolist() == [t % 3 for t in range(7)]
     assert repeat_map(spikes, 2).flatten().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5])
+def test_levels_by_their_formula(bits):
+    values = torch.rand(6, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
+    values[0, :2] = torch.tensor([0.0, 3.0])
+    found, levels = quantize(values, bits), 2**bits - 1
+    for x, q in zip(values.flatten().tolist(), found.flatten().tolist(), strict=True):
+        assert q == pytest.approx(3 / levels * math.floor(levels * x / 3 + 0.5), abs=1e-12)
+    assert found.max() == 3
+    assert quantize(torch.zeros(3), bits).tolist() == [0, 0, 0]
+    assert quantize(torch.zeros(0), bits).shape == (0,)
+
+
+def test_what_has_no_levels_is_named():
+    for bits in (0, -1):
+        with pytest.raises(InputError, match=f"`bits` to be at least 1, got {bits}"):
+            quantize(torch.ones(2), bits)
+    with pytest.raises(InputError, match=r"values of at least 0, got -0\.5"):
+        quantize(torch.tensor([1.0, -0.5]), 2)
+
+
+def test_a_map_without_axes_or_steps_is_named():
+    for shape in ((), (0, 2, 3)):
+        with pytest.raises(InputError, match=rf"\[T_h, B, N\], got \[{', '.join(map(str, shape))}\] \(T_h >= 1\)"):
+            repeat_map(torch.zeros(shape), 3)
+    assert repeat_map(torch.ones(2), 1).tolist() == [1]
 
 
 def test_bad_input_is_named():

@@ -192,6 +192,20 @@ def test_learned_leak_and_threshold_get_gradients():
     assert neuron.beta.dtype == torch.float32
 
 
+@pytest.mark.parametrize(("beta", "decay"), [(1.5, 1.0), (-0.5, 0.0), (0.75, 0.75)])
+def test_a_learned_leak_that_training_has_moved_out_of_range_counts_as_its_end(beta, decay):
+    neuron = SigmoidLeaky(alpha=0.5, learn_beta=True)
+    assert neuron.decay.item() == 0.5
+    with torch.no_grad():
+        neuron.beta.fill_(beta)
+    assert neuron.decay.item() == decay
+    currents = _dyadic()
+    spikes, membranes = numpy_neuron(currents.numpy(), decay, 1.0)
+    scanned, (fired, left) = neuron.scan(currents), neuron(currents[1], neuron(currents[0])[1])
+    for found, wanted in ((scanned[0], spikes), (scanned[1], membranes), (fired, spikes[1]), (left, membranes[1])):
+        np.testing.assert_array_equal(found.detach().numpy(), wanted)
+
+
 def test_step_compiles_in_one_graph():
     neuron = SigmoidLeaky(alpha=0.1)
     compiled = torch.compile(lambda z, v: neuron(z, v), backend="aot_eager", fullgraph=True)

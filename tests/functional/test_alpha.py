@@ -8,6 +8,7 @@ from scipy.special import lambertw
 from snn_synth import functional, kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import alpha_spike_times, lambert_w0
+from snn_synth.kernels.cpu.alpha import _lambert_w0
 
 K, THETA = 1.3, 0.8
 
@@ -34,6 +35,13 @@ def test_lambert_is_scipys():
     z = torch.linspace(-1 / math.e + 1e-12, 0, 20_001, dtype=torch.float64)
     torch.testing.assert_close(lambert_w0(z), torch.from_numpy(lambertw(z.numpy()).real), rtol=1e-9, atol=1e-12)
     assert lambert_w0(torch.tensor([-1.0])).item() == -1
+
+
+def test_lambert_of_the_kernel_is_scipys():
+    z = np.concatenate([np.linspace(-1 / math.e + 1e-12, 0, 2001), np.linspace(-0.2501, -0.2499, 21)])
+    found = [_lambert_w0.py_func(x) for x in z]
+    np.testing.assert_allclose(found, lambertw(z).real, rtol=1e-9, atol=1e-12)
+    assert [_lambert_w0.py_func(x) for x in (-1 / math.e, -0.5, -1.0)] == [-1, -1, -1]  # below by rounding
 
 
 def test_one_input_by_its_closed_form():

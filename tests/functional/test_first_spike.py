@@ -76,10 +76,47 @@ def test_homeostasis_lifts_the_weights_of_late_neurons_alone():
     assert loss.item() == pytest.approx((expected[:, None] * weight).sum().item(), rel=1e-5)
 
 
-def test_bad_input():
-    with pytest.raises(InputError, match=r"an `advance` of at least 0, got 3.0 and -1"):
-        relative_targets(torch.zeros(1, 2), torch.zeros(1).long(), advance=-1)
-    with pytest.raises(InputError, match=r"Expected `goal` in \[0, 1\], got 2"):
-        homeostatic_loss(torch.zeros(1, 2), torch.zeros(2, 2), 2)
+def test_a_margin_may_be_all_the_steps_but_no_more():
+    times, label = torch.tensor([[5.0, 9.0, 20.0]]), torch.tensor([0])
+    assert relative_targets(times, label, 20, num_steps=20).tolist() == [[5, 20, 20]]
+    assert relative_targets(times, label, 0.5, num_steps=20).tolist() == [[5, 9, 20]]
+    for margin, advance in ((0, 0), (-0.5, 0), (20.5, 0), (3, -0.5)):
+        with pytest.raises(InputError, match=f"T = 20 and an `advance` of at least 0, got {margin} and {advance}"):
+            relative_targets(times, label, margin, advance, 20)
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [0], [[0], [0]]])
+def test_labels_that_are_no_outputs_are_named(labels):
+    with pytest.raises(InputError, match=r"a label below C of each sample, got \[2, 3\] and labels \[.*up to [0-3]$"):
+        relative_targets(torch.ones(2, 3), torch.tensor(labels))
+    with pytest.raises(InputError, match=r"Expected times \[B, C\] .*got \[2\] and labels \[0\] up to None"):
+        relative_targets(torch.ones(2), torch.tensor([], dtype=torch.int64))
+
+
+def test_labels_of_the_first_and_the_last_output():
+    times = torch.tensor([[4.0, 9.0, 9.0]]).expand(2, 3)
+    assert relative_targets(times, torch.tensor([0, 2])).tolist() == [[4, 9, 9], [7, 9, 4]]
+
+
+def test_without_a_length_a_code_has_256_steps():
+    times, weight = torch.tensor([[256.0, 64.0]]), torch.ones(2, 1, dtype=torch.float64)
+    assert relative_targets(times[:, :1], torch.tensor([0])).item() == 256 - 3
+    assert normalized_timing_loss(times, torch.zeros(1, 2)).item() == pytest.approx(17**0.5 / 4)
+    assert homeostatic_loss(times.double(), weight, 0.5).item() == -0.5 + 0.25
+
+
+def test_homeostasis_may_wish_for_the_first_and_the_last_step():
+    times, weight = torch.tensor([[4.0, 2.0]]), torch.ones(2, 1)
+    for goal in (0, 1):
+        assert homeostatic_loss(times, weight, goal, 8).item() == 2 * goal - 0.75
+    for goal in (-0.01, 1.01, math.nan):
+        with pytest.raises(InputError, match=rf"Expected `goal` in \[0, 1\], got {goal}"):
+            homeostatic_loss(times, weight, goal)
+
+
+def test_bad_temperatures_and_times():
     with pytest.raises(InputError, match="Expected `temperature` to be positive, got 0"):
         softmax_timing_loss(torch.zeros(1, 2), torch.zeros(1).long(), 0)
+    for late in (math.inf, math.nan):
+        with pytest.raises(InputError, match="Expected finite times, got inf or NaN"):
+            softmax_timing_loss(torch.tensor([[1.0, late]]), torch.zeros(1).long())

@@ -6,6 +6,7 @@ import torch
 
 from snn_synth.errors import InputError
 from snn_synth.functional import (
+    bernoulli_information,
     bernoulli_log_prob,
     causal_filter,
     raised_cosines,
@@ -56,6 +57,14 @@ def test_spikes_and_their_derivatives_by_a_loop():
     assert 0.2 < found.mean() < 0.6
 
 
+def test_the_derivative_of_a_spike_ends_half_a_unit_from_its_threshold():
+    potentials = torch.tensor([[-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75]], requires_grad=True)
+    spikes = refractory_spikes(potentials)
+    spikes.sum().backward()
+    assert spikes.tolist() == [[0, 0, 0, 1, 1, 1, 1]]
+    assert potentials.grad.tolist() == [[0, 0, 1, 1, 1, 1, 0]]
+
+
 def test_the_filter_by_a_loop():
     noise = torch.Generator().manual_seed(0)
     inputs = torch.randn(12, 3, 2, generator=noise, dtype=torch.float64)
@@ -74,6 +83,26 @@ def test_probabilities_and_the_kullback_leibler_divergence_they_give():
     assert ones[2].item() == pytest.approx(math.log(p))
     assert zeros[0].item() == pytest.approx(0, abs=1e-12)
     assert ones.isfinite().all()
+
+
+def test_information_is_the_log_ratio_of_the_two_probabilities():
+    logits = torch.tensor([-2.0, 0.0, 1.5], dtype=torch.float64)
+    p, rate = 1 / (1 + np.exp(-logits.numpy())), 0.3
+    for spike, ratio in ((1.0, p / rate), (0.0, (1 - p) / (1 - rate))):
+        found = bernoulli_information(logits, torch.full_like(logits, spike), rate)
+        np.testing.assert_allclose(found, np.log(ratio), rtol=1e-9)
+    for wrong in (0, 1, -0.1, 1.1, math.nan):
+        with pytest.raises(InputError, match=rf"Expected `rate` in \(0, 1\), got {wrong}"):
+            bernoulli_information(logits, torch.zeros(3), wrong)
+    assert bernoulli_information(logits, torch.ones(3), 1e-3).isfinite().all()
+
+
+def test_the_papers_constants_and_a_single_step():
+    spikes = (torch.rand(9, 4, generator=torch.Generator().manual_seed(0)) < 0.5).double()
+    assert torch.equal(synaptic_traces(spikes), synaptic_traces(spikes, synapse=0.85, membrane=0.9))
+    assert torch.equal(refractory_spikes(spikes - 0.2), refractory_spikes(spikes - 0.2, refractory=0.65))
+    assert synaptic_traces(spikes[:1]).tolist() == [[0] * 4]
+    assert torch.equal(refractory_spikes(spikes[:1] - 0.5), spikes[:1])
 
 
 def test_the_baseline_leaves_the_mean_gradient_as_it_is():

@@ -177,6 +177,49 @@ def test_any_memory_layout_gives_the_same():
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 
 
+# --- what a kernel does not take ---
+
+GIVEN = {"weights": [(5, 6), (4, 5)], "spikes": (3, 2, 6), "targets": (3, 2, 4)}
+
+
+def _taken(**changes):
+    given = {**GIVEN, **changes}
+    spikes, targets = (torch.zeros(given[name]) for name in ("spikes", "targets"))
+    weights = [torch.zeros(shape) for shape in given["weights"]]
+    return online_rule([Layer(w, 0.9, 1.0, 1.0) for w in weights], spikes, targets, True) is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spikes": (3, 2, 7)},
+        {"spikes": (3, 2, 6, 1)},
+        {"spikes": (3, 2)},
+        {"targets": (3, 2, 5)},
+        {"targets": (3, 1, 4)},
+        {"targets": (2, 2, 4)},
+        {"targets": (3, 2, 4, 1)},
+        {"weights": [(5, 6), (4, 6)]},
+        {"spikes": (0, 2, 6), "targets": (0, 2, 4)},
+        {"spikes": (3, 0, 6), "targets": (3, 0, 4)},
+        {"spikes": (3, 2, 0), "weights": [(5, 0), (4, 5)]},
+        {"targets": (3, 2, 0), "weights": [(5, 6), (0, 5)]},
+    ],
+)
+def test_tensors_that_do_not_fit_have_no_kernel(changes):
+    assert _taken()
+    assert not _taken(**changes)
+
+
+def test_a_gradient_of_the_input_and_autocast_have_no_kernel():
+    layers = [Layer(torch.zeros(4, 6), 0.9, 1.0, 1.0)]
+    spikes, targets = torch.zeros(3, 2, 6), torch.zeros(3, 2, 4)
+    assert online_rule(layers, spikes, targets, True)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert online_rule(layers, spikes, targets, True) is None
+    assert online_rule(layers, spikes.requires_grad_(), targets, True) is None
+
+
 # --- what autograd sees ---
 
 
