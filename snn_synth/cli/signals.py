@@ -1,6 +1,7 @@
 """Signals that end a command: in order, as Ctrl-C does."""
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -38,6 +39,8 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 def in_order() -> Iterator[list[Stopped]]:
     """Let SIGTERM and SIGHUP raise :class:`Stopped` in the block; where they are ignored (nohup), they stay so.
 
+    A stop that comes while Python runs what may not raise (``__del__``, a callback of a weak reference) comes again.
+
     Yields:
         What was raised: C++ of others may lose it, and Lightning then ends as if it had been asked to in Python.
     """
@@ -50,11 +53,22 @@ def in_order() -> Iterator[list[Stopped]]:
     ours: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():  # no other may set handlers
         ours = {number: old for number in ENDING if (old := signal.getsignal(number)) == signal.SIG_DFL}
+    ignored = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = exit_code(lost.exc_value) - 128
+            threading.Timer(0.05, os.kill, [os.getpid(), number]).start()  # by then Python may be out of it
+        else:
+            ignored(lost)
+
     for number in ours:
         signal.signal(number, stop)
+    sys.unraisablehook = again
     try:
         yield came
     finally:
+        sys.unraisablehook = ignored
         for number, old in ours.items():
             signal.signal(number, old)
 

@@ -93,6 +93,29 @@ def test_what_can_be_called_again_says_so(number, monkeypatch, capsys):
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_where_nothing_may_be_raised_comes_again(number, monkeypatch, capsys):
+    import snn_synth.cli.reproduce
+    from snn_synth.cli import main
+
+    class Kept:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+
+    def work(words):
+        kept = Kept()
+        del kept
+        time.sleep(10)
+        raise AssertionError("not stopped")
+
+    before = sys.unraisablehook
+    monkeypatch.setattr(snn_synth.cli.reproduce, "run", work)
+    assert main(["reproduce", "fig4a"]) == 128 + number
+    assert capsys.readouterr().err == "snn-synth: stopped: the same command goes on from here\n"
+    assert sys.unraisablehook is before
+
+
 def test_a_stop_that_others_lose_is_not_taken_for_a_good_end(monkeypatch):
     """Lightning, told in Python that SIGTERM came, leaves by a SystemExit without a code."""
     import snn_synth.cli.reproduce
