@@ -118,9 +118,11 @@ class SpikingGAN(Pretrained):
         if candidates < 1:
             raise InputError(f"Expected `candidates` of at least 1, got {candidates}")
         drawn = self.generate(self.noise(labels.repeat(candidates), generator)).times
-        seen = self.discriminate(drawn).times.view(candidates, count, -1)
+        seen = self.discriminate(drawn).times.view(candidates, count, self.classes + 1)
         late = seen.gather(2, labels.expand(candidates, -1)[:, :, None])[:, :, 0] - seen[:, :, -1]
-        return self.images(drawn.view(candidates, count, -1)[late.argmin(0), torch.arange(count, device=device)])
+        return self.images(
+            drawn.view(candidates, count, self.side**2)[late.argmin(0), torch.arange(count, device=device)]
+        )
 
 
 def _through(layers: nn.Sequential, times: Tensor) -> FirstSpikeOutput:

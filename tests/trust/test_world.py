@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 
 import pytest
 import torch
@@ -46,7 +47,11 @@ def test_data_and_cache_that_vanish_in_mid_training_are_no_longer_needed(tmp_pat
 
 
 class Dies(TinyImages):
-    """Its worker is killed at the third batch, as by a system that is short of memory."""
+    """Its worker is killed at the third batch, once there is a checkpoint, as by a system that is short of memory."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.kept = kept
 
     def train_dataloader(self):
         loader = super().train_dataloader()
@@ -56,6 +61,8 @@ class Dies(TinyImages):
         if torch.utils.data.get_worker_info() is not None:
             self.given = getattr(self, "given", 0) + 1
             if self.given == 3:
+                while not self.kept.exists():
+                    time.sleep(0.01)
                 os.kill(os.getpid(), signal.SIGKILL)
         return super().batch(places)
 
@@ -65,7 +72,7 @@ def test_a_loader_whose_worker_dies_is_one_sentence_and_the_checkpoint_stays(tmp
         tmp_path, max_epochs=1, callbacks=[ResumeCheckpoint(every_n_batches=1)], plugins=[AtomicCheckpointIO()]
     )
     with pytest.raises(RuntimeError, match="DataLoader worker") as raised:
-        trainer.fit(LitAutoencoder(firing_autoencoder(12, 7), num_steps=3), Dies())
+        trainer.fit(LitAutoencoder(firing_autoencoder(12, 7), num_steps=3), Dies(tmp_path / "resume.ckpt"))
     assert sentence(raised.value).startswith(
         "Expected the workers of the DataLoader to stay alive, got DataLoader worker"
     )
