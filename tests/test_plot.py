@@ -418,3 +418,15 @@ def test_reconstructions_in_pairs_of_rows():
     assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()] == ["input", "output"] * 2
     with pytest.raises(InputError, match="`columns`"):
         plot.reconstructions(originals, outputs, columns=0)
+
+
+def test_long_names_of_measures_stay_within_the_picture():
+    measures = {f"share of the samples with a probability above 0.9, {part}": (0.5, 0.1, None) for part in ("a", "b")}
+    figure = training_and_test({"SNN": ([1, 2], [0.2, 0.4])}, {"SNN": measures}, ylabel=next(iter(measures)))
+    figure.canvas.draw()
+    whole = figure.bbox
+    for ax in figure.axes:
+        for label in (ax.xaxis.label, ax.yaxis.label):
+            box = label.get_window_extent()
+            assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
+            assert whole.y0 <= box.y0 <= box.y1 <= whole.y1

@@ -180,16 +180,13 @@ def training_and_test(
     for left in lefts:
         left.set_ylim(bottom=0)
         left.legend(frameon=False, fontsize=8, labelcolor=INK)
-        label_axes(left, "batch", f"{ylabel} in training")
+        label_axes(left, "batch", textwrap.fill(f"{ylabel} in training", 36))
     right.set_yticks(range(len(finals)), list(finals))
     right.invert_yaxis()
     right.margins(x=0.15)
     diamond = any(found[2] is not None for one in finals.values() for found in one.values())
-    label_axes(
-        right,
-        (", then " if len(measures) < 3 else ",\nthen ").join(measures) + (" (diamond: the paper)" if diamond else ""),
-        "",
-    )
+    shown = ", then ".join(measures) + (" (diamond: the paper)" if diamond else "")
+    label_axes(right, textwrap.fill(shown, 56), "")
     return figure
 
 
