@@ -422,7 +422,7 @@ def test_reconstructions_in_pairs_of_rows():
 
 def test_long_names_of_measures_stay_within_the_picture():
     measures = {f"share of the samples with a probability above 0.9, {part}": (0.5, 0.1, None) for part in ("a", "b")}
-    figure = training_and_test({"SNN": ([1, 2], [0.2, 0.4])}, {"SNN": measures}, ylabel=next(iter(measures)))
+    figure = plot.training_and_test({"SNN": ([1, 2], [0.2, 0.4])}, {"SNN": measures}, ylabel=next(iter(measures)))
     figure.canvas.draw()
     whole = figure.bbox
     for ax in figure.axes:
