@@ -112,7 +112,7 @@ def run(
         "variants": {variant: summaries[variant] for variant in trials},
         "command": shlex.join(["snn-synth", *argv]),
         "seconds": round(time.perf_counter() - start, 1),
-        "trial_seconds": round(sum(one["seconds"] for found in results.values() for one in found), 1),
+        "trial_seconds": round(sum(one.get("trial_seconds", 0.0) for one in summaries.values()), 1),
         "versions": versions(),
     }
     if experiment.groups:
@@ -150,13 +150,24 @@ def _told(trial: Trial, summary: Mapping[str, Any]) -> bool:
 
 
 def _summary(results: list[dict[str, Any]], paper: float | None) -> dict[str, Any]:
-    """Mean, standard deviation and each seed's value of what was measured; the mean curve; the first seed's cost."""
+    """Mean, standard deviation and each seed's value of what was measured; the mean curve; the first seed's cost.
+
+    And how long all seeds took, for the total of a run that keeps some variants.
+    """
     parts = [(part, key) for part in PARTS for key in results[0].get(part, ())]
     measured = {f"{part}/{key}": [one[part][key] for one in results] for part, key in parts}
     curves = {key: np.mean([one["curve"][key] for one in results], 0).round(5).tolist() for key in results[0]["curve"]}
     summary = {key: _spread(values) for key, values in measured.items()}
     trial = {key: value for key, value in results[0]["trial"].items() if value is not None}
-    return {"paper": paper, **summary, "curve": curves, "cost": results[0]["cost"], "trial": trial}
+    seconds = round(sum(one["seconds"] for one in results), 1)
+    return {
+        "paper": paper,
+        **summary,
+        "curve": curves,
+        "cost": results[0]["cost"],
+        "trial_seconds": seconds,
+        "trial": trial,
+    }
 
 
 def _means(variants: Sequence[Sequence[Mapping[str, Any]]], measures: Sequence[str]) -> dict[str, Any]:

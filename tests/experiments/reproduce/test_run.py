@@ -76,6 +76,9 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
     assert (snn["paper"], metrics["variants"]["ANN"]["paper"]) == (0.5, None)
     assert metrics["command"] == "snn-synth reproduce tiny"
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
+    assert metrics["trial_seconds"] == pytest.approx(sum(one["trial_seconds"] for one in metrics["variants"].values()))
+    again = run("tiny", experiment, tmp_path, "full", seeds=2, argv=["reproduce", "tiny"])
+    assert again["trial_seconds"] == metrics["trial_seconds"] > 0, "of what is kept, too"
 
 
 def test_the_picture_shows_the_rows_that_an_experiment_asks_for(tmp_path, monkeypatch):
