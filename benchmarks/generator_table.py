@@ -59,7 +59,7 @@ SHIPPED = {
     "MNIST, VQ-diffusion": "mnist-vqd",
     "Fashion-MNIST, VQ-diffusion": "fashion-mnist-vqd",
 }
-MINUTES = json.loads((Path(__file__).parent / "results/training-times.json").read_text())
+MINUTES = json.loads((Path(__file__).parent / "results/generators/training-times.json").read_text())
 GUIDED = ", guidance 0.5"
 HEAD = "FAD", "sure", "right", "variance", "new", "reconstruction", "spikes", "operations", "parameters", "training"
 

@@ -1,4 +1,4 @@
-"""How long the generators of new images train on this machine: benchmarks/results/training-times.json.
+"""How long the generators of new images train on this machine: benchmarks/results/generators/training-times.json.
 
     python benchmarks/training_times.py [VARIANT...]
 
@@ -22,7 +22,7 @@ from lightning.pytorch import Callback, Trainer
 from snn_synth.data.root import data_root
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 
-RESULT = Path(__file__).parent / "results/training-times.json"
+RESULT = Path(__file__).parent / "results/generators/training-times.json"
 BATCHES = 40
 SKIPPED = 5  # of an epoch: the first ones compile and fill caches
 

@@ -33,7 +33,7 @@ EXCEPT = {
     r"reference path|fast path|kernels\.path": {"CHANGELOG.md"},
     r"journeys?|\w*_journey": {"CHANGELOG.md", "snn_synth/plot/__init__.py", "tests/test_plot.py"},
 }
-TARGET = re.compile(r"make journey|journey:|lint journey fuzz|tests[/.]journey|journey\.yml")
+TARGET = re.compile(r"make journey|journey:|coverage journey fuzz|tests[/.]journey|journey\.yml")
 BINARY = {".png", ".gif", ".webp", ".safetensors", ".wav", ".onnx"}
 
 

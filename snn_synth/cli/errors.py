@@ -51,9 +51,7 @@ def sentence(error: BaseException) -> str | None:
             "Expected settings that fit the memory of this machine, got some that need more: take smaller batches, "
             f"layers or `num_steps` ({brief(error)})"
         )
-    if isinstance(error, RuntimeError) and str(error).startswith(
-        "DataLoader worker"
-    ):  # killed, for want of memory, say
+    if _of_dead_worker(error):  # killed, for want of memory, say
         return f"Expected the workers of the DataLoader to stay alive, got {_one_line(str(error))}"
     if type(error).__module__.startswith("wandb.errors"):
         return f"Expected W&B to take the run, got {brief(error)}: WANDB_MODE=offline keeps it on this machine"
@@ -121,3 +119,10 @@ def _modules(error: BaseException) -> list[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"\1", text).split())
+
+
+def _of_dead_worker(error: BaseException) -> bool:
+    """Whether a DataLoader lost a worker: it says so, or the pipe from it breaks first."""
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker")
+    return isinstance(error, (ConnectionError, EOFError)) and "torch.utils.data.dataloader" in _modules(error)

@@ -71,10 +71,8 @@ def test_a_loader_whose_worker_dies_is_one_sentence_and_the_checkpoint_stays(tmp
     trainer = quiet_trainer(
         tmp_path, max_epochs=1, callbacks=[ResumeCheckpoint(every_n_batches=1)], plugins=[AtomicCheckpointIO()]
     )
-    with pytest.raises(RuntimeError, match="DataLoader worker") as raised:
+    with pytest.raises((RuntimeError, ConnectionError, EOFError)) as raised:
         trainer.fit(LitAutoencoder(firing_autoencoder(12, 7), num_steps=3), Dies(tmp_path / "resume.ckpt"))
-    assert sentence(raised.value).startswith(
-        "Expected the workers of the DataLoader to stay alive, got DataLoader worker"
-    )
+    assert sentence(raised.value).startswith("Expected the workers of the DataLoader to stay alive, got ")
     assert torch.load(tmp_path / "resume.ckpt", weights_only=True)["state_dict"]
     tried("data that vanish, a loader that dies, W&B out of reach")
