@@ -35,6 +35,8 @@ def sentence(error: BaseException) -> str | None:
             return _one_line(str(cause))
     if isinstance(error, argparse.ArgumentError) or _refused_by(error, ("jsonargparse.",)):
         return _configuration(causes)
+    if _of_dead_worker(error):  # killed, for want of memory, say
+        return f"Expected the workers of the DataLoader to stay alive, got {_one_line(str(error))}"
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or error}{place}"
@@ -51,8 +53,6 @@ def sentence(error: BaseException) -> str | None:
             "Expected settings that fit the memory of this machine, got some that need more: take smaller batches, "
             f"layers or `num_steps` ({brief(error)})"
         )
-    if _of_dead_worker(error):  # killed, for want of memory, say
-        return f"Expected the workers of the DataLoader to stay alive, got {_one_line(str(error))}"
     if type(error).__module__.startswith("wandb.errors"):
         return f"Expected W&B to take the run, got {brief(error)}: WANDB_MODE=offline keeps it on this machine"
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
@@ -125,4 +125,7 @@ def _of_dead_worker(error: BaseException) -> bool:
     """Whether a DataLoader lost a worker: it says so, or the pipe from it breaks first."""
     if isinstance(error, RuntimeError):
         return str(error).startswith("DataLoader worker")
-    return isinstance(error, (ConnectionError, EOFError)) and "torch.utils.data.dataloader" in _modules(error)
+    if not isinstance(error, (ConnectionError, EOFError)):
+        return False
+    modules = _modules(error)  # the last tells it from a data set's own connection
+    return "torch.utils.data.dataloader" in modules and modules[-1].startswith("multiprocessing.")

@@ -119,6 +119,17 @@ def test_wandb_out_of_reach_is_one_sentence(command, refused):
     assert "WANDB_MODE=offline" in said
 
 
+@pytest.mark.parametrize("last", ["multiprocessing.connection", "my_data_set"])
+def test_the_broken_pipe_of_a_worker_is_told_from_a_data_sets_own_connection(last, command, refused):
+    pipe = {"__name__": last}
+    exec("def get(): raise ConnectionResetError(104, 'Connection reset by peer')", pipe)
+    loader = {"__name__": "torch.utils.data.dataloader", "get": pipe["get"]}
+    exec("def run(words): get()", loader)
+    command(loader["run"])
+    told = refused("demo").startswith("Expected the workers of the DataLoader to stay alive, got ")
+    assert told == (last == "multiprocessing.connection")
+
+
 def test_the_demo_gets_its_folder(monkeypatch):
     from snn_synth.experiments import demo
 

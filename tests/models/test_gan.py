@@ -66,13 +66,18 @@ def test_samples_are_of_all_classes_in_turn_and_the_same_by_the_same_seed(gan):
 
 def test_of_the_candidates_the_one_whose_class_leads_most_is_taken(gan):
     labels = torch.tensor([2, 0, 1, 1, 0])
+    for layer in gan.discriminator:  # or all candidates would be alike to it
+        torch.nn.init.normal_(layer.weight, 0.1, 0.3)
     chosen = gan.sample(5, torch.Generator().manual_seed(3), labels, candidates=4)
     noise = gan.noise(labels.repeat(4), torch.Generator().manual_seed(3))
     candidates = gan.generate(noise).times.view(4, 5, 16)
+    places = set()
     for place, label in enumerate(labels):
         seen = [gan.discriminate(candidates[k, place][None]).times[0] for k in range(4)]
         best = min(range(4), key=lambda k: (seen[k][label] - seen[k][-1]).item())
         assert torch.equal(chosen[place], gan.images(candidates[best, place][None])[0])
+        places.add(best)
+    assert len(places) > 1, "it makes a difference"
     alone = gan.sample(5, torch.Generator().manual_seed(3), labels, candidates=1)
     assert torch.equal(alone, gan.images(candidates[0]))
     with pytest.raises(InputError, match="Expected `candidates` of at least 1, got 0"):
