@@ -15,6 +15,7 @@ from snn_synth.errors import InputError
 from snn_synth.experiments.synthesis import Source
 from snn_synth.models import AESNN, AudioToImage
 from snn_synth.web import pictures, show
+from snn_synth.web.uploads import LIFETIME
 
 HERE = Path(__file__).parent
 FRAME = 0.08  # seconds that a time step is shown
@@ -97,7 +98,7 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
         samples: a sound file for each of its labels, or none.
     """
     page = Page(source)
-    age = (600, 3600)  # every ten minutes, uploads that are an hour old are deleted
+    age = (600, int(LIFETIME))  # every ten minutes, uploads that are an hour old are deleted
     blocks = gr.Blocks(title="snn_synth: say a word, see it drawn", analytics_enabled=False, delete_cache=age)
     with blocks:
         known = escape(", ".join(source.model.labels or ()))

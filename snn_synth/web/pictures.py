@@ -2,8 +2,8 @@
 
 import base64
 import io
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 
 import torch
@@ -15,7 +15,8 @@ from snn_synth import plot
 from snn_synth.experiments.hearing import UNSURE, Heard
 from snn_synth.web.show import Redrawn, Word
 
-_drawing = threading.Lock()  # matplotlib is not made for several threads
+# matplotlib is not made for several threads, and would keep fonts open for each that it has seen.
+_plotting = ThreadPoolExecutor(1, "plotting")
 
 
 def address_of(image: Tensor) -> str:
@@ -98,12 +99,15 @@ def probabilities(heard: Heard) -> str:
 
 def still(word: Word) -> str:
     """Waveform, spectrogram and hidden state of a word, which do not move."""
-    with _drawing:
-        sound = figure(_plotted(plot.waveform(word.waveform, word.sample_rate)), "waveform: amplitude over seconds")
-        picture = figure(
-            _plotted(plot.spectrogram(word.spectrogram)), "spectrogram: mel channels, low ones below, over frames"
-        )
-        return figures(f"<div>{sound}{picture}</div>", _hidden(word.stages.hidden[:, 0]), kind="wide")
+    return _plotting.submit(_still, word).result()
+
+
+def _still(word: Word) -> str:
+    sound = figure(_plotted(plot.waveform(word.waveform, word.sample_rate)), "waveform: amplitude over seconds")
+    picture = figure(
+        _plotted(plot.spectrogram(word.spectrogram)), "spectrogram: mel channels, low ones below, over frames"
+    )
+    return figures(f"<div>{sound}{picture}</div>", _hidden(word.stages.hidden[:, 0]), kind="wide")
 
 
 def _hidden(spikes: Tensor) -> str:
@@ -114,8 +118,7 @@ def _hidden(spikes: Tensor) -> str:
 
 def still_drawing(image: Tensor, redrawn: Redrawn, others: dict[str, Tensor]) -> str:
     """Hidden state of a drawing, and what networks of other papers make of it."""
-    with _drawing:
-        hidden = _hidden(redrawn.hidden)
+    hidden = _plotting.submit(_hidden, redrawn.hidden).result()
     small = [figure(address_of(image[0]), "as the network sees it", "pixels")]
     small += [figure(address_of(one), f"through {name}", "pixels") for name, one in others.items()]
     return figures(*small, kind="small") + figures(hidden, kind="wide")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snn_synth.errors import InputError
 from snn_synth.experiments.synthesis import load
+from snn_synth.web.uploads import tidied
 
 
 def serve(checkpoint: str, host: str, port: int) -> None:
@@ -28,8 +29,10 @@ def serve(checkpoint: str, host: str, port: int) -> None:
     if source.model.labels is None:
         raise InputError(f"Expected a network with labels, which says what it heard, got {checkpoint} without")
     with tempfile.TemporaryDirectory(prefix="snn-synth-web-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # uploads: gone when the server stops, and an hour after they came
+        uploads = Path(folder, "uploads")  # gone when the server stops, and an hour after they came
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         from snn_synth.web.run import run
 
-        run(source, Path(folder), host, port)
+        with tidied(uploads):
+            run(source, Path(folder), host, port)

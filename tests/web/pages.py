@@ -45,16 +45,23 @@ def serving(folder):
 @contextlib.contextmanager
 def running(*options):
     """The address of `snn-synth web`, in a process of its own."""
-    command = [sys.executable, "-m", "snn_synth.cli", "web", "--port", "0", *options]
+    with process_of_page(*options) as (_, url):
+        yield url
+
+
+@contextlib.contextmanager
+def process_of_page(*options, log=None, program=("-m", "snn_synth.cli")):
+    """The process of `snn-synth web`, and its address; ``log`` is a file for its standard error."""
+    command = [sys.executable, *program, "web", "--port", "0", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True) as process:
         try:
             said = process.stdout.readline()
-            yield re.search(r"http://\S+", said)[0]
+            yield process, re.search(r"http://\S+", said)[0]
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

@@ -144,4 +144,4 @@ def test_it_ends_with_an_open_page(chromium):
     pytest.importorskip("gradio")
     with chromium() as browser, running() as url:
         open_web(browser, url)
-        # `running` fails if the server has not ended half a minute after it was told to
+        # `running` fails if the server has not ended two minutes after it was told to
