@@ -20,6 +20,7 @@ N = int(os.environ.get("SNN_SYNTH_TRUST", "0"))
 SECONDS = max(20, round(1.8 * N))  # of each rule at least: an hour in all with N = 1000
 EPOCHS = 30  # at least
 RULES = {"bptt": ["--config=ae_mnist"], "online": ["--config=ae_mnist", "--config=ae_mnist_online"]}
+COME_AND_GO = 3  # files and threads that are there for a moment; one for each epoch would be ten or more
 MOST = 6_000_000  # bytes that memory may grow by
 IMAGES = 600  # of which nine tenths train: 54 batches and a checkpoint in an epoch
 
@@ -82,7 +83,7 @@ def test_memory_files_and_threads_stay(rule, watched, tried):
     print(f"{found[len(found) // 3]} after a third, {found[-1]} in the end; by medians {more}")
     tried("minutes of training watched for leaks", max(1, SECONDS // 60))
     assert more.pop("bytes") < MOST
-    assert all(value <= 0 for value in more.values()), more
+    assert all(value <= COME_AND_GO for value in more.values()), more
 
 
 @pytest.mark.parametrize(("what", "epochs", "bound"), [("bytes", EPOCHS, MOST), ("files", EPOCHS // 2, 10)])
