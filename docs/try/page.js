@@ -6,7 +6,7 @@ const CIVIDIS = [[0, 34, 78], [65, 77, 107], [124, 123, 120], [188, 175, 111], [
 const $ = (name) => document.getElementById(name);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-let network, model, words = [], chosen = 0, playing = 0, recorder = null;
+let network, model, words = [], chosen = 0, playing = 0, recorder = null, asked = 0;
 
 class Refused extends Error {} // its message is for the visitor
 
@@ -71,19 +71,26 @@ async function draw(wave, rate, T) {
 
 let last = null; // the sound that is shown
 async function take(read) {
+  const mine = ++asked;
   stop();
   say("Listening ...");
   try {
-    last = await decode(await read());
-    await show();
+    const sound = await decode(await read());
+    if (mine !== asked) return; // another sound was taken meanwhile
+    last = sound;
+    await show(mine);
   } catch (error) {
+    if (mine !== asked) return;
     $("shown").hidden = true;
     if (!(error instanceof Refused)) console.error(error);
     say(error instanceof Refused ? error.message : "This sound could not be drawn.", true);
   }
 }
 
-async function show() {
+// Lets the browser show and answer what has happened meanwhile.
+const breathe = () => new Promise((go) => setTimeout(go));
+
+async function show(mine = ++asked) {
   const { wave, rate } = last, seconds = wave.length / rate, T = +$("steps").value;
   const peak = wave.reduce((highest, x) => Math.max(highest, Math.abs(x)), 0);
   if (seconds > LONGEST) throw new Refused(`A recording of at most ${LONGEST} seconds is drawn: this one has ${seconds.toFixed(1)}.`);
@@ -91,8 +98,13 @@ async function show() {
   const found = findWords(wave, rate, model.front_end.trim_db);
   if (found.length > MOST_WORDS) throw new Refused(`At most ${MOST_WORDS} words are drawn: this recording has ${found.length}.`);
   const parts = found.length < 2 ? [wave] : found.map(([from, to]) => wave.slice(from, to));
-  words = [];
-  for (const part of parts) words.push(await draw(part, rate, T));
+  const drawn = [];
+  for (const part of parts) {
+    await breathe();
+    if (mine !== asked) return;
+    drawn.push(await draw(part, rate, T));
+  }
+  words = drawn;
   const heard = words.map(({ probabilities }) => {
     const ranked = probabilities.map((p, k) => [p, model.labels[k]]).sort(([a], [b]) => b - a);
     return { label: ranked[0][1], sure: ranked[0][0], second: ranked[1][1] };
