@@ -21,7 +21,7 @@ SECONDS = max(20, round(1.8 * N))  # of each rule at least: an hour in all with 
 EPOCHS = 30  # at least
 RULES = {"bptt": ["--config=ae_mnist"], "online": ["--config=ae_mnist", "--config=ae_mnist_online"]}
 COME_AND_GO = 3  # files and threads that are there for a moment; one for each epoch would be ten or more
-# Bytes that memory may grow by. Measured: 25 million in the first eight epochs, then up to 20 thousand in an epoch; a
+# Bytes that memory may grow by. Measured: 25 million in eight epochs, then 3.5 million, most at once, in ten more; a
 # list that keeps every batch grows by 17 million from one third of thirty epochs to the next.
 MOST = 6_000_000
 IMAGES = 600  # of which nine tenths train: 54 batches and a checkpoint in an epoch
