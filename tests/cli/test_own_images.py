@@ -20,6 +20,7 @@ TINY = [
     "--trainer.max_epochs=2",
     "--trainer.check_val_every_n_epoch=1",
     "--model.network.hidden=8",
+    "--model.network.threshold=0.2",  # or so few neurons would be silent
     "--model.num_steps=4",
     "--data.batch_size=10",
     "--data.validation_fraction=0.25",

@@ -112,7 +112,8 @@ def test_a_config_of_before_fits_and_both_names_of_its_measure_are_in_metrics(di
         shipped.replace("monitor: val/standardized_mse", "monitor: val/mse\n        mode: max")
     )
     rate = "--model.optimizer.lr=0.01", "--model.lr_scheduler.max_lr=0.01"
-    assert main(["fit", "--config=ae_mnist.yaml", *TINY[1:], *rate, "--data.root", str(digits)]) == 0
+    with pytest.warns(UserWarning, match="ModelCheckpoint monitors val/mse, now val/standardized_mse"):
+        assert main(["fit", "--config=ae_mnist.yaml", *TINY[1:], *rate, "--data.root", str(digits)]) == 0
     found, best = metrics("runs/ae_mnist/metrics.json"), torch.load("runs/ae_mnist/best.ckpt", weights_only=True)
     assert best["epoch"] == 0, "of two epochs the worse, whose score is not the last"
     (state,) = (state for name, state in best["callbacks"].items() if name.startswith("ModelCheckpoint"))
