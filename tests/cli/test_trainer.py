@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 
@@ -87,7 +88,9 @@ def test_a_generator_is_fitted_and_predicts_what_its_network_makes(digits, confi
     words = [f"--config={config}", "--trainer.accelerator=cpu", "--trainer.enable_model_summary=false"]
     words += ["--trainer.max_epochs=1", *(word if word[:2] == "--" else f"--model.{word}" for word in small)]
     words += [] if config == "hv_blobs" else [f"--data.root={digits}"]
-    assert main(["fit", *words]) == 0
+    silent = pytest.warns(UserWarning, match="layer `code` is silent")  # so few channels wake no neuron in one epoch
+    with silent if config == "esvae_mnist" else contextlib.nullcontext():
+        assert main(["fit", *words]) == 0
     assert wandb.run is None, "what this process does next is not logged there"
     assert main(["predict", *words]) == 0
     run = Path("runs", config)
