@@ -160,7 +160,7 @@ class Spoil(Callback):
             next(pl_module.network.parameters()).data[:] = self.value
 
 
-@pytest.mark.parametrize("make", jobs())
+@pytest.mark.parametrize("make", [*jobs()])
 @pytest.mark.parametrize("spoiled", [5, 7], ids=["noticed at the next batch", "noticed by the checkpoint"])
 def test_every_module_stops_and_keeps_its_checkpoint(make, spoiled, tmp_path):
     """Checkpoints are written after the fourth and the eighth batch."""

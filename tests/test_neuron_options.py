@@ -139,7 +139,6 @@ def everything(run, neuron, currents):
 
 @pytest.mark.parametrize("run", [by_steps, by_scan])
 @pytest.mark.parametrize(("option", "case"), [(option, case) for option, cases in CASES.items() for case in cases])
-@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
 def test_spikes_membranes_and_gradients_are_those_of_leaky(option, case, run):
     before = list(snn.SpikingNeuron.instances)
     for seed in range(3):
@@ -173,7 +172,6 @@ def test_without_a_surrogate_it_fires_at_the_threshold_too():
     assert theirs.dtype == torch.float32
 
 
-@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
 def test_inhibition_of_images_with_graded_spikes():
     current = torch.rand(3, 4, 2, 2, generator=torch.Generator().manual_seed(0)) + 1
     spk, _ = SigmoidLeaky(inhibition=True, graded_spikes_factor=2.0)(current)

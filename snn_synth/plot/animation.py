@@ -149,7 +149,8 @@ def save_animation(frames: Sequence[Image.Image], path: str | Path, frame_ms: in
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "forming.gif"
         >>> save_animation(image_forming(torch.eye(15, 784)), path)
-        >>> Image.open(path).n_frames
+        >>> with Image.open(path) as saved:
+        ...     saved.n_frames
         15
     """
     if not frames:

@@ -74,7 +74,8 @@ def save_figure(figure: Figure, path: str | Path, dpi: int = 120) -> None:
         >>> from snn_synth.plot import image_grid
         >>> path = Path(tempfile.mkdtemp()) / "grid.png"
         >>> save_figure(image_grid(torch.rand(3, 28, 28)), path)
-        >>> Image.open(path).format
+        >>> with Image.open(path) as saved:
+        ...     saved.format
         'PNG'
     """
     with atomic_write(path) as partial:

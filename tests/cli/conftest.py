@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import wandb
 from lightning.pytorch import Trainer
 
 from snn_synth.cli import main
@@ -28,12 +29,14 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch, tmp_path, tmp_path_factory):
-    """No W&B, no data, an empty folder to work in."""
+    """No W&B, no data, an empty folder to work in; a run of W&B that a command left open ends with the test."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path_factory.mktemp("cache")))  # kept on purpose, so no output
     monkeypatch.delenv("SNN_SYNTH_DATA", raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
+    yield
+    wandb.finish()
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:

@@ -287,7 +287,7 @@ def test_what_two_processes_write_is_written_once(digits, monkeypatch, fresh_pro
     assert all(found[name] == 1 for name in files)
     assert len(list(run.rglob("*.wandb"))) == 1
     [log] = run.rglob("metrics.csv")
-    rows = list(csv.DictReader(log.open()))
+    rows = list(csv.DictReader(log.read_text().splitlines()))
     assert [row["step"] for row in rows if row["train/loss"]] == ["0", "1", "2"], "30 images, 10 of them in each step"
     [mse] = [row["val/standardized_mse"] for row in rows if row["val/standardized_mse"]]
     assert json.loads((run / "metrics.json").read_text())["val/standardized_mse"] == pytest.approx(float(mse), abs=1e-6)

@@ -39,6 +39,7 @@ def test_shd_a2i_learns_by_the_online_rule(tmp_path):
     root = write_shd(tmp_path / "data", train=1)
     words = ["fit", *SHD, f"--data.root={root}", "--trainer.max_epochs=1", "--model.network.hidden=20"]
     words += ["--data.validation_fraction=0.25", "--model.num_steps=5", "--data.num_steps=5"]
+    words += ["--model.network.threshold=0.2"]  # few spikes come in
     assert main([*words, "--model.rule=online", "--model.loss=membrane", "--model.lr_scheduler=null"]) == 0
     assert Path("runs/shd_a2i/metrics.json").is_file()
 

@@ -246,6 +246,7 @@ def test_jsonargparse_is_as_before_afterwards():
         ("jsonargparse._util.check_import_path", lambda name: None),
     ],
 )
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:jsonargparse")  # its way not to refuse, told once a process
 def test_a_jsonargparse_that_no_longer_asks_is_not_used(place, value, monkeypatch):
     monkeypatch.setattr(place, value)
     with pytest.raises(RuntimeError, match="Expected jsonargparse to refuse"), limited_imports():

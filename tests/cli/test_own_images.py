@@ -20,6 +20,7 @@ TINY = [
     "--trainer.max_epochs=2",
     "--trainer.check_val_every_n_epoch=1",
     "--model.network.hidden=8",
+    "--model.network.threshold=0.2",  # or so few neurons would be silent
     "--model.num_steps=4",
     "--data.batch_size=10",
     "--data.validation_fraction=0.25",
@@ -62,7 +63,8 @@ def test_fit_resume_test_and_predict_from_a_folder(folder):
         paths = json.loads(file.metadata()["files"])
     read = [as_pixels(read_image(path, [6, 8], color=True)[None])[0] for path in paths]
     assert torch.equal(torch.stack(read), predicted["targets"])
-    assert Image.open(run / "predictions.png").mode in ("RGB", "RGBA")
+    with Image.open(run / "predictions.png") as picture:
+        assert picture.mode in ("RGB", "RGBA")
     assert LitAutoencoder.load_from_checkpoint(run / "best.ckpt").network.inputs == 144
     assert main(["fit", *words, "--trainer.max_epochs=3", "--ckpt_path", str(run / "resume.ckpt")]) == 0
     assert len(list((run / "images").glob("*.png"))) == 3

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 
@@ -87,7 +88,9 @@ def test_a_generator_is_fitted_and_predicts_what_its_network_makes(digits, confi
     words = [f"--config={config}", "--trainer.accelerator=cpu", "--trainer.enable_model_summary=false"]
     words += ["--trainer.max_epochs=1", *(word if word[:2] == "--" else f"--model.{word}" for word in small)]
     words += [] if config == "hv_blobs" else [f"--data.root={digits}"]
-    assert main(["fit", *words]) == 0
+    silent = pytest.warns(UserWarning, match="layer `code` is silent")  # so few channels wake no neuron in one epoch
+    with silent if config == "esvae_mnist" else contextlib.nullcontext():
+        assert main(["fit", *words]) == 0
     assert wandb.run is None, "what this process does next is not logged there"
     assert main(["predict", *words]) == 0
     run = Path("runs", config)
@@ -112,7 +115,8 @@ def test_a_config_of_before_fits_and_both_names_of_its_measure_are_in_metrics(di
         shipped.replace("monitor: val/standardized_mse", "monitor: val/mse\n        mode: max")
     )
     rate = "--model.optimizer.lr=0.01", "--model.lr_scheduler.max_lr=0.01"
-    assert main(["fit", "--config=ae_mnist.yaml", *TINY[1:], *rate, "--data.root", str(digits)]) == 0
+    with pytest.warns(UserWarning, match="ModelCheckpoint monitors val/mse, now val/standardized_mse"):
+        assert main(["fit", "--config=ae_mnist.yaml", *TINY[1:], *rate, "--data.root", str(digits)]) == 0
     found, best = metrics("runs/ae_mnist/metrics.json"), torch.load("runs/ae_mnist/best.ckpt", weights_only=True)
     assert best["epoch"] == 0, "of two epochs the worse, whose score is not the last"
     (state,) = (state for name, state in best["callbacks"].items() if name.startswith("ModelCheckpoint"))

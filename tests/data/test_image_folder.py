@@ -79,7 +79,8 @@ def test_images_without_classes_are_one_of_the_folders_name(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path / "flat")
     with pytest.warns(UserWarning, match=r"Left out 1 file in \S+ without the suffix of images, such as .*notes.txt"):
         assert ImageFolder(".").names == ("flat",)
-    one = ImageFolder(tmp_path)
+    with pytest.warns(UserWarning, match=r"Left out 1 file in \S+ without the suffix of images, such as .*notes.txt"):
+        one = ImageFolder(tmp_path)
     assert (one.names, len(one)) == (("flat",), 3), "a single folder is a single class"
 
 

@@ -68,6 +68,7 @@ def test_smoothed_gradients_are_the_rule_by_a_loop():
     out = if_spike_times(t, w, 1.0, T, smoothing=3.0)
     delta = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     out.backward(delta)
+    out = out.detach()
     by_weight, by_times, steep = np.zeros(weight.shape), np.zeros(times.shape), 0
     for b, j in np.ndindex(*out.shape):
         k = [math.exp(-(out[b, j] - 1 - s) / 3) / 3 if s < out[b, j] else 0 for s in times[b]]

@@ -376,7 +376,6 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Inhibition")
 @pytest.mark.parametrize(("network", "sentence"), SENTENCES)
 def test_what_has_no_graph_is_refused_in_one_sentence(network, sentence):
     with pytest.raises(InputError, match=sentence):

@@ -314,7 +314,6 @@ def _neuron(layer, **settings):
         _neuron(0, graded_spikes_factor=2.0),
     ],
 )
-@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
 def test_unusual_layers_take_the_reference(change):
     spikes, targets = _spikes(6, 5, 12, seed=1), _spikes(6, 5, 8, seed=2)
     plain = _stack([12, 10, 8])

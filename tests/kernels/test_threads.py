@@ -1,8 +1,11 @@
 """Work shared out among threads: all of it, once, and each share with memory of its own."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
+from threading import Thread
 
 import numba
 import numpy as np
@@ -34,7 +37,7 @@ def mark(share, start, stop, amount, space, marks, owners):
 def test_all_is_done_once(threads):
     kernel = parallel(mark)
     for count in (0, 1, 2, 7, 100):
-        space, marks, owners = scratch(1), np.zeros(count, np.int32), np.full(count, -1)
+        space, marks, owners = scratch("marks", 1), np.zeros(count, np.int32), np.full(count, -1)
         space[:] = 0
         kernel(count, np.float32(0.5), space, marks, owners)
         assert (marks == 1).all()
@@ -95,3 +98,24 @@ def test_numba_s_ways_to_run_threads(layer, tmp_path):
         check=False,
     )
     assert done.stdout.split() == [layer, "True"], done.stderr
+
+
+def test_scratch_is_the_same_memory_again_but_not_of_another_use_or_another_thread():
+    first = scratch("one", 3, 5)
+    assert first.shape == (torch.get_num_threads(), 3, 5)
+    assert scratch("one", 3, 5).ctypes.data == first.ctypes.data
+    others = [scratch("two", 3, 5), scratch("one", 5, 3), scratch("one", 3, 5, dtype=torch.float64)]
+    elsewhere = Thread(target=lambda: others.append(scratch("one", 3, 5)))
+    elsewhere.start()
+    elsewhere.join()
+    assert len(others) == 4
+    assert not any(np.shares_memory(first, other) for other in others)
+
+
+def test_scratch_of_many_shapes_is_not_kept():
+    kept = [weakref.ref(scratch("many", 1, size)) for size in range(100)]
+    gc.collect()
+    assert sum(one() is not None for one in kept) <= 32
+    large = weakref.ref(scratch("large", 2**23))
+    gc.collect()
+    assert large() is None

@@ -56,7 +56,8 @@ def test_the_config_learns_to_draw_what_was_recorded(recordings, tmp_path, monke
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.chdir(tmp_path)
     sizes = [f"--data.num_steps={STEPS}", f"--model.network.num_steps={STEPS}", f"--data.step={STEP}"]
-    quick = ["--trainer.max_epochs=40", "--data.batch_size=10", "--trainer.accelerator=cpu"]
+    quick = ["--trainer.max_epochs=40", "--trainer.check_val_every_n_epoch=40", "--trainer.accelerator=cpu"]
+    quick += ["--data.batch_size=10"]
     words = ["fit", "--config=hv_mnist_dvs", f"--data.root={recordings}", "--data.images=mnist_subset", *sizes, *quick]
     assert main(words) == 0
     data = MNISTDVSData(str(recordings), "mnist_subset", STEPS, STEP)

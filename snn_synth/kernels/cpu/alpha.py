@@ -122,7 +122,7 @@ def forward(
     shape = len(t), weight.shape[1]
     first = t.new_full(shape, -1, dtype=torch.int32)
     out, slope = t.new_zeros(shape, dtype=torch.float64), t.new_ones(shape, dtype=torch.float64)
-    space = scratch(2, weight.shape[1], dtype=torch.float64)
+    space = scratch("sums", 2, weight.shape[1], dtype=torch.float64)
     arrays = (x.numpy() for x in (first, out, slope))
     _forward(len(out), order.numpy(), t.numpy(), counts.numpy(), weight.numpy(), rate, threshold, space, *arrays)
     return first, out, slope

@@ -89,8 +89,8 @@ def rate_spikes(values: Tensor, keys: Tensor, num_steps: int, max_rate: float, c
         np.array([max_rate, 1 << UNIFORM_BITS], np.float32),
         code == "poisson",
         code == "even",
-        scratch(2, values.shape[1], dtype=torch.int32).view(np.uint32),
-        scratch(values.shape[1]),
+        scratch("bits", 2, values.shape[1], dtype=torch.int32).view(np.uint32),
+        scratch("values", values.shape[1]),
         spikes.numpy(),
     )
     return spikes

@@ -89,7 +89,7 @@ def forward(order: Tensor, times: Tensor, counts: Tensor, weight: Tensor, thresh
     """Spike times of neurons whose inputs come in order, ``counts`` of them before ``num_steps``."""
     out = weight.new_full((len(times), weight.shape[1]), float(num_steps))
     arrays = (x.numpy() for x in (order, times, counts, weight))
-    _forward(len(out), *arrays, threshold, num_steps, scratch(out.shape[1]), out.numpy())
+    _forward(len(out), *arrays, threshold, num_steps, scratch("sums", out.shape[1]), out.numpy())
     return out
 
 

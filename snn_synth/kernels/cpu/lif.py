@@ -253,7 +253,7 @@ def spikes(currents: Tensor, decay: Scalar, threshold: Scalar, subtract: bool) -
         _number(decay),
         _number(threshold),
         subtract or None,
-        scratch(2, currents.shape[2]),
+        scratch("membranes", 2, currents.shape[2]),
         fired.numpy(),
     )
     return fired
@@ -313,7 +313,7 @@ def loss(
         subtract or None,
         mask,
         np.float32(scale),
-        scratch(len(currents) + 3, currents.shape[2]),
+        scratch("steps", len(currents) + 3, currents.shape[2]),
         totals.numpy(),
         gradient.numpy(),
         *_arrays(sums),

@@ -60,9 +60,8 @@ def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         True
     """
     size = math.prod(shape) * dtype.itemsize
-    block = _take(_rounded(size + _LINE))
-    begin = -block.ctypes.data % _LINE
-    view = block[begin : begin + size].view(_NUMPY[dtype]).reshape(shape)
+    block = _take(_rounded(size))
+    view = block[:size].view(_NUMPY[dtype]).reshape(shape)
     weakref.finalize(view, _give_back, block).atexit = False  # PyTorch holds the view as long as it holds the memory
     return torch.from_numpy(view)
 
@@ -79,7 +78,8 @@ def _take(size: int) -> NDArray[np.uint8]:
         if blocks := _free.get(size):
             _kept -= size
             return blocks.pop()
-    return np.empty(size, np.uint8)
+    block = np.empty(size + _LINE, np.uint8)
+    return block[-block.ctypes.data % _LINE :][:size]
 
 
 def _give_back(block: NDArray[np.uint8]) -> None:

@@ -167,7 +167,7 @@ def sparse(x: Tensor) -> Sparse:
     torch.cumsum(first, 0, out=first)
     count = int(first[-1])
     found = Sparse(first, empty(count, dtype=torch.int32), empty(count))
-    _fill(len(x), x.numpy(), scratch(x.shape[1] + 1, dtype=torch.int32), *(part.numpy() for part in found))
+    _fill(len(x), x.numpy(), scratch("columns", x.shape[1] + 1, dtype=torch.int32), *(part.numpy() for part in found))
     return found
 
 
@@ -195,9 +195,9 @@ def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
         _flat(out),
         out.is_contiguous(),
         width,
-        scratch(min(_TILE, depth) * WIDTH),
-        scratch(rows * WIDTH),
-        scratch(rows, dtype=torch.int64),
+        scratch("tile", min(_TILE, depth) * WIDTH),
+        scratch("sums", rows * WIDTH),
+        scratch("places", rows, dtype=torch.int64),
     )
     return out
 

@@ -22,9 +22,9 @@ class Errors(NamedTuple):
 
     values: Tensor
     """``[B, N]``."""
-    neurons: Tensor
+    neurons: Any
     """Of each sample, the neurons with an error, and then any numbers."""
-    counts: Tensor
+    counts: Any
     """How many there are of those."""
 
 
@@ -174,7 +174,7 @@ def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts
 def errors(values: Tensor) -> Errors:
     """Errors of a layer, as the other functions here take them."""
     listed = _unlisted(values)
-    _errors(len(values), *(part.numpy() for part in listed))
+    _errors(len(values), *arrays(listed))
     return listed
 
 
@@ -190,7 +190,12 @@ def scaled(errors: Errors, factor: Tensor) -> Errors:
 
 def _unlisted(values: Tensor) -> Errors:
     batch, size = values.shape
-    return Errors(values, torch.empty((batch, size + 1), dtype=torch.int32), torch.empty(batch, dtype=torch.int64))
+    return Errors(values, np.empty((batch, size + 1), np.int32), np.empty(batch, np.int64))
+
+
+def arrays(errors: Errors) -> tuple[Any, Any, Any]:
+    """As kernels take them."""
+    return errors.values.numpy(), errors.neurons, errors.counts
 
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
@@ -243,7 +248,7 @@ def output(
         targets.contiguous().numpy(),
         mask,
         np.float32(scale),
-        *(part.numpy() for part in error),
+        *arrays(error),
     )
     return error
 
@@ -273,13 +278,13 @@ def hidden_error(error: Errors, weight: Tensor, membranes: Tensor, threshold: fl
     product = _unlisted(torch.empty_like(membranes) if sparse else torch.mm(error.values, weight))  # eq. 14
     _hidden_error(
         len(membranes),
-        *(part.numpy() for part in error),
+        *arrays(error),
         weight.numpy().reshape(-1),
         sparse,
         membranes.numpy(),
         np.float32(threshold),
         np.float32(slope),
-        scratch(len(weight)),
-        *(part.numpy() for part in product),
+        scratch("sums", len(weight)),
+        *arrays(product),
     )
     return product

@@ -17,6 +17,7 @@ from snn_synth.kernels.cpu.share import share_out, subroutine
 
 _one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
 _forked = False
+_SMALL, _MOST = 2**22, 32  # bytes of an array that a Python thread keeps, and how many it keeps
 _part: Any = None  # of `_whole`: each kernel's copy has its own
 
 
@@ -63,9 +64,30 @@ def _whole(team: Any, count: int, *arguments: Any) -> None:
     share_out(_part, team, count, arguments)  # type: ignore[call-arg]
 
 
-def scratch(*shape: int, dtype: torch.dtype = torch.float32) -> Any:
-    """Memory that a kernel works in, ``[threads, *shape]``: each share has its own."""
-    return empty(torch.get_num_threads(), *shape, dtype=dtype).numpy()
+class _Kept(threading.local):
+    """Of each Python thread, for two of them may be in a kernel at once."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[Any, Any] = {}
+
+
+_kept = _Kept()
+
+
+def scratch(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
+    """Memory that a kernel works in, ``[threads, *shape]``: each share has its own.
+
+    The next call for the same ``use`` and shape gives the same memory: what a kernel needs twice has two uses.
+    """
+    key = use, torch.get_num_threads(), *shape, dtype
+    array = _kept.arrays.get(key)
+    if array is None:
+        array = empty(torch.get_num_threads(), *shape, dtype=dtype).numpy()
+        if array.nbytes <= _SMALL:
+            if len(_kept.arrays) == _MOST:  # shapes that were in use once
+                _kept.arrays.clear()
+            _kept.arrays[key] = array
+    return array
 
 
 @functools.cache

@@ -268,10 +268,10 @@ def spikes(inputs: Tensor, weight: Tensor, decay: float, threshold: float) -> Te
         right,
         np.float32(decay),
         np.float32(threshold),
-        scratch(2 * steps * TILE * (columns * EXACT + 1), dtype=torch.uint8),
+        scratch("tiles", 2 * steps * TILE * (columns * EXACT + 1), dtype=torch.uint8),
         team,
-        scratch(ROWS, dtype=torch.int64),
-        scratch(SIDE, len(weight)),
+        scratch("starts", ROWS, dtype=torch.int64),
+        scratch("currents", SIDE, len(weight)),
         np.zeros((batch, len(weight)), np.float32),
         out.numpy(),
     )
@@ -301,7 +301,7 @@ def product(
     if ready := group * SIDE * shares[1] < width:
         packed = empty(2 * -(-height // SIDE) * -(-depth // DEPTH) * left_parts * TILE, dtype=torch.uint8)
         _pack_all(-(-height // SIDE), lefts, team, packed.numpy())
-    space = scratch(2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
+    space = scratch("tiles", 2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
     _multiply(math.prod(shares), lefts, packed.numpy(), rights, *shares, panel, group, space, team, out.numpy())
     left_lost, right_lost = team.lost.any(axis=(0, 2))
     if spikes == "left" and left_lost:
@@ -329,10 +329,10 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
 
 def _team() -> Team:
     return Team(
-        scratch(ROWS * DEPTH),
-        scratch(EXACT * TILE, dtype=torch.uint8),
+        scratch("ragged", ROWS * DEPTH),
+        scratch("pairs", EXACT * TILE, dtype=torch.uint8),
         np.zeros((torch.get_num_threads(), 2, 16), np.uint32),
-        scratch(SIDE * SIDE),
+        scratch("block", SIDE * SIDE),
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
-from snn_synth.kernels.cpu.step import Errors
+from snn_synth.kernels.cpu.step import Errors, arrays
 from snn_synth.kernels.cpu.threads import jit, scratch
 
 _ZERO = np.float32(0)
@@ -262,7 +262,7 @@ def _run(
     # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
     wide = _WIDE if neurons > sums.shape[2] or target.numel() > _LARGE else 1
     _gradient_or_step(
-        *(part.numpy() for part in errors),
+        *arrays(errors),
         last_spike.numpy(),
         group,
         (np.empty((batch, step), np.int32), np.empty(batch, np.int64), np.empty(batch, np.int64)),
@@ -275,8 +275,8 @@ def _run(
         step,
         _powers(decay, len(sums)),
         wide,
-        scratch(group * step * WIDTH),  # a group has no more traces, which differ in sample and step
-        scratch(_SUMS * WIDTH),
+        scratch("traces", group * (len(sums) - 1) * WIDTH),  # a group has no more: they differ in sample and step
+        scratch("sums", _SUMS * WIDTH),
         updates,
         target.numpy(),
         mean.numpy(),

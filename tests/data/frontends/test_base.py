@@ -128,8 +128,8 @@ def test_what_is_no_config_is_told(config):
         ({"hop_ms": float("nan")}, "`hop_ms` to be a number from 0.001 to 10000, got nan"),
         ({"channels": 10**12}, "`channels` to be a whole number from 1 to 10000, got 1000000000000"),
         ({"sample_rate": 384_000, "window_ms": 1000}, "window whose samples times the channels"),
-        ({"frames": 100_000, "channels": 200}, "a picture of at most 16777216 points"),
-        ({"sample_rate": 384_000, "hop_ms": 0.001, "window_ms": 1}, "a spectrogram of at most 33554432 points"),
+        ({"frames": 100_000, "channels": 200, "window_ms": 100}, "a picture of at most 16777216 points"),
+        ({"sample_rate": 384_000, "hop_ms": 0.001, "window_ms": 10}, "a spectrogram of at most 33554432 points"),
         ({"a\nb": 1}, r"Expected settings of MelSpectrogram among sample_rate, .*, got 'a\\nb'"),
     ],
 )
