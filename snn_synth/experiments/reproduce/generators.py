@@ -154,9 +154,10 @@ GENERATORS = {
             "class means, ordinary loss": replace(_MEANS, loss="relative"),
             "class means, aggressive loss": replace(_MEANS, loss="relative", advance=0.3),
         },
-        minutes=(1, 26),
+        minutes=(1, 32),
         measures=("test/sure", "test/pixel_variance"),
         also=("test/feature_variance", "test/right", *_SAMPLES, "test/fooled", *_COST),
+        shown_from=-ROWS,
     ),
     "esvae": Experiment(
         "ESVAE (Zhan et al. 2023), a spiking variational autoencoder: what it repeats and draws; the reference of the "
@@ -167,7 +168,7 @@ GENERATORS = {
             "MNIST, 32 x 32 pixels": replace(_ESVAE, side=32),
             "MNIST, the prior's rate is the rest's": replace(_ESVAE, prior_share=1.0),
         },
-        minutes=(1, 60),
+        minutes=(1, 105),
         measures=("test/pixel_mse", "test/fad"),
         also=("test/sure", "test/pixel_variance", "test/pca_8", "test/mean_image", *_SAMPLES, *_COST),
     ),
