@@ -16,6 +16,7 @@ def call(folder, environment, streams, function, *arguments, **keywords):
     os.environ.update(environment)
     os.environ.pop("WANDB_SERVICE", None)  # the test's own, which another program would not find
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so do those of nohup
     if streams:
         source, output = streams
         os.dup2(os.open(source, os.O_RDONLY), 0)

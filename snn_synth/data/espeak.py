@@ -178,7 +178,7 @@ def _key(jobs: list[dict[str, Any]]) -> str:
 def _load(path: Path, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int] | None:
     """The rendered corpus, or None where the file is missing or damaged (a zip file holds checksums)."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:  # NumPy does not close what it cannot read
             samples, ends, rate = (np.asarray(stored[name]) for name in ("samples", "ends", "sample_rate"))
     except Exception:  # whatever is wrong with it: NumPy's readers raise a dozen kinds
         return None

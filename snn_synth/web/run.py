@@ -38,10 +38,13 @@ def run(source: Source, folder: Path, host: str, port: int) -> None:
         InputError: for an address that cannot be had.
     """
     try:
+        if not 0 <= port < 2**16:  # or Python leaves a socket open
+            raise OSError("a port is 0 to 65535")
         listener = socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"Expected an address to listen at, got {host} port {port} ({reason})") from None
+    except OSError as error:
+        raise InputError(
+            f"Expected an address to listen at, got {host} port {port} ({error.strerror or error})"
+        ) from None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # in order, as Ctrl-C ends it: uploads are deleted
     with listener:
         app = application(source, folder)

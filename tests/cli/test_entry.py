@@ -122,7 +122,7 @@ def test_wandb_out_of_reach_is_one_sentence(command, refused):
 @pytest.mark.parametrize("last", ["multiprocessing.connection", "my_data_set"])
 def test_the_broken_pipe_of_a_worker_is_told_from_a_data_sets_own_connection(last, command, refused):
     pipe = {"__name__": last}
-    exec("def get(): raise ConnectionResetError(104, 'Connection reset by peer')", pipe)
+    exec("def get(): raise ConnectionResetError(104, 'the other end is gone')", pipe)
     loader = {"__name__": "torch.utils.data.dataloader", "get": pipe["get"]}
     exec("def run(words): get()", loader)
     command(loader["run"])

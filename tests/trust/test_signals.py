@@ -19,6 +19,16 @@ KEPT = Path("runs/ae_mnist/resume.ckpt")
 MARK = "SNN_SYNTH_TEST_OF_SIGNALS"
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """Those that a program starts with in a terminal: the tests may run under nohup, or in a shell's background."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def marked(value):
     """Ids of processes that were started under an environment variable of this value."""
     found = []
