@@ -13,6 +13,7 @@ from snn_synth.functional.encoding import unit_interval
 from snn_synth.functional.inputs import as_values
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.spiking_layer import SpikingLayer, weighted_over_time
+from snn_synth.models.wanted import check_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +143,7 @@ class ESVAE(Pretrained):
 
     def prior_rates(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Rates of new codes, ``[count, latent]``."""
+        check_count(count)
         like = self.prior.weight
         noise = torch.randn(count, self.latent, dtype=like.dtype, device=like.device, generator=generator)
         rates: Tensor = self.prior(noise).sigmoid()

@@ -1,5 +1,7 @@
 """Spiking-GAN: a generator and a discriminator in which each neuron fires at most once."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from snn_synth.functional.encoding import unit_interval
 from snn_synth.functional.inputs import as_tensor
 from snn_synth.models.first_spike import FirstSpikeOutput
 from snn_synth.models.pretrained import Pretrained
+from snn_synth.models.wanted import check_count, class_labels
 from snn_synth.ttfs import TTFSIFLinear
 
 CANDIDATES = 8
@@ -103,7 +106,7 @@ class SpikingGAN(Pretrained):
         self,
         count: int,
         generator: torch.Generator | None = None,
-        labels: Tensor | None = None,
+        labels: Tensor | Sequence[int] | None = None,
         candidates: int = CANDIDATES,
     ) -> Tensor:
         """New images ``[count, 1, side, side]`` of these classes, of all in turn if not given.
@@ -111,10 +114,10 @@ class SpikingGAN(Pretrained):
         Of ``candidates`` that are drawn for each, the discriminator picks the one whose class fires first by the most
         steps, after Azadi et al. 2019 (discriminator rejection sampling).
         """
+        check_count(count)
         device = next(self.parameters()).device
-        labels = torch.arange(count, device=device) % self.classes if labels is None else labels
-        if len(labels) != count:
-            raise InputError(f"Expected a label for each of {count} images, got {len(labels)}")
+        in_turn = torch.arange(count, device=device) % self.classes
+        labels = in_turn if labels is None else class_labels(labels, count, self.classes, device)
         if candidates < 1:
             raise InputError(f"Expected `candidates` of at least 1, got {candidates}")
         drawn = self.generate(self.noise(labels.repeat(candidates), generator)).times

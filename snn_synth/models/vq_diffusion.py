@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from snn_synth.functional.inputs import as_tensor, as_values, shown
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.token_denoiser import SpikingTokenDenoiser
 from snn_synth.models.vq_autoencoder import SpikingVQAE
+from snn_synth.models.wanted import check_count, class_labels
 
 GUIDANCE = 0.5  # for clearer images, somewhat less varied; a network has 0 until it is set
 
@@ -53,17 +55,9 @@ class SpikingVQDiffusion(Pretrained):
                 f"Expected a denoiser of the autoencoder's {autoencoder.tokens} tokens at {autoencoder.places} places, "
                 f"got one of {denoiser.tokens} at {denoiser.places}"
             )
-        if (
-            not 1 <= sampling_steps < float("inf")
-            or not 0 < temperature < float("inf")
-            or not 0 <= guidance < float("inf")
-        ):
-            raise InputError(
-                "Expected sampling_steps of at least 1, a temperature above 0 and a guidance of at least 0, "
-                f"got {sampling_steps}, {temperature} and {guidance}"
-            )
         self.autoencoder, self.denoiser = autoencoder, denoiser
         self.sampling_steps, self.temperature, self.guidance = sampling_steps, temperature, guidance
+        self._check_settings()
 
     @property
     def side(self) -> int:
@@ -83,11 +77,13 @@ class SpikingVQDiffusion(Pretrained):
         Args:
             count: of images.
             generator: of the random numbers.
-            labels: a class of each, ``[count]``; without them, classes come as they may.
+            labels: a class of each, ``[count]``; without them, classes come as they may, the images are worse, and
+                ``guidance`` has no effect.
             condition: instead, the denoiser's condition of each, ``[count, conditions]``.
 
         Raises:
-            InputError: for labels or conditions of another shape, or labels that the denoiser does not know.
+            InputError: for labels or conditions of another shape, labels that the denoiser does not know, or settings
+                out of range.
         """
         wanted = self._condition(count, labels, condition)
         return self.autoencoder.decode(self._drawn(self._blank(count), generator, wanted))
@@ -137,6 +133,8 @@ class SpikingVQDiffusion(Pretrained):
             raise InputError(
                 f"Expected a mask that broadcasts to {list(images.shape)}, got {list(mask.shape)}"
             ) from None
+        if (mask != mask.bool()).any():
+            raise InputError(f"Expected a mask of True and False, or ones and zeros, got {shown(mask)}")
         known = images.masked_fill(missing, 0.0)
         rows = self.side // 4
         blocks = missing.reshape(len(images), rows, 4, rows, 4).any(4).any(2).flatten(1)  # of 4 x 4 pixels
@@ -197,6 +195,7 @@ class SpikingVQDiffusion(Pretrained):
 
     def steps(self, tokens: Tensor, generator: torch.Generator | None, condition: Tensor | None) -> Iterator[Tensor]:
         """Tokens ``[B, N]`` after each step, until none is masked."""
+        self._check_settings()
         most = int((tokens == self.denoiser.masked).sum(1).max()) if len(tokens) else 0
         for step in range(math.ceil(self.sampling_steps * most / tokens.shape[1]), 0, -1):
             logits = self.denoiser(tokens, condition)
@@ -211,25 +210,35 @@ class SpikingVQDiffusion(Pretrained):
         return tokens
 
     def _blank(self, count: int) -> Tensor:
-        if count < 0:
-            raise InputError(f"Expected a count of at least 0, got {count}")
+        check_count(count)
         device = self.denoiser.bias.device
         return torch.full((count, self.denoiser.places), self.denoiser.masked, device=device)
 
     def _condition(self, count: int, labels: Tensor | Sequence[int] | None, condition: Tensor | None) -> Tensor | None:
         if labels is None:
+            if condition is not None and not as_tensor(condition, "a condition").isfinite().all():
+                raise InputError(f"Expected a finite condition, got {shown(condition)}")
             return condition
         if condition is not None:
             raise InputError("Expected `labels` or a `condition`, got both")
-        classes = self.denoiser.conditions
-        try:
-            given = torch.as_tensor(labels, device=self.denoiser.bias.device)
-        except (TypeError, ValueError, RuntimeError):
-            given = torch.empty(())
-        fractions = given.numel() and (given.is_floating_point() or given.is_complex())
-        if given.shape != (count,) or fractions or not ((given >= 0) & (given < classes)).all():
-            raise InputError(f"Expected {count} labels from 0 to {classes - 1}, got {shown(labels)}")
-        return self.denoiser.one_hot(given.long())
+        denoiser = self.denoiser
+        return denoiser.one_hot(class_labels(labels, count, denoiser.conditions, denoiser.bias.device))
+
+    def _check_settings(self) -> None:
+        """Those of the constructor, which may have been set since."""
+        steps, temperature, guidance = self.sampling_steps, self.temperature, self.guidance
+        numbers = all(isinstance(one, Real) for one in (steps, temperature, guidance))
+        if (
+            not numbers
+            or not 1 <= steps < float("inf")
+            or steps != int(steps)
+            or not 0 < temperature < float("inf")
+            or not 0 <= guidance < float("inf")
+        ):
+            raise InputError(
+                "Expected whole sampling_steps of at least 1, a temperature above 0 and a guidance of at least 0, "
+                f"got {steps}, {temperature} and {guidance}"
+            )
 
     def _so_far(self, tokens: Tensor) -> Tensor:
         """Images of tokens of which some are masked."""

@@ -80,6 +80,9 @@ def test_a_saved_model_draws_the_same(tmp_path, vae):
 
 
 def test_bad_input(vae):
+    for count in (-1, 2.5):
+        with pytest.raises(InputError, match=f"Expected a count of at least 0, got {count}"):
+            vae.sample(count)
     with pytest.raises(InputError, match=r"Expected images of shape \[B, 1, 7, 7\], got \[4, 1, 8, 8\]"):
         vae(images(side=8))
     with pytest.raises(InputError, match=r"Expected spikes of shape \[6, B, 5\], got \[5, 2, 5\]"):

@@ -78,6 +78,7 @@ def test_of_the_candidates_the_one_whose_class_leads_most_is_taken(gan):
         assert torch.equal(chosen[place], gan.images(candidates[best, place][None])[0])
         places.add(best)
     assert len(places) > 1, "it makes a difference"
+    assert torch.equal(chosen, gan.sample(5, torch.Generator().manual_seed(3), labels.tolist(), candidates=4))
     alone = gan.sample(5, torch.Generator().manual_seed(3), labels, candidates=1)
     assert torch.equal(alone, gan.images(candidates[0]))
     with pytest.raises(InputError, match="Expected `candidates` of at least 1, got 0"):
@@ -92,6 +93,11 @@ def test_a_saved_model_draws_the_same(tmp_path, gan):
 
 
 def test_bad_input(gan):
+    for labels in (torch.tensor([1, 3]), [1], [0.5, 1.0], "ab"):
+        with pytest.raises(InputError, match="Expected 2 labels from 0 to 2, got "):
+            gan.sample(2, labels=labels)
+    with pytest.raises(InputError, match="Expected a count of at least 0, got -1"):
+        gan.sample(-1)
     with pytest.raises(InputError, match="Expected labels from 0 to 2, got 1 to 3"):
         gan.noise(torch.tensor([1, 3]))
     with pytest.raises(InputError, match="of a floating dtype, got torch"):

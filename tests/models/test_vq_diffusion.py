@@ -252,10 +252,39 @@ def test_refuses_bad_input_in_one_sentence(network: SpikingVQDiffusion) -> None:
         network.complete(torch.zeros(1, 1, 16, 16), torch.zeros(5, 5))
     with pytest.raises(InputError, match=r"images of shape \[B, 1, 16, 16\], got \[16, 16\]"):
         network.complete(torch.zeros(16, 16), torch.zeros(16, 16))
-    for labels in ("ab", ["a", "b"], [[1], [2, 3]], [1, None], [1.0, 2.0]):
+    for labels in ("ab", ["a", "b"], [[1], [2, 3]], [1, None], [1.0, 2.0], [True, False]):
         with pytest.raises(InputError, match="Expected 2 labels from 0 to 9, got "):
             network.sample(2, labels=labels)  # type: ignore[arg-type]
+    for mask in (torch.full((16, 16), 0.5), torch.full((16, 16), torch.nan)):
+        with pytest.raises(InputError, match="a mask of True and False, or ones and zeros, got "):
+            network.complete(torch.zeros(1, 1, 16, 16), mask)
+    with pytest.raises(InputError, match=r"a finite condition, got tensor\(\[\[nan"):
+        network.sample(1, condition=torch.full((1, 10), torch.nan))
+    for count in (-1, 2.5, "3", None):
+        with pytest.raises(InputError, match="a count of at least 0, got "):
+            network.sample(count)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="tokens from 0 to 7, the mask, got 0 to 8"):
         denoiser(torch.tensor([[0] * 15 + [8]]))
     with pytest.raises(InputError, match="sampling_steps of at least 1"):
         SpikingVQDiffusion(vae, denoiser, sampling_steps=float("inf"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"guidance": -1.0},
+        {"guidance": float("nan")},
+        {"guidance": "a"},
+        {"temperature": 0},
+        {"temperature": float("inf")},
+        {"sampling_steps": 0},
+        {"sampling_steps": 2.5},
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused_where_they_are_used_too(network: SpikingVQDiffusion, setting: dict) -> None:
+    with pytest.raises(InputError, match="Expected whole sampling_steps of at least 1, a temperature above 0 and "):
+        SpikingVQDiffusion(network.autoencoder, network.denoiser, **setting)
+    vars(network).update(setting)
+    with pytest.raises(InputError, match="Expected whole sampling_steps of at least 1, a temperature above 0 and "):
+        network.sample(1, labels=[3])
