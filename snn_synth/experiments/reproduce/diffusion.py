@@ -113,14 +113,17 @@ class VQDTrial(SampleTrial):
 
     @property
     def further_parts(self) -> tuple[str, ...]:
-        """The work of a sample."""
-        return ("inference",)
+        """The work of a sample, and how good samples without labels are."""
+        return "inference", "unlabelled"
 
     @torch.no_grad()
     def further(self, module: LitVQDiffusion, data: ImageData) -> dict[str, dict[str, float]]:
-        """What a new image costs, without guidance."""
+        """What a new image costs, and samples whose classes come as they may: both without guidance."""
         module.network.guidance = 0.0
-        return {"inference": sample_cost(module.network, self.labels(module, COUNTED))}
+        return {
+            "inference": sample_cost(module.network, self.labels(module, COUNTED)),
+            "unlabelled": self.quality_of(super().sample(module, self.samples), None, data),
+        }
 
     def _reconstructed(self, module: LitVQDiffusion, data: ImageData) -> Tensor:
         """Training images after the autoencoder: what the denoiser would draw if it drew as they are."""

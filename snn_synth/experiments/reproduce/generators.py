@@ -190,6 +190,9 @@ GENERATORS = {
             "guided/feature_variance",
             "test/completed",
             "test/nearest_ratio",
+            "unlabelled/fad",
+            "unlabelled/sure",
+            "unlabelled/imbalance",
         ),
     ),
     "aggressive-loss": Experiment(

@@ -62,9 +62,12 @@ class SampleTrial(ImageTrial):
         return None
 
     def quality(self, module: Any, data: ImageData) -> dict[str, float]:
-        """How good the samples are, and what the same measure says of shuffled pixels."""
+        """How good its samples are."""
+        return self.quality_of(self.sample(module, self.samples), self.labels(module, self.samples), data)
+
+    def quality_of(self, samples: Tensor, labels: Tensor | None, data: ImageData) -> dict[str, float]:
+        """How good samples are, which may have been asked for by labels, and what the same says of shuffled pixels."""
         classifier, fad = classifier_of(self.images), self.fad(data.root)
-        samples = self.sample(module, self.samples)
         side = samples.shape[-1]
         train, test = (_resized(part.images, side) for part in (data.train_set, data.test_set))
         found = sample_quality(
@@ -74,7 +77,7 @@ class SampleTrial(ImageTrial):
             data.train_set.labels,
             classifier,
             classifier_of(self.images, deep=True),
-            self.labels(module, self.samples),
+            labels,
             data.test_set.labels,
         )
         found |= {"fad": fad(samples), "fad_evaluation": fad(samples, batch_statistics=False)}

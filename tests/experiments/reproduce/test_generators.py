@@ -99,6 +99,8 @@ def test_a_diffusion_trial_measures_samples_without_and_with_guidance(tmp_path):
     assert found["guided"].keys() <= found["test"].keys()
     assert found["guided"]["fad"] != found["test"]["fad"]
     assert found["reconstructed"]["fad"] > 0
+    assert "right" not in found["unlabelled"], "nobody asked for a class"
+    assert found["unlabelled"]["fad"] != found["test"]["fad"]
     assert VQDTrial(RECIPE).quick().recipe.epochs == 2, "an epoch of each stage"
 
 
