@@ -27,9 +27,9 @@ do not vary, training images are copies, shuffled pixels are no digits.
 - **training**: minutes on two cores of the machine with AMX ([performance](performance.md)), by
   `benchmarks/training_times.py` from the time of a batch in each epoch.
 
-VQ-diffusion and Spiking-GAN draw equally many of each class where not said otherwise. Spiking-GAN's images have 14 x 14 pixels, are enlarged for
-the distance, and are each the discriminator's choice of eight. The "training images" are 5,000 at random; the first
-5,000, which papers take, have a distance of 4.5 and 0.9.
+VQ-diffusion and Spiking-GAN draw equally many of each class where not said otherwise. Spiking-GAN's images have 14 x 14
+pixels, are enlarged for the distance, and are each the discriminator's choice of eight. The "training images" are 5,000
+at random; the first 5,000, which papers take, have a distance of 4.5 and 0.9.
 
 `snn-synth reproduce generators --preset full --seeds 3` makes the numbers; [how they are
 measured](generators.md#how-generated-images-are-measured) says more.

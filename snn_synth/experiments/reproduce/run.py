@@ -20,7 +20,8 @@ from snn_synth.experiments.reproduce.trials import DRAWN, Trial, equal
 from snn_synth.files import atomic_write
 
 Preset = Literal["quick", "full"]
-PARTS = ("val", "test", "guided", "unlabelled", "reconstructed", "unheard", "train", "inference", "stored")  # of what is measured
+# Of what is measured.
+PARTS = ("val", "test", "guided", "unlabelled", "reconstructed", "unheard", "train", "inference", "stored")
 PUBLISHED = "test/standardized_mse"  # what the paper prints
 ROWS = 12  # of drawn images in a picture, shared by the variants
 NAMES = {
