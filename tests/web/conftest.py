@@ -1,5 +1,4 @@
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,16 +7,6 @@ import soundfile
 from snn_synth.web.samples import spoken
 from tests.web import browser
 from tests.web.pages import ROOT, running, serving
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
-    """In the order of their files, unlike all other tests: they share a server, which some orders leave busy."""
-    here = Path(__file__).parent
-    places = [place for place, item in enumerate(items) if item.path.parent == here]
-    in_order = sorted((items[place] for place in places), key=lambda item: (item.path, item.reportinfo()[1]))
-    for place, item in zip(places, in_order, strict=True):
-        items[place] = item
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def process_of_page(*options, log=None, program=("-m", "snn_synth.cli")):
         finally:
             process.terminate()
             try:
-                process.wait(120)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
