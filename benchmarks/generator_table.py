@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from claims import spread
+from tables import not_run
 
-from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
 from snn_synth.models.pretrained import Pretrained
 
 ABOUT = """\
@@ -86,10 +86,7 @@ def generators(metrics: Mapping[str, Any]) -> str:
             cells = [f"{one.fad[place]:.2f}", *[""] * 4, error, *[""] * 4]
             lines.append(f"| *{one.name}, published* | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines))
-    missing = [variant for variant in EXPERIMENTS["generators"].variants if variant not in metrics["variants"]]
-    if missing:
-        parts.append(f"Not run yet: {'; '.join(missing)}.")
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *not_run("generators", metrics)])
 
 
 @cache

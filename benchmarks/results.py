@@ -19,6 +19,7 @@ from tables import (
     ablations,
     best_table,
     inference,
+    not_run,
     readings,
     speech_of,
     stored,
@@ -257,6 +258,7 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
         cells = [value(found, measure) if measure in found else "" for measure in columns]
         paper = "" if found["paper"] is None else f"{found['paper']:.3f}"
         lines.append(f"| {variant} | " + " | ".join(cells) + f" | {paper} |")
+    lines += [line for said in not_run(name, metrics) for line in ("", said)]
     published = [found for found in metrics["variants"].values() if found["paper"] is not None]
     if published and (data := speech_of(published[0])):
         lines += ["", f"The paper's numbers are of {PAPERS_SPEECH}; ours of {data}: {OTHER_DATA}."]

@@ -66,7 +66,7 @@ def load_fad(images: str = "mnist", root: str | Path | None = None, download: bo
         raise InputError(f"Expected images of {list(_FILES)}, got {images!r}")
     weights, statistics = (_locate(data_root(root) / FOLDER, file, download) for file in _FILES[images])
     network = FADNetwork(torch.load(weights, map_location="cpu", weights_only=True))
-    with np.load(statistics) as stored:
+    with statistics.open("rb") as file, np.load(file) as stored:  # NumPy does not close what it cannot read
         mean, covariance = (torch.from_numpy(stored[name].astype(np.float64)) for name in ("mu", "sigma"))
     return FAD(network, mean, covariance)
 

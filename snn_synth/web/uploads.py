@@ -1,6 +1,7 @@
 """Uploads are not kept for ever, nor what Gradio forgets: pieces of what broke off, empty files and folders."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -48,7 +49,8 @@ def remove_old(folder: Path, age: float, most: int) -> None:
     """
     now, total = time.time(), 0
     found: list[tuple[float, int, Path]] = []
-    for path in folder.rglob("*"):
+    walk = os.walk(folder)  # unlike `rglob`, it goes on where a folder is gone meanwhile
+    for path in (Path(parent, name) for parent, folders, files in walk for name in folders + files):
         with contextlib.suppress(FileNotFoundError):  # gone meanwhile
             found.append((path.stat().st_ctime, path.stat().st_size, path))
     for when, size, path in sorted(found, reverse=True):

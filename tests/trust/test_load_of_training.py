@@ -14,7 +14,7 @@ import pytest
 from tests.cli.conftest import alone, write_idx  # noqa: F401  (a fixture, which comes by itself)
 from tests.processes import command
 from tests.trust import commands
-from tests.trust.watching import PROC, children, growth, held
+from tests.trust.watching import PROC, children, files_below, growth, held
 
 N = int(os.environ.get("SNN_SYNTH_TRUST", "0"))
 SECONDS = max(20, round(1.8 * N))  # of each rule at least: an hour in all with N = 1000
@@ -60,13 +60,13 @@ def watched(fresh_process, tmp_path, monkeypatch):
 
 def all_of(pid, folder, temporary):
     """What a process and its children hold, and how many files are there, but for the pictures of each epoch."""
-    written = [path for path in folder.rglob("*") if path.is_file() and not {"images", "media"} & set(path.parts)]
+    written = [path for path in files_below(folder) if not {"images", "media"} & set(path.parts)]
     return {
         **held(pid),
         "files of children": held(*children(pid))["files"],
         "children": len(children(pid)),
         "in the run's folder": len(written),
-        "in the temporary folder": len(list(temporary.rglob("*"))),
+        "in the temporary folder": len(files_below(temporary)),
     }
 
 

@@ -1,5 +1,6 @@
 """`snn-synth web` under load: each visitor gets the own digit, and the server holds in the end what it held before."""
 
+import contextlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 
 from tests.trust.visitors import Page
-from tests.trust.watching import PROC, held
+from tests.trust.watching import PROC, files_below, held
 from tests.web.conftest import words  # noqa: F401  (a fixture)
 from tests.web.pages import process_of_page
 
@@ -81,8 +82,11 @@ def served(tmp_path, monkeypatch):
 
 def kept(uploads):
     """Files of uploads, the oldest first, and how many bytes they take."""
-    files = sorted((path for path in uploads.rglob("*") if path.is_file()), key=lambda path: path.stat().st_ctime)
-    return files, sum(path.stat().st_size for path in files)
+    found = []
+    for path in files_below(uploads):
+        with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+            found.append((path.stat().st_ctime, path.stat().st_size, path))
+    return [path for *_, path in sorted(found)], sum(size for _, size, _ in found)
 
 
 def test_visitors_at_once_and_in_a_row(served, word, bad, tried):

@@ -30,6 +30,11 @@ def children(pid):
     return [one for child in found for one in (child, *children(child))]
 
 
+def files_below(folder):
+    """All files in a folder, some of which may go meanwhile."""
+    return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+
+
 def growth(values):
     """From the middle third to the last third, each by its median: the first is for caches that fill up."""
     third = len(values) // 3
@@ -37,11 +42,11 @@ def growth(values):
 
 
 def working_in(folder):
-    """Commands of the processes that work in a folder or below it."""
+    """Commands of the other processes that work in a folder or below it."""
     found = []
     for one in PROC.glob("[0-9]*"):
         try:
-            if Path(os.readlink(one / "cwd")).is_relative_to(folder):
+            if one.name != str(os.getpid()) and Path(os.readlink(one / "cwd")).is_relative_to(folder):
                 found.append((one / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:  # another user's, or it has ended
             continue

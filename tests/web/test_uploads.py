@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from snn_synth.web import uploads
 
@@ -27,6 +28,22 @@ def test_what_is_older_goes_with_its_folder(tmp_path):
     time.sleep(0.1)
     uploads.remove_old(tmp_path, age=0.05, most=100)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_gone_meanwhile_does_not_end_the_look(tmp_path, monkeypatch):
+    for name in ("gone", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "here/word.wav").write_bytes(bytes(10))
+    scandir = os.scandir
+
+    def vanishing(path):
+        if Path(path).name == "gone":
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    uploads.remove_old(tmp_path, age=60, most=5)
+    assert not (tmp_path / "here/word.wav").exists()
 
 
 def test_within_the_block_somebody_looks_again_and_again(tmp_path, monkeypatch):
