@@ -28,6 +28,8 @@ def test_a_trial_measures_new_images_of_each_word(root, tmp_path, monkeypatch):
     diffusion = VQDTrial(recipe, "mnist_subset", 1_000, channels=(4, 8), codebook=16, hidden=32, autoencoder_epochs=1)
     diffusion = dataclasses.replace(diffusion, sampling_steps=5, samples=20)
     monkeypatch.setattr(VQDTrial, "measure", lambda self, module, data: {"test": {"pixel_mse": 0.0}})
+    monkeypatch.setattr(VQDTrial, "further_parts", ())
+    monkeypatch.setattr(VQDTrial, "further", lambda self, module, data: {})
     trial = SpokenDiffusionTrial(RECIPE, diffusion=diffusion)
     test = trial.run(0, tmp_path / "trials", root)["test"]
     assert 0 <= test["right"] <= 1
