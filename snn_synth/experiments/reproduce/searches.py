@@ -1,13 +1,17 @@
 """How the best recipes were chosen: not of the paper, and not part of ``all``."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TypeVar
 
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
+from snn_synth.experiments.reproduce.generators import GENERATORS
+from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.rows import CLOTHES_512, DIGITS, SPEECH_A, SPEECH_B
+from snn_synth.experiments.reproduce.samples import ROWS
+from snn_synth.experiments.reproduce.sampling import HeldOutVQDTrial, SamplingTrial
 
 KINDS = {"SNN": "SNN best", "ANN": "ANN best", "ANN, same spikes": "ANN best, same spikes"}
 T = TypeVar("T", AutoencoderTrial, AudiocoderTrial)
@@ -23,6 +27,32 @@ def _tried(row: dict[str, T], batches: tuple[int, ...], rates: dict[str, tuple[f
             neurons = f", neurons {share:g} times" if kind == "SNN" else ""
             tried[f"{kind}, batch {batch}, lr {lr:g}{neurons}"] = replace(row[name], recipe=recipe, search=True)
     return tried
+
+
+def _sampled(images: str) -> Experiment:
+    """Temperatures at 25 steps, and other steps at temperature 1: each without guidance and with."""
+    diffusion = GENERATORS["vq-diffusion"].variants[images]
+    held_out = HeldOutVQDTrial(**{one.name: getattr(diffusion, one.name) for one in fields(diffusion)})
+    settings = [(25, 0.9), (25, 1.0), (25, 1.1), (12, 1.0), (49, 1.0)]
+    return Experiment(
+        f"How steps, temperature and guidance of the VQ-diffusion for {images} were chosen: on a tenth of the training "
+        "images, of which the distance is and which were held out from the network, though not from the classifiers.",
+        {
+            f"{steps} steps, temperature {temperature:g}, guidance {guidance:g}": SamplingTrial(
+                Recipe(lr=0.0, epochs=0),
+                diffusion=held_out,
+                sampling_steps=steps,
+                temperature=temperature,
+                guidance=guidance,
+            )
+            for steps, temperature in settings
+            for guidance in (0.0, 0.5, 1.0)
+        },
+        minutes=(5, 35),
+        measures=("val/fad",),
+        also=("val/sure", "val/sure_second", "val/sure_of_held_out", "val/right", "val/pixel_variance"),
+        shown_from=-ROWS,
+    )
 
 
 _IMAGE_ANN = (8e-4, 1.6e-3, 2.4e-3, 3.2e-3)
@@ -52,4 +82,6 @@ SEARCHES = {
         minutes=(10, 60),
         measures=("val/standardized_mse",),
     ),
+    "search-sampling": _sampled("MNIST"),
+    "search-sampling-fashion": _sampled("Fashion-MNIST"),
 }

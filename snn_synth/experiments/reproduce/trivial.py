@@ -1,6 +1,5 @@
 """Trials without a network: samples that every measure of generated images has to put in their places."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from snn_synth.data import as_pixels
 from snn_synth.evaluation import TRIVIAL, trivial_samples
 from snn_synth.experiments.reproduce.images import first_of_each_class
 from snn_synth.experiments.reproduce.samples import SampleTrial
+from snn_synth.experiments.reproduce.untrained import UntrainedTrial
 from snn_synth.training.images import ImageData
 
 TEST = "test images"  # what a perfect generator would draw
@@ -22,7 +22,7 @@ SAMPLERS = (*TRIVIAL, TEST)
 
 
 @dataclass(frozen=True)
-class TrivialTrial(SampleTrial):
+class TrivialTrial(UntrainedTrial, SampleTrial):
     """Samples that need no training.
 
     Args:
@@ -55,10 +55,6 @@ class TrivialTrial(SampleTrial):
         train = module.data.train_set
         return trivial_samples(as_pixels(train.images), train.labels, count, module.seed)[self.sampler]
 
-    def watch(self, module: Any, data: ImageData) -> dict[str, float]:
-        """Nothing."""
-        return {}
-
     @torch.no_grad()
     def measure(self, module: Any, data: ImageData) -> dict[str, dict[str, float]]:
         """How good the samples are."""
@@ -67,13 +63,3 @@ class TrivialTrial(SampleTrial):
     def draw(self, module: Any, data: ImageData) -> npt.NDArray[np.float32]:
         """The first test image of each class, and samples."""
         return torch.cat([first_of_each_class(data.test_set).images[:, 0][None], self.rows(module)]).numpy()
-
-    def _run(self, seed: int, trials: Path, folder: Path, root: str | None, name: str, group: str) -> dict[str, Any]:
-        """Measure, without W&B: there is no run."""
-        data = self.data(root, seed)
-        data.prepare_data()
-        data.setup("fit")
-        module, start = self.module(seed, data, trials), time.perf_counter()
-        result: dict[str, Any] = self.measure(module, data) | {"curve": {"batch": []}, "cost": {}}
-        self._draw(folder, module, data)
-        return self._finish(folder, result | {"seconds": time.perf_counter() - start}, seed)
