@@ -22,6 +22,7 @@ from snn_synth.experiments.reproduce.predictor import PredictorTrial
 from snn_synth.experiments.reproduce.recipes import Recipe
 from snn_synth.experiments.reproduce.run import run
 from snn_synth.experiments.reproduce.samples import SampleTrial
+from snn_synth.experiments.reproduce.sampling import HeldOutVQDTrial, SamplingTrial
 from snn_synth.experiments.reproduce.trials import DRAWN
 from snn_synth.experiments.reproduce.trivial import SAMPLERS, TrivialTrial
 from snn_synth.models import ESVAE, SpikingGAN, SpikingTokenDenoiser, SpikingVQAE, SpikingVQDiffusion
@@ -102,6 +103,49 @@ def test_a_diffusion_trial_measures_samples_without_and_with_guidance(tmp_path):
     assert "right" not in found["unlabelled"], "nobody asked for a class"
     assert found["unlabelled"]["fad"] != found["test"]["fad"]
     assert VQDTrial(RECIPE).quick().recipe.epochs == 2, "an epoch of each stage"
+
+
+HELD_OUT = HeldOutVQDTrial(dataclasses.replace(RECIPE, epochs=2), "mnist_subset", channels=(3, 4), hidden=8)
+
+
+def test_sampling_settings_are_measured_on_training_images_that_the_network_does_not_see(tmp_path, monkeypatch):
+    """Held-out images in the place of the samples are perfect ones; the test set is not read."""
+    trial = SamplingTrial(RECIPE, diffusion=dataclasses.replace(HELD_OUT, autoencoder_epochs=1), samples=400)
+    data = trial.data(None, 0)
+    data.prepare_data()
+    data.setup("fit")
+    assert not set(data.validation_index.tolist()) & set(data.train_index.tolist())
+    labels = data.train_set.labels[data.validation_index]
+    classes = [data.validation_index[labels == label] for label in range(10)]
+    samples = torch.stack([data.train_set.images[places[torch.arange(40) % len(places)]] for places in classes], 1)
+    samples = samples.flatten(0, 1)[:, None].float() / 255
+    monkeypatch.delattr(data, "test_set")
+
+    def measured(drawn):
+        monkeypatch.setattr(VQDTrial, "sample", lambda self, module, count: drawn)
+        return trial.measure(None, data)["val"]
+
+    held_out, noise = measured(samples), measured(torch.rand(400, 1, 28, 28))
+    assert held_out["right"] > 0.95
+    assert held_out["pixel_variance"] == pytest.approx(1, abs=0.1)
+    assert held_out["nearest_ratio"] == pytest.approx(1, abs=0.1), "no image that the network is trained on"
+    assert held_out["fad"] < 0.05 * noise["fad"]
+    assert held_out["sure_of_held_out"] == noise["sure_of_held_out"] == pytest.approx(held_out["sure"], abs=0.05)
+
+
+@pytest.mark.slow
+def test_sampling_settings_share_one_network(tmp_path):
+    diffusion = dataclasses.replace(HELD_OUT, train_images=500, autoencoder_epochs=1)
+    trials = [
+        SamplingTrial(RECIPE, diffusion=diffusion, sampling_steps=steps, temperature=temperature, samples=100)
+        for steps, temperature in ((2, 1.0), (2, 0.5), (3, 1.0))
+    ]
+    found = [trial.run(0, tmp_path)["val"] for trial in trials]
+    assert len({one["fad"] for one in found}) == 3, "each has images of its own"
+    guided = dataclasses.replace(trials[0], guidance=0.7)
+    assert guided.module(0, guided.data(None, 0), tmp_path).network.guidance == 0.7
+    assert len(list(tmp_path.glob("*/network"))) == 1
+    assert drawn(trials[0], tmp_path).shape == (5, 10, 28, 28)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
