@@ -10,6 +10,7 @@ test notices is a survivor; tests/mutants-equivalent.txt lists those that change
 
 import argparse
 import importlib.util
+import json
 import os
 import random
 import resource
@@ -119,12 +120,12 @@ def copied(folder: Path) -> str:
     return next((path.name for path in sorted(kept.glob("*"))), "kept")
 
 
-def run(modules: list[str], number: int, seed: int) -> int:
-    """Try the changes of some modules; print the table; the exit status."""
+def run(modules: list[str], number: int, seed: int, out: Path | None) -> int:
+    """Try the changes of some modules; print the table, and write what survived to `out`; the exit status."""
     equivalent = {line.split(" # ")[0].strip() for line in EQUIVALENT.read_text().splitlines() if " # " in line}
     drawn = [mutant for module in modules for mutant in mutants(module)]
     drawn = random.Random(seed).sample(drawn, min(number, len(drawn)) or len(drawn))
-    rows = []
+    rows, survivors = [], []
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name) / "project", Path(name) / "log"
         folder.mkdir()
@@ -158,26 +159,30 @@ def run(modules: list[str], number: int, seed: int) -> int:
                     print(f"  line {mutant.line}: {mutant.name}", flush=True)
             path.write_text(original)
             rows.append((module, len(mine), same, len(alive)))
+            survivors += [mutant.name for mutant in alive]
     print(f"\n{'module':32} {'changes':>8} {'noticed':>8} {'equivalent':>11} {'survivors':>10}")
     total = ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
     for module, count, same, alive in (*rows, total):
         print(f"{module:32} {count:8} {count - same - alive:8} {same:11} {alive:10}")
+    if out is not None:
+        out.write_text(json.dumps({"tried": total[1] - total[2], "survivors": survivors}, indent=2) + "\n")
     return int(total[3] > 0.05 * (total[1] - total[2]))
 
 
 def main() -> int:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    default = ["functional", "neurons.py", "learning", "codec.py", "kernels/online.py"]
+    default = ["functional", "neurons.py", "learning", "codec.py", "kernels", "kernels/cpu", "data", "training"]
     parser.add_argument("modules", nargs="*", default=default, help="files and folders in snn_synth/")
     parser.add_argument("--number", type=int, default=100, help="changes to draw; 0 tries all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="a JSON file for what survived")
     arguments = parser.parse_args()
     modules = []
     for name in arguments.modules:
         files = sorted(PACKAGE.glob(f"{name}/*.py")) or [PACKAGE / name]
         modules += [str(path.relative_to(PACKAGE)) for path in files if path.name != "__init__.py"]
-    return run(modules, arguments.number, arguments.seed)
+    return run(modules, arguments.number, arguments.seed, arguments.out)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python tests/trust/report.py build/trust/tests.xml --scale 100
 
-A test says by ``record_property`` how often it tried what; what a test that fails has tried counts as lost. The table,
-with machine, date and versions, is printed, and written beside the report as trust.md and trust.json. The exit status
-is 1 if anything was lost.
+A test says by ``record_property`` how often it tried what; what a test that fails has tried counts as lost. Changes of
+the code that tests did not notice (tests/mutants.py) are read from mutants.json beside the report; they fail where they
+are more than 5 in 100. The table, with machine, date and versions, is printed, and written beside the report as
+trust.md and trust.json. The exit status is 1 if anything was lost.
 """
 
 import argparse
@@ -54,6 +55,20 @@ def table(found):
     return "\n".join(lines)
 
 
+def changes(path):
+    """A sentence on the changes of the code that were tried, and whether tests notice too few of them.
+
+    Args:
+        path: of what tests/mutants.py wrote; it need not be there.
+    """
+    if not path.is_file():
+        return "Changes of the code: none tried.", False
+    found = json.loads(path.read_text())
+    survivors, tried = found["survivors"], found["tried"]
+    noticed = f"Changes of the code: {tried:,} tried, of which tests notice {tried - len(survivors):,}."
+    return "\n".join([noticed, *(f"- not noticed: `{one}`" for one in survivors)]), len(survivors) > 0.05 * tried
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("report", type=Path, help="pytest's JUnit report")
@@ -62,7 +77,8 @@ def main():
     found, failed, skipped = rows(arguments.report)
     where, when, used = machine(), time.strftime("%Y-%m-%d"), versions()
     about = f"N = {arguments.scale}, {when}, {where['cores']} cores of {where['cpu']}, snn_synth {used['snn_synth']}."
-    text = f"{about}\n\n{table(found)}\n"
+    changed, unnoticed = changes(arguments.report.with_name("mutants.json"))
+    text = f"{about}\n\n{table(found)}\n\n{changed}\n"
     if skipped:
         text += "\nNot looked at here:\n\n" + "".join(f"- {one}\n" for one in skipped)
     if failed:
@@ -70,9 +86,9 @@ def main():
     print(text)
     arguments.report.with_name("trust.md").write_text(text)
     everything = {"scale": arguments.scale, "date": when, "machine": where, "versions": used, "rows": found}
-    everything |= {"failed": failed, "skipped": skipped}
+    everything |= {"failed": failed, "skipped": skipped, "changes": changed}
     arguments.report.with_name("trust.json").write_text(json.dumps(everything, indent=2) + "\n")
-    return 1 if failed or not found else 0
+    return 1 if failed or unnoticed or not found else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-from tests.trust.report import OTHER, rows, table
+import json
+
+from tests.trust.report import OTHER, changes, rows, table
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="a" name="one" time="60"><properties><property name="kills" value="1200"/></properties></testcase>
@@ -19,3 +21,17 @@ def test_a_table_of_what_was_tried_and_what_failed(tmp_path):
     assert failed == ["a.two"]
     assert skipped == ["b.four: only root can"]
     assert "| kills | 1,203 | 1 | 2.0 |" in table(found)
+
+
+def test_changes_that_no_test_notices_fail_where_they_are_more_than_five_in_a_hundred(tmp_path):
+    path = tmp_path / "mutants.json"
+    assert changes(path) == ("Changes of the code: none tried.", False)
+    path.write_text(json.dumps({"tried": 20, "survivors": ["a.py, f: 1 -> 2"]}))
+    text, unnoticed = changes(path)
+    assert text.splitlines() == [
+        "Changes of the code: 20 tried, of which tests notice 19.",
+        "- not noticed: `a.py, f: 1 -> 2`",
+    ]
+    assert not unnoticed
+    path.write_text(json.dumps({"tried": 19, "survivors": ["a.py, f: 1 -> 2"]}))
+    assert changes(path)[1]
