@@ -55,6 +55,8 @@ class VQDTrial(SampleTrial):
     temperature: float = 1.0
     guidance: float = GUIDANCE
 
+    row_names = "repeated", "lower half new", "class to class", "samples"
+
     every = 200
     """Batches between two points of the curve."""
 

@@ -48,6 +48,8 @@ class ESVAETrial(SampleTrial):
     prior_share: float = 10.0
     side: int = field(default=28, metadata=LATER)
 
+    row_names = "repeated", "class to class", "samples"
+
     @property
     def title(self) -> str:
         """Images and size."""

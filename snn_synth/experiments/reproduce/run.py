@@ -123,7 +123,8 @@ def run(
             for name, members in experiment.groups.items()
         }
     drawn = {variant: np.load(folder / DRAWN) for variant, folder in folders.items() if (folder / DRAWN).is_file()}
-    _draw(out / name, metrics, drawn, experiment.shown_from)
+    row_names = {variant: trial.row_names for variant, trial in trials.items()}
+    _draw(out / name, metrics, drawn, row_names, experiment.shown_from)
     with atomic_write(path) as draft:
         text = json.dumps(metrics, indent=2)
         draft.write_text(re.sub(r"\[[^][{}]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n")
@@ -189,7 +190,13 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any], shown_from: int) -> None:
+def _draw(
+    folder: Path,
+    metrics: Mapping[str, Any],
+    drawn: Mapping[str, Any],
+    row_names: Mapping[str, tuple[str, ...]],
+    shown_from: int,
+) -> None:
     variants, measures = metrics["variants"], metrics["measures"]
     first = measures[0].split("/")[1]
     watched = {variant: one["curve"].get(first, []) for variant, one in variants.items()}
@@ -221,11 +228,20 @@ def _draw(folder: Path, metrics: Mapping[str, Any], drawn: Mapping[str, Any], sh
         plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
     if drawn:
         each = max(1, ROWS // len(drawn))
-        rows = {
-            "image": next(iter(drawn.values()))[0],
-            **{variant: one[shown_from:][:each] for variant, one in drawn.items()},
-        }
+        rows = {"image": next(iter(drawn.values()))[0]}
+        for variant, one in drawn.items():
+            rows |= _named(variant, row_names[variant], one, range(len(one))[shown_from:][:each])
         plot.save_figure(plot.image_rows(rows), folder / "images.png")
+
+
+def _named(variant: str, names: tuple[str, ...], rows: Any, shown: Sequence[int]) -> dict[str, Any]:
+    """The rows that are shown, by the variant's name; where they are of several kinds, by theirs, too."""
+    kinds: dict[str, list[int]] = {}
+    for place in shown:
+        kinds.setdefault(names[min(place, len(names)) - 1] if names else "", []).append(place)
+    if len(kinds) == 1:
+        return {variant: rows[shown]}
+    return {f"{variant}, {kind}": rows[places] for kind, places in kinds.items()}
 
 
 def _label(key: str) -> str:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,9 @@ class Trial(ABC):
     @abstractmethod
     def draw(self, module: Any, data: Any) -> npt.NDArray[np.float32] | None:
         """A row of ten images, and below it rows of what the network draws of them: ``[1 + R, 10, 28, 28]``."""
+
+    row_names: ClassVar[tuple[str, ...]] = ()
+    """Of the rows that :meth:`draw` adds, where they are of several kinds; the last name is of all that follow."""
 
     every = 20
     """Batches between two points of the curve."""

@@ -88,12 +88,21 @@ def test_the_picture_shows_the_rows_that_an_experiment_asks_for(tmp_path, monkey
     monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.save_figure", lambda figure, path: None)
     metrics = {"variants": {}, "measures": ["test/fad"], "groups": {}}
     monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.training_and_test", lambda *_: None)
+    names = {"one": (), "two": (), "three": ("repeated", "completed", "samples")}
     for first, expected in ((1, [1, 2, 3, 4]), (-4, [3, 4, 5, 6]), (-2, [5, 6])):
-        _draw(tmp_path, metrics, drawn, first)
-        assert (6 * shown["two"][:, 0, 0, 0]).round().tolist() == expected
+        shown.clear()
+        _draw(tmp_path, metrics, drawn, names, first)
+        places = {name: (6 * rows[:, 0, 0, 0]).round().tolist() for name, rows in shown.items() if name != "image"}
+        assert places["one"] == places["two"] == expected
+        of_kinds = {"three, repeated": {1}, "three, completed": {2}, "three, samples": {3, 4, 5, 6}}
+        named = {kind: [place for place in expected if place in of] for kind, of in of_kinds.items()}
+        named = {kind: of for kind, of in named.items() if of}
+        assert {name: places[name] for name in places if "three" in name} == (
+            named if len(named) > 1 else {"three": expected}
+        )
 
 
-def test_groups_of_arms_have_a_mean_and_a_picture(experiment, tmp_path):
+def test_groups_of_variants_have_a_mean_and_a_picture(experiment, tmp_path):
     groups = {"both": {"spiking": "SNN", "conventional": "ANN"}}
     metrics = run(
         "tiny", replace(experiment, groups=groups, also=("train/standardized_mse",)), tmp_path, "full", seeds=2
