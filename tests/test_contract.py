@@ -135,14 +135,17 @@ def test_a_thousand_steps_begin_like_one(name):
         same(run(module, given[:, :count]), [y[:, :count] for y in whole], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["SigmoidLeaky learned", "SpikingStack", "AEANN"])
+@EACH
 def test_the_compiler_changes_nothing(name):
     module, given, run = made(name)
     torch._dynamo.reset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        compiled = torch.compile(lambda x: run(module, x), backend="eager")
-        same(compiled(given), run(module, given), rtol=1e-5, atol=1e-6)
+        found = torch.compile(lambda x: run(module, x), backend="eager")(given)
+    whole = run(module, given)
+    assert [y.shape for y in found] == [y.shape for y in whole]
+    if not CASES[name].drawn:
+        same(found, whole, rtol=1e-5, atol=1e-6)
 
 
 # Neurons at the ends of their range
