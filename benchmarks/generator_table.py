@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from claims import spread
 from tables import not_run
+from torch import nn
 
+from snn_synth.models import SpikingGAN
 from snn_synth.models.pretrained import Pretrained
 
 ABOUT = """\
@@ -27,9 +29,10 @@ do not vary, training images are copies, shuffled pixels are no digits.
 - **training**: minutes on two cores of the machine with AMX ([performance](performance.md)), by
   `benchmarks/training_times.py` from the time of a batch in each epoch.
 
-VQ-diffusion and Spiking-GAN draw equally many of each class where not said otherwise. Spiking-GAN's images have 14 x 14
-pixels, are enlarged for the distance, and are each the discriminator's choice of eight. The "training images" are 5,000
-at random; the first 5,000, which papers take, have a distance of 4.5 and 0.9.
+VQ-diffusion and Spiking-GAN draw equally many of each class where not said otherwise, VQ-diffusion in 25 steps at
+temperature 1 ([how that was chosen](generators/vq-diffusion.md)). Spiking-GAN's images have 14 x 14 pixels where not
+said otherwise, are enlarged for the distance, and are each the discriminator's choice of eight. The "training images"
+are 5,000 at random; the first 5,000, which papers take, have a distance of 4.5 and 0.9.
 
 `snn-synth reproduce generators --preset full --seeds 3` makes the numbers; [how they are
 measured](generators.md#how-generated-images-are-measured) says more.
@@ -53,11 +56,12 @@ PUBLISHED = (
     Published("FSDDIM (Watanabe et al. 2023), T = 4, four GPUs", (3.62, 9.25)),
     Published("FSDDIM, T = 8", (5.71, 4.91)),
 )
-# Networks that come with the package, of the variants' sizes.
-SHIPPED = {
+# Networks that come with the package, of the variants' sizes, or one of that size.
+NETWORKS: dict[str, str | nn.Module] = {
     "MNIST, ESVAE": "mnist-esvae",
     "Fashion-MNIST, ESVAE": "mnist-esvae",
     "MNIST, Spiking-GAN": "mnist-gan",
+    "MNIST, Spiking-GAN, 28 x 28": SpikingGAN(side=28, latent=16, hidden=400),
     "Fashion-MNIST, Spiking-GAN": "mnist-gan",
     "MNIST, VQ-diffusion": "mnist-vqd",
     "Fashion-MNIST, VQ-diffusion": "fashion-mnist-vqd",
@@ -91,10 +95,12 @@ def generators(metrics: Mapping[str, Any]) -> str:
 
 @cache
 def parameters(variant: str) -> str:
-    """Of the network of a variant's size that comes with the package; nothing of samples without one."""
-    if variant not in SHIPPED:
+    """Of a network of a variant's size; nothing of samples without one."""
+    if variant not in NETWORKS:
         return ""
-    return f"{sum(one.numel() for one in Pretrained.from_pretrained(SHIPPED[variant]).parameters()):,}"
+    network = NETWORKS[variant]
+    network = Pretrained.from_pretrained(network) if isinstance(network, str) else network
+    return f"{sum(one.numel() for one in network.parameters()):,}"
 
 
 def _minutes(variant: str) -> str:

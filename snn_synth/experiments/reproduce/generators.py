@@ -65,6 +65,7 @@ GENERATORS = {
             },
             "MNIST, ESVAE": _ESVAE,
             "MNIST, Spiking-GAN": _GAN,
+            "MNIST, Spiking-GAN, 28 x 28": replace(_GAN, side=28),
             "MNIST, VQ-diffusion": _VQD["mnist"],
             "Fashion-MNIST, ESVAE": replace(_ESVAE, images="fashion_mnist"),
             "Fashion-MNIST, Spiking-GAN": replace(_GAN, images="fashion_mnist"),
