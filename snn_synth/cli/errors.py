@@ -29,6 +29,15 @@ def sentence(error: BaseException) -> str | None:
         >>> sentence(ZeroDivisionError()) is None
         True
     """
+    try:
+        return _told(error)
+    except RuntimeError as late:  # torch tells of a dead worker whenever the signal comes, here too
+        if not _of_dead_worker(late):
+            raise
+        return _told(late)
+
+
+def _told(error: BaseException) -> str | None:
     causes = list(_causes(error))
     for cause in causes:  # jsonargparse wraps what a constructor raises
         if isinstance(cause, InputError):

@@ -76,3 +76,21 @@ def test_a_loader_whose_worker_dies_is_one_sentence_and_the_checkpoint_stays(tmp
     assert sentence(raised.value).startswith("Expected the workers of the DataLoader to stay alive, got ")
     assert torch.load(tmp_path / "resume.ckpt", weights_only=True)["state_dict"]
     tried("data that vanish, a loader that dies, W&B out of reach")
+
+
+def test_a_worker_whose_death_is_told_late_is_one_sentence(monkeypatch):
+    """Its pipe breaks first; PyTorch's word of it comes by a signal, while the broken pipe is put into words."""
+    late = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+    waiting = [late]
+
+    def interrupted(*place):
+        if waiting:
+            raise waiting.pop()
+        return ""
+
+    monkeypatch.setattr("linecache.getline", interrupted)
+    with pytest.raises(EOFError) as raised:
+        raise EOFError
+    told = sentence(raised.value)
+    assert told == f"Expected the workers of the DataLoader to stay alive, got {late}"
+    assert not waiting
