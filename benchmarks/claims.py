@@ -368,6 +368,12 @@ GENERATOR_CLAIMS: list[Claim] = [
         ),
     ),
     (
+        "generators",
+        "Of Spiking-GAN's digits the first classifier is over 0.9 sure of 80 %; their pixels vary 40 % as much as "
+        "those of real digits.",
+        lambda m: at_most(m, "MNIST, Spiking-GAN", {"test/sure": -0.8, "test/pixel_variance": -0.4}),
+    ),
+    (
         "vq-diffusion",
         "New digits and clothes are near real ones, without guidance: a Fréchet autoencoder distance up to 9 and 12.",
         lambda m: all_of(at_most(m, "MNIST", {"test/fad": 9}), at_most(m, "Fashion-MNIST", {"test/fad": 12})),

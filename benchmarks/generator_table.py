@@ -29,10 +29,13 @@ do not vary, training images are copies, shuffled pixels are no digits.
 - **training**: minutes on two cores of the machine with AMX ([performance](performance.md)), by
   `benchmarks/training_times.py` from the time of a batch in each epoch.
 
-VQ-diffusion and Spiking-GAN draw equally many of each class where not said otherwise, VQ-diffusion in 25 steps at
-temperature 1 ([how that was chosen](generators/vq-diffusion.md)). Spiking-GAN's images have 14 x 14 pixels where not
-said otherwise, are enlarged for the distance, and are each the discriminator's choice of eight. The "training images"
-are 5,000 at random; the first 5,000, which papers take, have a distance of 4.5 and 0.9.
+**Compare like with like**: rows with a value under "right" are of networks that learned from images with their classes
+and were asked for equally many of each. ESVAE, the published ones and VQ-diffusion "without labels" draw without a
+class, which is harder. VQ-diffusion draws in 25 steps at temperature 1 ([why](generators/vq-diffusion.md)).
+
+Spiking-GAN's images have 14 x 14 pixels where not said otherwise, are enlarged for the distance, and are each the
+discriminator's choice of eight. The "training images" are 5,000 at random; the first 5,000, which papers take, have a
+distance of 4.5 and 0.9.
 
 `snn-synth reproduce generators --preset full --seeds 3` makes the numbers; [how they are
 measured](generators.md#how-generated-images-are-measured) says more.

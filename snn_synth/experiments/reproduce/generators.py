@@ -71,7 +71,7 @@ GENERATORS = {
             "Fashion-MNIST, Spiking-GAN": replace(_GAN, images="fashion_mnist"),
             "Fashion-MNIST, VQ-diffusion": _VQD["fashion_mnist"],
         },
-        minutes=(15, 80),
+        minutes=(15, 175),
         measures=("test/fad",),
         also=(
             "test/fad_evaluation",
@@ -177,7 +177,7 @@ GENERATORS = {
         "A spiking autoencoder of 7 x 7 tokens and a spiking denoiser that draws them (Liu et al. 2023, smaller): new "
         "images of a class without guidance and with, and lower halves drawn anew.",
         {"MNIST": _VQD["mnist"], "Fashion-MNIST": _VQD["fashion_mnist"]},
-        minutes=(3, 120),
+        minutes=(3, 55),
         measures=("test/fad", "guided/sure", "guided/pixel_variance"),
         also=(
             "reconstructed/fad",

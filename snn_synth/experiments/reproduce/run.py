@@ -228,8 +228,11 @@ def _draw(
         plot.save_figure(plot.training_and_test(curves, finals, ylabel), folder / "errors.png")
     if drawn:
         each = max(1, ROWS // len(drawn))
-        rows = {"image": next(iter(drawn.values()))[0]}
+        image = next(iter(drawn.values()))[0]
+        rows = {"image": image}
         for variant, one in drawn.items():
+            if shown_from > 0 and not np.array_equal(one[0], image):  # what follows was drawn of these
+                image = rows[f"{variant}, image"] = one[0]
             rows |= _named(variant, row_names[variant], one, range(len(one))[shown_from:][:each])
         plot.save_figure(plot.image_rows(rows), folder / "images.png")
 

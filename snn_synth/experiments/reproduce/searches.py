@@ -35,8 +35,9 @@ def _sampled(images: str) -> Experiment:
     held_out = HeldOutVQDTrial(**{one.name: getattr(diffusion, one.name) for one in fields(diffusion)})
     settings = [(25, 0.9), (25, 1.0), (25, 1.1), (12, 1.0), (49, 1.0)]
     return Experiment(
-        f"How steps, temperature and guidance of the VQ-diffusion for {images} were chosen: by the distance to a tenth "
-        "of the training images, which the network was not shown; the classifiers were trained on them.",
+        f"What steps, temperature and guidance of the VQ-diffusion for {images} bring: by the distance to a tenth of "
+        "the training images, which the network was not shown; the classifiers were trained on them. The quick preset "
+        "trains too short to tell.",
         {
             f"{steps} steps, temperature {temperature:g}, guidance {guidance:g}": SamplingTrial(
                 Recipe(lr=0.0, epochs=0),

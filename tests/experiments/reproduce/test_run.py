@@ -88,11 +88,13 @@ def test_the_picture_shows_the_rows_that_an_experiment_asks_for(tmp_path, monkey
     monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.save_figure", lambda figure, path: None)
     metrics = {"variants": {}, "measures": ["test/fad"], "groups": {}}
     monkeypatch.setattr("snn_synth.experiments.reproduce.run.plot.training_and_test", lambda *_: None)
+    drawn["two"][0] = drawn["three"][0] = 0.5  # drawn of other images
     names = {"one": (), "two": (), "three": ("repeated", "completed", "samples")}
     for first, expected in ((1, [1, 2, 3, 4]), (-4, [3, 4, 5, 6]), (-2, [5, 6])):
         shown.clear()
         _draw(tmp_path, metrics, drawn, names, first)
-        places = {name: (6 * rows[:, 0, 0, 0]).round().tolist() for name, rows in shown.items() if name != "image"}
+        places = {name: (6 * rows[:, 0, 0, 0]).round().tolist() for name, rows in shown.items() if "image" not in name}
+        assert [name for name in shown if "image" in name] == ["image", "two, image"][: 1 + (first > 0)]
         assert places["one"] == places["two"] == expected
         of_kinds = {"three, repeated": {1}, "three, completed": {2}, "three, samples": {3, 4, 5, 6}}
         named = {kind: [place for place in expected if place in of] for kind, of in of_kinds.items()}
