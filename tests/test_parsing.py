@@ -31,7 +31,7 @@ def refusal(read, path, content):
         (MERGES, "aliases"),
         ("a: &a [*a]", "inside of what it refers to"),
         ("a: &a {<<: *a}", "inside of what it refers to"),
-        ("[" * 100_000, "nested"),
+        ("[" * 100_000, "nest"),  # PyYAML's own word from 6.0.4 on
         ("- " * 100_000, "nested"),
         ("{a: " * 100_000, "nested"),
         ("a: " + "9" * 5000, "without quotes"),
@@ -50,6 +50,9 @@ def test_yaml_beyond_bounds_is_refused_in_one_sentence(content, named, tmp_path)
     assert named in refusal(read_yaml, tmp_path / "a.yaml", content)
 
 
+@pytest.mark.skipif(
+    tuple(map(int, yaml.__version__.split(".")[:3])) >= (6, 0, 4), reason="PyYAML bounds what merges take"
+)
 def test_the_merges_would_fill_the_memory(monkeypatch):
     monkeypatch.setattr("tests.fuzz.harness.SECONDS", 1)
     with pytest.raises((MemoryError, TimeoutError)), bounded():
