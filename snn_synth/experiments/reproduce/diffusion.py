@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ class VQDTrial(SampleTrial):
     temperature: float = 1.0
     guidance: float = GUIDANCE
 
-    row_names = "repeated", "lower half new", "class to class", "samples"
+    row_names: ClassVar[tuple[str, ...]] = "repeated", "lower half new", "class to class", "samples"
 
     every = 200
     """Batches between two points of the curve."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ HELD_OUT = 0.1  # of the training images
 class HeldOutVQDTrial(VQDTrial):
     """A spiking VQ-diffusion that leaves a tenth of the training images, and the test set, unread."""
 
-    row_names = ()
+    row_names: ClassVar[tuple[str, ...]] = ()
 
     @property
     def title(self) -> str:
