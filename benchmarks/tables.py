@@ -53,7 +53,7 @@ PAPERS_SPEECH = "TI-46, Lyon 39 x 1500, 58500-2048-196"
 
 def not_run(name: str, metrics: Mapping[str, Any]) -> list[str]:
     """A sentence that names the variants of an experiment that have no results, if there are some."""
-    wanted = EXPERIMENTS[name].variants if name in EXPERIMENTS else {}  # a search has no variants of its own
+    wanted = EXPERIMENTS[name].variants if name in EXPERIMENTS else {}  # a search need not be complete
     missing = [variant for variant in wanted if variant not in metrics["variants"]]
     return [f"Not run yet: {'; '.join(missing)}."] if missing else []
 
