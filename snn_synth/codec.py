@@ -183,4 +183,4 @@ def repeat_map(hidden: Tensor, num_steps: int) -> Tensor:
     hidden = as_tensor(hidden, "spike maps")
     if hidden.dim() == 0 or len(hidden) == 0:
         raise InputError(f"Expected spike maps of shape [T_h, B, N], got {list(hidden.shape)} (T_h >= 1)")
-    return hidden[torch.arange(num_steps, device=hidden.device) % len(hidden)]
+    return hidden.repeat(-(-num_steps // len(hidden)), *[1] * (hidden.dim() - 1))[:num_steps]

@@ -141,10 +141,11 @@ def sole_writer(folder: str | Path) -> Iterator[None]:
     """
     lock = Path(folder, ".lock")
     try:
+        holder = lock.read_text(errors="replace") if lock.is_file() else ""  # filelock before 4 empties it as it tries
         held = FileLock(lock, blocking=False).acquire()
     except Timeout:
         raise InputError(
-            f"Expected to be the only one that writes into {folder}, got process {lock.read_text() or '?'} at work "
+            f"Expected to be the only one that writes into {folder}, got process {holder or '?'} at work "
             "there: wait until it ends, or give another folder"
         ) from None
     except OSError as error:

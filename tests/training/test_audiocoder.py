@@ -124,7 +124,7 @@ def test_a_run_that_goes_on_keeps_its_temperature_until_the_next_validation(chec
         (lambda content: content.update(labels=7), "labels"),
         (lambda content: content["state_dict"].pop("gallery"), "an image for each of 10 labels, got 0"),
         (lambda content: content["state_dict"].update(gallery=torch.zeros(10, 3)), "784 pixels"),
-        (lambda content: content["state_dict"].update(temperature=torch.zeros(2)), "size mismatch"),
+        (lambda content: content["state_dict"].update(temperature=torch.zeros(1, 2)), "size mismatch"),
     ],
 )
 def test_a_strangers_labels_are_looked_at(change, named, checkpoint):

@@ -56,8 +56,8 @@ def process_of_page(*options, log=None, program=("-m", "snn_synth.cli")):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True) as process:
         try:
-            said = process.stdout.readline()
-            yield process, re.search(r"http://\S+", said)[0]
+            found = (re.search(r"http://\S+", line) for line in process.stdout)  # some versions of gradio say more
+            yield process, next(filter(None, found))[0]
         finally:
             process.terminate()
             try:
