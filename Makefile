@@ -44,17 +44,22 @@ fuzz: $(READY)
 # Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
 # build/trust: make trust N=1000 kills a thousand times, reads 20,000 damaged files by each parser, and tries whether tests
 # notice 100 changes of the code.
-TRUSTED = tests/trust tests/fuzz tests/cli/test_full_disk.py tests/cli/test_folder.py tests/data/test_cache.py \
-	tests/experiments/sweep/test_kills.py tests/test_determinism.py
+TRUSTED = kills load world files
+kills = tests/trust/test_kills_in_training.py tests/trust/test_kills_of_commands.py tests/experiments/sweep/test_kills.py
+load = tests/trust/test_load_of_sweeps.py tests/trust/test_load_of_training.py tests/trust/test_load_of_try_page.py \
+	tests/trust/test_load_of_web.py
+world = tests/trust/test_signals.py tests/trust/test_world.py tests/cli/test_full_disk.py tests/cli/test_folder.py \
+	tests/data/test_cache.py tests/test_determinism.py
+files = tests/fuzz
 trust: N ?= 100
 SEED ?= 0
 trust: $(READY)
 	mkdir -p build/trust
 	rm -f build/trust/*
-	-SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((20 * $(N))) OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TRUSTED) \
-	  -n auto --dist load --junit-xml build/trust/tests.xml
+	-$(foreach part,$(TRUSTED),SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((20 * $(N))) OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest $($(part)) -n auto --dist load --junit-xml build/trust/$(part).xml;)
 	-OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --number $$((($(N) + 9) / 10)) --seed $(SEED) --out build/trust/mutants.json
-	$(BIN)/python -m tests.trust.report build/trust/tests.xml --scale $(N)
+	$(BIN)/python -m tests.trust.report build/trust --scale $(N)
 
 # Do the tests notice a change of the code? Some drawn by seed: make mutants N=100 SEED=1 MODULES='functional neurons.py'
 MODULES ?=

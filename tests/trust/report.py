@@ -1,10 +1,10 @@
-"""What `make trust` tried, how often, and what was lost or let in, as a table: from pytest's JUnit report.
+"""What `make trust` tried, how often, and what was lost or let in, as a table: from pytest's JUnit reports.
 
-    python tests/trust/report.py build/trust/tests.xml --scale 100
+    python -m tests.trust.report build/trust --scale 100
 
 A test says by ``record_property`` how often it tried what; what a test that fails has tried counts as lost. Changes of
-the code that tests did not notice (tests/mutants.py) are read from mutants.json beside the report; they fail where they
-are more than 5 in 100. The table, with machine, date and versions, is printed, and written beside the report as
+the code that tests did not notice (tests/mutants.py) are read from mutants.json in the same folder; they fail where
+they are more than 5 in 100. The table, with machine, date and versions, is printed, and written into the folder as
 trust.md and trust.json. The exit status is 1 if anything was lost.
 """
 
@@ -21,17 +21,18 @@ from snn_synth.experiments.record import versions
 OTHER = "tests of one case each"
 
 
-def rows(path):
+def rows(folder):
     """Of each thing that was tried: how often, how many tests of it failed, and the seconds that they took.
 
     Args:
-        path: of the JUnit report.
+        folder: of the JUnit reports.
 
     Returns:
         The rows by name, the names of the tests that failed, and the reasons of those that were skipped.
     """
     found, failed, skipped = {}, [], []
-    for case in ElementTree.parse(path).iter("testcase"):
+    reports = (ElementTree.parse(path) for path in sorted(folder.glob("*.xml")))
+    for case in (case for report in reports for case in report.iter("testcase")):
         name = f"{case.get('classname')}.{case.get('name')}"
         if (reason := case.find("skipped")) is not None:
             skipped.append(f"{name}: {reason.get('message')}")
@@ -71,23 +72,23 @@ def changes(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("report", type=Path, help="pytest's JUnit report")
+    parser.add_argument("folder", type=Path, help="of pytest's JUnit reports")
     parser.add_argument("--scale", type=int, default=0, help="the number that everything was scaled by")
     arguments = parser.parse_args()
-    found, failed, skipped = rows(arguments.report)
+    found, failed, skipped = rows(arguments.folder)
     where, when, used = machine(), time.strftime("%Y-%m-%d"), versions()
     about = f"N = {arguments.scale}, {when}, {where['cores']} cores of {where['cpu']}, snn_synth {used['snn_synth']}."
-    changed, unnoticed = changes(arguments.report.with_name("mutants.json"))
+    changed, unnoticed = changes(arguments.folder / "mutants.json")
     text = f"{about}\n\n{table(found)}\n\n{changed}\n"
     if skipped:
         text += "\nNot looked at here:\n\n" + "".join(f"- {one}\n" for one in skipped)
     if failed:
         text += "\nFailed:\n\n" + "".join(f"- {one}\n" for one in failed)
     print(text)
-    arguments.report.with_name("trust.md").write_text(text)
+    (arguments.folder / "trust.md").write_text(text)
     everything = {"scale": arguments.scale, "date": when, "machine": where, "versions": used, "rows": found}
     everything |= {"failed": failed, "skipped": skipped, "changes": changed}
-    arguments.report.with_name("trust.json").write_text(json.dumps(everything, indent=2) + "\n")
+    (arguments.folder / "trust.json").write_text(json.dumps(everything, indent=2) + "\n")
     return 1 if failed or unnoticed or not found else 0
 
 

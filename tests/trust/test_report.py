@@ -9,18 +9,21 @@ REPORT = """<testsuites><testsuite>
 <testcase classname="b" name="three" time="6"/>
 <testcase classname="b" name="four" time="0"><skipped message="only root can"/></testcase>
 </testsuite></testsuites>"""
+MORE = """<testsuites><testsuite><testcase classname="c" name="five" time="30">
+<properties><property name="kills" value="7"/></properties></testcase></testsuite></testsuites>"""
 
 
 def test_a_table_of_what_was_tried_and_what_failed(tmp_path):
-    (tmp_path / "tests.xml").write_text(REPORT)
-    found, failed, skipped = rows(tmp_path / "tests.xml")
+    (tmp_path / "one.xml").write_text(REPORT)
+    (tmp_path / "two.xml").write_text(MORE)
+    found, failed, skipped = rows(tmp_path)
     assert found == {
-        "kills": {"tried": 1203, "lost": 1, "seconds": 120.0},
+        "kills": {"tried": 1210, "lost": 1, "seconds": 150.0},
         OTHER: {"tried": 1, "lost": 0, "seconds": 6.0},
     }
     assert failed == ["a.two"]
     assert skipped == ["b.four: only root can"]
-    assert "| kills | 1,203 | 1 | 2.0 |" in table(found)
+    assert "| kills | 1,210 | 1 | 2.5 |" in table(found)
 
 
 def test_changes_that_no_test_notices_fail_where_they_are_more_than_five_in_a_hundred(tmp_path):
