@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -119,6 +121,19 @@ def test_a_python_example_runs_by_itself(code, tmp_path, monkeypatch):
     pytest.importorskip("mlxtend")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec"), {})
+
+
+def test_a_python_example_defines_what_it_uses(tmp_path):
+    """Each runs in a process of its own when somebody copies it: names of an earlier example are not there."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    examples = [(page, block) for page in pages for block in blocks(page.read_text()) if block.language == "python"]
+    assert examples
+    for page, block in examples:
+        place = "-".join(page.relative_to(ROOT).with_suffix("").parts)
+        (tmp_path / f"{place}-{block.line}.py").write_text(block.code)
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F821", "--quiet", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/training.md", "docs/own-data.md"])

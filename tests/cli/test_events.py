@@ -7,9 +7,11 @@ import pytest
 
 from snn_synth.cli import main
 from snn_synth.data import DIGIT_WORDS
+from tests.journey import blocks
 from tests.recordings import write_nmnist, write_spike_file
 from tests.training.test_shd import write_shd, write_ssc
 
+PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 QUICK = ["--trainer.accelerator=cpu", "--trainer.enable_model_summary=false", "--trainer.log_every_n_steps=1"]
 SHD = ["--config=shd_a2i", *QUICK, "--data.images=mnist_subset", "--model.autoencoder=mnist"]
 
@@ -28,6 +30,9 @@ def test_shd_a2i_learns_which_digit_to_draw_and_measures_voices_never_heard(tmp_
     assert measured["heard/nearest_class"] > 0.5
     assert len(list((run / "images").glob("*.png"))) == 3
     assert main(["test", *words[1:]]) == 0
+    (example,) = (block for block in blocks(PAGE.read_text()) if block.language == "python")
+    exec(compile(example.code.replace("/my/data", str(root)), str(PAGE), "exec"), names := {})
+    assert names["images"].shape == (3, 1, 28, 28)
     capsys.readouterr()
     Path("word.wav").write_bytes(b"")
     assert main(["synthesize", f"--checkpoint={run / 'best.ckpt'}", "--out=pictures", "word.wav"]) == 2
