@@ -57,7 +57,8 @@ class ResumeCheckpoint(Checkpoint):
     """Keeps ``resume.ckpt`` in the run's folder, from which ``fit --ckpt_path`` goes on bit for bit.
 
     Args:
-        every_n_batches: save so often within an epoch; it is also saved at the end of each.
+        every_n_batches: save so often within an epoch; it is also saved at the end of each. Where a validation comes at
+            the same batch it is saved after that: Lightning leaves it out of a run that goes on from before it.
 
     Raises:
         InputError: for ``every_n_batches`` below 1.
@@ -72,6 +73,7 @@ class ResumeCheckpoint(Checkpoint):
         if every_n_batches < 1:
             raise InputError(f"Expected `every_n_batches` to be at least 1, got {every_n_batches}")
         self.every_n_batches = every_n_batches
+        self._due = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Come after all other checkpoints, whose state ours holds."""
@@ -80,8 +82,15 @@ class ResumeCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save within the epoch; its last batch is left to the end of the epoch."""
-        if (batch_idx + 1) % self.every_n_batches == 0 and batch_idx + 1 < trainer.num_training_batches:
+        """Save within the epoch, or leave it to a validation that comes now; the last batch to the epoch's end."""
+        if batch_idx + 1 < trainer.num_training_batches:
+            self._due |= (batch_idx + 1) % self.every_n_batches == 0
+            if self._due and not _validates_now(trainer):
+                self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save after a validation within the epoch that came when it was time to."""
+        if self._due:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -89,8 +98,15 @@ class ResumeCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
+        self._due = False
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
+
+
+def _validates_now(trainer: Trainer) -> bool:
+    """Whether a validation follows the batch that has just been trained on."""
+    loop = trainer.fit_loop
+    return loop._data_fetcher is not None and loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
 
 
 def keep_to_own_files(trainer: Trainer, checkpoint: dict[str, Any]) -> None:

@@ -128,6 +128,17 @@ class DieInTimeStep(Callback):
             online.check_forward = self.counter.count
 
 
+class DieInValidation(Callback):
+    """Dies in the validation that comes after so many batches of an epoch."""
+
+    def __init__(self, epoch, batches):
+        self.place = (epoch, batches)
+
+    def on_validation_batch_end(self, trainer, *_):
+        if (trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.processed) == self.place:
+            die()
+
+
 class DieBetweenEpochs(Callback):
     """Dies when all of an epoch is done and saved, before the first batch of the next."""
 
@@ -269,7 +280,8 @@ def run(job, folder, death=None, resume=False):
     Args:
         job: a key of JOBS and what its function takes.
         folder: of the run.
-        death: ("step", epoch, batch, backward passes), ("save", number), ("epoch", epoch) or None.
+        death: ("step", epoch, batch, backward passes), ("save", number), ("validation", epoch, batches), ("epoch",
+            epoch) or None.
         resume: go on from the folder's resume.ckpt.
     """
     torch.set_num_threads(1)
@@ -283,7 +295,8 @@ def run(job, folder, death=None, resume=False):
             die_in_save(*place)
         else:
             in_step = DieInTimeStep if getattr(module, "rule", None) == "online" else DieInStep
-            callbacks.append({"step": in_step, "epoch": DieBetweenEpochs}[kind](*place))
+            kinds = {"step": in_step, "validation": DieInValidation, "epoch": DieBetweenEpochs}
+            callbacks.append(kinds[kind](*place))
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=EPOCHS,

@@ -35,6 +35,7 @@ def test_autoencoder_resumes_bit_for_bit(train, tmp_path, rule):
         ("step", 0, 5, passes),  # after a checkpoint within the first epoch, made just before a validation
         ("save", 2),  # of this process: at batch 8 of epoch 0, the last one within that epoch
         ("epoch", 0),
+        ("validation", 1, 4),  # at a batch at which a checkpoint is due: it must not be one without this validation
         ("step", 1, 9, passes),  # in the ragged batch
         ("save", 1),  # the one at the end of epoch 1: the file must still be the one before
         ("epoch", 1),

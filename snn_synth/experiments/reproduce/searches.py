@@ -18,7 +18,7 @@ T = TypeVar("T", AutoencoderTrial, AudiocoderTrial)
 
 
 def _tried(row: dict[str, T], batches: tuple[int, ...], rates: dict[str, tuple[float, ...]]) -> dict[str, T]:
-    """Trials of each kind, as many of each: batch sizes, peaks of the learning rate and, of a spiking network, neurons' shares."""
+    """As many trials of each kind: batch sizes, highest learning rates and, of a spiking network, neurons' shares."""
     tried = {}
     for kind, name in KINDS.items():
         shares = (3.0, 10.0) if kind == "SNN" else (1.0,)
