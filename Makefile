@@ -124,12 +124,10 @@ try-page: $(READY)
 	$(BIN)/pip install $(PIP) -c constraints.txt -e '.[demo,docs]'
 	touch .venv/docs-ready
 
-# The paper as a web page, build/paper.html; the journal makes its own PDF.
-paper:
-	@mkdir -p build
-	@if command -v pandoc > /dev/null; then \
-	  cd paper && pandoc paper.md --citeproc --standalone --self-contained --output ../build/paper.html; \
-	else echo "Expected pandoc (https://pandoc.org), got no program of that name: build/paper.html is not made."; fi
+# The paper, in build/paper.pdf; the journal makes its own PDF.
+paper: $(READY)
+	$(BIN)/pip install $(PIP) pypandoc_binary typst
+	$(BIN)/python paper/build.py
 
 # torch first and alone, so that nothing else chooses which build of it comes.
 $(READY): pyproject.toml constraints.txt | $(BIN)/pip
