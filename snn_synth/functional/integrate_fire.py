@@ -27,7 +27,7 @@ def if_spike_times(
     .. math:: \frac{\partial t_j}{\partial w_{ji}} \approx -[t_i < t_j], \qquad
         \frac{\partial t_j}{\partial t_i} \approx w_{ji}\,[t_i < t_j]
 
-    or, with ``smoothing`` :math:`\tau`, that of a potential which each input raises by and by, with the slope s:
+    or, with ``smoothing`` :math:`\tau`, that of a potential which each input raises gradually, with the slope s:
 
     .. math:: \frac{\partial t_j}{\partial w_{ji}} \approx -\frac{[t_i < t_j]}{s_j}, \qquad
         \frac{\partial t_j}{\partial t_i} \approx \frac{w_{ji}\,k_{ji}}{s_j}, \qquad

@@ -47,7 +47,7 @@ too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
     parser.add_argument("--checkpoint", metavar="MODEL", default="fsdd", help=checkpoint)
     folder = f"made if it is not there; {_REPLACED}, heard.json too, and older pictures stay"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=folder)
-    imagine = "also draw N new images of each word, up to 100, each another one"
+    imagine = "also draw N new images of each word, up to 100, all different"
     parser.add_argument("--imagine", type=int, metavar="N", help=imagine)
     parser.add_argument("--num-steps", type=int, metavar="T", help=_TIME_STEPS)
     seed = "seed of the input's spikes and of new images; that of the training if not given"
