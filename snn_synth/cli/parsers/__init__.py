@@ -40,6 +40,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
 
   COMMAND --help   a page with options and examples
   --version        the version
+
 Examples:
   snn-synth demo
   snn-synth fit --config ae_mnist"""
