@@ -250,6 +250,7 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
             "the same for 640 words by 16 voices of espeak-ng that were not trained on. Noise and other conditions:\n"
             "docs/results.md, robustness.\n"
         ) + of_people()
+    epochs = "1 epoch" if trial.recipe.epochs == 1 else f"{trial.recipe.epochs} epochs"
     return f"""# {shipped.title}
 
 `{kind}.from_pretrained("{name}")`; float16 on disk, float32 in memory. From {shipped.source}.
@@ -257,7 +258,7 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
 - **Command**: `snn-synth reproduce {shipped.experiment} --preset full{seeds}`, the variant "{shipped.variant}"; \
 seed {shipped.seed}; {made["seconds"]:.0f} seconds
   of training and measuring on a CPU; {installed}.
-- **Data**: {shipped.data}. Trained on the training set, {trial.recipe.epochs} epoch(s).
+- **Data**: {shipped.data}. Trained on the training set, {epochs}.
 - **Use**: research, teaching and demonstrations.{only_digits}
 {neurons(trial)}
 | measured on the test set, after rounding | |
