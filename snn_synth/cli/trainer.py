@@ -31,6 +31,7 @@ from snn_synth.keys import same
 from snn_synth.processes import is_first
 from snn_synth.training import (  # all of its classes are known to YAML by their short names then
     AtomicCheckpointIO,
+    ResumeCheckpoint,
     WandbLogger,
 )
 
@@ -213,7 +214,9 @@ class SynthCLI(LightningCLI):
         self._check_that_it_trained(arguments["ckpt_path"])
         best = next((c for c in self.trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
         checkpoint = best.best_model_path if best and Path(best.best_model_path).is_file() else None
-        metrics, seconds = dict(self.trainer.callback_metrics), {"fit": took}
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        before = next((one.measured for one in callbacks if isinstance(one, ResumeCheckpoint)), {})
+        metrics, seconds = {**before, **self.trainer.callback_metrics}, {"fit": took}
         if best is not None and best.monitor is not None and best.best_model_score is not None:
             metrics |= dict.fromkeys([best.monitor, *same(best.monitor, metrics)], best.best_model_score)
         if self.config.fit.test_after_fit:

@@ -59,7 +59,8 @@ def draw_sections(
         grid(name, data.spectrograms[index], data.corpus.labels[index])
         for name, index in (("heard", data.test_index), ("unheard", data.held_out_index))
     )
-    chosen = [data.test_index[data.corpus.labels[data.test_index] == digit][digit] for digit in EXAMPLES]
+    of_digits = [data.test_index[data.corpus.labels[data.test_index] == digit] for digit in EXAMPLES]
+    chosen = [words[digit % len(words)] for digit, words in zip(EXAMPLES, of_digits, strict=True)]
     spoken = words_at(data.corpus, torch.stack(chosen), data.front_end)
     examples = [
         _sound_to_image(module, spoken, place, data.gallery[digit, 0], pictures, sounds / f"{DIGIT_WORDS[digit]}.wav")

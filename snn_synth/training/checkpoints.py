@@ -73,7 +73,19 @@ class ResumeCheckpoint(Checkpoint):
         if every_n_batches < 1:
             raise InputError(f"Expected `every_n_batches` to be at least 1, got {every_n_batches}")
         self.every_n_batches = every_n_batches
+        self.measured: dict[str, float] = {}
+        """What had been logged when it was saved last: a run that is only resumed to be measured has nothing else."""
         self._due = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the run had logged."""
+        return {"measured": self.measured}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take numbers by name, whatever else an untrusted checkpoint holds."""
+        measured = state_dict.get("measured")
+        pairs = measured.items() if isinstance(measured, dict) else ()
+        self.measured = {name: one for name, one in pairs if isinstance(name, str) and isinstance(one, float)}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Come after all other checkpoints, whose state ours holds."""
@@ -100,6 +112,7 @@ class ResumeCheckpoint(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         self._due = False
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.measured = {name: float(one) for name, one in trainer.callback_metrics.items()}
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "resume.ckpt")
 
 

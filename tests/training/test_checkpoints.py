@@ -78,6 +78,15 @@ class TestAtomicCheckpointIO:
         assert names(tmp_path) == ["resume.ckpt"]
 
 
+def test_resumecheckpoint_takes_only_numbers_by_name_from_a_checkpoint():
+    callback = ResumeCheckpoint()
+    for state in ({}, {"measured": None}, {"measured": [1.0]}):
+        callback.load_state_dict(state)
+        assert callback.measured == {}
+    callback.load_state_dict({"measured": {"val/loss": 0.5, 3: 0.5, "val/text": "0.5", "val/list": [0.5]}})
+    assert callback.measured == callback.state_dict()["measured"] == {"val/loss": 0.5}
+
+
 def test_resumecheckpoint_wants_a_positive_interval():
     with pytest.raises(InputError, match="Expected `every_n_batches` to be at least 1, got 0"):
         ResumeCheckpoint(every_n_batches=0)
