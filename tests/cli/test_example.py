@@ -64,17 +64,21 @@ def test_the_files_are_the_same_each_time(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()  # an empty folder is taken
         assert main(["example", "images", str(tmp_path / name)]) == 0
-    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+    files = snapshot(tmp_path / "one")
+    assert snapshot(tmp_path / "two") == files
+    (tmp_path / "one" / "stars" / "00.png").unlink()  # as after Ctrl-C: the same command goes on
+    assert main(["example", "images", str(tmp_path / "one")]) == 0
+    assert snapshot(tmp_path / "one") == files
 
 
-@pytest.mark.parametrize("what", ["images", "words"])
-def test_a_folder_that_has_files_is_refused(what, refused, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "tom.png").write_bytes(b"mine")
-    said = refused("example", what, tmp_path / "mine")
-    assert said == f"Expected a new or an empty folder, got {tmp_path / 'mine'}, which has files: give another one"
-    said = refused("example", what, tmp_path / "mine" / "tom.png")
-    assert said == f"Expected a folder for the example, got the file {tmp_path / 'mine' / 'tom.png'}"
+@pytest.mark.parametrize("mine", ["tom.png", "cats/tom.png", "circles/00.png", ".hidden"])
+def test_a_folder_that_has_other_files_is_refused(mine, refused, tmp_path):
+    path = tmp_path / "mine" / mine
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mine")
+    said = refused("example", "images", tmp_path / "mine")
+    assert said == f"Expected a new folder, got {tmp_path / 'mine'}, which has {mine}: give another one"
+    assert refused("example", "images", path) == f"Expected a folder for the example, got the file {path}"
 
 
 def test_another_example_or_none_is_refused(refused, tmp_path):

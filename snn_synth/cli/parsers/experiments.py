@@ -39,7 +39,7 @@ Training on them:
     parser = Parser("example", "images, or spoken words with drawings of them, to train on", about, examples, note)
     parser.add_argument("what", choices=["images", "words"], help="which of them")
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="made if it is not there; if it is, it must be empty"
+        "folder", type=Path, metavar="FOLDER", help="made if it is not there; it may have no other files"
     )
     return parser
 
