@@ -141,7 +141,7 @@ def test_the_commands_of_a_page_are_there(page):
     """`make journey` runs them; here, what they name must exist."""
     shell = "".join(block.code for block in blocks((ROOT / page).read_text()) if block.language == "bash")
     lines = shell.replace("\\\n", " ").splitlines()
-    ours = [shlex.split(line)[1:] for line in lines if "/snn-synth " in line]
+    ours = [shlex.split(line)[1:] for line in lines if line.startswith("snn-synth ")]
     assert ours
     for command, *rest in ours:
         assert command in COMMANDS

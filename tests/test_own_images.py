@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SECTION = (ROOT / "docs" / "own-data.md").read_text().partition("\n## Your own images\n")[2].partition("\n## ")[0]
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def blocks(language):
@@ -19,11 +20,8 @@ def blocks(language):
 
 @pytest.mark.slow
 def test_the_page_can_be_followed(tmp_path):
-    environment = os.environ | {"WANDB_MODE": "disabled", "SNN_SYNTH_CACHE": str(tmp_path / "cache")}
-    draw, fit, predict, redraw, grey = (
-        block.replace(".venv/bin/", f"{Path(sys.executable).parent}/").replace("docs/", f"{ROOT}/docs/")
-        for block in blocks("bash")
-    )
+    environment = os.environ | {"PATH": PATH, "WANDB_MODE": "disabled", "SNN_SYNTH_CACHE": str(tmp_path / "cache")}
+    draw, fit, predict, redraw, grey = blocks("bash")
     use, encode, own = blocks("python")
 
     def run(*command):

@@ -1,5 +1,6 @@
 """What is shipped, what it asks for, and what a part says when the package that it needs is not installed."""
 
+import email.parser
 import importlib.metadata
 import re
 import subprocess
@@ -17,6 +18,8 @@ from tests.oldest import lower_bounds
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = (ROOT / "constraints.txt").read_text().splitlines()
+PAGES = "https://github.com/snn-synth/snn_synth/blob/main/"
+PICTURES = "https://raw.githubusercontent.com/snn-synth/snn_synth/main/"
 LARGEST = 25e6  # bytes; PyPI takes a hundred megabytes
 
 
@@ -30,14 +33,21 @@ def release(version: str) -> tuple[int, ...]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Paths and sizes in the wheel of this checkout."""
+def built(tmp_path_factory):
+    """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
     subprocess.run(build, check=True, capture_output=True, cwd=ROOT)
     [path] = folder.glob("*.whl")
     assert path.stat().st_size < LARGEST
-    return {entry.filename: entry.file_size for entry in zipfile.ZipFile(path).infolist()}
+    with zipfile.ZipFile(path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    """Paths and sizes in the wheel."""
+    return {entry.filename: entry.file_size for entry in built.infolist()}
 
 
 @pytest.mark.slow
@@ -58,6 +68,23 @@ def test_the_wheel_holds_configs_and_weights_and_no_data(wheel):
     models = re.compile(r"snn_synth/models/weights/[\w-]+/(model\.safetensors|config\.json|README\.md)")
     page = {"snn_synth/web/page.css", "snn_synth/web/canvas.js"}
     assert {name for name in others if not models.fullmatch(name)} == page | {"snn_synth/py.typed"}
+
+
+@pytest.mark.slow
+def test_links_and_pictures_of_the_description_lead_to_files_of_the_repository(built):
+    """PyPI shows README.md alone: nothing lies beside it."""
+    metadata = email.parser.BytesParser().parsebytes(built.read(f"snn_synth-{PROJECT['version']}.dist-info/METADATA"))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    description = metadata.get_payload(decode=True).decode()
+    assert description.replace(PAGES, "").replace(PICTURES, "") == (ROOT / "README.md").read_text()
+    assert not re.findall(r"<(?:a|img)\b|^ *\[[^\]]+\]:", description, re.M)  # links of other forms
+    targets = re.findall(r"\]\(([^)]*)\)", description)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    pages = [target.removeprefix(PAGES).partition("#")[0] for target in targets if target.startswith(PAGES)]
+    pictures = [target.removeprefix(PICTURES) for target in targets if target.startswith(PICTURES)]
+    assert all((ROOT / path).is_file() for path in pages + pictures)
+    assert not {Path(path).suffix for path in pages} & {".gif", ".png"}
+    assert {Path(path).suffix for path in pictures} == {".gif"}
 
 
 def test_every_dependency_has_a_lower_bound_that_the_pinned_version_meets():

@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "snn_synth.cli.export",
     "energy": "snn_synth.cli.energy",
     "demo": "snn_synth.cli.demo",
+    "example": "snn_synth.cli.example",
     "web": "snn_synth.cli.web",
     "bench": "snn_synth.cli.bench",
     "reproduce": "snn_synth.cli.reproduce",

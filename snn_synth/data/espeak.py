@@ -164,15 +164,23 @@ def draw_takes(voices: tuple[str, ...], takes: int, seed: int) -> list[dict[str,
     return jobs
 
 
-def _key(jobs: list[dict[str, Any]]) -> str:
+def _loader_version() -> str:
+    """Which espeakng-loader is installed.
+
+    Raises:
+        InputError: if none is.
+    """
     try:
-        version = importlib.metadata.version("espeakng-loader")
+        return importlib.metadata.version("espeakng-loader")
     except importlib.metadata.PackageNotFoundError as error:
         raise InputError(
             "Expected the package espeakng-loader, which ships espeak-ng, and it is not installed: "
             "pip install 'snn_synth[demo]', or use FSDD with SNN_SYNTH_DATA set"
         ) from error
-    return hashlib.sha256(json.dumps([FORMAT, version, jobs]).encode()).hexdigest()
+
+
+def _key(jobs: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, _loader_version(), jobs]).encode()).hexdigest()
 
 
 def _load(path: Path, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int] | None:
@@ -206,7 +214,12 @@ def _render(jobs: list[dict[str, Any]], path: Path, progress: bool) -> None:
 
 
 def speak(job: dict[str, Any]) -> tuple[int, list[np.ndarray[Any, Any]]]:
-    """What one voice says: its sample rate, and the samples of each take, int16; see `draw_takes` for a job."""
+    """What one voice says: its sample rate, and the samples of each take, int16; see `draw_takes` for a job.
+
+    Raises:
+        InputError: espeakng-loader is not installed (extra `demo`), or espeak-ng has no such voice.
+    """
+    _loader_version()
     worker = subprocess.run(
         [sys.executable, str(WORKER)],
         input=json.dumps(job).encode() + b"\n",

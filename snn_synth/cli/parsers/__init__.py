@@ -16,6 +16,7 @@ PARSERS = {
     "export": networks.export,
     "energy": networks.energy,
     "demo": experiments.demo,
+    "example": experiments.example,
     "web": networks.web,
     "reproduce": experiments.reproduce,
     "sweep": experiments.sweep,
@@ -38,9 +39,7 @@ Spiking networks that draw images: autoencoders, and images from spoken words.
 
 {commands}
 
-  COMMAND --help   a page with options and examples
-  --version        the version
-
+  COMMAND --help   a page with options and examples; --version: the version
 Examples:
   snn-synth demo
   snn-synth fit --config ae_mnist"""

@@ -1,4 +1,6 @@
-"""Parsers of the demo, the paper's experiments, sweeps and benchmarks."""
+"""Parsers of the demo, the examples of data, the paper's experiments, sweeps and benchmarks."""
+
+from pathlib import Path
 
 from snn_synth.cli.arguments import Parser
 from snn_synth.cli.configs import shipped_sweeps
@@ -15,6 +17,29 @@ pictures."""
     )
     parser.add_folder(
         "runs/demo", "gets report.html, which holds its pictures and sounds, metrics.json, audiocoder.ckpt"
+    )
+    return parser
+
+
+def example() -> Parser:
+    """Data to train on."""
+    about = """
+Files to try a training on data of your own with (docs/own-data.md):
+
+  images   200 pictures in colour of 64 x 64 pixels: circles, squares, triangles and stars, each kind in a folder
+  words    sounds/, 60 recordings of four words by five voices of espeak-ng; images/, 200 drawings of the words; new/,
+           a recording of each by another voice. It needs pip install 'snn_synth[demo]'
+
+They are the same each time."""
+    examples = ["example images my_images", "example words example"]
+    note = """
+Training on them:
+  snn-synth fit --config ae_folder --data.images.root my_images
+  snn-synth fit --config a2i_folder --data.corpus.root example/sounds --data.images.root example/images"""
+    parser = Parser("example", "images, or spoken words with drawings of them, to train on", about, examples, note)
+    parser.add_argument("what", choices=["images", "words"], help="which of them")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="made if it is not there; it may have no other files"
     )
     return parser
 

@@ -1,21 +1,19 @@
-"""Makes sounds and images to try docs/own-data.md with: python docs/example_data.py FOLDER.
+"""Spoken words and drawings of them, to try a training on one's own with: what ``snn-synth example words`` writes."""
 
-FOLDER/sounds: four words, 15 recordings each, by five voices of espeak-ng (extra `demo`); FOLDER/images: 50 drawings of
-each; FOLDER/new: a recording of each by a voice that is not among the five.
-"""
-
+import io
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import soundfile
 from PIL import Image, ImageDraw
 
 from snn_synth.data.espeak import speak
+from snn_synth.experiments.example_images import as_png
 
 VOICES = ("en-us+m1", "en+f2", "en-us+f3", "en+m4", "en-us+m5")
 OTHER_VOICE = "en-us+f1"
+TAKES = 3  # of each word by each voice
+COUNT = 50  # drawings of each word
 SIDE = 112  # pixels
 
 
@@ -56,37 +54,65 @@ def draw_tree(draw: ImageDraw.ImageDraw, x: float, y: float, r: float) -> None:
 WORDS = {"cat": draw_cat, "dog": draw_dog, "sun": draw_sun, "tree": draw_tree}
 
 
-def write_images(folder: Path, count: int = 50) -> None:
-    """Drawings of each word, at places and of sizes that a seed draws."""
-    random = np.random.default_rng(0)
+def drawings() -> dict[str, bytes]:
+    """Drawings of each word, at places and of sizes that a seed draws: PNG files by their paths.
+
+    Example:
+        >>> files = drawings()
+        >>> len(files), next(iter(files))
+        (200, 'cat/0.png')
+    """
+    random, files = np.random.default_rng(0), {}
     for word, draw in WORDS.items():
-        (folder / word).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
+        for number in range(COUNT):
             image = Image.new("L", (SIDE, SIDE))
             x, y = random.uniform(SIDE / 2 - 8, SIDE / 2 + 8, 2)
             draw(ImageDraw.Draw(image), x, y, random.uniform(26, 36))
-            image.save(folder / word / f"{number}.png")
+            files[f"{word}/{number}.png"] = as_png(image)
+    return files
 
 
-def write_sounds(folder: Path, voice: str, takes: int, name: str) -> None:
-    """What a voice says, at speeds and pitches that a seed draws; `name` is that of a file, with its word and take."""
+def recordings(voice: str, takes: int, name: str) -> dict[str, bytes]:
+    """What a voice says, at speeds and pitches that a seed draws: WAV files by their paths.
+
+    Args:
+        voice: of espeak-ng.
+        takes: of each word.
+        name: a path, with the word and the number of the take in braces.
+
+    Raises:
+        InputError: if espeakng-loader is not installed (extra `demo`).
+
+    Example:
+        >>> list(recordings("en-us+f1", 1, "{word}-{take}.wav"))
+        ['cat-0.wav', 'dog-0.wav', 'sun-0.wav', 'tree-0.wav']
+    """
     random = np.random.default_rng(list(voice.encode()))
     lines = [(word, take) for word in WORDS for take in range(takes)]
     job = [[word, *map(int, random.integers((130, 30, 30), (220, 70, 70)))] for word, _ in lines]
     rate, spoken = speak({"voice": voice, "takes": job})
+    files = {}
     for (word, take), samples in zip(lines, spoken, strict=True):
-        path = folder / name.format(word=word, voice=voice, take=take)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, samples, rate)
+        content = io.BytesIO()
+        soundfile.write(content, samples, rate, format="WAV")
+        files[name.format(word=word, take=take)] = content.getvalue()
+    return files
 
 
-def main(folder: Path) -> None:
-    """Write everything."""
-    write_images(folder / "images")
+def example_words() -> dict[str, bytes]:
+    """All files by their paths.
+
+    ``sounds``: 15 recordings of each word by five voices; ``images``: 50 drawings of each; ``new``: a recording of each
+    by a voice that is not among the five.
+
+    Raises:
+        InputError: if espeakng-loader is not installed (extra `demo`).
+
+    Example:
+        >>> len(example_words())
+        264
+    """
+    files = {f"images/{path}": content for path, content in drawings().items()}
     for voice in VOICES:
-        write_sounds(folder / "sounds", voice, 3, "{word}/{voice}/{take}.wav")
-    write_sounds(folder / "new", OTHER_VOICE, 1, "{word}.wav")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+        files |= recordings(voice, TAKES, f"sounds/{{word}}/{voice}/{{take}}.wav")
+    return files | recordings(OTHER_VOICE, 1, "new/{word}.wav")
