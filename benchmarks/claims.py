@@ -261,10 +261,10 @@ CLAIMS: list[Claim] = [
     ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),
     (
         "table1-mnist",
-        "A stored hidden map is 2.1 to 32 times smaller than its image (T_h = 15, 10, 5, 2, 1).",
+        "Stored hidden spikes are 2.1 to 32 times smaller than their image (T_h = 15, 10, 5, 2, 1).",
         _compresses,
     ),
-    ("fig10a", "Training with a shorter hidden map (small T_h) costs little.", _short_codes),
+    ("fig10a", "Training with hidden spikes of fewer time steps (small T_h) costs little.", _short_codes),
     (
         "fig10b",
         "The spiking audiocoder is better than the conventional one trained by SGD ...",

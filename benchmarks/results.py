@@ -61,7 +61,7 @@ its reset, output spikes.*
 ![From a word to its image](images/architecture.png)
 
 *The paper's figure 8, drawn with the networks that come with the package and a word spoken by espeak-ng. The
-autoencoder of images gives the hidden maps that the audiocoder learns. Its decoder turns hidden maps of both kinds
+autoencoder of images gives the hidden spikes that the audiocoder learns. Its decoder turns hidden spikes of both kinds
 into images.*
 
 `python docs/pictures.py` draws both.
@@ -313,7 +313,7 @@ def page(results: Results) -> str:
         INFERENCE,
         inference(results),
         "",
-        "## Stored hidden maps\n",
+        "## Stored hidden spikes\n",
         STORED_MAPS,
         stored(results),
         "",

@@ -32,7 +32,7 @@ network takes less energy than the conventional one on MNIST alone; in the other
 """
 
 STORED_MAPS = """\
-Size and quality of the hidden maps that `snn_synth.codec` stores for MNIST's first 1,000 test images, of 784 bytes
+Size and quality of the hidden spikes that `snn_synth.codec` stores for MNIST's first 1,000 test images, of 784 bytes
 each. A map takes a bit for each neuron and time step, padded to whole bytes. The error is the standardized MSE of the
 image that the decoder draws of the unpacked map, which is repeated for T steps.
 """
@@ -191,7 +191,7 @@ def inference(results: Results) -> str:
 
 
 def stored(results: Results) -> str:
-    """What the codec makes of MNIST's hidden maps."""
+    """What the codec makes of MNIST's hidden spikes."""
     variants = {
         variant: one
         for variant, one in results.get("table1-mnist", {}).get("variants", {}).items()

@@ -243,7 +243,8 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
     only_digits = ""
     if "unheard_voices" in found:
         only_digits = (
-            "\n  It knows only the ten digits: any other word or sound is drawn as one of them, and may be called sure."
+            "\n  It always draws one of the ten digits, even for other words or noise, and may report a high "
+            "probability when it is\n  wrong."
         )
         words += (
             "`nearest_class` is the share of words whose image is nearest to that of their digit, `unheard_voices`\n"

@@ -1,4 +1,4 @@
-r"""Hidden-state spike maps, packed to bits and back (Roy, Panda & Roy 2019, section 4.2)."""
+r"""Hidden spikes, packed to bits and back (Roy, Panda & Roy 2019, section 4.2)."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -133,7 +133,7 @@ def quantize(values: Tensor, bits: int) -> Tensor:
 
 
 def compression_ratio(num_steps: int, neurons: int = 196, pixels: int = 784, bits_per_pixel: int = 8) -> float:
-    r"""How many times smaller than the image its hidden map is.
+    r"""How many times smaller than the image its hidden spikes are.
 
     .. math:: \frac{784 \cdot 8}{196\, T_h}
 

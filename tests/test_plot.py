@@ -146,7 +146,7 @@ def test_word_to_image_shows_every_station():
     samples, bands, image, target = some(800), some(39, 100), some(28, 28, seed=2), some(28, 28, seed=3)
     spikes, hidden = some(30, 390) < 0.2, some(30, 196) < 0.3
     figure = plot.word_to_image(samples, 8000, bands, spikes, hidden, image, target, "seven")
-    stations = ["waveform", "spectrogram", "input spikes", "hidden state", "image", "target"]
+    stations = ["waveform", "spectrogram", "input spikes", "hidden spikes", "image", "target"]
     assert [ax.get_title() for ax in figure.axes] == stations
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), samples)
     assert len(spikes_drawn(figure, axis=2)) == spikes.sum()
@@ -395,7 +395,7 @@ def test_the_architecture_shows_the_way_of_the_image_above_that_of_the_word():
         np.testing.assert_array_equal(found, given)
     said = {text.get_text() for text in figure.texts}
     assert {"encoder\n784-196", "decoder\n196-784", "audiocoder"} <= said
-    with pytest.raises(InputError, match="a hidden map of shape"):
+    with pytest.raises(InputError, match="hidden spikes of shape"):
         plot.architecture(some(39, 100), maps[1], images[0], images[1], maps[0][0], images[2])
 
 

@@ -22,7 +22,7 @@ from snn_synth.models import AudioToImage
 from snn_synth.web.samples import spoken
 
 HERE = Path(__file__).parent
-PAGE = ("index.html", "page.css", "page.js", "front-end.js")
+PAGE = ("index.html", "page.css", "page.js", "plot.js", "front-end.js")
 RUNTIME = "onnxruntime-web@1.30.0"
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 WANTED = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

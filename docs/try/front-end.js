@@ -170,12 +170,14 @@ function melFilters(channels, bins, rate) {
     }));
 }
 
-// Log mel spectrogram of one word, channels x frames in [0, 1], row by row, low frequencies first.
+// Log mel spectrogram of one word, channels x frames in [0, 1], row by row, low frequencies first; and from when to when
+// in the sound, in seconds, it goes.
 export function melSpectrogram(wave, rate, settings) {
   const { sample_rate, channels, frames, window_ms, hop_ms, dynamic_range_db, trim_db } = settings;
   let word = resample(wave, rate, sample_rate);
   const words = findWords(word, sample_rate, trim_db);
-  if (words.length) word = word.slice(words[0][0], words.at(-1)[1]);
+  const [from, to] = words.length ? [words[0][0], words.at(-1)[1]] : [0, word.length];
+  word = word.slice(from, to);
   const peak = word.reduce((highest, x) => Math.max(highest, Math.abs(x)), 0);
   const size = Math.round((sample_rate * window_ms) / 1000), n = 2 * size; // zero-padded to twice its length
   const hop = Math.round((sample_rate * hop_ms) / 1000), count = Math.floor(word.length / hop) + 1;
@@ -197,7 +199,7 @@ export function melSpectrogram(wave, rate, settings) {
       picture[c * frames + f] = unit(t, c) + (place - t) * (next - unit(t, c));
     }
   }
-  return picture;
+  return { picture, seconds: [from / sample_rate, to / sample_rate] };
 }
 
 function hash(x) {

@@ -1,8 +1,8 @@
 // The page: sound in, front-end.js makes spikes of it, onnxruntime-web runs the network, canvases show every stage.
 import { findWords, melSpectrogram, poissonSpikes } from "./front-end.js";
+import { cividis, drawAxes, drawWave, paint } from "./plot.js";
 
 const LONGEST = 30, MOST_WORDS = 20, MOST_BYTES = 10e6, SILENCE = 1e-4, UNSURE = 0.7, LONG = 1;
-const CIVIDIS = [[0, 34, 78], [65, 77, 107], [124, 123, 120], [188, 175, 111], [254, 232, 56]];
 const $ = (name) => document.getElementById(name);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -62,10 +62,10 @@ async function decode(content) {
 
 // What becomes of one word.
 async function draw(wave, rate, T) {
-  const spectrogram = melSpectrogram(wave, rate, model.front_end);
+  const { picture: spectrogram, seconds } = melSpectrogram(wave, rate, model.front_end);
   const spikes = poissonSpikes(spectrogram, T, model.key);
   const out = await network(spikes, T);
-  return { wave, rate, T, spectrogram, spikes, hidden: out[model.hidden], output: out[model.output],
+  return { wave, rate, T, spectrogram, seconds, spikes, hidden: out[model.hidden], output: out[model.output],
     probabilities: [...out.probabilities] };
 }
 
@@ -115,8 +115,8 @@ async function show(mine = ++asked) {
     ...found.map(([from, to]) => (to - from) / rate).map((seconds, k) => (seconds > LONG
       ? ` Long: ${several ? `word ${k + 1}` : "the word"} lasts ${seconds.toFixed(1)} s; leave 0.2 s of pause between several words.` : "")),
   ].join("");
-  say(`It drew ${heard.map(({ label }) => label).join(" ")}, sure ` +
-    `${heard.map(({ sure }) => (Math.floor(100 * sure) / 100).toFixed(2)).join(" ")}.${doubt}`);
+  say(`It drew the digit${several ? "s" : ""} ${heard.map(({ label }) => label).join(" ")} (probabilit${several ? "ies" : "y"} ` +
+    `${heard.map(({ sure }) => (Math.floor(100 * sure) / 100).toFixed(2)).join(" ")}).${doubt}`);
   $("words").replaceChildren(...heard.map(({ label }, place) => {
     const button = Object.assign(document.createElement("button"), { textContent: label });
     button.setAttribute("aria-label", `word ${place + 1}: ${label}`);
@@ -130,12 +130,17 @@ async function show(mine = ++asked) {
 
 function choose(place) {
   chosen = place;
-  const { wave, rate, T, spectrogram, probabilities } = words[place];
+  const { wave, rate, T, spectrogram, seconds, probabilities } = words[place];
   [...$("words").children].forEach((button, k) => button.setAttribute("aria-pressed", k === place));
   $("seconds").textContent = (wave.length / rate).toFixed(2);
   $("T").textContent = T;
   $("step").max = T;
-  drawWave(wave);
+  const heard = { name: "time (s)", from: seconds[0], to: seconds[1] }, channel = { name: "frequency channel", from: -0.5, to: 38.5 };
+  drawAxes($("wave"), { name: "time (s)", from: 0, to: wave.length / rate }, { name: "amplitude", from: -1, to: 1 });
+  drawAxes($("spectrogram"), heard, channel);
+  drawAxes($("input"), heard, channel);
+  drawAxes($("hidden"), { name: "time step", from: 0.5, to: T + 0.5 }, { name: "hidden neuron", from: -0.5, to: 195.5 });
+  drawWave($("wave"), wave);
   paint($("spectrogram"), 100, 39, (x, y) => cividis(spectrogram[(38 - y) * 100 + x]));
   const best = Math.max(...probabilities);
   $("probabilities").replaceChildren(...probabilities.map((p, k) => {
@@ -146,35 +151,8 @@ function choose(place) {
     return row;
   }));
   for (const name of ["wave", "spectrogram", "input", "hidden", "image"])
-    $(name).setAttribute("aria-label", $(name).nextElementSibling.textContent);
+    $(name).setAttribute("aria-label", $(name).closest("figure").querySelector("figcaption").textContent);
   play();
-}
-
-function cividis(value) {
-  const place = Math.min(3.999, 4 * value), low = Math.floor(place), share = place - low;
-  return CIVIDIS[low].map((x, k) => x + share * (CIVIDIS[low + 1][k] - x));
-}
-
-function paint(canvas, width, height, colour) {
-  [canvas.width, canvas.height] = [width, height];
-  const context = canvas.getContext("2d"), pixels = context.createImageData(width, height);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) pixels.data.set([...colour(x, y), 255], 4 * (y * width + x));
-  context.putImageData(pixels, 0, 0);
-}
-
-function drawWave(wave) {
-  const canvas = $("wave"), { width, height } = canvas, context = canvas.getContext("2d");
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, width, height);
-  context.fillStyle = "#0072b2";
-  for (let x = 0; x < width; x++) {
-    const from = Math.floor((x * wave.length) / width), to = Math.max(from + 1, Math.floor(((x + 1) * wave.length) / width));
-    let [low, high] = [0, 0];
-    for (let k = from; k < to; k++) [low, high] = [Math.min(low, wave[k]), Math.max(high, wave[k])];
-    const top = ((1 - Math.min(1, high)) * height) / 2;
-    context.fillRect(x, top, 1, Math.max(1, ((1 - Math.max(-1, low)) * height) / 2 - top));
-  }
 }
 
 // All that moves, after time step t of 1 to T.

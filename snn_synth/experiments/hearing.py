@@ -22,9 +22,18 @@ class Heard(NamedTuple):
         return [word["label"] for word in self.words if word]
 
     @property
-    def sure(self) -> str:
-        """Probability of each label, one after the other."""
-        return " ".join(_shown(word["probability"]) for word in self.words if word)
+    def drawn(self) -> str:
+        """The labels, and the probability of each; empty without labels.
+
+        Example:
+            >>> words = [{"label": "3", "probability": 0.987}, {"label": "1", "probability": 0.6}]
+            >>> Heard(words[:1], []).drawn, Heard(words, []).drawn
+            ('3 (probability 0.98)', '3 1 (probabilities 0.98 0.60)')
+        """
+        if not self.labels:
+            return ""
+        name = "probability" if len(self.labels) == 1 else "probabilities"
+        return f"{' '.join(self.labels)} ({name} {' '.join(_shown(word['probability']) for word in self.words)})"
 
     @property
     def titles(self) -> list[str] | None:
@@ -46,13 +55,12 @@ class Heard(NamedTuple):
 
         Example:
             >>> print(Heard([{"label": "7", "probability": 0.987}], []))
-            7, sure 0.98
+            7 (probability 0.98)
             >>> words = [{"label": "3", "probability": 0.98}, {"label": "1", "probability": 0.6}]
             >>> print(Heard(words, ["unsure of word 2: 1 or 9"]))
-            3 1, sure 0.98 0.60 (unsure of word 2: 1 or 9)
+            3 1 (probabilities 0.98 0.60); unsure of word 2: 1 or 9
         """
-        said = f"{' '.join(self.labels)}, sure {self.sure}" if self.labels else "drawn, by a model without labels"
-        return f"{said} ({'; '.join(self.warnings)})" if self.warnings else said
+        return "; ".join([self.drawn or "drawn, by a model without labels", *self.warnings])
 
 
 def hear(model: AudioToImage, images: Tensor, faults: list[str]) -> Heard:

@@ -1,4 +1,4 @@
-"""Audiocoders: a spectrogram's spikes to the hidden spike map of an image; and the conventional counterpart."""
+"""Audiocoders: a spectrogram's spikes to the hidden spikes of an image; and the conventional counterpart."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

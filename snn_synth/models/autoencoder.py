@@ -115,7 +115,7 @@ class LayerPair(nn.Module):
 
 
 class AESNN(SpikingStack, SpikingAutoencoder):
-    r"""Spiking autoencoder: an image's spikes, to a smaller hidden spike map, to the image's spikes again.
+    r"""Spiking autoencoder: an image's spikes, to fewer hidden spikes, to the image's spikes again.
 
     Args:
         inputs: values of an image, channels x height x width; 784 in the paper.

@@ -39,7 +39,7 @@ class Synthesis(NamedTuple):
 
 
 class AudioToImage(Pretrained):
-    """The paper's synthesis model: spectrogram spikes, to a hidden spike map, to an image.
+    """The paper's synthesis model: spectrogram spikes, to hidden spikes, to an image.
 
     Args:
         audiocoder: maps a spectrogram's spikes to the hidden spikes of an image.

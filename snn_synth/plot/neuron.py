@@ -78,7 +78,7 @@ def architecture(
     hidden: Array,
     redrawn: Array,
 ) -> Figure:
-    """The model that makes images of sounds: an audiocoder that learns the hidden maps of an autoencoder of images.
+    """The model that makes images of sounds: an audiocoder that learns the hidden spikes of an autoencoder of images.
 
     Args:
         spectrogram: of a word.
@@ -105,14 +105,14 @@ def architecture(
         >>> image, spikes = torch.rand(28, 28), torch.eye(15, 196)
         >>> figure = architecture(torch.rand(39, 100), spikes, image, image, spikes, image)
         >>> [ax.get_title() for ax in figure.axes]
-        ['image', 'hidden map', 'regenerated', 'spectrogram', 'code', 'image of the word']
+        ['image', 'hidden spikes', 'regenerated', 'spectrogram', 'code', 'image of the word']
     """
     figure = new_figure(9.6, 5)
     figure.set_layout_engine("none")  # places are given, and arrows run between them
     (first, maps, redone), (second, coded, made) = (
         [figure.add_axes((left, bottom, 0.17, 0.33)) for left in (0.06, 0.44, 0.81)] for bottom in (0.59, 0.1)
     )
-    stored, fired = as_array(hidden, (None, None), "a hidden map"), as_array(code, (None, None), "a code")
+    stored, fired = as_array(hidden, (None, None), "hidden spikes"), as_array(code, (None, None), "a code")
     pixels, neurons = as_images(image[None], "an image")[0], stored.shape[1]
     draw_image(first, pixels, "image")
     draw_hidden(maps, stored)
@@ -121,7 +121,7 @@ def architecture(
     draw_hidden(coded, fired)
     draw_image(made, as_images(drawn[None], "an image")[0], "image of the word")
     maps.set_xlabel("")
-    for ax, name in ((maps, "hidden map"), (second, "spectrogram"), (coded, "code")):
+    for ax, name in ((maps, "hidden spikes"), (second, "spectrogram"), (coded, "code")):
         title_axes(ax, name)
     _arrow(first, maps, f"encoder\n{pixels.size}-{neurons}", BLUE)
     _arrow(maps, redone, f"decoder\n{neurons}-{pixels.size}", BLUE)

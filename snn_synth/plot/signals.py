@@ -40,7 +40,7 @@ def _draw_raster(ax: Axes, spikes: npt.NDArray[np.float32], neuron: str = "neuro
 
 
 def draw_hidden(ax: Axes, spikes: npt.NDArray[np.float32]) -> None:
-    """A hidden state as a bitmap: a spike is black."""
+    """Hidden spikes as a bitmap: a spike is black."""
     steps, neurons = spikes.shape
     edges = (0.5, steps + 0.5, -0.5, neurons - 0.5)
     ax.imshow(
@@ -168,7 +168,7 @@ def first_spikes(layers: Mapping[str, Array], never: float | None = None) -> Fig
 
 
 def hidden_map(spikes: Array) -> Figure:
-    """The hidden state [T_h, N] as the bitmap that is stored: a spike is black.
+    """Hidden spikes [T_h, N] as the bitmap that is stored: a spike is black.
 
     Example:
         >>> import torch
@@ -176,7 +176,7 @@ def hidden_map(spikes: Array) -> Figure:
         (196, 15)
     """
     figure = new_figure(3, 3)
-    draw_hidden(figure.add_subplot(), as_array(spikes, (None, None), "a hidden state"))
+    draw_hidden(figure.add_subplot(), as_array(spikes, (None, None), "hidden spikes"))
     return figure
 
 
@@ -190,7 +190,7 @@ def word_to_image(
     target: Array | None = None,
     title: str = "",
 ) -> Figure:
-    """What becomes of a word: waveform, spectrogram, input spikes, hidden state, image, side by side.
+    """What becomes of a word: waveform, spectrogram, input spikes, hidden spikes, image, side by side.
 
     Shape:
         samples [n], spectrogram [C, F], input_spikes [T, N], hidden [T, H], image and target [H, W] or [1, H, W],
@@ -209,7 +209,7 @@ def word_to_image(
         ...     torch.zeros(800), 8000, torch.rand(39, 100), spikes, spikes, torch.rand(28, 28), title="seven"
         ... )
         >>> [ax.get_title() for ax in figure.axes]
-        ['waveform', 'spectrogram', 'input spikes', 'hidden state', 'image']
+        ['waveform', 'spectrogram', 'input spikes', 'hidden spikes', 'image']
     """
     pictures = [("image", image)] + ([] if target is None else [("target", target)])
     figure = new_figure(13, 2.5)
@@ -217,8 +217,8 @@ def word_to_image(
     draw_waveform(axes[0], as_array(samples, (None,), "samples"), rate)
     draw_spectrogram(axes[1], as_array(spectrogram, (None, None), "a spectrogram"))
     _draw_raster(axes[2], as_array(input_spikes, (None, None), "input spikes"))
-    draw_hidden(axes[3], as_array(hidden, (None, None), "a hidden state"))
-    for ax, name in zip(axes, ("waveform", "spectrogram", "input spikes", "hidden state"), strict=False):
+    draw_hidden(axes[3], as_array(hidden, (None, None), "hidden spikes"))
+    for ax, name in zip(axes, ("waveform", "spectrogram", "input spikes", "hidden spikes"), strict=False):
         title_axes(ax, name)
     for ax, (name, picture) in zip(axes[4:], pictures, strict=True):
         draw_image(ax, as_images(picture[None], name)[0], name)

@@ -1,4 +1,4 @@
-"""Training an AC-SNN on the hidden spike maps of an AE-SNN."""
+"""Training an AC-SNN on the hidden spikes of an AE-SNN."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ class LitAudiocoder(LitSpiking):
         autoencoder: folder of a saved AE-SNN or checkpoint of a LitAutoencoder; null trains one first on the data's
             images and saves it under ``<run>/autoencoder``.
         autoencoder_epochs: of that training.
-        hidden_steps: T_h, the length of the stored hidden maps, shown again and again.
+        hidden_steps: T_h, the time steps of the stored hidden spikes, shown again and again.
         num_steps: T.
         train_steps: T of the training, if it is to be another.
         direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
@@ -171,7 +171,7 @@ class LitAudiocoder(LitSpiking):
         return SpikingAutoencoder.from_pretrained(folder)
 
     def on_fit_start(self) -> None:
-        """Get the autoencoder, unless a checkpoint brought it, and store the hidden spike map of each paired image."""
+        """Get the autoencoder, unless a checkpoint brought it, and store the hidden spikes of each paired image."""
         data = self.data
         self.name_labels(
             data.names, data.gallery[class_mean_images(data.gallery, data.gallery_labels, len(data.names))]
@@ -293,7 +293,7 @@ def _named(name: str, layers: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def encode_gallery(autoencoder: SpikingAutoencoder, images: Tensor, num_steps: int, seed: int) -> PackedSpikes:
-    """Hidden spike maps of images: each is Poisson-encoded once, by (seed, its place)."""
+    """Hidden spikes of images: each image is Poisson-encoded once, by (seed, its place)."""
     device = next(autoencoder.parameters()).device
     maps = []
     with torch.no_grad():

@@ -34,7 +34,7 @@ class LitSpiking(LitModule):
         num_steps: T; that of the data, where the data gives spikes, as :class:`~snn_synth.training.NMNISTData` does.
         max_rate: probability of an input spike per step for a value of 1.
         code: how rates become the network's input spikes: ``poisson``, ``low-discrepancy`` or ``even``
-            (:mod:`snn_synth.encoding`); hidden maps that an audiocoder learns are of Poisson spikes always.
+            (:mod:`snn_synth.encoding`); hidden spikes that an audiocoder learns are those of Poisson spikes always.
         loss: ``membrane``, the paper's; or, under ``bptt``, ``rate``, which fires at the targets' mean rates where
             they are uncertain (:func:`snn_synth.functional.rate_loss`).
         mask: False trains on the error of every output neuron (the paper's figure 4A).

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 FRAME = 0.08  # seconds that a time step is shown
 SIDE = 56  # of a drawing that canvas.js hands over
 EMPTY = "<p></p>"
-START = pictures.sentence("Record a word, open a sound file or take a sample.")
+START = pictures.sentence("Record a word, open a sound file or pick a sample.")
 STEPS: dict[str, Any] = {"label": "time steps", "info": "how many steps the network runs, each with new input spikes"}
 LEAK: dict[str, Any] = {
     "label": "leak",
@@ -101,8 +101,8 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
     age = (600, int(LIFETIME))  # every ten minutes, uploads that are an hour old are deleted
     blocks = gr.Blocks(title="snn_synth: say a word, see it drawn", analytics_enabled=False, delete_cache=age)
     with blocks:
-        known = escape(", ".join(source.model.labels or ()))
-        gr.HTML(f"<h1>Say a word, see it drawn</h1><p>A spiking neural network hears one of {known}, and draws it.</p>")
+        invitation = escape(pictures.invitation(source.model.labels or ()))
+        gr.HTML(f"<h1>Say a word, see it drawn</h1><p>{invitation}</p>")
         with gr.Tab("Say a word"):
             _speech(page, samples)
         with gr.Tab("Draw a digit"):

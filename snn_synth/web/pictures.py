@@ -15,6 +15,8 @@ from snn_synth import plot
 from snn_synth.experiments.hearing import UNSURE, Heard
 from snn_synth.web.show import Redrawn, Word
 
+DIGITS = [str(digit) for digit in range(10)]
+
 # matplotlib is not made for several threads, and would keep fonts open for each that it has seen.
 _plotting = ThreadPoolExecutor(1, "plotting")
 
@@ -33,9 +35,11 @@ def address_of(image: Tensor) -> str:
     return _address(content)
 
 
-def _plotted(figure: Figure) -> str:
+def _plotted(figure: Figure, width: float, height: float) -> str:
+    """In inches; as narrow as a phone, so that its words can be read there."""
+    figure.set_size_inches(width, height)
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
+    figure.savefig(content, format="png", dpi=160)
     return _address(content)
 
 
@@ -64,23 +68,36 @@ def said(heard: Heard) -> str:
 
     Example:
         >>> said(Heard([{"label": "7", "probability": 0.987}], ["clipped: 3 % of the samples are at full scale"]))
-        'It drew 7, sure 0.98. Clipped: 3 % of the samples are at full scale.'
+        'It drew the digit 7 (probability 0.98). Clipped: 3 % of the samples are at full scale.'
     """
     doubts = "".join(f" {one[:1].upper()}{one[1:]}." for one in heard.warnings)
-    return f"It drew {' '.join(heard.labels)}, sure {heard.sure}.{doubts}"
+    digits = "" if set(heard.labels) - set(DIGITS) else "the digit " if len(heard.labels) == 1 else "the digits "
+    return f"It drew {digits}{heard.drawn}.{doubts}"
+
+
+def invitation(labels: Sequence[str]) -> str:
+    """What a visitor may say.
+
+    Example:
+        >>> invitation(["yes", "no"])
+        'Say one of yes, no; the network draws it.'
+    """
+    word = "an English digit from 0 to 9" if list(labels) == DIGITS else f"one of {', '.join(labels)}"
+    return f"Say {word}; the network draws it."
 
 
 def only(labels: Sequence[str]) -> str:
     """What the network does with everything that it does not know.
 
     Example:
-        >>> only(["yes", "no"])[:40]
-        'It knows only yes, no: any other word or'
+        >>> only(["yes", "no"])[:58]
+        'It always draws one of yes, no, even for other words or no'
     """
-    known = "the ten digits" if list(labels) == [str(digit) for digit in range(10)] else ", ".join(labels)
+    known = "the ten digits" if list(labels) == DIGITS else ", ".join(labels)
     return (
-        f"It knows only {known}: any other word or sound is drawn as one of them, and may be called sure. If a word is "
-        "drawn wrong, say it again: close to the microphone, in a quiet place, with 0.2 s of pause between words."
+        f"It always draws one of {known}, even for other words or noise, and may report a high probability when it is "
+        "wrong. If a word is drawn wrong, say it again: close to the microphone, in a quiet place, with 0.2 s of pause "
+        "between words."
     )
 
 
@@ -98,26 +115,24 @@ def probabilities(heard: Heard) -> str:
 
 
 def still(word: Word) -> str:
-    """Waveform, spectrogram and hidden state of a word, which do not move."""
+    """Waveform, spectrogram and hidden spikes of a word, which do not move."""
     return _plotting.submit(_still, word).result()
 
 
 def _still(word: Word) -> str:
-    sound = figure(_plotted(plot.waveform(word.waveform, word.sample_rate)), "waveform: amplitude over seconds")
-    picture = figure(
-        _plotted(plot.spectrogram(word.spectrogram)), "spectrogram: mel channels, low ones below, over frames"
-    )
-    return figures(f"<div>{sound}{picture}</div>", _hidden(word.stages.hidden[:, 0]), kind="wide")
+    wave, picture = plot.waveform(word.waveform, word.sample_rate), plot.spectrogram(word.spectrogram)
+    shown = figure(_plotted(wave, 4, 1.6), "waveform: amplitude over seconds")
+    shown += figure(_plotted(picture, 4, 2.2), "spectrogram: mel channels, low ones below, over frames")
+    return figures(f"<div>{shown}</div>", _hidden(word.stages.hidden[:, 0]), kind="wide")
 
 
 def _hidden(spikes: Tensor) -> str:
-    return figure(
-        _plotted(plot.hidden_map(spikes)), f"hidden state: spikes of {spikes.shape[1]} neurons over time steps"
-    )
+    caption = f"hidden spikes of {spikes.shape[1]} neurons over time steps"
+    return figure(_plotted(plot.hidden_map(spikes), 3.4, 3.6), caption)
 
 
 def still_drawing(image: Tensor, redrawn: Redrawn, others: dict[str, Tensor]) -> str:
-    """Hidden state of a drawing, and what networks of other papers make of it."""
+    """Hidden spikes of a drawing, and what networks of other papers make of it."""
     hidden = _plotting.submit(_hidden, redrawn.hidden).result()
     small = [figure(address_of(image[0]), "as the network sees it", "pixels")]
     small += [figure(address_of(one), f"through {name}", "pixels") for name, one in others.items()]

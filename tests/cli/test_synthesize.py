@@ -191,7 +191,7 @@ def test_a_line_says_what_was_heard_and_json_how_sure(checkpoint, word, tmp_path
     assert only["probabilities"] == pytest.approx(expected, abs=1e-4)
     assert only["label"] == max(expected, key=expected.get)
     assert only["probability"] == max(only["probabilities"].values())
-    assert line.startswith(f"{word}: {only['label']}, sure 0.")
+    assert line.startswith(f"{word}: {only['label']} (probability 0.")
     if only["probability"] < 0.7:
         assert file["warnings"][0].startswith(f"unsure: {only['label']} or ")
         assert file["warnings"][0] in line
@@ -206,7 +206,7 @@ def test_several_words_become_a_row_each_as_it_would_be_alone(checkpoint, tmp_pa
     assert first["end"] < middle["start"] < middle["end"] < last["start"]
     assert first["start"] == pytest.approx(0.5, abs=0.1)
     line = capsys.readouterr().out.splitlines()[0]
-    assert f"{both}: {first['label']} {middle['label']} {last['label']}, sure 0." in line
+    assert f"{both}: {first['label']} {middle['label']} {last['label']} (probabilities 0." in line
     row, alone = frames(tmp_path / "out" / "both-forming.gif"), frames(tmp_path / "out" / "second-forming.gif")
     assert (row[0].shape, len(row)) == ((244, 3 * 224), 9)
     np.testing.assert_array_equal(row[-1][:, 224:448], alone[-1])
@@ -225,7 +225,7 @@ def test_what_may_be_wrong_with_a_recording_is_said(checkpoint, tmp_path, capsys
     lines = capsys.readouterr().out.splitlines()
     clipped, faint, fine = (file["warnings"] for file in heard(tmp_path / "out")["files"])
     assert any(one.startswith("clipped: ") for one in clipped)
-    assert "; clipped: " in lines[0] or "(clipped: " in lines[0]
+    assert "; clipped: " in lines[0]
     assert any(one == "nearly silent: the peak is 0.0003 of full scale" for one in faint)
     assert all(one.startswith("unsure") for one in fine)
 

@@ -54,7 +54,7 @@ def test_half_a_minute_of_digits(chromium, try_page, recording, tried):  # noqa:
             browser.run(f"Object.assign(window.seen, {{ frames: 0 }}), {TRY_STATUS} = ''")
             browser.upload("#file", recording)
             said = browser.wait(f"({TRY_STATUS}.startsWith('It drew') ? {TRY_STATUS} : '')", 600)
-            assert said.startswith(f"It drew {' '.join(map(str, DIGITS))}, sure ")
+            assert said.startswith(f"It drew the digits {' '.join(map(str, DIGITS))} (probabilities ")
             # However slow the machine is: between two words the browser can show something.
             assert browser.run("window.seen.frames") >= len(DIGITS) / 2
             browser.send("HeapProfiler.collectGarbage")
@@ -72,8 +72,8 @@ def test_of_two_sounds_the_later_is_shown(chromium, try_page, recording, words, 
         browser.upload("#file", recording)
         browser.upload("#file", words[7])
         assert browser.wait(f"({TRY_STATUS}.startsWith('It drew') ? {TRY_STATUS} : '')", 600).startswith(
-            "It drew 7, sure"
+            "It drew the digit 7 (probability "
         )
         browser.run("new Promise((go) => setTimeout(go, 1000))")
-        assert browser.run(TRY_STATUS).startswith("It drew 7, sure")
+        assert browser.run(TRY_STATUS).startswith("It drew the digit 7 (probability ")
         tried("recordings of half a minute on the static page")

@@ -93,7 +93,7 @@ def test_visitors_at_once_and_in_a_row(served, word, bad, tried):
     server, page, uploads = served
 
     def drawn(number):
-        assert page.visit(word(number)).startswith(f"It drew {number % 10}, sure "), number
+        assert page.visit(word(number)).startswith(f"It drew the digit {number % 10} (probability "), number
 
     def refused(kind):
         if kind in BAD:

@@ -16,6 +16,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 TRY_STATUS = "document.getElementById('status').textContent"
+WIDE, PHONE = (1100, 900), (390, 844)  # windows in which pictures are taken
 WEB_STATUS = "(document.querySelector('#said [role=status]')?.innerText ?? '')"
 
 
@@ -79,17 +80,20 @@ def open_web(browser, url):
     time.sleep(0.5)  # Gradio puts the rest together
 
 
-def picture_try(browser, url, path):
+def picture_try(browser, url, path, window=WIDE):
     """The static page after it has drawn the sample of a 7."""
+    browser.resize(*window)
     browser.colours("light", reduced_motion=True)
     open_try(browser, url)
     browser.run("document.querySelector('#samples [aria-label=seven]').click()")
     browser.wait(f"{TRY_STATUS}.startsWith('It drew')")
     browser.screenshot(path)
+    browser.resize(*WIDE)
 
 
-def picture_web(browser, url, path):
+def picture_web(browser, url, path, window=WIDE):
     """The page of `snn-synth web` after it has drawn the sample of a 7."""
+    browser.resize(*window)
     browser.colours("light")
     open_web(browser, url)
     browser.wait("document.querySelectorAll('#samples button').length == 10")
@@ -97,6 +101,7 @@ def picture_web(browser, url, path):
     browser.wait("document.body.innerText.includes('image after step 30 of 30')", 120)
     time.sleep(1)
     browser.screenshot(path)
+    browser.resize(*WIDE)
 
 
 def unlike(path, other):

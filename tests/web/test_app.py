@@ -25,7 +25,7 @@ def test_the_image_forms_step_by_step(page, words, monkeypatch):
     shown = list(page.sound(str(words[5]), 12, 0.1))
     assert len(shown) == 12
     assert len({moving for _, moving, _, _ in shown}) == 12
-    assert all("It drew 5" in said for said, *_ in shown)
+    assert all("It drew the digit 5" in said for said, *_ in shown)
 
 
 def test_bad_sounds_and_drawings_become_a_sentence(page, tmp_path):

@@ -25,7 +25,7 @@ def test_a_word_is_shown_as_synthesize_draws_it(source, words):
     recording = read_recording(source.model, words[7])
     assert torch.equal(word.spectrogram, recording.spectrograms[0])
     assert torch.equal(word.stages.images, draw(source, recording.spectrograms[0]).images)
-    assert pictures.said(shown.heard).startswith("It drew 7, sure 0.9")
+    assert pictures.said(shown.heard).startswith("It drew the digit 7 (probability 0.9")
 
 
 def test_the_leak_is_that_of_all_neurons_and_of_a_copy(source, words):
@@ -112,8 +112,16 @@ def test_new_digits_are_of_the_class_and_follow_the_seed():
 def test_what_makes_a_word_doubtful_is_said_in_sentences():
     words = [{"label": "1", "probability": 0.98}, {"label": "8", "probability": 0.53}]
     heard = Heard(words, ["unsure of word 2: 8 or 3", "long: a word of 1.3 s"])
-    assert pictures.said(heard) == "It drew 1 8, sure 0.98 0.53. Unsure of word 2: 8 or 3. Long: a word of 1.3 s."
-    assert pictures.only([str(digit) for digit in range(10)]).startswith("It knows only the ten digits: any other word")
+    drawn = "It drew the digits 1 8 (probabilities 0.98 0.53)."
+    assert pictures.said(heard) == f"{drawn} Unsure of word 2: 8 or 3. Long: a word of 1.3 s."
+    assert pictures.said(Heard([{"label": "yes", "probability": 0.98}], [])) == "It drew yes (probability 0.98)."
+
+
+def test_what_may_be_said_is_named_of_digits_and_of_other_words():
+    digits = [str(digit) for digit in range(10)]
+    assert pictures.invitation(digits) == "Say an English digit from 0 to 9; the network draws it."
+    assert pictures.invitation(["yes", "no"]) == "Say one of yes, no; the network draws it."
+    assert pictures.only(digits).startswith("It always draws one of the ten digits, even for other words or noise")
 
 
 def test_what_is_shown_is_escaped():

@@ -16,7 +16,7 @@ from snn_synth.experiments.hearing import hear
 from snn_synth.experiments.synthesis import draw, load, read_recording
 from snn_synth.models import AudioToImage
 from tests.web.conftest import microphone
-from tests.web.pages import ROOT, TRY_STATUS, open_try, picture_try, unlike
+from tests.web.pages import PHONE, ROOT, TRY_STATUS, WIDE, open_try, picture_try, unlike
 
 DREW = f"({TRY_STATUS}.startsWith('It drew') ? {TRY_STATUS} : '')"
 ENDED = f"(['It drew', 'This', 'There', 'A ', 'At '].some(w => {TRY_STATUS}.startsWith(w)) ? {TRY_STATUS} : '')"
@@ -55,14 +55,18 @@ def test_words_spectrograms_and_spikes_are_those_of_python(page, words):
             const {{ findWords, melSpectrogram, poissonSpikes }} = await import('./front-end.js');
             const model = await (await fetch('model.json')).json();
             const shown = Float32Array.from({json.dumps(spectrogram.flatten().tolist())});
+            const heard = melSpectrogram(window.wave, {rate}, model.front_end);
             return {{
                 words: findWords(window.wave, {rate}, 30),
-                spectrogram: [...melSpectrogram(window.wave, {rate}, model.front_end)],
+                spectrogram: [...heard.picture],
+                seconds: heard.seconds,
                 spikes: [...poissonSpikes(shown, 30, model.key)].join(''),
             }};
             }})()"""
         )
         assert found["words"] == [list(word) for word in find_words(word, rate, 30.0)]
+        heard = find_words(resample(word, rate, 8000), 8000, 30.0)
+        assert found["seconds"] == [heard[0][0] / 8000, heard[-1][1] / 8000]
         there = torch.tensor(found["spectrogram"]).view_as(spectrogram)
         assert (there - spectrogram).abs().max() < 1e-3
         spikes = poisson_encode(spectrogram.flatten(), 30, generator=torch.Generator().manual_seed(0))
@@ -72,7 +76,7 @@ def test_words_spectrograms_and_spikes_are_those_of_python(page, words):
 def test_ten_files_become_their_digits_as_in_python(page, words):
     source = load("fsdd")
     for digit, file in enumerate(words):
-        assert drawn_of(page, file).startswith(f"It drew {digit}, sure ")
+        assert drawn_of(page, file).startswith(f"It drew the digit {digit} (probability ")
         image = draw(source, read_recording(source.model, file).spectrograms[0]).images[0, 0]
         shown = page.run(
             "[...document.getElementById('image').getContext('2d').getImageData(0, 0, 28, 28).data]"
@@ -89,7 +93,7 @@ def test_real_speakers_digits(page, tmp_path):
     for place in places:
         waveform, digit = corpus[place]
         soundfile.write(tmp_path / "word.wav", waveform.numpy(), corpus.sample_rate)
-        right += drawn_of(page, tmp_path / "word.wav").startswith(f"It drew {digit}")
+        right += drawn_of(page, tmp_path / "word.wav").startswith(f"It drew the digit {digit}")
     assert len(places) == 20
     assert right >= 18
 
@@ -100,7 +104,7 @@ def test_several_digits_in_one_recording(page, words, tmp_path):
         samples, rate = soundfile.read(words[digit], dtype="int16")
         pieces += [*samples, *[0] * (rate // 2)]
     soundfile.write(tmp_path / "pi.wav", np.array(pieces, np.int16), rate)
-    assert drawn_of(page, tmp_path / "pi.wav").startswith("It drew 3 1 4, sure ")
+    assert drawn_of(page, tmp_path / "pi.wav").startswith("It drew the digits 3 1 4 (probabilities ")
     assert page.run("[...document.querySelectorAll('#words button')].map(one => one.textContent)") == ["3", "1", "4"]
     page.run("document.querySelectorAll('#words button')[2].click()")
     assert page.run("document.querySelector('#probabilities .best').innerText").startswith("4")
@@ -123,7 +127,7 @@ def test_words_without_a_pause_are_called_long_and_the_unsure_one_is_named(page,
     unsure = [f" U{one[1:]}." for one in heard.warnings]
     assert all(one in said for one in unsure)
     assert said.count("Unsure") == len(unsure)
-    assert "It knows only the ten digits: any other word or sound" in page.run("document.body.innerText")
+    assert "It always draws one of the ten digits, even for other words or noise" in page.run("document.body.innerText")
 
 
 def test_bad_files_are_refused_in_one_sentence(page, words, tmp_path):
@@ -148,14 +152,14 @@ def test_half_a_minute_with_background_is_drawn(page, words, tmp_path):
     for second in (4, 14, 24):
         noise[second * 44100 :][: len(word)] += word
     soundfile.write(tmp_path / "long.wav", noise, 44100)
-    assert drawn_of(page, tmp_path / "long.wav").startswith("It drew 5 5 5")
+    assert drawn_of(page, tmp_path / "long.wav").startswith("It drew the digits 5 5 5")
 
 
 def test_more_time_steps(page, words):
     drawn_of(page, words[2])
     page.run("(s => { s.value = 50; s.oninput({target: s}); s.onchange(); })(document.getElementById('steps'))")
     page.wait("document.getElementById('T').textContent == '50'")
-    assert page.run(TRY_STATUS).startswith("It drew 2")
+    assert page.run(TRY_STATUS).startswith("It drew the digit 2")
     page.run("(s => { s.value = 30; s.oninput({target: s}); s.onchange(); })(document.getElementById('steps'))")
     page.wait("document.getElementById('T').textContent == '30'")
 
@@ -169,7 +173,7 @@ def test_by_keyboard(chromium, try_page):
             if browser.run("document.activeElement.getAttribute('aria-label')") == "four":
                 break
         browser.press("Enter")
-        assert browser.wait(DREW).startswith("It drew 4")
+        assert browser.wait(DREW).startswith("It drew the digit 4")
         browser.wait("document.body.dataset.step == '30'")  # the image has formed
         while browser.run("document.activeElement.id") != "step":
             browser.press("Tab")
@@ -184,7 +188,7 @@ def test_a_microphone_is_heard_and_nothing_leaves(chromium, try_page, words, pad
         browser.wait("document.getElementById('record').textContent == 'Stop'")
         time.sleep(3)
         browser.run("document.getElementById('record').click()")
-        assert browser.wait(DREW).startswith("It drew 9")
+        assert browser.wait(DREW).startswith("It drew the digit 9")
         assert browser.outside == []
 
 
@@ -193,7 +197,7 @@ def test_the_pages_own_policy_lets_everything_work(chromium, try_page):
         browser.send("Page.setBypassCSP", enabled=False)
         open_try(browser, try_page)
         browser.run("document.querySelector('#samples button').click()")
-        assert browser.wait(DREW).startswith("It drew 0")
+        assert browser.wait(DREW).startswith("It drew the digit 0")
         answer = browser.run("fetch('https://example.org/').then(() => 'left', () => 'stayed')")
         assert answer == "stayed"
         assert browser.outside == []
@@ -209,9 +213,12 @@ def test_it_fits_a_phone(page, words, scheme):
     page.colours("light", reduced_motion=True)
 
 
-def test_the_picture_of_the_docs_is_this_page(page, try_page, tmp_path):
-    picture_try(page, try_page, tmp_path / "now.png")
-    assert unlike(ROOT / "docs/images/try.png", tmp_path / "now.png") < 8
+@pytest.mark.parametrize(("name", "window"), [("try.png", WIDE), ("try-phone.png", PHONE)])
+def test_the_picture_of_the_docs_is_this_page(page, try_page, tmp_path, name, window):
+    picture_try(page, try_page, tmp_path / "now.png", window)
+    shown = ROOT / "docs/images" / name
+    assert unlike(shown, tmp_path / "now.png") < 8
+    assert shown.stat().st_size < 150_000
 
 
 def test_another_runtime_than_the_pinned_one_is_refused(build, tmp_path, monkeypatch):

@@ -13,11 +13,11 @@ def synthesize() -> Parser:
     about = """
 Draw an image of each word in each sound file, and say what was heard:
 
-  seven.wav: 7, sure 0.98
-  pi.wav: 3 1 4, sure 0.96 0.99 0.51 (unsure of word 3: 4 or 5)
+  seven.wav: 7 (probability 0.98)
+  pi.wav: 3 1 4 (probabilities 0.96 0.99 0.51); unsure of word 3: 4 or 5
 
-The network that comes with the package knows only the ten English digits: any other word or sound is drawn as one
-of them, and may be called sure.
+The network that comes with the package always draws one of the ten English digits, even for other words or noise, and
+may report a high probability when it is wrong.
 Files are WAV, FLAC, OGG, MP3 or NIST SPHERE, any rate, mono or stereo, up to 30 seconds and 20 words, with pauses
 of 0.2 seconds and more between words. For seven.wav, DIR gets seven.png (the image), seven-spectrogram.png,
 seven-spikes.png (the input's spikes) and seven-forming.gif (the image forming over the time steps); several words
@@ -26,8 +26,8 @@ draws them under the code of the word: other ones for each recording. heard.json
 its words start and end, how probable each label is, and what makes that doubtful: unsure (below 0.7), clipped, nearly
 silent, nothing to trim, a word that is very long or short. A silent or unreadable file is named at the end, with exit
 code 2; the others are drawn.
-The number after "sure" is a probability. It is calibrated for voices like those of the training; for others it is
-too high. What to do when a word is drawn wrong: docs/how-to/speak-a-word.md."""
+The probability is calibrated for voices like those of the training; for others it is too high. What to do when a word
+is drawn wrong: docs/how-to/speak-a-word.md."""
     examples = [
         "synthesize --out pictures seven.wav",
         "synthesize --out pictures recordings/*.wav",
@@ -197,7 +197,7 @@ metrics.json."""
 def web() -> Parser:
     """The page to try it on."""
     about = """
-A web page on this machine: record or open a word and see its waveform, spectrogram, spikes, hidden state and image
+A web page on this machine: record or open a word and see its waveform, spectrogram, spikes, hidden spikes and image
 forming step by step, and which digit was drawn; draw a digit and see it pass through the autoencoder; let other
 networks draw new digits. It needs `pip install 'snn_synth[web]'`; voices that say the digits need the extra `demo`.
 

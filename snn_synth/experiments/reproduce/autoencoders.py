@@ -167,7 +167,7 @@ class AutoencoderTrial(ImageTrial):
 
     @property
     def further_parts(self) -> tuple[str, ...]:
-        """The work of its inference; of a spiking network also its stored hidden maps."""
+        """The work of its inference; of a spiking network also its stored hidden spikes."""
         if self.search:
             return ()
         return ("inference",) if self.kind == "ann" else ("inference", "stored")

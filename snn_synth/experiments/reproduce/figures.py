@@ -88,7 +88,7 @@ FIGURES = {
         measures=("test/standardized_mse", "train/standardized_mse"),
     ),
     "fig10a": Experiment(
-        "A hidden spike map of fewer time steps costs little.",
+        "Hidden spikes of fewer time steps cost little.",
         {f"T_h = {steps}": replace(_SPOKEN, bits=steps) if steps != 15 else _SPOKEN for steps in _STEPS},
         minutes=(3, 53),
         paper={"T_h = 15": 0.254},

@@ -1,4 +1,4 @@
-"""The cost of a trained network's inference, and the size and quality of its stored hidden maps."""
+"""The cost of a trained network's inference, and the size and quality of its stored hidden spikes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -45,7 +45,7 @@ def conventional_work(module: LitAutoencoderANN | LitAudiocoderANN, batch: Image
 
 @torch.no_grad()
 def stored_maps(network: SpikingAutoencoder, spikes: Tensor, images: Tensor) -> Part:
-    """Hidden maps of images as the codec stores them: bytes of each, and the error of what they still show.
+    """Hidden spikes of images as the codec stores them: bytes of each, and the error of what they still show.
 
     Args:
         network: the autoencoder.

@@ -208,7 +208,7 @@ def test_stored_maps_are_compared_with_the_papers_compression(builder):
     found |= {f"stored/standardized_mse, T_h = {steps}": {"mean": 0.2, "std": 0.01} for steps in sizes}
     row = {"variants": {"SNN paper": found, "ANN best": {}}}
     assert builder.stored({"table1-mnist": row}).splitlines()[2] == "| 15 | 368 | 2.1 | 0.200 ± 0.010 |"
-    check = next(check for _, says, check in builder.CLAIMS if says.startswith("A stored hidden map"))
+    check = next(check for _, says, check in builder.CLAIMS if says.startswith("Stored hidden spikes"))
     assert check(row)[0] == "holds"
     found["stored/bytes, T_h = 1"]["mean"] = 49
     assert check(row)[0] == "does not hold"
