@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,11 @@ from snn_synth.models import AESNN, AudioToImage, ImageClassifier, SpikingVQDiff
 from snn_synth.models.pretrained import Pretrained, shipped_models
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
+
+
+def test_the_page_on_installing_counts_them():
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "install.md"
+    assert f"the weights of {len(shipped_models())} trained networks" in page.read_text()
 
 
 def said(name, measure):
