@@ -13,8 +13,9 @@ from snn_synth.encoding import poisson_encode
 from snn_synth.errors import InputError
 from snn_synth.experiments.hearing import Heard, hear
 from snn_synth.experiments.synthesis import Source, draw, read_recording
-from snn_synth.models import AESNN, ESVAE, HybridVAE, SpikingGAN, Synthesis, TemporalCodingAE
+from snn_synth.models import AESNN, ESVAE, HybridVAE, SpikingGAN, SpikingVQDiffusion, Synthesis, TemporalCodingAE
 from snn_synth.models.pretrained import Pretrained
+from snn_synth.models.vq_diffusion import GUIDANCE
 from snn_synth.neurons import SigmoidLeaky
 
 STEPS, LEAKS = (5, 60), (0.0, 0.5)
@@ -156,6 +157,12 @@ def by_other_papers(image: Tensor) -> dict[str, Tensor]:
         }
 
 
+def _diffusion(digits: Tensor, generator: torch.Generator) -> Tensor:
+    diffusion = SpikingVQDiffusion.from_pretrained("mnist-vqd")
+    diffusion.guidance = GUIDANCE
+    return diffusion.sample(len(digits), generator, digits)
+
+
 def _gan(digits: Tensor, generator: torch.Generator) -> Tensor:
     gan = SpikingGAN.from_pretrained("mnist-gan")
     return gan.sample(len(digits), generator, digits)
@@ -166,6 +173,7 @@ def _esvae(digits: Tensor, generator: torch.Generator) -> Tensor:
 
 
 GENERATORS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "VQ-diffusion: ten of a digit": _diffusion,
     "Spiking-GAN: ten of a digit": _gan,
     "ESVAE: ten digits as they come": _esvae,
 }

@@ -9,7 +9,7 @@ from snn_synth.errors import InputError
 from snn_synth.experiments.hearing import Heard
 from snn_synth.experiments.synthesis import draw, load, read_recording
 from snn_synth.functional import gallery_mse
-from snn_synth.models import AESNN, ImageClassifier
+from snn_synth.models import AESNN, ImageClassifier, SpikingVQDiffusion
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.web import pictures, show
 
@@ -95,16 +95,31 @@ def test_other_papers_networks_redraw_the_digit(source):
         assert gallery_mse(image[None, None], source.model.gallery).argmin() == 0, name
 
 
-def test_new_digits_are_of_the_class_and_follow_the_seed():
-    kind = next(iter(show.GENERATORS))
+@pytest.mark.parametrize("kind", [name for name in show.GENERATORS if name.endswith("of a digit")])
+def test_new_digits_are_of_the_class_and_follow_the_seed(kind):
     drawn = show.new_digits(kind, 7, seed=1)
     assert torch.equal(drawn, show.new_digits(kind, 7, seed=1))
     assert not torch.equal(drawn, show.new_digits(kind, 7, seed=2))
     classifier = ImageClassifier.from_pretrained("mnist-classifier")
     large = torch.nn.functional.interpolate(drawn, classifier.config.get("side", 14))
     assert (classifier(large).argmax(1) == 7).sum() >= 7
-    for name in show.GENERATORS:
-        assert len(show.new_digits(name, 0, seed=0)) == 10
+
+
+@pytest.mark.parametrize("kind", show.GENERATORS)
+def test_every_generator_draws_ten(kind):
+    drawn = show.new_digits(kind, 0, seed=0)
+    assert drawn.shape in ((10, 1, 28, 28), (10, 1, 14, 14))
+    assert len(drawn.unique(dim=0)) == 10
+
+
+def test_diffusion_draws_with_the_guidance_of_its_page():
+    network = SpikingVQDiffusion.from_pretrained("mnist-vqd")
+    network.guidance = 0.5
+    drawn = network.sample(10, torch.Generator().manual_seed(4), labels=[3] * 10)
+    assert torch.equal(show.new_digits("VQ-diffusion: ten of a digit", 3, seed=4), drawn)
+
+
+def test_another_generator_is_refused():
     with pytest.raises(InputError, match="Expected a generator"):
         show.new_digits("another", 0, 0)
 

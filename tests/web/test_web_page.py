@@ -98,12 +98,17 @@ def test_a_digit_is_drawn_by_the_arrow_keys_and_redrawn(browser, web_page):
     assert browser.run("document.body.innerText.includes('It passed through 196 hidden neurons')")
 
 
-def test_new_digits(browser, web_page):
+@pytest.mark.parametrize(("network", "pixels"), [("VQ-diffusion", 28), ("Spiking-GAN", 14), ("ESVAE", 28)])
+def test_new_digits(browser, web_page, network, pixels):
     open_web(browser, web_page)
     press(browser, "[role=tab]", "New digits")
+    label = f"[...document.querySelectorAll('label')].find(one => one.innerText.startsWith('{network}'))"
+    browser.wait(f"{label} || false")
+    browser.run(f"{label}.click()")
     browser.wait("document.querySelector('#more')")
     browser.run("document.querySelector('#more').click()")
     browser.wait("document.querySelectorAll('#new img').length == 10")
+    assert browser.wait("document.querySelector('#new img').naturalWidth") == pixels
 
 
 def test_the_sliders_draw_again(browser, web_page):
