@@ -108,3 +108,10 @@ def unlike(path, other):
     """How far two screenshots lie apart, in grey levels, seen from afar: fonts differ between machines."""
     here, there = (np.asarray(Image.open(one).convert("L").resize((64, 64)), float) for one in (path, other))
     return np.abs(here - there).mean()
+
+
+def assert_shown(name, now):
+    """The docs' picture of this name is a small file, and that of the page as it is now."""
+    shown = ROOT / "docs/images" / name
+    assert unlike(shown, now) < 8
+    assert shown.stat().st_size < 150_000

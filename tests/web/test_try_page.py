@@ -16,7 +16,7 @@ from snn_synth.experiments.hearing import hear
 from snn_synth.experiments.synthesis import draw, load, read_recording
 from snn_synth.models import AudioToImage
 from tests.web.conftest import microphone
-from tests.web.pages import PHONE, ROOT, TRY_STATUS, WIDE, open_try, picture_try, unlike
+from tests.web.pages import PHONE, TRY_STATUS, WIDE, assert_shown, open_try, picture_try
 
 DREW = f"({TRY_STATUS}.startsWith('It drew') ? {TRY_STATUS} : '')"
 ENDED = f"(['It drew', 'This', 'There', 'A ', 'At '].some(w => {TRY_STATUS}.startsWith(w)) ? {TRY_STATUS} : '')"
@@ -216,9 +216,7 @@ def test_it_fits_a_phone(page, words, scheme):
 @pytest.mark.parametrize(("name", "window"), [("try.png", WIDE), ("try-phone.png", PHONE)])
 def test_the_picture_of_the_docs_is_this_page(page, try_page, tmp_path, name, window):
     picture_try(page, try_page, tmp_path / "now.png", window)
-    shown = ROOT / "docs/images" / name
-    assert unlike(shown, tmp_path / "now.png") < 8
-    assert shown.stat().st_size < 150_000
+    assert_shown(name, tmp_path / "now.png")
 
 
 def test_another_runtime_than_the_pinned_one_is_refused(build, tmp_path, monkeypatch):

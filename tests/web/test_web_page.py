@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from tests.web.conftest import microphone
-from tests.web.pages import PHONE, ROOT, WEB_STATUS, WIDE, open_web, picture_web, running, unlike
+from tests.web.pages import PHONE, WEB_STATUS, WIDE, assert_shown, open_web, picture_web, running
 
 DREW = f"({WEB_STATUS}.startsWith('It drew') ? {WEB_STATUS} : '')"
 FILE = "input[type=file]"
@@ -136,9 +136,7 @@ def test_it_fits_a_phone(browser, web_page, scheme):
 @pytest.mark.parametrize(("name", "window"), [("web.png", WIDE), ("web-phone.png", PHONE)])
 def test_the_picture_of_the_docs_is_this_page(browser, web_page, tmp_path, name, window):
     picture_web(browser, web_page, tmp_path / "now.png", window)
-    shown = ROOT / "docs/images" / name
-    assert unlike(shown, tmp_path / "now.png") < 8
-    assert shown.stat().st_size < 150_000
+    assert_shown(name, tmp_path / "now.png")
 
 
 def test_the_pages_own_policy_lets_everything_work(chromium, web_page):

@@ -197,7 +197,7 @@ metrics.json."""
 def web() -> Parser:
     """The page to try it on."""
     about = """
-A web page on this machine: record or open a word and see its waveform, spectrogram, spikes, hidden spikes and image
+A web page on this machine: record or open a word and see its waveform, spectrogram, input and hidden spikes and image
 forming step by step, and which digit was drawn; draw a digit and see it pass through the autoencoder; let other
 networks draw new digits. It needs `pip install 'snn_synth[web]'`; voices that say the digits need the extra `demo`.
 

@@ -3,7 +3,7 @@
 from snn_synth.cli.arguments import Parser
 from snn_synth.cli.configs import shipped
 
-_DATA = "Data is looked for in $SNN_SYNTH_DATA, else downloaded where it may be."
+_DATA = "Data is looked for in $SNN_SYNTH_DATA, else downloaded where that is possible."
 _TRAINED = "the checkpoint; best.ckpt of the run's folder if not given"
 
 
