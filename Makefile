@@ -14,7 +14,7 @@ demo: .venv/demo-ready
 
 # OMP_NUM_THREADS=1: each of the test workers has one core, and torch would give each of them all cores.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -31,7 +31,7 @@ lint: $(READY)
 # Which lines the tests run, in build/coverage.xml; what numba compiles is not seen.
 coverage: $(READY)
 	$(BIN)/pip install $(PIP) pytest-cov
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov=snn_synth \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov=snn_synth \
 	  --cov-report=term --cov-report=xml:build/coverage.xml $(TESTS)
 
 # The ways of a newcomer, in a fresh clone with a fresh environment: README, own WAV, own data, a sweep.
@@ -44,7 +44,7 @@ fuzz: $(READY)
 	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
 
 # Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
-# build/trust: make trust N=1000 kills a thousand times, reads 20,000 damaged files by each parser, and tries whether tests
+# build/trust: make trust N=1000 kills a thousand times, reads 35,000 damaged files by each parser, and tries whether tests
 # notice 100 changes of the code.
 TRUSTED = kills load world files
 kills = tests/trust/test_kills_in_training.py tests/trust/test_kills_of_commands.py tests/experiments/sweep/test_kills.py
@@ -58,7 +58,7 @@ SEED ?= 0
 trust: $(READY)
 	mkdir -p build/trust
 	rm -f build/trust/*
-	-$(foreach part,$(TRUSTED),SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((20 * $(N))) OMP_NUM_THREADS=1 \
+	-$(foreach part,$(TRUSTED),SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((35 * $(N))) OMP_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest $($(part)) -n auto --dist load --junit-xml build/trust/$(part).xml;)
 	-OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --number $$((($(N) + 9) / 10)) --seed $(SEED) --out build/trust/mutants.json
 	$(BIN)/python -m tests.trust.report build/trust --scale $(N)
@@ -95,7 +95,7 @@ define tested
 	$(2) -m venv $(1)
 	$(1)/bin/pip install $(PIP) $(3) torch
 	$(1)/bin/pip install $(PIP) $(3) -e '.[demo,test]'
-	OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 endef
 
 # Nothing is installed: pip looks whether all extras go together, at their lower bounds or above, under constraints.txt.

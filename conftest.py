@@ -5,6 +5,7 @@ Every test, in docstrings too, starts from the same random generators: it draws 
 
 import importlib.util
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -29,3 +30,9 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with many slow tests first: the last ones leave one worker of pytest-xdist without work."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])

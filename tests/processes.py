@@ -1,7 +1,10 @@
 """What the processes that tests start run first."""
 
 import atexit
+import glob
 import os
+import re
+import shlex
 import signal
 import socket
 import sys
@@ -48,3 +51,20 @@ def free_port():
 def command(words):
     """``snn-synth`` with these words."""
     sys.exit(main(words))
+
+
+def shell(line):
+    """``snn-synth`` with the words of a line of bash; those with a star are files."""
+    words = shlex.split(line.replace("\\\n", " "), comments=True)[1:]
+    command([file for word in words for file in (sorted(glob.glob(word)) if "*" in word else [word])])
+
+
+def python(source):
+    """A program, as ``python -c`` runs it."""
+    exec(compile(source, "<string>", "exec"), {"__name__": "__main__"})
+
+
+def blocks(page, heading, language):
+    """The blocks of code in this language below a heading of second level, in Markdown."""
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S)

@@ -1,32 +1,26 @@
 """The walkthrough of docs/own-data.md, "Your own sounds", with fewer epochs."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SECTION = (ROOT / "docs" / "own-data.md").read_text().partition("\n## Your own sounds\n")[2].partition("\n## ")[0]
-PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+from tests import processes
 
-
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", SECTION, re.M | re.S)
+PAGE = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text()
 
 
 @pytest.mark.slow
-def test_the_commands_train_and_draw(tmp_path):
+def test_the_commands_train_and_draw(tmp_path, monkeypatch, fresh_process):
     pytest.importorskip("espeakng_loader")
-    environment = os.environ | {"PATH": PATH, "WANDB_MODE": "disabled"}
-    make, fit, draw, leave_out = blocks("bash")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    make, fit, draw, leave_out = processes.blocks(PAGE, "Your own sounds", "bash")
     fewer = "--trainer.max_epochs 25 --trainer.check_val_every_n_epoch 5"
-    for command in (make, f"{fit.rstrip()} {fewer}", draw, f"{leave_out.rstrip()} --trainer.max_epochs 1"):
-        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    printed = tmp_path / "printed"
+    for line in (make, f"{fit.rstrip()} {fewer}", draw, f"{leave_out.rstrip()} --trainer.max_epochs 1"):
+        process = fresh_process(processes.shell, line, streams=("/dev/null", str(printed)))
+        assert processes.exit_codes(process) == [0], f"{line}\n{printed.read_text()[-3000:]}"
     measured = json.loads((tmp_path / "runs" / "a2i_folder" / "metrics.json").read_text())
     assert measured["test/nearest_class"] > 0.7
     left_out = json.loads((tmp_path / "runs" / "without_f2" / "metrics.json").read_text())
@@ -37,6 +31,6 @@ def test_the_commands_train_and_draw(tmp_path):
 
 
 def test_the_python_runs(capsys):
-    for block in blocks("python"):
+    for block in processes.blocks(PAGE, "Your own sounds", "python"):
         exec(compile(block, "docs/own-data.md", "exec"), {})
     assert capsys.readouterr().out == "('no', 'yes')\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from snn_synth.errors import InputError
 
-FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "300"))
+FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "700"))
 SECONDS = 10
 MEMORY = 2**30
 

@@ -138,7 +138,9 @@ def _there(path: Path, settings: Mapping[str, Any], force: bool) -> dict[str, An
     there = read_results(path)
     found = {key: there.get(key) for key in settings}
     if found == settings:
-        return dict(there["variants"])
+        variants = dict(there["variants"])
+        equally = round(there["trial_seconds"] / len(variants), 1)  # earlier versions kept the sum alone
+        return {variant: {"trial_seconds": equally, **one} for variant, one in variants.items()}
     if not force:
         raise InputError(
             f"Expected {path.parent} to hold no results, or those of {settings}, got {found}: --force replaces them"

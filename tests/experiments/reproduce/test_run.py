@@ -207,6 +207,20 @@ def test_results_that_are_there_stay_and_what_is_new_is_added(experiment, tmp_pa
     assert len(trained) == 1, "it has run"
 
 
+def test_the_time_of_results_that_are_there_counts(experiment, tmp_path):
+    """Whether each has its own or, as earlier versions kept it, all have one."""
+    first = run("tiny", experiment, tmp_path, "full")
+    shutil.rmtree(tmp_path / "trials")
+    assert run("tiny", experiment, tmp_path, "full")["trial_seconds"] == pytest.approx(first["trial_seconds"], abs=0.11)
+    for one in first["variants"].values():
+        del one["trial_seconds"]
+    (tmp_path / "tiny" / "metrics.json").write_text(json.dumps(first | {"trial_seconds": 300.0}))
+    changed = replace(ANN, recipe=replace(ANN.recipe, warmup=0.2))
+    again = run("tiny", replace(experiment, variants={"new": changed, **experiment.variants}), tmp_path, "full")
+    new = again["variants"]["new"]["trial_seconds"]
+    assert again["trial_seconds"] == pytest.approx(300 + new, abs=0.11)
+
+
 def test_results_of_other_settings_are_replaced_by_force_alone(experiment, tmp_path):
     run("tiny", experiment, tmp_path, "full")
     before = (tmp_path / "tiny" / "metrics.json").read_bytes()
