@@ -20,6 +20,11 @@ from tests.public import CASES, ENCODERS, KEYED, LEARNED, LOSSES, NO_MODULES, T,
 DTYPES = [torch.float16, torch.bfloat16, torch.float64]
 HALVES = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
 EACH = pytest.mark.parametrize("name", CASES)
+# Networks that refuse values out of range, or number what they find in a table.
+LOOKING = {
+    *("AlphaTTFSLinear", "TTFSIFLinear", "TemporalCodingAE", "FirstSpikeClassifier"),
+    *("ImageClassifier", "DeepImageClassifier", "SpikingVQAE", "SpikingTokenDenoiser"),
+}
 
 
 def test_every_public_module_is_here():
@@ -76,6 +81,39 @@ def test_memory_in_any_order_inference_mode_and_copies(name):
     fresh = CASES[name].make().eval()
     fresh.load_state_dict(module.state_dict())
     same(run(fresh, given), whole, rtol=0, atol=0)
+
+
+def tensors(value):
+    """All tensors in an object's attributes and in what these contain."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (dict, list, tuple, nn.Module)):
+        parts = vars(value) if isinstance(value, nn.Module) else value
+        for part in parts.values() if isinstance(parts, dict) else parts:
+            yield from tensors(part)
+
+
+@EACH
+def test_a_moved_module_leaves_nothing_behind(name):
+    """The meta device refuses tensors of others, but single numbers; it has no values, at which some networks look."""
+    module, given, run = made(name)
+    elsewhere = copy.deepcopy(module).to("meta")
+    assert {x.device.type for x in tensors(elsewhere) if x.dim()} <= {"meta"}
+    if not CASES[name].drawn and name not in LOOKING:
+        for found, wanted in zip(run(elsewhere, given.to("meta")), run(module, given), strict=True):
+            assert (found.device.type, found.shape, found.dtype) == ("meta", wanted.shape, wanted.dtype)
+
+
+@EACH
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_module_on_the_gpu_and_back(name):
+    module, given, run = made(name)
+    whole = run(module, given)
+    found = run(module.to("cuda"), given.to("cuda"))
+    assert {y.device.type for y in found} == {"cuda"}
+    if not CASES[name].drawn:
+        same([y.cpu() for y in found], whole, rtol=1e-4, atol=1e-5)
+    same(run(module.to("cpu"), given), whole, rtol=0, atol=0)
 
 
 @HALVES
