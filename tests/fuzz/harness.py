@@ -1,21 +1,27 @@
 """Damaged files, in this process: every one must end in a value or in an InputError, within bounds of memory and time.
 
 A parser's own test file gives whole files (`seeds`) and a function that reads one; `fuzz` damages the files at random,
-by a seed, so that a failure can be had again. SNN_SYNTH_FUZZ says how many files each parser is given.
+by a seed, so that a failure can be had again. A damaged file that makes the package's code go a new way, from one
+line to another, is damaged further. SNN_SYNTH_FUZZ says how many files each parser is given.
 """
 
 import os
 import random
 import resource
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from types import FrameType
 
 from snn_synth.errors import InputError
 
+PACKAGE = str(Path(__file__).parents[2] / "snn_synth")
 FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "700"))
+WATCHED = 4  # one file in so many, as watching takes several times as long as reading
 SECONDS = 10
 MEMORY = 2**30
 
@@ -74,20 +80,56 @@ def fuzz(
     """
     random_ = random.Random(seed)
     counts = {"values": 0, "errors": 0}
-    for index in range(files):
-        path.write_bytes(damage(random_.choice(seeds), random_, words))
+    corpus, known = list(seeds), set()
+    for index in range(-len(seeds), files):
+        content = damage(random_.choice(corpus), random_, words) if index >= 0 else seeds[index]
+        path.write_bytes(content)
+        watched = ways() if index < 0 or index % WATCHED == 0 else nullcontext(set())
         try:
-            with bounded(), warnings.catch_warnings():
+            with bounded(), warnings.catch_warnings(), watched as gone:
                 warnings.simplefilter("ignore")
                 read(path)
-            counts["values"] += 1
+            outcome = "values"
         except InputError as error:
             if "\n" in str(error):
                 raise AssertionError(f"file {index} of seed {seed} ({path}): more than one line: {error}") from error
-            counts["errors"] += 1
+            outcome = "errors"
         except BaseException as error:
             raise AssertionError(f"file {index} of seed {seed} ({path}): {type(error).__name__}: {error}") from error
+        if index >= 0:
+            counts[outcome] += 1
+            if not gone <= known:
+                corpus.append(content)
+        known |= gone
     return counts
+
+
+class ways:  # noqa: N801
+    """The steps from one line of the package to another, as (file, line before, line)."""
+
+    def __enter__(self) -> set[tuple[str, int, int]]:
+        self.gone: set[tuple[str, int, int]] = set()
+        self.before = sys.gettrace()
+        sys.settrace(self.called)
+        return self.gone
+
+    def __exit__(self, *error: object) -> None:
+        sys.settrace(self.before)
+
+    def called(self, frame: FrameType, event: str, argument: object) -> Callable[..., object] | None:
+        file = frame.f_code.co_filename
+        if not file.startswith(PACKAGE):
+            return None
+        last, gone = frame.f_lineno, self.gone
+
+        def stepped(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+            nonlocal last
+            if event == "line":
+                gone.add((file, last, frame.f_lineno))
+                last = frame.f_lineno
+            return stepped
+
+        return stepped
 
 
 class bounded:  # noqa: N801  (read as `with bounded():`)
