@@ -21,7 +21,7 @@ from snn_synth.errors import InputError
 
 PACKAGE = str(Path(__file__).parents[2] / "snn_synth")
 FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "700"))
-WATCHED = 4  # one file in so many, as watching takes several times as long as reading
+WATCHED = 8  # one file in so many, as watching takes several times as long as reading
 SECONDS = 10
 MEMORY = 2**30
 

@@ -63,7 +63,7 @@ def test_a_hybrid_trial_says_what_the_classifier_recognizes(tmp_path):
 
 @pytest.mark.slow
 def test_an_esvae_trial_measures_reconstructions_and_samples(tmp_path):
-    trial = of_subset(ESVAETrial(RECIPE, latent=16, num_steps=4))
+    trial = of_subset(ESVAETrial(RECIPE, latent=16, num_steps=2))
     test = trial.run(0, tmp_path)["test"]
     assert test["pixel_mse"] < test["mean_image"], "after 90 batches"
     assert test["sure_of_shuffled"] < 0.05
