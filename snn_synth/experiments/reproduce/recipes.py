@@ -86,16 +86,16 @@ EARLIER_ANN = Recipe(lr=8e-4, batch_size=10, one_cycle=True)  # the autoencoder 
 # The best of `reproduce search-mnist`, `search-fashion`, `search-speech` and `search-speech-b`.
 BEST_SNN = {
     "mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
-    "fashion_mnist": Recipe(lr=1e-3, batch_size=5, one_cycle=True, loss="rate", neuron_share=3),
+    "fashion_mnist": Recipe(lr=1e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=3),
 }
 BEST_SLOPE = 2.0  # of the spiking network's surrogate
 BEST_ANN = {
     "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    "fashion_mnist": Recipe(lr=8e-4, batch_size=5, one_cycle=True),
+    "fashion_mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
 BEST_SPIKES_ANN = {
     "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    "fashion_mnist": Recipe(lr=8e-4, batch_size=5, one_cycle=True),
+    "fashion_mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
 BEST_SPEECH_SNN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate", neuron_share=3)
 BEST_SPEECH_ANN = Recipe(lr=4e-3, one_cycle=True, epochs=20, batch_size=50)
