@@ -106,9 +106,10 @@ def best_table(results: Results) -> str:
     ]
     for name, (title, _, bound) in BOUNDS.items():
         variants = results.get(name, {}).get("variants", {})
-        ours = [_cell(variants, variant) for variant in columns]
+        error = "test/standardized_mse"
+        ours = [spread(variants[one][error], ".4f") if one in variants else "not run" for one in columns]
         if "SNN best" in variants:
-            ours[0] += f" ({_against(bound, variants['SNN best']['test/standardized_mse']['mean'])})"
+            ours[0] += f" ({_against(bound, variants['SNN best'][error]['mean'])})"
         both = {"SNN best", "ANN best, same spikes"} <= set(variants)
         verdict = below(results[name], "SNN best", "ANN best, same spikes")[0] if both else ""
         lines.append(f"| {title} | {' | '.join(ours)} | {verdict} |")

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = {
     "ae_mnist": (["ae_mnist"], [784, 196, 784], 15, 1, 10, 1.6e-3, True),
     "ae_mnist_online": (["ae_mnist", "ae_mnist_online"], [784, 196, 784], 15, 1, 100, 5e-4, False),
-    "ae_fashion_mnist": (["ae_fashion_mnist"], [784, 512, 784], 60, 1, 10, 1e-3, True),
+    "ae_fashion_mnist": (["ae_fashion_mnist"], [784, 512, 784], 60, 1, 5, 1e-3, True),
     "ae_fashion_mnist_online": (
         ["ae_fashion_mnist", "ae_fashion_mnist_online"],
         [784, 512, 784],

@@ -83,19 +83,23 @@ ZERO_SPEECH_SNN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50, loss
 
 EARLIER_ANN = Recipe(lr=8e-4, batch_size=10, one_cycle=True)  # the autoencoder of that search, under unheard speakers
 
-# The best of `reproduce search-mnist`, `search-fashion`, `search-speech` and `search-speech-b`.
+# The best of `reproduce search-mnist`, `search-fashion`, `search-speech` and `search-speech-b`, by images and hidden
+# neurons.
 BEST_SNN = {
-    "mnist": Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
-    "fashion_mnist": Recipe(lr=1e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=3),
+    ("mnist", 196): Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
+    ("fashion_mnist", 512): Recipe(lr=1e-3, batch_size=5, one_cycle=True, loss="rate", neuron_share=3),
+    ("fashion_mnist", 1024): Recipe(lr=1e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=3),
 }
 BEST_SLOPE = 2.0  # of the spiking network's surrogate
 BEST_ANN = {
-    "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    "fashion_mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
+    ("mnist", 196): Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
+    ("fashion_mnist", 512): Recipe(lr=8e-4, batch_size=5, one_cycle=True),
+    ("fashion_mnist", 1024): Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
 BEST_SPIKES_ANN = {
-    "mnist": Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    "fashion_mnist": Recipe(lr=8e-4, batch_size=10, one_cycle=True),
+    ("mnist", 196): Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
+    ("fashion_mnist", 512): Recipe(lr=8e-4, batch_size=5, one_cycle=True),
+    ("fashion_mnist", 1024): Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
 BEST_SPEECH_SNN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate", neuron_share=3)
 BEST_SPEECH_ANN = Recipe(lr=4e-3, one_cycle=True, epochs=20, batch_size=50)

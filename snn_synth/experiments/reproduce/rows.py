@@ -32,13 +32,15 @@ def _row(images: str, hidden: int, num_steps: int) -> dict[str, AutoencoderTrial
     ann = replace(snn, kind="ann")
     return {
         "SNN paper": snn,
-        "SNN best": (best := replace(snn, recipe=BEST_SNN[images], slope=BEST_SLOPE, reset="subtract", learned=True)),
+        "SNN best": (
+            best := replace(snn, recipe=BEST_SNN[images, hidden], slope=BEST_SLOPE, reset="subtract", learned=True)
+        ),
         "SNN best, even input": replace(best, code="even"),
         "SNN, reset to zero": replace(snn, recipe=ZERO_SNN[images], slope=BEST_SLOPE),
         "ANN paper, SGD": replace(ann, recipe=PAPER_SGD[images], output="sigmoid"),
         "ANN paper, Adam": replace(ann, recipe=PAPER_ADAM[images], output="sigmoid"),
-        "ANN best": replace(ann, recipe=BEST_ANN[images]),
-        "ANN best, same spikes": replace(ann, recipe=BEST_SPIKES_ANN[images], spike_input=True),
+        "ANN best": replace(ann, recipe=BEST_ANN[images, hidden]),
+        "ANN best, same spikes": replace(ann, recipe=BEST_SPIKES_ANN[images, hidden], spike_input=True),
     }
 
 

@@ -67,8 +67,8 @@ SEARCHES = {
         measures=("val/standardized_mse",),
     ),
     "search-fashion": Experiment(
-        "The same for Fashion-MNIST, with 512 hidden neurons: fourteen of each kind, as eight ended in a corner. Table 1 "
-        "has the best with batches of 10 and 20.",
+        "The same for Fashion-MNIST, with 512 hidden neurons: fourteen of each kind, as eight ended in a corner. The "
+        "row with 1,024 has the best of those eight.",
         _tried(CLOTHES_512, (5, 10), {"SNN": (5e-4, 1e-3), "ANN": _LOW_ANN, "ANN, same spikes": _LOW_ANN})
         | _tried(CLOTHES_512, (10, 20), {"SNN": (1e-3, 2e-3), "ANN": _IMAGE_ANN, "ANN, same spikes": _IMAGE_ANN}),
         minutes=(5, 50),

@@ -82,9 +82,9 @@ def test_the_table_says_which_bounds_are_met(builder):
     assert "| 0.357 | 0.226 | 0.122 |" in line
     assert "not run" in builder.table_one({})
     (line,) = (line for line in builder.best_table({"table1-mnist": row}).splitlines() if "MNIST 784-196" in line)
-    assert line == "| MNIST 784-196-784, T=15 | 0.080 (**not** 0.034) | not run | not run | not run | 0.050 |  |"
+    assert line == "| MNIST 784-196-784, T=15 | 0.0801 (**not** 0.034) | not run | not run | not run | 0.0500 |  |"
     row["variants"]["ANN best, same spikes"] = variant(0.09)
-    assert builder.best_table({"table1-mnist": row}).splitlines()[2].endswith("| 0.090 | 0.050 | holds |")
+    assert builder.best_table({"table1-mnist": row}).splitlines()[2].endswith("| 0.0900 | 0.0500 | holds |")
 
 
 def test_speech_of_other_data_is_shown_beside_the_papers_and_met_is_not_claimed(builder):
