@@ -38,13 +38,14 @@ coverage: $(READY)
 journey:
 	$(PYTHON) tests/journey.py
 
-# Damaged files for every parser: make fuzz N=20000
+# Damaged files for every parser: make fuzz N=20000, and others by make fuzz SEED=1
+SEED ?= 0
 fuzz: N ?= 20000
 fuzz: $(READY)
-	SNN_SYNTH_FUZZ=$(N) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
+	SNN_SYNTH_FUZZ=$(N) SNN_SYNTH_FUZZ_SEED=$(SEED) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
 
 # Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
-# build/trust: make trust N=1000 kills a thousand times, reads 35,000 damaged files by each parser, and tries whether tests
+# build/trust: make trust N=1000 kills a thousand times, reads 38,000 damaged files by each parser, and tries whether tests
 # notice 100 changes of the code.
 TRUSTED = kills load world files
 kills = tests/trust/test_kills_in_training.py tests/trust/test_kills_of_commands.py tests/experiments/sweep/test_kills.py
@@ -54,12 +55,11 @@ world = tests/trust/test_signals.py tests/trust/test_world.py tests/cli/test_ful
 	tests/data/test_cache.py tests/test_determinism.py
 files = tests/fuzz
 trust: N ?= 100
-SEED ?= 0
 trust: $(READY)
 	mkdir -p build/trust
 	rm -f build/trust/*
-	-$(foreach part,$(TRUSTED),SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((35 * $(N))) OMP_NUM_THREADS=1 \
-	  $(BIN)/python -m pytest $($(part)) -n auto --dist load --junit-xml build/trust/$(part).xml;)
+	-$(foreach part,$(TRUSTED),SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((38 * $(N))) SNN_SYNTH_FUZZ_SEED=$(SEED) \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest $($(part)) -n auto --dist load --junit-xml build/trust/$(part).xml;)
 	-OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --number $$((($(N) + 9) / 10)) --seed $(SEED) --out build/trust/mutants.json
 	$(BIN)/python -m tests.trust.report build/trust --scale $(N)
 

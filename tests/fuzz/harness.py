@@ -2,7 +2,8 @@
 
 A parser's own test file gives whole files (`seeds`) and a function that reads one; `fuzz` damages the files at random,
 by a seed, so that a failure can be had again. A damaged file that makes the package's code go a new way, from one
-line to another, is damaged further. SNN_SYNTH_FUZZ says how many files each parser is given.
+line to another, is damaged further. SNN_SYNTH_FUZZ says how many files each parser is given, and
+SNN_SYNTH_FUZZ_SEED which.
 """
 
 import os
@@ -21,6 +22,7 @@ from snn_synth.errors import InputError
 
 PACKAGE = str(Path(__file__).parents[2] / "snn_synth")
 FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "700"))
+SEED = int(os.environ.get("SNN_SYNTH_FUZZ_SEED", "0"))
 WATCHED = 8  # one file in so many, as watching takes several times as long as reading
 SECONDS = 10
 MEMORY = 2**30
@@ -63,7 +65,7 @@ def fuzz(
     path: Path,
     files: int = FILES,
     words: Sequence[bytes] = (),
-    seed: int = 0,
+    seed: int = SEED,
 ) -> dict[str, int]:
     """Read damaged files; raises AssertionError at the first that ends in anything but a value or an InputError.
 

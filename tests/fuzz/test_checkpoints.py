@@ -13,7 +13,7 @@ from snn_synth.experiments.synthesis import load
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.training import LitAudiocoder
 from tests.cli.conftest import save
-from tests.fuzz.harness import FILES, bounded, fuzz
+from tests.fuzz.harness import FILES, SEED, bounded, fuzz
 
 WORDS = [b"snn_synth.models.ACSNN", b"init_args", b"class_path", b"FloatStorage", b"_rebuild_tensor_v2", b"cpu"]
 VALUES = [
@@ -98,7 +98,7 @@ def mutate(value, random_):
 
 
 def test_values(whole, tmp_path):
-    content, random_ = torch.load(whole, weights_only=True), random.Random(0)
+    content, random_ = torch.load(whole, weights_only=True), random.Random(SEED)
     counts = {"values": 0, "errors": 0}
     for index in range(FILES // 3):
         torch.save(mutate(content, random_), tmp_path / "other.ckpt")
