@@ -59,6 +59,12 @@ def test_errors_below_the_least_keep_their_size():
     torch.testing.assert_close(times.grad, expected)
 
 
+def test_without_a_least_small_errors_pull_as_much_as_large_ones():
+    times = torch.tensor([[0.3, 0.4], [30.0, 40.0]], requires_grad=True)
+    normalized_timing_loss(times, torch.zeros(2, 2)).backward()
+    torch.testing.assert_close(times.grad, torch.tensor([[0.6, 0.8], [0.6, 0.8]]) / 2)
+
+
 def test_the_softmax_prefers_early_neurons():
     times = torch.tensor([[3.0, 7.0, 20.0], [9.0, 9.0, 9.0]], dtype=torch.float64)
     likely = [math.exp(-3 / 4) / sum(math.exp(-t / 4) for t in (3, 7, 20)), 1 / 3]

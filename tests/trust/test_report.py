@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 from tests.trust.report import OTHER, changes, rows, table
 
@@ -38,3 +39,14 @@ def test_changes_that_no_test_notices_fail_where_they_are_more_than_five_in_a_hu
     assert not unnoticed
     path.write_text(json.dumps({"tried": 19, "survivors": ["a.py, f: 1 -> 2"]}))
     assert changes(path)[1]
+
+
+def test_the_page_has_the_table_of_the_full_run():
+    root = Path(__file__).parents[2]
+    found = json.loads((root / "benchmarks/results/trust/xeon-amx-2-cores.json").read_text())
+    page = (root / "docs/trust.md").read_text()
+    assert (found["scale"], found["failed"]) == (1000, [])
+    assert {row["lost"] for row in found["rows"].values()} == {0}
+    assert f"on {found['date']}" in page
+    assert table(found["rows"]) in page
+    assert found["changes"] in page
