@@ -32,6 +32,7 @@ from tests.changes import PACKAGE, mutants
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("mutants-equivalent.txt")
 ALSO = ["tests/test_golden.py", "tests/test_properties.py", "tests/test_contract.py"]
+CPU = ["amx", "cache", "choice", "collection", "memory", "notice", "products", "sparse", "threads", "tiles"]
 # Tests beside those of the file of the module's own name, for modules whose path begins so.
 TESTS = {
     "functional/lif": ["tests/test_neurons.py", "tests/kernels/test_cpu.py"],
@@ -51,6 +52,7 @@ TESTS = {
     "kernels/products": ["tests/kernels/test_products.py"],
     "kernels/cpu/alpha": ["tests/functional/test_alpha.py"],
     "kernels/cpu/integrate_fire": ["tests/functional/test_integrate_fire.py"],
+    **{f"kernels/cpu/{one}": [f"tests/kernels/test_{one}.py"] for one in CPU},
     "kernels/cpu": ["tests/kernels/test_cpu.py", "tests/kernels/test_online.py"],
 }
 

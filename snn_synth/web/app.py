@@ -20,6 +20,7 @@ from snn_synth.web.uploads import LIFETIME
 HERE = Path(__file__).parent
 FRAME = 0.08  # seconds that a time step is shown
 SIDE = 56  # of a drawing that canvas.js hands over
+SESSIONS = 200  # that Gradio remembers at most, with 200 kB each: a visitor's drawing is in it, until others came
 EMPTY = "<p></p>"
 START = pictures.sentence("Record a word, open a sound file or pick a sample.")
 STEPS: dict[str, Any] = {"label": "time steps", "info": "how many steps the network runs, each with new input spikes"}
@@ -110,6 +111,7 @@ def build(source: Source, samples: list[Path]) -> gr.Blocks:
         with gr.Tab("New digits"):
             _generators(page)
     blocks.queue(default_concurrency_limit=10, api_open=False)
+    blocks.state_session_capacity = SESSIONS
     return blocks
 
 

@@ -99,6 +99,12 @@ def test_no_home_is_no_folder_called_tilde(monkeypatch):
     assert all(place.is_absolute() for place in cache._places())
 
 
+def test_the_users_cache_is_the_last_resort(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    *_, last = cache._places()
+    assert last.is_relative_to(tmp_path)
+
+
 def test_a_damaged_file_is_compiled_again(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "folder", lambda: tmp_path)
 

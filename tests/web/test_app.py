@@ -28,6 +28,25 @@ def test_the_image_forms_step_by_step(page, words, monkeypatch):
     assert all("It drew the digit 5" in said for said, *_ in shown)
 
 
+SESSIONS = """
+from gradio.state_holder import StateHolder
+from snn_synth.experiments.synthesis import load
+from snn_synth.web import app
+sessions = StateHolder()
+sessions.set_blocks(app.build(load("fsdd"), []))
+for number in range(app.SESSIONS + 10):
+    sessions[str(number)]
+print(len(sessions.session_data))
+"""
+
+
+def test_old_sessions_are_forgotten():
+    """Gradio keeps the page's settings for each, 200 kB, and 10,000 sessions if nobody says otherwise."""
+    pytest.importorskip("gradio")
+    child = subprocess.run([sys.executable, "-c", SESSIONS], capture_output=True, text=True)
+    assert child.stdout == "200\n", child.stderr
+
+
 def test_bad_sounds_and_drawings_become_a_sentence(page, tmp_path):
     (tmp_path / "text.wav").write_text("no sound")
     ((said, *others),) = page.sound(str(tmp_path / "text.wav"), 30, 0.1)
