@@ -130,10 +130,10 @@ def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
         ]
         spans[images] = max(errors) - min(errors), max(errors), min(errors)
     told = "; ".join(
-        f"{images} from {most:.3f} to {least:.3f}, by {span:.3f}" for images, (span, most, least) in spans.items()
+        f"{images} {most:.3f} and {least:.3f}, {span:.3f} apart" for images, (span, most, least) in spans.items()
     )
     verdict = "holds" if spans["Fashion-MNIST"][0] > spans["MNIST"][0] else "does not hold"
-    return verdict, f"over T of 5 to 60 the error falls on {told} (one seed)"
+    return verdict, f"largest and smallest error over T of 5 to 60: {told} (one seed)"
 
 
 FALLEN = 0.9  # share of the whole fall of an error after which it has converged
