@@ -48,6 +48,26 @@ def test_all_is_done_once(threads):
         assert count < 7 or len(set(owners)) == min(threads, numba.config.NUMBA_NUM_THREADS)
 
 
+ALONE = """
+import torch
+from snn_synth.kernels import use
+from snn_synth.models import AESNN
+torch.set_num_threads(3)
+with use("numba"):
+    AESNN(40, 20)(torch.ones(3, 2, 40))
+print(torch.get_num_threads())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cores", ["2", "4"])
+def test_pytorch_keeps_its_threads(cores):
+    """Fewer than numba starts, or more."""
+    environment = os.environ | {"NUMBA_NUM_THREADS": cores}
+    child = subprocess.run([sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True)
+    assert child.stdout == "3\n", child.stderr
+
+
 def test_a_kernel_can_share_out_several_times(threads):
     @subroutine
     def square(share, start, stop, x, squares):

@@ -93,5 +93,7 @@ def scratch(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
 @functools.cache
 def _runner() -> int:
     """The address of numba's function that runs tasks on threads, which it starts here."""
+    threads = torch.get_num_threads()
     numba.get_num_threads()
+    torch.set_num_threads(threads)  # numba starts as many as there are cores, and OpenMP then gives PyTorch those
     return binding.address_of_symbol("numba_parallel_for")  # type: ignore[no-any-return]
