@@ -139,7 +139,8 @@ def _there(path: Path, settings: Mapping[str, Any], force: bool) -> dict[str, An
     found = {key: there.get(key) for key in settings}
     if found == settings:
         variants = dict(there["variants"])
-        equally = round(there["trial_seconds"] / len(variants), 1)  # earlier versions kept the sum alone
+        # earlier versions kept the sum alone
+        equally = round(there.get("trial_seconds", 0.0) / max(1, len(variants)), 1)
         return {variant: {"trial_seconds": equally, **one} for variant, one in variants.items()}
     if not force:
         raise InputError(
