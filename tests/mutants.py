@@ -32,7 +32,6 @@ from tests.changes import PACKAGE, mutants
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("mutants-equivalent.txt")
 ALSO = ["tests/test_golden.py", "tests/test_properties.py", "tests/test_contract.py"]
-CPU = ["amx", "cache", "choice", "collection", "memory", "notice", "products", "sparse", "threads", "tiles"]
 # Tests beside those of the file of the module's own name, for modules whose path begins so.
 TESTS = {
     "functional/lif": ["tests/test_neurons.py", "tests/kernels/test_cpu.py"],
@@ -52,7 +51,6 @@ TESTS = {
     "kernels/products": ["tests/kernels/test_products.py"],
     "kernels/cpu/alpha": ["tests/functional/test_alpha.py"],
     "kernels/cpu/integrate_fire": ["tests/functional/test_integrate_fire.py"],
-    **{f"kernels/cpu/{one}": [f"tests/kernels/test_{one}.py"] for one in CPU},
     "kernels/cpu": ["tests/kernels/test_cpu.py", "tests/kernels/test_online.py"],
 }
 
@@ -60,7 +58,9 @@ TESTS = {
 def tests_of(folder: Path, module: str) -> list[list[str]]:
     """The module itself, whose docstrings have examples, and its nearest test file; then the others."""
     path = Path(module)
-    own = f"tests/{path.parent}/test_{path.stem}.py"
+    own = next(  # beside the tests of its package, or of the package around that
+        (f for f in (f"tests/{one}/test_{path.stem}.py" for one in path.parents) if (folder / f).exists()), module
+    )
     more = [file for prefix, files in TESTS.items() if module.startswith(prefix) for file in files]
     found = [f for f in dict.fromkeys([f"snn_synth/{module}", own, *more, *ALSO]) if (folder / f).exists()]
     return [found[:2], found[2:]]

@@ -18,9 +18,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
+import snn_synth
 from snn_synth.errors import InputError
 
-PACKAGE = str(Path(__file__).parents[2] / "snn_synth")
+PACKAGE = str(Path(snn_synth.__file__).parent)
 FILES = int(os.environ.get("SNN_SYNTH_FUZZ", "700"))
 SEED = int(os.environ.get("SNN_SYNTH_FUZZ_SEED", "0"))
 WATCHED = 8  # one file in so many, as watching takes several times as long as reading

@@ -16,7 +16,7 @@ from tests.web.conftest import words  # noqa: F401  (a fixture)
 from tests.web.pages import process_of_page
 
 N = int(os.environ.get("SNN_SYNTH_TRUST", "0"))
-AT_ONCE, IN_A_ROW = 5 + N // 10, 10 + N
+AT_ONCE, IN_A_ROW = max(5, N // 10), max(10, N)
 # Bytes that memory may grow by: what is taken once is not all taken after the first visitors (26 million measured), and
 # what is kept of each visitor shows soon: his word is 40 thousand, the spikes of it 200 thousand.
 WARM = 10  # visitors in a row before any are counted: until then caches fill, and pictures find their memory

@@ -96,11 +96,7 @@ BEST_ANN = {
     ("fashion_mnist", 512): Recipe(lr=8e-4, batch_size=5, one_cycle=True),
     ("fashion_mnist", 1024): Recipe(lr=8e-4, batch_size=10, one_cycle=True),
 }
-BEST_SPIKES_ANN = {
-    ("mnist", 196): Recipe(lr=1.6e-3, batch_size=5, one_cycle=True),
-    ("fashion_mnist", 512): Recipe(lr=8e-4, batch_size=5, one_cycle=True),
-    ("fashion_mnist", 1024): Recipe(lr=8e-4, batch_size=10, one_cycle=True),
-}
+BEST_SPIKES_ANN = BEST_ANN  # each has trials of its own, which ended at the same
 BEST_SPEECH_SNN = Recipe(lr=1e-3, one_cycle=True, epochs=20, batch_size=50, loss="rate", neuron_share=3)
 BEST_SPEECH_ANN = Recipe(lr=4e-3, one_cycle=True, epochs=20, batch_size=50)
 BEST_SPEECH_SPIKES_ANN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50)
