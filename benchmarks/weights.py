@@ -249,7 +249,8 @@ def card(name: str, shipped: Shipped, trial: Any, kind: str, found: dict[str, fl
         words += (
             "`nearest_class` is the share of words whose image is nearest to that of their digit, `unheard_voices`\n"
             "the same for 640 words by 16 voices of espeak-ng that were not trained on. Noise and other conditions:\n"
-            "docs/results.md, robustness.\n"
+            "docs/results.md, robustness, where other input spikes and 320 other words by the same voices give shares\n"
+            "that differ by one in a hundred.\n"
         ) + of_people()
     epochs = "1 epoch" if trial.recipe.epochs == 1 else f"{trial.recipe.epochs} epochs"
     return f"""# {shipped.title}
@@ -274,7 +275,7 @@ seed {shipped.seed}; {made["seconds"]:.0f} seconds
 
 def neurons(trial: Any) -> str:
     """What a card says of neurons, where there is a choice."""
-    if not isinstance(trial, AutoencoderTrial):
+    if not isinstance(trial, AutoencoderTrial | AudiocoderTrial):
         return ""
     if trial.reset == "zero":
         return "- **Neurons**: the paper's, which reset to zero; NIR can express this network.\n"
