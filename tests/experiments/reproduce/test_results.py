@@ -234,7 +234,7 @@ def test_a_claim_over_two_experiments_needs_both(builder, claims):
     assert "| a is better. | not run |" in builder.claims({"a": one}, said)
 
 
-def test_every_choice_names_arms_of_its_experiment(builder):
+def test_every_choice_names_variants_of_its_experiment(builder):
     for _, _, name, variants in builder.CHOICES:
         assert set(variants) <= set(EXPERIMENTS[name].variants)
 
@@ -244,6 +244,8 @@ def test_the_committed_page_is_what_the_committed_results_give(builder):
     assert builder.PAGE.read_text() == builder.page(results)
     assert not re.search(r"(?<![\w.])/(?:tmp|home|work|root)/", builder.PAGE.read_text()), "no paths of a machine"
     assert set(results) <= set(EXPERIMENTS) | set(builder.SEARCHES) | {"robustness"}
+    for name, found in results.items():
+        assert json.loads((builder.RESULTS / name / "metrics.json").read_text()) == found, "present names"
 
 
 def test_results_of_before_are_read_by_the_present_names(builder, tmp_path):
