@@ -22,12 +22,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 import pytest
 import snntorch  # noqa: F401  imported once, for all that are forked
 import torch  # noqa: F401
 
-from snn_synth.kernels.cpu.amx import has_amx
 from tests.changes import PACKAGE, mutants
 
 ROOT = Path(__file__).parents[1]
@@ -131,6 +131,7 @@ def run(modules: list[str], number: int, seed: int, out: Path | None) -> int:
     drawn = [mutant for module in modules for mutant in mutants(module)]
     drawn = random.Random(seed).sample(drawn, min(number, len(drawn)) or len(drawn))
     rows, survivors = [], []
+    assert "snn_synth" not in sys.modules, "what is forked must import the copy"
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name) / "project", Path(name) / "log"
         folder.mkdir()
@@ -138,7 +139,7 @@ def run(modules: list[str], number: int, seed: int, out: Path | None) -> int:
         for module in modules:
             if not (mine := sorted(m for m in drawn if m.module == module)):
                 continue
-            if module in OF_AMX and not has_amx():
+            if module in OF_AMX and not llvmlite.binding.get_host_cpu_features().get("amx-bf16"):
                 print(f"{module}: {len(mine)} changes left out, which take a processor with AMX", flush=True)
                 continue
             path, alive, same = folder / "snn_synth" / module, [], 0

@@ -22,6 +22,7 @@ IMAGES = AutoencoderTrial(
 SPIKING = AudiocoderTrial(
     Recipe(lr=0.01, one_cycle=True, epochs=60, batch_size=10), IMAGES, hidden=32, num_steps=8, frames=20
 )
+SHORT = replace(SPIKING, recipe=replace(SPIKING.recipe, epochs=2))  # where it need not have learned
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_a_conventional_trial_aims_at_a_code_of_so_many_bits(root, trials):
 
 
 def test_a_search_leaves_the_test_set_alone(root, trials, monkeypatch):
-    trial = replace(SPIKING, search=True)
+    trial = replace(SHORT, search=True)
     _, data = made(trial, root, trials)
     read, batch = [], SpokenDigitsData.batch
     monkeypatch.setattr(SpokenDigitsData, "batch", lambda self, places: read.append(places) or batch(self, places))
@@ -124,7 +125,7 @@ def test_a_search_leaves_the_test_set_alone(root, trials, monkeypatch):
 
 
 def test_a_full_size_trial_stops_early_and_says_what_an_epoch_would_take(root, trials):
-    trial = replace(SPIKING, batches=3, recipe=replace(SPIKING.recipe, epochs=1))
+    trial = replace(SHORT, batches=3, recipe=replace(SHORT.recipe, epochs=1))
     cost = trial.run(0, trials, root)["cost"]
     assert cost["measured_batches"] == 3
     assert cost["epoch_seconds"] == pytest.approx(7 * cost["batch_seconds"], abs=0.1)
@@ -144,7 +145,7 @@ def two_speakers(tmp_path_factory):
 @pytest.mark.parametrize("network", ["fc", "conv"])
 def test_a_speaker_who_is_left_out_is_measured_beside_the_others(two_speakers, trials, network):
     one = replace(
-        SPIKING,
+        SHORT,
         network=network,
         norm=True,
         augmentation=0.5,

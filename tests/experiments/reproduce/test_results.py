@@ -202,6 +202,39 @@ def test_work_and_energy_stand_beside_each_other(builder):
     assert sum("not measured yet" in line for line in lines) == 4
 
 
+def test_the_demo_stands_beside_its_target_and_its_conventional_network(builder):
+    def both(error, right, words):
+        kinds = {"audio_to_image": error, "ann": error + 0.01}
+        return {k: {"standardized_mse": e, "nearest_class": right} for k, e in kinds.items()} | {"utterances": words}
+
+    heard = both(0.0701, 1.0, 130)
+    found = {
+        "autoencoder": {"standardized_mse": 0.034},
+        "audio_to_image": heard["audio_to_image"],
+        "ann": heard["ann"] | {"autoencoder_standardized_mse": 0.05},
+        "test_utterances": 130,
+        "held_out_voices": both(0.09, 0.991, 110),
+        "noise": {"20 dB": both(0.2, 0.9, 110)},
+        "real_voices": both(0.6, 0.527, 300),
+        "command": "snn-synth demo",
+        "seconds": {"total": 90.0},
+    }
+    lines = builder.demo(found).splitlines()
+    assert "`snn-synth demo`, 1.5 minutes." in lines
+    assert lines[-7:] == [
+        "| the autoencoder alone | 0.034 | | 0.050 | | |",
+        "| test words | 0.070 | 100.0% | 0.080 | 100.0% | 130 |",
+        "| voices that were not in the training | 0.090 | 99.1% | 0.100 | 99.1% | 110 |",
+        "| the same, 20 dB | 0.200 | 90.0% | 0.210 | 90.0% | 110 |",
+        "| real people, FSDD's test words | 0.600 | 52.7% | 0.610 | 52.7% | 300 |",
+        "",
+        "Target: test words at most 0.08.",
+    ]
+    assert builder.demo(found | {"audio_to_image": {**heard["ann"], "standardized_mse": 0.0801}}).endswith(
+        "**not** 0.08.\n"
+    )
+
+
 def test_stored_maps_are_compared_with_the_papers_compression(builder):
     sizes = {15: 368, 10: 245, 5: 123, 2: 49, 1: 25}
     found = {f"stored/bytes, T_h = {steps}": {"mean": size, "std": None} for steps, size in sizes.items()}
@@ -243,7 +276,7 @@ def test_the_committed_page_is_what_the_committed_results_give(builder):
     results = builder.read(builder.RESULTS)
     assert builder.PAGE.read_text() == builder.page(results)
     assert not re.search(r"(?<![\w.])/(?:tmp|home|work|root)/", builder.PAGE.read_text()), "no paths of a machine"
-    assert set(results) <= set(EXPERIMENTS) | set(builder.SEARCHES) | {"robustness"}
+    assert set(results) <= set(EXPERIMENTS) | set(builder.SEARCHES) | {"robustness", "demo"}
     for name, found in results.items():
         assert json.loads((builder.RESULTS / name / "metrics.json").read_text()) == found, "present names"
 
