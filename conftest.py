@@ -7,9 +7,7 @@ import importlib.util
 import random
 from collections import Counter
 
-import numpy as np
 import pytest
-import torch
 
 NEEDED = {
     "snn_synth/kernels/cuda/*": ["triton"],
@@ -27,6 +25,9 @@ collect_ignore_glob = [
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Set the global random generators to seed 0."""
+    import numpy as np
+    import torch  # not by the process that only hands out the tests
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

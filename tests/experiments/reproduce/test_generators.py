@@ -264,6 +264,9 @@ def test_an_experiment_writes_its_numbers_and_pictures(name, tmp_path):
             few["samples"] = 100
         if isinstance(trial, VQDTrial):
             few |= {"recipe": dataclasses.replace(RECIPE, epochs=2), "autoencoder_epochs": 1, "sampling_steps": 2}
+            few |= {"channels": (4, 8), "codebook": 16, "hidden": 64}
+        if isinstance(trial, ESVAETrial):
+            few |= {"latent": 16, "num_steps": 2}
         variants[variant] = dataclasses.replace(trial, **(tiny | few))
     metrics = run(name, dataclasses.replace(experiment, variants=variants), tmp_path, preset="full")
     shown = {measure for one in metrics["variants"].values() for measure in one}
