@@ -3,12 +3,15 @@
 Every test, in docstrings too, starts from the same random generators: it draws the same alone and after others.
 """
 
+import importlib
 import importlib.util
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+PACKAGE = Path(__file__).parent / "snn_synth"
 NEEDED = {
     "snn_synth/kernels/cuda/*": ["triton"],
     "snn_synth/interop/onnx*": ["onnx", "onnxruntime"],
@@ -31,6 +34,12 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def pytest_collect_file(file_path: Path) -> None:
+    """Import the package of a module first: pytest makes a second module of the same name where it comes alone."""
+    if PACKAGE in file_path.parents:
+        importlib.import_module(".".join(file_path.relative_to(PACKAGE.parent).parent.parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
