@@ -44,6 +44,7 @@ TESTS = {
     "neurons": ["tests/test_neuron_options.py", "tests/test_snntorch.py", "tests/test_inputs.py"],
     "learning": ["tests/test_learning.py", "tests/test_adam.py", "tests/test_finite.py"],
     "codec": ["tests/test_inputs.py"],
+    "data/_espeak_worker": ["tests/data/test_espeak.py"],
     "kernels/online": ["tests/test_learning.py", "tests/test_adam.py"],
     "kernels/alpha": ["tests/functional/test_alpha.py"],
     "kernels/integrate_fire": ["tests/functional/test_integrate_fire.py"],
