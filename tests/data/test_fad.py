@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -70,6 +71,23 @@ def test_other_files_than_the_published_ones_are_refused(tmp_path, published):
         InputError, match=r"mnist_test_64.npz to be the published file, of SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$"
     ):
         load_fad("mnist", tmp_path)
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self.path).touch, (self.path,)
+
+
+def test_a_published_file_is_data_too_and_runs_no_code(tmp_path, published):
+    weights = io.BytesIO()
+    torch.save({"network": Harmful(tmp_path / "harm")}, weights)
+    written(tmp_path, published(weights.getvalue(), contents()[1]))
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        load_fad("mnist", tmp_path)
+    assert not (tmp_path / "harm").exists()
 
 
 def test_bad_input(tmp_path):
