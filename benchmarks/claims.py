@@ -8,8 +8,9 @@ ROUNDED = ("standardized_mse", "standardized_mse_whole_set", "spike_mse")  # to 
 
 
 def value(found: Mapping[str, Any], measure: str = "test/standardized_mse") -> str:
-    """Mean and deviation of a variant's measure."""
-    return spread(found[measure], ".3f" if measure.split("/")[1] in ROUNDED else ".4g")
+    """Mean and deviation of a variant's measure; of errors that choose between neighbours a digit more."""
+    part, key = measure.split("/")
+    return spread(found[measure], (".4f" if part == "val" else ".3f") if key in ROUNDED else ".4g")
 
 
 def spread(one: Mapping[str, Any], form: str = ".3f") -> str:
