@@ -140,3 +140,10 @@ def test_the_autoencoder_may_draw_images_of_another_shape():
     module.adopt(AESNN(60, 12))
     model = module.audio_to_image()
     assert model.synthesize(torch.rand(1, 8, 10), 3, torch.Generator().manual_seed(0)).shape == (1, 3, 4, 5)
+
+
+@pytest.mark.parametrize("name", ["hidden_steps", "train_steps"])
+def test_one_step_is_enough_and_none_is_refused(name):
+    assert getattr(LitAudiocoder(ACSNN(80, 6, 12), **{name: 1}), name) == 1
+    with pytest.raises(InputError, match=f"Expected `{name}` to be at least 1, got 0"):
+        LitAudiocoder(ACSNN(80, 6, 12), **{name: 0})
