@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 
 from snn_synth.data import ImageDataset
 from snn_synth.errors import InputError
@@ -16,6 +17,7 @@ from snn_synth.training import (
     SampleGrid,
     SpikeStatistics,
 )
+from snn_synth.training.checks import check_fit
 from tests.training.tiny import TinyImages, quiet_trainer
 
 
@@ -35,6 +37,16 @@ def test_what_a_gan_refuses(flags, named, tmp_path):
     module = LitSpikingGAN(SpikingGAN(3, 4, 8, 10, num_steps=16, smoothing=16.0))
     with pytest.raises(InputError, match=named):
         quiet_trainer(tmp_path, max_epochs=1, **flags).fit(module, TinyImages())
+
+
+@pytest.mark.parametrize("strategy", [FSDPStrategy, ModelParallelStrategy])
+def test_strategies_that_split_the_weights_are_refused(strategy, tmp_path, monkeypatch):
+    """A trainer has one only where there are GPUs."""
+    module, trainer = LitImageClassifier(ImageClassifier(features=8)), quiet_trainer(tmp_path)
+    check_fit(trainer, module)
+    monkeypatch.setattr(type(trainer), "strategy", strategy())
+    with pytest.raises(InputError, match=rf"keeps whole weights .*, got {strategy.__name__}$"):
+        check_fit(trainer, module)
 
 
 @pytest.mark.parametrize(
