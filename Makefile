@@ -7,7 +7,8 @@ READY := .venv/ready
 PIP := --quiet --disable-pip-version-check --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint coverage journey fuzz trust mutants docs try-page paper test-python test-oldest test-newest test-extras dist clean
+.PHONY: demo test lint coverage journey fuzz trust mutants docs try-page paper test-python test-oldest test-newest \
+	test-snntorch-main test-extras times audit dist clean
 
 demo: .venv/demo-ready
 	$(BIN)/snn-synth demo
@@ -34,6 +35,17 @@ coverage: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov=snn_synth \
 	  --cov-report=term --cov-report=xml:build/coverage.xml $(TESTS)
 
+# All tests, and the seconds of the files that take longest: make times TESTS=tests/data
+times: $(READY)
+	rm -f build/tests.xml
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
+	  --junit-xml build/tests.xml $(TESTS); failed=$$?; $(BIN)/python tests/times.py build/tests.xml && exit $$failed
+
+# Is a vulnerability known of a version in constraints.txt? "Error 1": yes. "Error 3": it could not look.
+audit: | $(BIN)/pip
+	$(BIN)/pip install $(PIP) -c constraints.txt pip-audit
+	$(BIN)/python tests/audit.py
+
 # The ways of a newcomer, in a fresh clone with a fresh environment: README, own WAV, own data, a sweep.
 journey:
 	$(PYTHON) tests/journey.py
@@ -47,13 +59,15 @@ fuzz: $(READY)
 # Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
 # build/trust: make trust N=1000 kills a thousand times, reads 38,000 damaged files by each parser, and tries whether tests
 # notice 100 changes of the code.
-TRUSTED = kills load world files
+TRUSTED = kills load world files exploits
 kills = tests/trust/test_kills_in_training.py tests/trust/test_kills_of_commands.py tests/experiments/sweep/test_kills.py
 load = tests/trust/test_load_of_sweeps.py tests/trust/test_load_of_training.py tests/trust/test_load_of_try_page.py \
 	tests/trust/test_load_of_web.py
 world = tests/trust/test_signals.py tests/trust/test_world.py tests/cli/test_full_disk.py tests/cli/test_folder.py \
 	tests/data/test_cache.py tests/test_determinism.py
 files = tests/fuzz
+exploits = tests/training/test_trust.py tests/training/test_reading_bounds.py tests/cli/test_imports.py \
+	tests/interop/test_nir_files.py tests/experiments/sweep/test_file.py tests/data/test_fad.py
 trust: N ?= 100
 trust: $(READY)
 	mkdir -p build/trust
@@ -61,7 +75,7 @@ trust: $(READY)
 	-$(foreach part,$(TRUSTED),SNN_SYNTH_TRUST=$(N) SNN_SYNTH_FUZZ=$$((38 * $(N))) SNN_SYNTH_FUZZ_SEED=$(SEED) \
 	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest $($(part)) -n auto --dist load --junit-xml build/trust/$(part).xml;)
 	-OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --number $$((($(N) + 9) / 10)) --seed $(SEED) --out build/trust/mutants.json
-	$(BIN)/python -m tests.trust.report build/trust --scale $(N)
+	$(BIN)/python -m tests.trust.report build/trust --scale $(N) --parts $(TRUSTED) mutants
 
 # Do the tests notice a change of the code? Some drawn by seed: make mutants N=100 SEED=1 MODULES='functional neurons.py'
 MODULES ?=
@@ -73,6 +87,7 @@ mutants: $(READY)
 #   test-python  another Python, under constraints.txt: make test-python PY=3.13
 #   test-oldest  the oldest versions that pyproject.toml admits
 #   test-newest  whatever pip finds today
+#   test-snntorch-main  snnTorch's main branch, all else under constraints.txt: the tests of what we rely on in it
 PY ?= 3.13
 TESTS ?=
 # pyenv keeps Pythons that are not chosen out of the PATH.
@@ -90,11 +105,19 @@ test-oldest:
 test-newest:
 	$(call tested,.venv-newest,$(PYTHON),)
 
-# An environment (1) of a Python (2) under constraints (3), and the tests in it.
+# pip's output names the commit; it would keep the release, were its version the same.
+snntorch-main = .venv-snntorch-main/bin/pip install --disable-pip-version-check --no-compile --no-deps --force-reinstall \
+	git+https://github.com/jeshraghian/snntorch || { echo "Could not install snnTorch's main branch"; exit 3; }
+test-snntorch-main: TESTS := $(or $(TESTS),$(addprefix tests/test_,snntorch.py neurons.py neuron_options.py drop_in.py))
+test-snntorch-main:
+	$(call tested,.venv-snntorch-main,$(PYTHON),-c constraints.txt,$(snntorch-main))
+
+# An environment (1) of a Python (2) under constraints (3), a command after them (4), and the tests in it.
 define tested
 	$(2) -m venv $(1)
 	$(1)/bin/pip install $(PIP) $(3) torch
 	$(1)/bin/pip install $(PIP) $(3) -e '.[demo,test]'
+	$(4)
 	OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 endef
 

@@ -1,10 +1,12 @@
-"""Numbers that stay what they were: keys, encoders, and one training step of each rule, in tests/golden.json.
+"""Numbers that stay what they were: keys, encoders, defaults, and one training step of each rule, in tests/golden.json.
 
-A change of the hash, of an encoder or of a rule gives every user other results than before, with the same seeds. Spikes
-are compared bit for bit, times and weights to 1e-5 of their size, on every backend and with one thread or two. Who
-changes them on purpose writes them again, by `python -m tests.test_golden`, and says so in the changelog.
+A change of the hash, of an encoder, of a default or of a rule gives every user other results than before, with the
+same seeds. Spikes are compared bit for bit, times and weights to 1e-5 of their size, on every backend and with one
+thread or two. Who changes them on purpose writes them again, by `python -m tests.test_golden`, and says so in the
+changelog.
 """
 
+import inspect
 import json
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from snn_synth import kernels
+from snn_synth import data, kernels, losses, models, neurons, training
 from snn_synth.encoding import (
     even_encode,
     latency_encode,
@@ -83,8 +85,22 @@ def step(rule, optimizer):
     return {"loss": loss.item(), "weights": [weight.tolist() for weight in net.parameters()]}
 
 
+def defaults():
+    """Of every public class, the numbers and words that it takes where nothing is given."""
+    found = {}
+    for module in (data, losses, models, neurons, training):
+        for name in module.__all__:
+            one = getattr(module, name)
+            if inspect.isclass(one) and getattr(one.__init__, "__module__", "").startswith("snn_synth."):
+                given = {k: p.default for k, p in inspect.signature(one.__init__).parameters.items()}
+                plain = {k: v for k, v in given.items() if isinstance(v, (bool, int, float, str, tuple)) or v is None}
+                found[f"{module.__name__}.{name}"] = json.loads(json.dumps(plain))
+    return found
+
+
 def everything():
     return {
+        "defaults": defaults(),
         "keys": keys(),
         "uniform": uniform(),
         "spikes": {f"{code} {rate}": spikes(code, rate) for code in RATE_CODES for rate in (1.0, 0.3)},
@@ -108,6 +124,10 @@ def threads(request):
 
 def near(found, wanted):
     np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=1e-5, atol=1e-6)
+
+
+def test_defaults_of_public_classes(golden):
+    assert defaults() == golden["defaults"]
 
 
 def test_keys_and_their_random_numbers(golden):

@@ -8,6 +8,7 @@ SNN_SYNTH_FUZZ_SEED which.
 
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -27,6 +28,18 @@ SEED = int(os.environ.get("SNN_SYNTH_FUZZ_SEED", "0"))
 WATCHED = 8  # one file in so many, as watching takes several times as long as reading
 SECONDS = 10
 MEMORY = 2**30
+KEPT = Path(__file__).parents[2] / "build/fuzz"  # the files that failed
+ESCAPES = {
+    "os.system",
+    "os.exec",
+    "os.spawn",
+    "os.posix_spawn",
+    "os.fork",
+    "os.forkpty",
+    "pty.spawn",
+    "subprocess.Popen",
+}
+ESCAPES |= {"socket.connect", "socket.bind", "socket.getaddrinfo", "urllib.Request", "webbrowser.open"}
 
 # Sizes and signs at which readers of headers go wrong.
 NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]
@@ -95,16 +108,25 @@ def fuzz(
             outcome = "values"
         except InputError as error:
             if "\n" in str(error):
-                raise AssertionError(f"file {index} of seed {seed} ({path}): more than one line: {error}") from error
+                raise AssertionError(f"{kept(content, path, seed, index)}: more than one line: {error}") from error
             outcome = "errors"
         except BaseException as error:
-            raise AssertionError(f"file {index} of seed {seed} ({path}): {type(error).__name__}: {error}") from error
+            raise AssertionError(f"{kept(content, path, seed, index)}: {type(error).__name__}: {error}") from error
         if index >= 0:
             counts[outcome] += 1
             if not gone <= known:
                 corpus.append(content)
         known |= gone
     return counts
+
+
+def kept(content: bytes, path: Path, seed: int, index: int) -> str:
+    """Keep a file that failed, by the name of the test that had it read, and say where it is."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").removeprefix("tests/fuzz/").removesuffix(" (call)")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file = KEPT / f"{re.sub(r'[^a-zA-Z0-9_.]+', '-', test)[:150]}-seed{seed}-file{index}{path.suffix}"
+    file.write_bytes(content)
+    return f"file {index} of seed {seed} ({file})"
 
 
 class ways:  # noqa: N801
@@ -135,13 +157,21 @@ class ways:  # noqa: N801
         return stepped
 
 
+class EscapeError(Exception):
+    """What was read as data has started a program, or called another machine."""
+
+
 class bounded:  # noqa: N801  (read as `with bounded():`)
-    """At most MEMORY more bytes of address space, and SECONDS: else the allocator's error, or TimeoutError."""
+    """At most MEMORY more bytes of address space, SECONDS, and no program or machine called: else an error says so."""
 
     times = 0  # that it was entered
+    inside = False
+    escapes: list[str] = []
 
     def __enter__(self) -> None:
         bounded.times += 1
+        bounded.escapes.clear()
+        bounded.inside = True
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
         self.limits = resource.getrlimit(resource.RLIMIT_AS)
@@ -152,11 +182,24 @@ class bounded:  # noqa: N801  (read as `with bounded():`)
 
     def __exit__(self, *error: object) -> None:
         signal.alarm(0)
+        bounded.inside = False
         signal.signal(signal.SIGALRM, self.handler)
         resource.setrlimit(resource.RLIMIT_AS, self.limits)
+        if bounded.escapes:  # also where what was raised has been caught
+            raise EscapeError(", ".join(bounded.escapes))
         if error[0] is None and time.monotonic() - self.start > SECONDS:
             raise TimeoutError(f"more than {SECONDS} s")
 
     @staticmethod
     def stop(number: int, frame: object) -> None:
         raise TimeoutError(f"more than {SECONDS} s")
+
+
+def _watch(event: str, arguments: object) -> None:
+    """Of the interpreter's own events, what no data may cause; it cannot be taken away again, so it asks first."""
+    if bounded.inside and event in ESCAPES:
+        bounded.escapes.append(f"{event} {arguments}")
+        raise EscapeError(event)
+
+
+sys.addaudithook(_watch)

@@ -1,11 +1,21 @@
+import contextlib
 import importlib
+import os
 import random
+import subprocess
 import time
 
 import pytest
 
 from snn_synth.errors import InputError
 from tests.fuzz.harness import MEMORY, bounded, damage, fuzz
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """Where failing files are kept: what is meant to fail here is none to keep."""
+    monkeypatch.setattr("tests.fuzz.harness.KEPT", tmp_path / "kept")
+    return tmp_path / "kept"
 
 
 def test_damage_is_the_same_by_its_seed_and_seldom_none():
@@ -41,6 +51,36 @@ def two_lines(path):
 def test_what_must_not_happen_is_said(read, named, tmp_path):
     with pytest.raises(AssertionError, match=named):
         fuzz(read, [b"abc"], tmp_path / "x", files=1)
+
+
+def swallowed(path):
+    with contextlib.suppress(Exception):
+        subprocess.run(["true"])
+
+
+@pytest.mark.parametrize("read", [lambda path: os.system("true"), swallowed])
+def test_a_program_that_is_started_is_told_from_a_value(read, tmp_path):
+    with pytest.raises(AssertionError, match=r"EscapeError: (os.system|subprocess.Popen)"):
+        fuzz(read, [b"abc"], tmp_path / "x", files=1)
+    assert os.system("true") == 0, "outside of it they run"
+
+
+@pytest.mark.parametrize("kind", ["a/b: c"])
+def test_the_file_that_failed_is_kept_by_test_seed_and_index(kind, tmp_path, kept):
+    def read(path):
+        if path.read_bytes() != b"abc":
+            path.write_bytes(b"read and gone")
+            raise RuntimeError("no")
+
+    with pytest.raises(AssertionError, match=r"file (\d+) of seed 7") as failure:
+        fuzz(read, [b"abc"], tmp_path / "x.wav", files=100, seed=7)
+    [file] = kept.iterdir()
+    test = "test_harness.py-test_the_file_that_failed_is_kept_by_test_seed_and_index-a-b-c-"
+    assert file.name.startswith(f"{test}-seed7-file")
+    assert file.suffix == ".wav"
+    assert str(file) in str(failure.value)
+    with pytest.raises(RuntimeError, match="no"):
+        read(file)
 
 
 def test_what_takes_too_long_is_stopped(monkeypatch):

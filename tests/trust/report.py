@@ -1,11 +1,11 @@
 """What `make trust` tried, how often, and what was lost or let in, as a table: from pytest's JUnit reports.
 
-    python -m tests.trust.report build/trust --scale 100
+    python -m tests.trust.report build/trust --scale 100 --parts kills files mutants
 
 A test says by ``record_property`` how often it tried what; what a test that fails has tried counts as lost. Changes of
 the code that tests did not notice (tests/mutants.py) are read from mutants.json in the same folder; they fail where
 they are more than 5 in 100. The table, with machine, date and versions, is printed, and written into the folder as
-trust.md and trust.json. The exit status is 1 if anything was lost.
+trust.md and trust.json. The exit status is 1 if anything was lost, or a part did not end and left no report.
 """
 
 import argparse
@@ -74,12 +74,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of pytest's JUnit reports")
     parser.add_argument("--scale", type=int, default=0, help="the number that everything was scaled by")
+    parser.add_argument("--parts", nargs="*", default=[], help="names of the reports that must be there")
     arguments = parser.parse_args()
     found, failed, skipped = rows(arguments.folder)
     where, when, used = machine(), time.strftime("%Y-%m-%d"), versions()
     about = f"N = {arguments.scale}, {when}, {where['cores']} cores of {where['cpu']}, snn_synth {used['snn_synth']}."
     changed, unnoticed = changes(arguments.folder / "mutants.json")
+    ended = {path.stem for path in (*arguments.folder.glob("*.xml"), *arguments.folder.glob("mutants.json"))}
+    unended = [part for part in arguments.parts if part not in ended]
     text = f"{about}\n\n{table(found)}\n\n{changed}\n"
+    if unended:
+        text += f"\nDid not end: {', '.join(unended)}.\n"
     if skipped:
         text += "\nNot looked at here:\n\n" + "".join(f"- {one}\n" for one in skipped)
     if failed:
@@ -87,9 +92,9 @@ def main():
     print(text)
     (arguments.folder / "trust.md").write_text(text)
     everything = {"scale": arguments.scale, "date": when, "machine": where, "versions": used, "rows": found}
-    everything |= {"failed": failed, "skipped": skipped, "changes": changed}
+    everything |= {"failed": failed, "unended": unended, "skipped": skipped, "changes": changed}
     (arguments.folder / "trust.json").write_text(json.dumps(everything, indent=2) + "\n")
-    return 1 if failed or unnoticed or not found else 0
+    return 1 if failed or unended or unnoticed or not found else 0
 
 
 if __name__ == "__main__":

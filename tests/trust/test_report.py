@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tests.trust.report import OTHER, changes, rows, table
+from tests.trust.report import OTHER, changes, main, rows, table
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="a" name="one" time="60"><properties><property name="kills" value="1200"/></properties></testcase>
@@ -39,6 +39,19 @@ def test_changes_that_no_test_notices_fail_where_they_are_more_than_five_in_a_hu
     assert not unnoticed
     path.write_text(json.dumps({"tried": 19, "survivors": ["a.py, f: 1 -> 2"]}))
     assert changes(path)[1]
+
+
+def test_a_part_that_did_not_end_is_told_and_fails(tmp_path, monkeypatch, capsys):
+    """As a process does that is killed before it writes its report, and mutants whose tests fail unchanged."""
+    (tmp_path / "load.xml").write_text(MORE)
+    words = ["report", str(tmp_path), "--parts", "kills", "load", "mutants"]
+    monkeypatch.setattr("sys.argv", words)
+    assert main() == 1
+    assert "\nDid not end: kills, mutants.\n" in capsys.readouterr().out
+    (tmp_path / "kills.xml").write_text(MORE)
+    (tmp_path / "mutants.json").write_text(json.dumps({"tried": 20, "survivors": []}))
+    assert main() == 0
+    assert "Did not end" not in capsys.readouterr().out
 
 
 def test_the_page_has_the_table_of_the_full_run():
