@@ -106,8 +106,9 @@ test-newest:
 	$(call tested,.venv-newest,$(PYTHON),)
 
 # pip's output names the commit; it would keep the release, were its version the same.
-snntorch-main = .venv-snntorch-main/bin/pip install --disable-pip-version-check --no-compile --no-deps --force-reinstall \
-	git+https://github.com/jeshraghian/snntorch || { echo "Could not install snnTorch's main branch"; exit 3; }
+snntorch-main = .venv-snntorch-main/bin/pip install --disable-pip-version-check --no-compile --no-deps \
+	--force-reinstall git+https://github.com/jeshraghian/snntorch || \
+	{ echo "Could not install snnTorch's main branch"; exit 3; }
 test-snntorch-main: TESTS := $(or $(TESTS),$(addprefix tests/test_,snntorch.py neurons.py neuron_options.py drop_in.py))
 test-snntorch-main:
 	$(call tested,.venv-snntorch-main,$(PYTHON),-c constraints.txt,$(snntorch-main))
