@@ -188,9 +188,11 @@ def _kernel(link: Link, node: Any) -> dict[str, Tensor]:
     """Of a transposed convolution, from the metadata of a matrix that still is the kernel's."""
     names = {"weight": "kernel"} | ({} if link.module.bias is None else {"bias": "bias_of_maps"})
     kept = {name: torch.as_tensor(np.asarray(node.metadata[key])).float() for name, key in names.items()}
-    made = copy.deepcopy(link.module)
+    made: Any = copy.deepcopy(link.module)
+    if np.shape(node.weight) != (size := (made.out_features, made.in_features)):  # which `matrix` would allocate
+        raise InputError(f"Expected a matrix of {list(size)}, as the metadata says, got {list(np.shape(node.weight))}")
     made.load_state_dict(kept)
-    weight, bias = matrix(made)  # type: ignore[arg-type]
+    weight, bias = matrix(made)
     same = torch.equal(link.to_nir(weight).flatten(1), _weight(node))
     if not same or (bias is not None and not torch.equal(bias, torch.as_tensor(node.bias))):
         raise InputError(

@@ -14,8 +14,9 @@ from torch import nn
 
 from snn_synth.errors import InputError
 from snn_synth.interop.nir import from_nir, to_nir
-from snn_synth.models import AESNN
+from snn_synth.models import AESNN, ConvAESNN
 from snn_synth.neurons import SigmoidLeaky, reset_states
+from tests.fuzz.harness import bounded
 from tests.interop import nir_equation
 
 OTHERS = Path(os.environ.get("SNN_SYNTH_DATA", "none"), "nir")
@@ -149,6 +150,14 @@ def test_a_damaged_file_is_refused_in_one_sentence(good, edit, said):
         from_nir(edited(good, edit))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_size_in_the_metadata_allocates_no_more_than_the_file_holds(tmp_path):
+    graph = to_nir(ConvAESNN((5, 6), widths=[2]))
+    graph.metadata["model"] = graph.metadata["model"].replace("[5, 6]", "[400, 400]")
+    nir.write(path := tmp_path / "large.nir", graph)
+    with bounded(), pytest.raises(InputError, match=r"Expected a matrix of \[160000, 80000\].* got \[30, 18\]"):
+        from_nir(path)
 
 
 def test_what_is_no_file_of_hdf5_is_refused(tmp_path, good):
