@@ -17,6 +17,8 @@ _WORDING = (  # jsonargparse's words, and ours
     (r"^Expected a dot import path string: ", "Expected a known class or its import path, got "),
 )
 
+_UNFIT = (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
+
 
 def sentence(error: BaseException) -> str | None:
     """What was wrong with the input, in one line; None for a mistake that is not the input's.
@@ -51,7 +53,7 @@ def _told(error: BaseException) -> str | None:
         return f"{error.strerror or error}{place}"
     if _refused_by(error, ("lightning.", "pytorch_lightning.", "torch.optim.")):  # a device that is not there, say
         return _one_line(str(error))
-    if isinstance(error, TypeError | KeyError | AttributeError) and _innermost(error)[0].startswith("torch.optim"):
+    if type(error) in _UNFIT and _innermost(error)[0].startswith("torch.optim") and "memory" not in str(error):
         # From a checkpoint, whose states replace those of optimizer and scheduler as they are.
         return f"Expected settings of optimizer and scheduler that fit them, got others ({brief(error)})"
     # Other numbers of machines or processes than torchrun or SLURM has started, say, or none.

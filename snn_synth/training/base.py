@@ -21,7 +21,7 @@ from snn_synth.training.hparams import Remembering
 from snn_synth.training.last_validation import LastValidation
 from snn_synth.training.loaders import ImageBatch, ResumableLoader
 from snn_synth.training.numbers import check_numbers
-from snn_synth.training.resume import check_settings, follow_settings
+from snn_synth.training.resume import check_progress, check_settings, follow_settings
 from snn_synth.training.schedulers import Interval, at_end_of_epoch, build_scheduler, step_plateaus
 
 # Validation and test images are encoded by keys of their own, the same in every epoch.
@@ -138,6 +138,7 @@ class LitModule(Remembering, LightningModule):  # type: ignore[misc]
             return
         keep_to_own_files(self._trainer, checkpoint)
         if self._trainer.state.fn == TrainerFn.FITTING:
+            check_progress(checkpoint, self._trainer.callbacks)  # type: ignore[attr-defined]
             self.changed = check_settings(self, checkpoint, self.fixed)
             kernels.adopt_choices(checkpoint.get("fastest_products"))
 

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from snn_synth.keys import same
 from snn_synth.training.factories import class_made_by
 
 ELSEWHERE = {"data.root"}  # where the data lies, and no more
+COUNTS = {"ready", "started", "processed", "completed", "_batches_that_stepped"}  # of Lightning's loops
 MOST = 10**7  # steps of a schedule that is made anew, one by one: a minute or two
 
 
@@ -100,6 +101,35 @@ def check_settings(module: LightningModule, checkpoint: Mapping[str, Any], fixed
     return bool(changed)
 
 
+def check_progress(checkpoint: Mapping[str, Any], callbacks: Sequence[Any]) -> None:
+    """Refuse counts of Lightning's loops that are none, and states that no callback of Lightning's has.
+
+    Args:
+        checkpoint: as Lightning loads it, whose ``callbacks`` are a dictionary.
+        callbacks: of the trainer, before they take their states.
+
+    Raises:
+        InputError: for the first of them.
+    """
+    open_ = [checkpoint.get("loops")]
+    while open_:
+        for name, value in _mapping(open_.pop()).items():
+            open_.append(value)
+            if name in COUNTS and (type(value) is not int or value < 0):
+                raise InputError(f"Expected counts of steps and epochs in the checkpoint, got {_shown(value)}")
+    for callback in callbacks:
+        if not type(callback).__module__.startswith("lightning."):
+            continue
+        state = _mapping(checkpoint["callbacks"].get(callback.state_key))
+        for name, one in callback.state_dict().items():
+            value = state.get(name, one)
+            if not _alike(one, value) or (isinstance(one, Tensor) and not isinstance(value, Tensor)):
+                raise InputError(
+                    f"Expected the state of {type(callback).__name__} in the checkpoint, got {name!r} of "
+                    f"{_shown(value)}"
+                )
+
+
 def follow_settings(module: LightningModule, changed: bool) -> None:
     """Let optimizers and schedulers do, from here on, what they would have come to under the present settings.
 
@@ -169,7 +199,7 @@ def _check_state(fresh: Any, restored: Any, reached: int) -> None:
         if wrong:
             raise InputError(
                 f"Expected the state of {cls.__name__} after at most {reached} steps in the checkpoint, got {name!r} "
-                f"of {repr(value)[:100]}"
+                f"of {_shown(value)}"
             )
 
 
@@ -180,6 +210,10 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, int | float | Tensor):
         return isinstance(other, int | float) or (isinstance(other, Tensor) and other.numel() == 1)
     return one is None or other is None or isinstance(other, type(one))
+
+
+def _shown(value: Any) -> str:
+    return " ".join(repr(value).split())[:100]
 
 
 def _text(value: Any) -> bool:
