@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 import snn_synth
 from snn_synth.cli.parsers import PARSERS, overview
-from snn_synth.cli.signals import Stopped, exit_code, in_order, say
+from snn_synth.cli.signals import Stopped, exit_code, in_order, say, stops_told
 from snn_synth.errors import InputError
 
 COMMANDS = {
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     came: list[Stopped] = []
     try:
-        with in_order() as came:
+        with in_order() as came, stops_told():
             return _dispatch(arguments)
     except KeyboardInterrupt as stop:
         return _stopped(arguments, stop)

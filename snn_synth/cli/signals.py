@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+# What Python does at each of them: it ends, or raises KeyboardInterrupt. Windows has no SIGHUP.
+ENDING: dict[int, Any] = {
+    getattr(signal, name): signal.SIG_DFL for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+}
+ENDING |= {signal.SIGINT: signal.default_int_handler}
+_came: list["Stopped"] = []  # in the command that runs
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came: whatever ends in order after Ctrl-C does so, Lightning too.
+    """Ctrl-C, SIGTERM or SIGHUP came: whatever ends in order after the first does so, Lightning too.
 
     Args:
         number: of the signal.
@@ -37,7 +42,7 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 
 @contextlib.contextmanager
 def in_order() -> Iterator[list[Stopped]]:
-    """Let SIGTERM and SIGHUP raise :class:`Stopped` in the block; where they are ignored (nohup), they stay so.
+    """Let Ctrl-C, SIGTERM and SIGHUP raise :class:`Stopped` in the block; where they are ignored (nohup), they stay so.
 
     A stop that comes while Python runs what may not raise (``__del__``, a callback of a weak reference) comes again.
 
@@ -48,11 +53,12 @@ def in_order() -> Iterator[list[Stopped]]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         came.append(Stopped(number))
+        _came.append(came[-1])
         raise came[-1]
 
     ours: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():  # no other may set handlers
-        ours = {number: old for number in ENDING if (old := signal.getsignal(number)) == signal.SIG_DFL}
+        ours = {number: old for number, old in ENDING.items() if signal.getsignal(number) == old}
     ignored = sys.unraisablehook
 
     def again(lost: Any) -> None:
@@ -68,9 +74,28 @@ def in_order() -> Iterator[list[Stopped]]:
     try:
         yield came
     finally:
+        _came.clear()
         sys.unraisablehook = ignored
         for number, old in ours.items():
             signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def stops_told() -> Iterator[None]:
+    """Raise the stop where an error follows one in the block: C++ of others, matplotlib's, makes an error of it.
+
+    Example:
+        >>> with stops_told():
+        ...     int("x")
+        Traceback (most recent call last):
+        ValueError: invalid literal for int() with base 10: 'x'
+    """
+    try:
+        yield
+    except Exception as error:
+        if _came:
+            raise _came[-1] from error
+        raise
 
 
 def say(how: str) -> None:

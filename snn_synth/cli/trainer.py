@@ -22,7 +22,7 @@ from snn_synth.cli.earlier import set_aside
 from snn_synth.cli.imports import OPTION, limited_imports, take_allowed
 from snn_synth.cli.meant import meant
 from snn_synth.cli.outputs import PredictionFiles, write_metrics
-from snn_synth.cli.signals import say
+from snn_synth.cli.signals import say, stops_told
 from snn_synth.cli.undo import Undo
 from snn_synth.data.root import make_folder
 from snn_synth.errors import InputError, brief
@@ -194,7 +194,8 @@ class SynthCLI(LightningCLI):
         folder = Path(self.trainer.default_root_dir)
         kept = folder / "resume.ckpt"
         try:
-            self._fit(**arguments)
+            with stops_told():
+                self._fit(**arguments)
         except (KeyboardInterrupt, SystemExit):  # Lightning makes the one of the other
             if self.trainer.global_step and kept.is_file():  # until the first step it may be that of the run before
                 say(f"go on with --ckpt_path {kept}")

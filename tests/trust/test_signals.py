@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from tests.cli.conftest import TINY, alone, digits  # noqa: F401  (fixtures, of which `alone` comes by itself)
 from tests.processes import command
@@ -17,6 +18,7 @@ from tests.trust.kills import KILLS
 
 KEPT = Path("runs/ae_mnist/resume.ckpt")
 MARK = "SNN_SYNTH_TEST_OF_SIGNALS"
+DATA = os.environ.get("SNN_SYNTH_DATA")
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +83,57 @@ def test_a_training_ends_in_order(number, digits, tmp_path, fresh_process, monke
         assert not marked(tmp_path / str(turn))
 
 
+SWEEP = {
+    "name": "mine",
+    "method": "grid",
+    "metric": {"name": "val/standardized_mse"},
+    "parameters": {"model.seed": {"values": [0, 1]}},
+    "program": "snn-synth",
+}
+WORKS = {  # the words of a command, and what it says once it is at work
+    "reproduce": (["reproduce", "fig4a"], "seed 0"),
+    "demo": (["demo"], "[1/5]"),
+    "sweep": (["sweep", "sweep.yaml"], "mine-0"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not KILLS, reason="make trust")
+@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_other_commands_end_in_order(name, number, digits, tmp_path, fresh_process, monkeypatch, tried):  # noqa: F811
+    words, begun = WORKS[name]
+    if name == "reproduce":
+        if DATA is None:
+            pytest.skip("needs SNN_SYNTH_DATA")
+        monkeypatch.setenv("SNN_SYNTH_DATA", DATA)
+    if name == "demo":
+        pytest.importorskip("espeakng_loader")
+    program = ["${env}", "${program}", "fit", *TINY, f"--data.root={digits}", "--trainer.max_epochs=100000", "${args}"]
+    Path("sweep.yaml").write_text(yaml.safe_dump(SWEEP | {"command": program}))
+    monkeypatch.setenv(MARK, str(tmp_path))
+    output = tmp_path / "output"
+    process = fresh_process(command, words, streams=(os.devnull, output))
+    deadline = time.monotonic() + 120
+    while not (output.exists() and begun in output.read_text()):
+        assert time.monotonic() < deadline, output.read_text()
+        assert process.is_alive(), output.read_text()
+        time.sleep(0.05)
+    time.sleep(random.Random(f"{name} {number}").uniform(0, 3))
+    send(number, process)
+    process.kill()
+    process.join()
+    said = output.read_text()
+    assert process.exitcode == 128 + number, said
+    assert "Traceback" not in said
+    assert "\nsnn-synth: stopped" in said
+    deadline = time.monotonic() + 30
+    while marked(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not marked(tmp_path)
+    tried("SIGINT, SIGTERM and SIGHUP of `reproduce`, `sweep` and `demo`")
+
+
 def stop(number):
     """A program that is told to end while it works."""
 
@@ -124,6 +177,25 @@ def test_a_stop_where_nothing_may_be_raised_comes_again(number, monkeypatch, cap
     assert main(["reproduce", "fig4a"]) == 128 + number
     assert capsys.readouterr().err == "snn-synth: stopped: the same command goes on from here\n"
     assert sys.unraisablehook is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_of_which_others_make_an_error_is_a_stop(number, monkeypatch, capsys):
+    """As matplotlib's C++ does, which asks Python for a number, and says that it got a wrong one."""
+    import snn_synth.cli.reproduce
+    from snn_synth.cli import main
+
+    def work(words):
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            pass
+        raise ValueError("Invalid affine transformation matrix")
+
+    monkeypatch.setattr(snn_synth.cli.reproduce, "run", work)
+    assert main(["reproduce", "fig4a"]) == 128 + number
+    assert capsys.readouterr().err == "snn-synth: stopped: the same command goes on from here\n"
 
 
 def test_a_stop_that_others_lose_is_not_taken_for_a_good_end(monkeypatch):

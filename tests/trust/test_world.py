@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +13,12 @@ from torch.utils.data import DataLoader
 
 from snn_synth.cli.errors import sentence
 from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, ResumeCheckpoint
+from tests.cli.conftest import TINY, alone, digits  # noqa: F401  (fixtures, of which `alone` comes by itself)
+from tests.processes import command, exit_codes
 from tests.training import resume_child
 from tests.training.resumed import assert_same_bits
 from tests.training.tiny import TinyImages, firing_autoencoder, quiet_trainer, write_fsdd
+from tests.trust.kills import KILLS
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +47,34 @@ def test_data_and_cache_that_vanish_in_mid_training_are_no_longer_needed(tmp_pat
         found.append({"weights": module.state_dict(), "test": trainer.test(module, data, verbose=False)})
     assert not (tmp_path / "data").exists()
     assert_same_bits(found[1], found[0])
+    tried("data that vanish, a loader that dies, W&B out of reach")
+
+
+@pytest.mark.skipif(not KILLS, reason="make trust: W&B itself tries half a minute to reach its server")
+def test_without_wandbs_server_a_run_is_refused_and_what_was_kept_stays(
+    digits,  # noqa: F811
+    fresh_process,
+    tmp_path,
+    monkeypatch,
+    tried,
+):
+    """A port that nobody listens at; the folder holds a run that ended before."""
+    output = tmp_path / "output"
+    words, streams = ["fit", *TINY, f"--data.root={digits}"], (os.devnull, output)
+    assert exit_codes(fresh_process(command, [*words, "--trainer.max_epochs=1"], streams=streams)) == [0]
+    before = {path: path.read_bytes() for path in sorted(Path.cwd().rglob("*")) if path.is_file()}
+    assert any(path.name == "metrics.json" for path in before)
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
+    process = fresh_process(command, [*words, "--trainer.default_root_dir=runs/another"], streams=streams)
+    assert exit_codes(process) == [2]
+    said = output.read_text()
+    assert "Traceback" not in said
+    assert "\nsnn-synth: error: Expected W&B to take the run, got " in said
+    assert {path: path.read_bytes() for path in before} == before
+    assert not [path for path in Path("runs/another").rglob("*") if path.suffix in (".ckpt", ".json")]
     tried("data that vanish, a loader that dies, W&B out of reach")
 
 
