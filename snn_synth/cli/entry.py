@@ -27,7 +27,11 @@ COMMANDS = {
     "reproduce": "snn_synth.cli.reproduce",
     "sweep": "snn_synth.cli.sweep",
 }
-REPEATABLE = "reproduce", "sweep"  # what they have done they do not do again
+AGAIN = {  # what the same command does after a stop
+    "reproduce": "goes on from here",
+    "sweep": "goes on from here",
+    "demo": "starts anew",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _stopped(argv: list[str], stop: KeyboardInterrupt) -> int:
-    if next(iter(argv), "") in REPEATABLE:
-        say("the same command goes on from here")
+    if then := AGAIN.get(next(iter(argv), "")):
+        say(f"the same command {then}")
     return exit_code(stop)
 
 

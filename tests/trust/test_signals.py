@@ -93,7 +93,7 @@ SWEEP = {
 WORKS = {  # the words of a command, and what it says once it is at work
     "reproduce": (["reproduce", "fig4a"], "seed 0"),
     "demo": (["demo"], "[1/5]"),
-    "sweep": (["sweep", "sweep.yaml"], "mine-0"),
+    "sweep": (["sweep", "sweep.yaml"], "0/2"),
 }
 
 
