@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from snn_synth.errors import InputError
 from snn_synth.models import AESNN, SpikingGAN
 from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, LitSpikingGAN, MNISTSubsetData, ResumeCheckpoint
+from snn_synth.training.resume import changes
 from tests.training.resume_child import FewImages
 
 ADAMW, ADAM, SGD = torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD
@@ -208,3 +209,8 @@ def test_every_schedule_goes_on_where_it_was(train, schedule, interval):
     whole = train(make(), 2)
     first = train(make(), 1)
     assert train(make(), 2, resume=True) == whole[len(first) :]
+
+
+def test_of_a_setting_that_only_one_side_has_nothing_is_known_nor_of_private_ones():
+    before, now = {"a": 1, "gone": 2, "_class": "A", "b": 3}, {"a": 1, "new": 4, "_class": "B", "b": 5}
+    assert changes(before, now) == {"b": (3, 5)}
