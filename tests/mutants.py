@@ -184,7 +184,17 @@ def run(modules: list[str], number: int, seed: int, out: Path | None) -> int:
 def main() -> int:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    default = ["functional", "neurons.py", "learning", "codec.py", "kernels", "kernels/cpu", "data", "training"]
+    default = [
+        "functional",
+        "neurons.py",
+        "learning",
+        "codec.py",
+        "kernels",
+        "kernels/cpu",
+        "data",
+        "data/frontends",
+        "training",
+    ]
     parser.add_argument("modules", nargs="*", default=default, help="files and folders in snn_synth/")
     parser.add_argument("--number", type=int, default=100, help="changes to draw; 0 tries all")
     parser.add_argument("--seed", type=int, default=0)

@@ -47,7 +47,7 @@ def test_data_and_cache_that_vanish_in_mid_training_are_no_longer_needed(tmp_pat
         found.append({"weights": module.state_dict(), "test": trainer.test(module, data, verbose=False)})
     assert not (tmp_path / "data").exists()
     assert_same_bits(found[1], found[0])
-    tried("data that vanish, a loader that dies, W&B out of reach")
+    tried("data that vanish, and a loader that dies")
 
 
 @pytest.mark.skipif(not KILLS, reason="make trust: W&B itself tries half a minute to reach its server")
@@ -75,7 +75,7 @@ def test_without_wandbs_server_a_run_is_refused_and_what_was_kept_stays(
     assert "\nsnn-synth: error: Expected W&B to take the run, got " in said
     assert {path: path.read_bytes() for path in before} == before
     assert not [path for path in Path("runs/another").rglob("*") if path.suffix in (".ckpt", ".json")]
-    tried("data that vanish, a loader that dies, W&B out of reach")
+    tried("W&B's server out of reach")
 
 
 class Dies(TinyImages):
@@ -107,7 +107,7 @@ def test_a_loader_whose_worker_dies_is_one_sentence_and_the_checkpoint_stays(tmp
         trainer.fit(LitAutoencoder(firing_autoencoder(12, 7), num_steps=3), Dies(tmp_path / "resume.ckpt"))
     assert sentence(raised.value).startswith("Expected the workers of the DataLoader to stay alive, got ")
     assert torch.load(tmp_path / "resume.ckpt", weights_only=True)["state_dict"]
-    tried("data that vanish, a loader that dies, W&B out of reach")
+    tried("data that vanish, and a loader that dies")
 
 
 def test_a_worker_whose_death_is_told_late_is_one_sentence(monkeypatch):
