@@ -105,7 +105,7 @@ def check_progress(checkpoint: Mapping[str, Any], callbacks: Sequence[Any]) -> N
     """Refuse counts of Lightning's loops that are none, and states that no callback of Lightning's has.
 
     Args:
-        checkpoint: as Lightning loads it, whose ``callbacks`` are a dictionary.
+        checkpoint: as Lightning loads it.
         callbacks: of the trainer, before they take their states.
 
     Raises:
@@ -120,7 +120,7 @@ def check_progress(checkpoint: Mapping[str, Any], callbacks: Sequence[Any]) -> N
     for callback in callbacks:
         if not type(callback).__module__.startswith("lightning."):
             continue
-        state = _mapping(checkpoint["callbacks"].get(callback.state_key))
+        state = _mapping(_mapping(checkpoint.get("callbacks")).get(callback.state_key))
         for name, one in callback.state_dict().items():
             value = state.get(name, one)
             if not _alike(one, value) or (isinstance(one, Tensor) and not isinstance(value, Tensor)):
