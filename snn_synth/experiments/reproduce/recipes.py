@@ -84,8 +84,8 @@ ZERO_SPEECH_SNN = Recipe(lr=2e-3, one_cycle=True, epochs=20, batch_size=50, loss
 EARLIER_ANN = Recipe(lr=8e-4, batch_size=10, one_cycle=True)  # the autoencoder of that search, under unheard speakers
 
 # The best of `reproduce search-mnist`, `search-fashion`, `search-speech` and `search-speech-b`, by images and hidden
-# neurons; 5 is the smallest batch tried. For MNIST's spiking network the larger of two batches that differ by 0.0003, and
-# for 1,024 hidden neurons what was best of fewer trials with 512.
+# neurons; 5 is the smallest batch tried. For MNIST's spiking network the larger of two batches that differ by 0.0003,
+# and for 1,024 hidden neurons what was best of fewer trials with 512.
 BEST_SNN = {
     ("mnist", 196): Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
     ("fashion_mnist", 512): Recipe(lr=1e-3, batch_size=5, one_cycle=True, loss="rate", neuron_share=3),
