@@ -57,7 +57,7 @@ fuzz: $(READY)
 	SNN_SYNTH_FUZZ=$(N) SNN_SYNTH_FUZZ_SEED=$(SEED) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n auto --dist load
 
 # Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
-# build/trust: make trust N=1000 kills a thousand times, reads 38,000 damaged files by each parser, and tries whether tests
+# build/trust: make trust N=1000 kills a thousand times, reads 38,000 damaged files by most parsers, and tries whether tests
 # notice 100 changes of the code.
 TRUSTED = kills load world files exploits
 kills = tests/trust/test_kills_in_training.py tests/trust/test_kills_of_commands.py tests/experiments/sweep/test_kills.py

@@ -51,6 +51,21 @@ def send(number, process, again=10):
             process.join(10)
 
 
+def stopped(process, number, output, mark):
+    """What a process says that gets a signal: it ends by it without a traceback, and leaves none that it started."""
+    send(number, process)
+    process.kill()
+    process.join()
+    said = output.read_text()
+    assert process.exitcode == 128 + number, said
+    assert "Traceback" not in said
+    deadline = time.monotonic() + 30
+    while marked(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not marked(mark)
+    return said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_training_ends_in_order(number, digits, tmp_path, fresh_process, monkeypatch, tried):  # noqa: F811
@@ -69,18 +84,9 @@ def test_a_training_ends_in_order(number, digits, tmp_path, fresh_process, monke
             time.sleep(0.05)
         time.sleep(moments.uniform(0, 1))
         tried("SIGINT, SIGTERM and SIGHUP of `fit`")
-        send(number, process)
-        process.kill()
-        process.join()
-        said = output.read_text()
-        assert process.exitcode == 128 + number, said
-        assert "Traceback" not in said
+        said = stopped(process, number, output, tmp_path / str(turn))
         assert f"\nsnn-synth: stopped: go on with --ckpt_path {KEPT}\n" in said
         assert torch.load(KEPT, weights_only=True)["state_dict"]
-        deadline = time.monotonic() + 30
-        while marked(tmp_path / str(turn)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not marked(tmp_path / str(turn))
 
 
 SWEEP = {
@@ -120,17 +126,7 @@ def test_other_commands_end_in_order(name, number, digits, tmp_path, fresh_proce
         assert process.is_alive(), output.read_text()
         time.sleep(0.05)
     time.sleep(random.Random(f"{name} {number}").uniform(0, 3))
-    send(number, process)
-    process.kill()
-    process.join()
-    said = output.read_text()
-    assert process.exitcode == 128 + number, said
-    assert "Traceback" not in said
-    assert "\nsnn-synth: stopped" in said
-    deadline = time.monotonic() + 30
-    while marked(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not marked(tmp_path)
+    assert "\nsnn-synth: stopped" in stopped(process, number, output, tmp_path)
     tried("SIGINT, SIGTERM and SIGHUP of `reproduce`, `sweep` and `demo`")
 
 
