@@ -1,0 +1,41 @@
+"""What the cards of the shipped networks say, and what they do."""
+
+import re
+
+import torch
+
+from snn_synth.data import MNIST, FashionMNIST
+from snn_synth.encoding import sample_keys
+from snn_synth.functional import standardized_mse
+from snn_synth.models import AESNN
+from snn_synth.models.pretrained import Pretrained, shipped_models
+
+REGENERATE = ["mnist", "mnist-portable", "fashion-mnist", "fashion-mnist-portable"]
+REGENERATE += ["mnist-temporal", "mnist-hybrid", "mnist-esvae"]
+
+
+def said(name, measure):
+    """A number of a model's card."""
+    text = (shipped_models()[name] / "README.md").read_text()
+    return float(re.search(rf"^\| {re.escape(measure)} \| ([\d.]+) \|$", text, re.M)[1])
+
+
+def measure_of(name):
+    """By which its card says how well it regenerates images."""
+    return "pixel_mse" if name in ("mnist-temporal", "mnist-hybrid", "mnist-esvae") else "standardized_mse"
+
+
+def regenerated(name, count):
+    """The mean error of the first test images, by other spikes than those of the card."""
+    test, model = (FashionMNIST if name.startswith("fashion") else MNIST)(train=False), Pretrained.from_pretrained(name)
+    errors = []
+    generator = torch.Generator().manual_seed(1)
+    for places in torch.arange(min(count, len(test))).split(500):
+        images = test.images[places].unsqueeze(1).float() / 255
+        if isinstance(model, AESNN):
+            drawn = model.reconstruct(images, int(said(name, "num_steps")), keys=sample_keys(7, places))
+            errors.append(standardized_mse(drawn, images))
+        else:
+            given = {} if name == "mnist-temporal" else {"generator": generator}
+            errors.append((model.reconstruct(images, **given) - images).square().flatten(1).mean(1))
+    return torch.cat(errors).mean().item()
