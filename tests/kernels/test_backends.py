@@ -58,6 +58,17 @@ def test_loss_and_gradients_of_a_network_equal_the_references(sizes, neuron, mas
             assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * theirs.abs().max().item())
 
 
+def test_one_neuron_over_time_is_scanned_too():
+    """Currents of [T], without a batch, which the kernels do not take."""
+    currents = 2 * rand(9)
+    spikes, membranes = lif_scan(currents, decay=0.5)
+    with kernels.use("reference"):
+        wanted = lif_scan(currents[:, None, None], decay=0.5)
+    assert 0 < spikes.sum() < 9
+    for found, one in zip((spikes, membranes, kernels.lif_spikes(currents, 0.5)), (*wanted, wanted[0]), strict=True):
+        assert torch.equal(found, one.flatten())
+
+
 def test_float32_stays_float32_whatever_is_the_default():
     currents, targets = rand(6, 4, 3).requires_grad_(), (rand(6, 4, 3, seed=1) < 0.5).float()
     times, weight = (9 * rand(4, 3)).round(), rand(2, 3, seed=1).requires_grad_()
