@@ -59,7 +59,7 @@ fuzz: $(READY)
 # Everything that might lose work, let something in or give another answer, scaled by one number, and a table of it in
 # build/trust: make trust N=1000 kills a thousand times, reads 38,000 damaged files by most parsers, and tries whether tests
 # notice 100 changes of the code.
-TRUSTED = kills load world files exploits
+TRUSTED = kills load world files exploits slow
 kills = tests/trust/test_kills_in_training.py tests/trust/test_kills_of_commands.py tests/experiments/sweep/test_kills.py
 load = tests/trust/test_load_of_sweeps.py tests/trust/test_load_of_training.py tests/trust/test_load_of_try_page.py \
 	tests/trust/test_load_of_web.py
@@ -68,6 +68,7 @@ world = tests/trust/test_signals.py tests/trust/test_world.py tests/cli/test_ful
 files = tests/fuzz
 exploits = tests/training/test_trust.py tests/training/test_reading_bounds.py tests/cli/test_imports.py \
 	tests/interop/test_nir_files.py tests/experiments/sweep/test_file.py tests/data/test_fad.py
+slow = tests/trust/test_cards.py tests/experiments/bench/test_gpu.py
 trust: N ?= 100
 trust: $(READY)
 	mkdir -p build/trust

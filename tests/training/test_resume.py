@@ -55,8 +55,7 @@ def test_a_generator_resumes_bit_for_bit(train, tmp_path, kind):
     job = ("generator", kind)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train(job, whole) == 0
-    assert train(job, killed, ("step", 0, 5, 1)) == -signal.SIGKILL
-    assert train(job, killed, ("step", 2, 1, 1), resume=True) == -signal.SIGKILL
+    assert train(job, killed, ("step", 1, 5, 1)) == -signal.SIGKILL
     assert train(job, killed, resume=True) == 0
     assert_same_run(killed, whole)
 

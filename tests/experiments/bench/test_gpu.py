@@ -20,22 +20,31 @@ def run(*words, **environment):
     return subprocess.run([*COMMAND, *map(str, words)], env=child, capture_output=True, text=True, timeout=600)
 
 
-@pytest.mark.slow
-def test_a_rehearsal_leaves_results_that_the_page_can_show(tmp_path):
-    pytest.importorskip("triton")
-    out = tmp_path / "results.json"
-    stages = ["steps", "graph", "limits", "scans", "full-size", "products", "inference-784-196-784"]
+def rehearsed(out, stages):
     child = run("--dry-run", "--minutes", 9, "--out", out, "--only", *stages)
     assert child.returncode == 0, child.stdout + child.stderr
     results = json.loads(out.read_text())
     assert results["skipped"] == {}
     assert list(results["seconds"]) == stages
-    assert results["workloads"]["inference-784-196-784"]["implementations"]["ours"]["median"] > 0
     assert all(one["ok"] for stage in results["gpu"].values() for one in stage.get("checks", []))
-    text = gpu_report.section(results)
+    return results
+
+
+@pytest.mark.slow
+def test_a_rehearsal_leaves_results_that_the_page_can_show(tmp_path):
+    pytest.importorskip("triton")
+    text = gpu_report.section(rehearsed(tmp_path / "results.json", ["scans", "full-size", "products"]))
     assert "passed." in text
     assert "| loss and its gradient" in text
     assert "An epoch of 70 batches" in text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SNN_SYNTH_TRUST" not in os.environ, reason="by make trust")
+def test_the_other_stages_can_be_rehearsed(tmp_path):
+    pytest.importorskip("triton")
+    results = rehearsed(tmp_path / "results.json", ["steps", "graph", "limits", "inference-784-196-784"])
+    assert results["workloads"]["inference-784-196-784"]["implementations"]["ours"]["median"] > 0
 
 
 @pytest.mark.slow
