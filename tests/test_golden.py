@@ -1,13 +1,15 @@
-"""Numbers that stay what they were: keys, encoders, defaults, and one training step of each rule, in tests/golden.json.
+"""Numbers that stay what they were: keys, encoders, defaults, limits, and a training step of each rule: tests/golden.json.
 
 A change of the hash, of an encoder, of a default or of a rule gives every user other results than before, with the
-same seeds. Spikes are compared bit for bit, times and weights to 1e-5 of their size, on every backend and with one
+same seeds; a change of a limit refuses what was read before, or fills another's memory. Spikes are compared bit for bit, times and weights to 1e-5 of their size, on every backend and with one
 thread or two. Who changes them on purpose writes them again, by `python -m tests.test_golden`, and says so in the
 changelog.
 """
 
+import ast
 import inspect
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from snn_synth.models import SpikingStack
 from tests.stored_traces import online
 
 GOLDEN = Path(__file__).with_name("golden.json")
+PACKAGE = Path(__file__).parents[1] / "snn_synth"
 RATE_CODES = {"poisson": poisson_encode, "low-discrepancy": low_discrepancy_encode, "even": even_encode}
 STEPS = {"bptt": bptt_step, "online": online_step}
 OPTIMIZERS = {"sgd": lambda weights: torch.optim.SGD(weights, lr=0.5), "adamw": torch.optim.AdamW}
@@ -98,9 +101,22 @@ def defaults():
     return found
 
 
+def limits():
+    """Constants of every module whose names say that they bound what is read, kept or made."""
+    found = {}
+    for path in sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.rglob("kernels/**/*.py"))):
+        for line in ast.parse(path.read_text()).body:
+            name = line.targets[0].id if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) else ""
+            if re.match("_?(MAX|MOST|LONGEST|LARGEST|LATEST|BYTES|DEPTH|NODES)", name):
+                value = eval(compile(ast.Expression(line.value), path.name, "eval"), {})
+                found[f"{path.relative_to(PACKAGE).as_posix()}: {name}"] = value
+    return found
+
+
 def everything():
     return {
         "defaults": defaults(),
+        "limits": limits(),
         "keys": keys(),
         "uniform": uniform(),
         "spikes": {f"{code} {rate}": spikes(code, rate) for code in RATE_CODES for rate in (1.0, 0.3)},
@@ -128,6 +144,10 @@ def near(found, wanted):
 
 def test_defaults_of_public_classes(golden):
     assert defaults() == golden["defaults"]
+
+
+def test_limits_of_what_is_read_and_kept(golden):
+    assert limits() == golden["limits"]
 
 
 def test_keys_and_their_random_numbers(golden):
