@@ -1,9 +1,9 @@
-"""Numbers that stay what they were: keys, encoders, defaults, limits, and a training step of each rule: tests/golden.json.
+"""What stays what it was: keys, encoders, defaults, limits, and a training step of each rule, in tests/golden.json.
 
 A change of the hash, of an encoder, of a default or of a rule gives every user other results than before, with the
-same seeds; a change of a limit refuses what was read before, or fills another's memory. Spikes are compared bit for bit, times and weights to 1e-5 of their size, on every backend and with one
-thread or two. Who changes them on purpose writes them again, by `python -m tests.test_golden`, and says so in the
-changelog.
+same seeds; a change of a limit refuses what was read before, or fills another's memory. Spikes are compared bit for
+bit, times and weights to 1e-5 of their size, on every backend and with one thread or two. Who changes them on purpose
+writes them again, by `python -m tests.test_golden`, and says so in the changelog.
 """
 
 import ast

@@ -35,6 +35,10 @@ def test_pairs_are_numbered_in_order():
     assert pair_index(pairs[:, 1], pairs[:, 0], 20).tolist() == list(range(210))
 
 
+def test_one_of_each_is_enough():
+    assert drifting_blobs(1, 1, 1).tolist() == [[0]]
+
+
 def test_bad_input():
     with pytest.raises(InputError, match="Expected blobs, steps and neurons of at least 1, got 3, 0 and 20"):
         drifting_blobs(3, 0)
