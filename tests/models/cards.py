@@ -4,14 +4,16 @@ import re
 
 import torch
 
-from snn_synth.data import MNIST, FashionMNIST
+from snn_synth.data import FSDD, MNIST, FashionMNIST, build_front_end, spectrograms
 from snn_synth.encoding import sample_keys
+from snn_synth.experiments import imagination
 from snn_synth.functional import standardized_mse
-from snn_synth.models import AESNN
+from snn_synth.models import AESNN, ImageClassifier
 from snn_synth.models.pretrained import Pretrained, shipped_models
 
 REGENERATE = ["mnist", "mnist-portable", "fashion-mnist", "fashion-mnist-portable"]
 REGENERATE += ["mnist-temporal", "mnist-hybrid", "mnist-esvae"]
+DRAW = ["mnist-gan", "mnist-esvae", "mnist-vqd", "fashion-mnist-vqd"]
 
 
 def said(name, measure):
@@ -39,3 +41,28 @@ def regenerated(name, count):
             given = {} if name == "mnist-temporal" else {"generator": generator}
             errors.append((model.reconstruct(images, **given) - images).square().flatten(1).mean(1))
     return torch.cat(errors).mean().item()
+
+
+def sampled(name, count):
+    """Which shares of new images a classifier is sure of, and right about their class; by the measures' names."""
+    generator = torch.Generator().manual_seed(1)
+    if name == "fsdd-condition":
+        labels, drawn = _spoken(count, generator)
+    else:
+        network, labels = Pretrained.from_pretrained(name), torch.arange(count) % 10
+        drawn = network.sample(count, generator, *([labels] if name.endswith("vqd") else []))
+    classifier = "fashion-mnist-classifier" if name.startswith("fashion") else "mnist-classifier"
+    probability = ImageClassifier.from_pretrained(classifier).probabilities(drawn)
+    found = {"sure": probability.max(1).values > 0.9, "right": probability.argmax(1) == labels}
+    kept = {"fsdd-condition": ["right"], "mnist-gan": ["sure"], "mnist-esvae": ["sure"]}.get(name, found)
+    return {measure: found[measure].float().mean().item() for measure in kept}
+
+
+def _spoken(count, generator):
+    """Digits of test recordings, four images of each, and their labels."""
+    spoken, source = imagination.load("fsdd")
+    speech = FSDD()
+    _, test = speech.official_split()
+    chosen = test[:: max(1, len(test) * 4 // count)]
+    values = spectrograms(speech, build_front_end(source.model.front_end))[chosen].float()
+    return speech.labels[chosen].repeat_interleave(4), spoken(values, 4, generator).flatten(0, 1)

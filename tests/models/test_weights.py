@@ -13,12 +13,11 @@ from snn_synth.data.espeak import UNHEARD_VOICES
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.evaluation import shuffled_pixels
-from snn_synth.experiments import imagination
 from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse
-from snn_synth.models import AESNN, AudioToImage, ImageClassifier, SpikingVQDiffusion
-from snn_synth.models.pretrained import Pretrained, shipped_models
-from tests.models.cards import measure_of, regenerated, said
+from snn_synth.models import AESNN, AudioToImage, ImageClassifier
+from snn_synth.models.pretrained import shipped_models
+from tests.models.cards import DRAW, measure_of, regenerated, said, sampled
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
 
@@ -81,35 +80,11 @@ def test_spoken_digits_become_images_as_the_card_says():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("images", ["mnist", "fashion-mnist"])
-def test_samples_of_a_class_are_as_good_as_the_card_says(images):
-    network, classifier = SpikingVQDiffusion.from_pretrained(f"{images}-vqd"), f"{images}-classifier"
-    labels, generator = torch.arange(1_000) % 10, torch.Generator().manual_seed(1)
-    probability = ImageClassifier.from_pretrained(classifier).probabilities(network.sample(1_000, generator, labels))
-    found = (probability.max(1).values > 0.9, probability.argmax(1) == labels)
-    for name, share in zip(("sure", "right"), found, strict=True):
-        assert share.float().mean().item() == pytest.approx(said(f"{images}-vqd", name), abs=0.04)
-
-
-@pytest.mark.slow
-@needs_data
-def test_new_images_of_spoken_digits_are_as_good_as_the_card_says():
-    spoken, source = imagination.load("fsdd")
-    speech = FSDD()
-    _, test = speech.official_split()
-    chosen = test[::2]
-    values = spectrograms(speech, build_front_end(source.model.front_end))[chosen].float()
-    drawn = spoken(values, 4, torch.Generator().manual_seed(1)).flatten(0, 1)
-    probability = ImageClassifier.from_pretrained("mnist-classifier").probabilities(drawn)
-    right = probability.argmax(1) == speech.labels[chosen].repeat_interleave(4)
-    assert right.float().mean().item() == pytest.approx(said("fsdd-condition", "right"), abs=0.04)
-
-
-@pytest.mark.parametrize("name", ["mnist-gan", "mnist-esvae"])
-def test_samples_are_as_good_as_the_card_says(name):
-    samples = Pretrained.from_pretrained(name).sample(2_000, torch.Generator().manual_seed(0))
-    probability = ImageClassifier.from_pretrained("mnist-classifier").probabilities(samples)
-    assert (probability.max(1).values > 0.9).float().mean().item() == pytest.approx(said(name, "sure"), abs=0.01)
+@pytest.mark.parametrize("name", [*DRAW, pytest.param("fsdd-condition", marks=needs_data)])
+def test_some_samples_are_about_as_good_as_the_card_says(name):
+    """As many as the card is of are in tests/trust/test_cards.py."""
+    for measure, found in sampled(name, 200).items():
+        assert found == pytest.approx(said(name, measure), abs=0.08)
 
 
 @needs_data

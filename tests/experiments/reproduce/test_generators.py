@@ -42,7 +42,7 @@ def alone(monkeypatch):
 
 
 def of_subset(trial):
-    few = {"samples": 300} if isinstance(trial, SampleTrial) else {}
+    few = {"samples": 150} if isinstance(trial, SampleTrial) else {}
     return dataclasses.replace(trial, images="mnist_subset", recipe=RECIPE, **few)
 
 
@@ -53,7 +53,7 @@ def drawn(trial, trials):
 @pytest.mark.slow
 def test_a_hybrid_trial_says_what_the_classifier_recognizes(tmp_path):
     trial = of_subset(HybridTrial(RECIPE, hidden=40, latent=16, num_steps=8))
-    trial = dataclasses.replace(trial, recipe=dataclasses.replace(RECIPE, epochs=6))
+    trial = dataclasses.replace(trial, recipe=dataclasses.replace(RECIPE, epochs=3))
     test = trial.run(0, tmp_path)["test"]
     assert test["pixel_mse"] < test["mean_image"]
     assert 0.2 < test["recognized"] < 1, "untrained or with the mean image it is 0.1"
