@@ -68,7 +68,7 @@ world = tests/trust/test_signals.py tests/trust/test_world.py tests/cli/test_ful
 files = tests/fuzz
 exploits = tests/training/test_trust.py tests/training/test_reading_bounds.py tests/cli/test_imports.py \
 	tests/interop/test_nir_files.py tests/experiments/sweep/test_file.py tests/data/test_fad.py
-slow = tests/trust/test_cards.py tests/experiments/bench/test_gpu.py
+slow = tests/trust/test_cards.py tests/evaluation/test_samples.py tests/experiments/bench/test_gpu.py
 trust: N ?= 100
 trust: $(READY)
 	mkdir -p build/trust

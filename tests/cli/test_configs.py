@@ -221,8 +221,8 @@ def test_a_config_makes_what_it_says(name, parsed):
     assert type(cli.trainer.strategy.checkpoint_io).__name__ == "AtomicCheckpointIO"
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_ddp_goes_on_top_of_any_config_and_changes_nothing_else(name, parsed):
+@pytest.mark.parametrize("name", ["ae_mnist", "a2i_fsdd_online", "shd_a2i"])
+def test_ddp_goes_on_top_of_a_config_and_changes_nothing_else(name, parsed):
     stack = [f"--config={part}" for part in CONFIGS[name][0]]
     alone, spread = parsed(*stack), parsed(*stack, "--config=ddp")
     assert type(spread.trainer.strategy) is DDPStrategy

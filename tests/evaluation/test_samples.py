@@ -135,6 +135,7 @@ def test_trivial_samples_are_what_they_are_called():
 
 @pytest.mark.slow
 @needs_data
+@pytest.mark.skipif("SNN_SYNTH_TRUST" not in os.environ, reason="by make trust")
 def test_the_measures_put_trivial_samples_of_digits_in_their_places():
     """None is good by all of them; another 2,000 real images are."""
     train, test = MNIST(train=True), MNIST(train=False)
