@@ -49,9 +49,11 @@ def test_peak_memory_is_that_of_the_batch(make):
         values=torch.zeros(4, inputs),
         spikes=torch.zeros(9, 4, inputs),
     )
-    runs = [memory.alone(wide, ["ours"])["ours"] for _ in range(3)]
-    found = min(runs, key=lambda run: run["grown_bytes"])  # the allocator may keep more on top
-    megabytes = found["grown_bytes"] / 1e6
+    for _ in range(3):
+        found = memory.alone(wide, ["ours"])["ours"]
+        megabytes = found["grown_bytes"] / 1e6
+        if megabytes < 2 * (36 + 5 * 12):
+            break  # else the allocator has kept more on top
     assert 36 + 4 * 12 < megabytes < 2 * (36 + 5 * 12), "spikes; weights, their gradient and two moments"
     assert found["peak_bytes"] / 1e6 > megabytes + 50, "Python and PyTorch themselves"
     assert found["median"] > 0
