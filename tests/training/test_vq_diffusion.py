@@ -102,8 +102,8 @@ def test_losses_are_those_of_the_equations(tmp_path):
 @pytest.mark.slow
 def test_it_learns_which_tokens_a_class_has(tmp_path):
     data = Squares(batch_size=20)
-    module = LitVQDiffusion(network(hidden=128), autoencoder_epochs=20, optimizer=adam(1e-2))
-    trainer = quiet_trainer(tmp_path, max_epochs=60)
+    module = LitVQDiffusion(network(hidden=128), autoencoder_epochs=12, optimizer=adam(1e-2))
+    trainer = quiet_trainer(tmp_path, max_epochs=36)
     (before,) = trainer.validate(module, data, verbose=False)
     trainer.fit(module, data)
     (after,), (again,) = (trainer.test(module, data, verbose=False) for _ in range(2))
