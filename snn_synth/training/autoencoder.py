@@ -60,7 +60,6 @@ class LitAutoencoder(LitSpiking):
 
     def on_fit_start(self) -> None:
         """Refuse what would wait for ever."""
-        super().on_fit_start()
         if self.greedy_epochs and self.trainer.world_size > 1:
             raise InputError(f"Expected one process to train layer by layer, got {self.trainer.world_size}")
 
