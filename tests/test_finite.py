@@ -225,6 +225,16 @@ def test_no_weights_with_nan_are_measured(stage, tmp_path):
         getattr(quiet_trainer(tmp_path), stage)(module, data)
 
 
+def test_no_weights_with_nan_are_trained(tmp_path, monkeypatch):
+    """Not even a batch: a weight that no spike reaches would stay what it is."""
+    module = LitAutoencoder(AESNN(12, 3), num_steps=2)
+    with torch.no_grad():
+        module.network.layers[0][0].weight[0, 0] = torch.inf
+    monkeypatch.setattr(module, "training_step", lambda *_: pytest.fail("a batch was trained"))
+    with pytest.raises(InputError, match=r"Expected finite weights, got inf in `network\.layers\.0\.0\.weight`"):
+        quiet_trainer(tmp_path, max_epochs=1, num_sanity_val_steps=0).fit(module, TinyImages())
+
+
 def test_a_checkpoint_with_nan_is_refused(tmp_path):
     trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[ResumeCheckpoint()])
     trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages())
