@@ -167,6 +167,11 @@ def test_any_rate_is_resampled_in_little_time_and_memory(from_rate, monkeypatch)
         assert alias[500:-500].abs().max() < 0.005
 
 
+def test_a_rate_of_one_hertz_is_one():
+    assert resample(torch.ones(2), 1, 1000).shape == (2000,)
+    assert resample(torch.ones(2), 1, 1).tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(0, 8000), (8000, -1), (7, 8000), (2**32 - 1, 8000)])
 def test_absurd_rates_are_refused(from_rate, to_rate):
     with pytest.raises(InputError, match=f"none over 1000 times the other, got {from_rate} and {to_rate}"):

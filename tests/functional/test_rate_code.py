@@ -42,6 +42,10 @@ def test_the_discrepancy_is_that_of_a_loop():
     assert rbf_mmd(x, y + 2) > rbf_mmd(x, y)
 
 
+def test_one_step_is_enough():
+    assert sampled_spikes(torch.tensor([[0.0, 1.0]]), 1).tolist() == [[[0, 1]]]
+
+
 def test_bad_input():
     with pytest.raises(InputError, match=r"at least two, got \[1, 3\] and \[1, 3\]"):
         rbf_mmd(torch.zeros(1, 3), torch.zeros(1, 3))

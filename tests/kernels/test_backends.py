@@ -51,7 +51,7 @@ def test_loss_and_gradients_of_a_network_equal_the_references(sizes, neuron, mas
         wanted_gradients = gradients(wanted, net.parameters())
         rates = [s.mean().item() for s in net(spikes).layer_spikes]
     assert all(0.02 < rate < 0.9 for rate in rates)
-    for chunk in (None, 5, 12):
+    for chunk in (None, 1, 5, 12):
         loss = bptt_loss(net, spikes, targets, mask, chunk)
         assert_close(loss, wanted, rtol=1e-6, atol=0)
         for ours, theirs in zip(gradients(loss, net.parameters()), wanted_gradients, strict=True):
