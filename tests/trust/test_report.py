@@ -67,3 +67,15 @@ def test_the_page_has_the_tables_of_the_full_run(machine):
     assert table(found["rows"]) in page
     if "none tried" not in found["changes"]:
         assert found["changes"] in page
+
+
+def test_everything_was_run_as_one_command_too():
+    folder = ROOT / "benchmarks/results/trust"
+    whole, *parts = (
+        json.loads((folder / f"{name}.json").read_text())
+        for name in ("epyc-2-cores-one-command", "xeon-amx-2-cores", "epyc-2-cores")
+    )
+    assert whole["failed"] == whole["unended"] == []
+    assert {row["lost"] for row in whole["rows"].values()} == {0}
+    assert all(part["rows"].keys() <= whole["rows"].keys() for part in parts)
+    assert f"N = {whole['scale']} in one command" in (ROOT / "docs/trust.md").read_text()
