@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from snn_synth.codec import PackedSpikes, pack, unpack
+from snn_synth.data.binning import check_steps
 from snn_synth.data.root import data_root
 from snn_synth.errors import InputError
 
@@ -63,10 +64,7 @@ class MNISTDVS(Dataset[tuple[Tensor, int]]):
     def __init__(
         self, root: str | Path | None = None, train: bool = True, num_steps: int = 80, step: int = 25_000
     ) -> None:
-        if min(num_steps, step) < 1:
-            raise InputError(
-                f"Expected time steps, and microseconds of each, of at least 1, got {num_steps} and {step}"
-            )
+        check_steps(num_steps, step)
         folder = data_root(root) / "mnist_dvs"
         found: dict[int, list[tuple[int, Path]]] = {}
         for path in folder.rglob("*.aedat"):

@@ -119,6 +119,13 @@ def test_steps_that_cannot_be(tmp_path, word, wrong):
         SHD(tmp_path, **wrong)
 
 
+def test_one_step_of_a_microsecond_is_the_least():
+    binning.check_steps(1, 1)
+    for steps, step in ((0, 1), (1, 0)):
+        with pytest.raises(InputError, match=f"of at least 1 .* got {steps} and {step}"):
+            binning.check_steps(steps, step)
+
+
 def test_more_spikes_than_a_machine_holds_are_refused_before_they_are_made(tmp_path, word):
     word(5)
     with pytest.raises(InputError, match="got 1 recordings of 1000000000 steps of 700 channels"):
