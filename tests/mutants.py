@@ -32,7 +32,7 @@ from tests.changes import PACKAGE, mutants
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("mutants-equivalent.txt")
-ALSO = ["tests/test_golden.py", "tests/test_properties.py", "tests/test_contract.py"]
+ALSO = ["tests/test_edges.py", "tests/test_golden.py", "tests/test_properties.py", "tests/test_contract.py"]
 # Tests beside those of the file of the module's own name, for modules whose path begins so.
 TESTS = {
     "functional/lif": ["tests/test_neurons.py", "tests/kernels/test_cpu.py"],
