@@ -81,7 +81,7 @@ def test_bad_input(tmp_path):
     with pytest.raises(InputError, match=r"found none: unpack grabbed_data0.zip to grabbed_data9.zip"):
         MNISTDVS(tmp_path)
     write_recordings(tmp_path, digits=(0,), each=1)
-    with pytest.raises(InputError, match="of at least 1 .* got 0 and 25000"):
+    with pytest.raises(InputError, match=r"of at least 1 .* got 0 and 25000"):
         MNISTDVS(tmp_path, num_steps=0)
     damaged = tmp_path / "damaged.aedat"
     damaged.write_bytes(b"\x00\x01\x02")
