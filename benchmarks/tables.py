@@ -153,8 +153,8 @@ def readings(results: Results) -> str:
     told = (
         f"At most the paper's error in all {len(comparable)} rows of images: {', and '.join(meets)}. The first is what "
         "eq. 10 and 16 alone say, without what a spike does to a trace; it lowers the errors of speech, too, of other "
-        "data. None explains the paper's numbers, which are higher. The readings are one seed each; one that ends above "
-        "the paper's error with 512 hidden neurons need not be run with 1,024."
+        "data. None explains the paper's numbers, which are higher. The readings are one seed each; one that ends "
+        "above the paper's error with 512 hidden neurons need not be run with 1,024."
         if meets
         else "No reading that was run in every row of images meets all."
     )
