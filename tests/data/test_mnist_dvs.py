@@ -27,6 +27,15 @@ def test_events_are_read_as_they_were_recorded(tmp_path):
     assert list(zip(row.tolist(), column.tolist(), polarity.tolist(), (time + first).tolist(), strict=True)) == EVENTS
 
 
+@pytest.mark.parametrize("header", [b"", b"# made by hand\r\n"])
+def test_an_event_with_the_byte_of_a_line_end_is_no_line_of_the_header(header, tmp_path):
+    """Ten microseconds are b"\\n", as is the column five of an event that is OFF."""
+    events = b"".join(struct.pack(">II", row << 8 | 5 << 1, time) for row, time in ((10, 10), (35, 0x0A23)))
+    (tmp_path / "one.aedat").write_bytes(b"#!AER-DAT2.0\r\n" + header + events)
+    found = [part.tolist() for part in read_events(tmp_path / "one.aedat")]
+    assert found == [[10, 35], [5, 5], [0, 0], [0, 0x0A23 - 10]]
+
+
 def test_events_are_those_that_tonic_reads(tmp_path):
     tonic = pytest.importorskip("tonic.io")
     path = str(tmp_path / "one.aedat")

@@ -69,6 +69,19 @@ def test_one_neuron_over_time_is_scanned_too():
         assert torch.equal(found, one.flatten())
 
 
+def test_leaks_and_thresholds_of_each_sample_are_taken_too():
+    """Of [B, N], where the kernels take one number or [N]."""
+    currents, decay, threshold = 2 * rand(6, 3, 4), rand(3, 4, seed=1), 0.5 + rand(3, 4, seed=2)
+    spikes, membranes = lif_scan(currents, decay=decay, threshold=threshold)
+    alone = kernels.lif_spikes(currents, decay, threshold)
+    assert 0 < spikes.sum() < spikes.numel()
+    assert torch.equal(alone, spikes)
+    for b in range(3):
+        fired, risen = lif_scan(currents[:, b : b + 1], decay=decay[b], threshold=threshold[b])
+        assert torch.equal(spikes[:, b], fired[:, 0])
+        assert torch.equal(membranes[:, b], risen[:, 0])
+
+
 def test_float32_stays_float32_whatever_is_the_default():
     currents, targets = rand(6, 4, 3).requires_grad_(), (rand(6, 4, 3, seed=1) < 0.5).float()
     times, weight = (9 * rand(4, 3)).round(), rand(2, 3, seed=1).requires_grad_()
