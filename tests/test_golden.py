@@ -7,8 +7,10 @@ writes them again, by `python -m tests.test_golden`, and says so in the changelo
 """
 
 import ast
+import importlib
 import inspect
 import json
+import pkgutil
 import re
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from snn_synth import data, kernels, losses, models, neurons, training
+from snn_synth import codec, data, functional, kernels, learning, losses, models, neurons, training
 from snn_synth.encoding import (
     even_encode,
     latency_encode,
@@ -88,17 +90,32 @@ def step(rule, optimizer):
     return {"loss": loss.item(), "weights": [weight.tolist() for weight in net.parameters()]}
 
 
+def modules():
+    """Those whose classes and functions are called with settings: of data, networks, rules and training."""
+    for package in (codec, data, functional, learning, losses, models, neurons, training):
+        yield package
+        for found in pkgutil.walk_packages(getattr(package, "__path__", []), f"{package.__name__}."):
+            yield importlib.import_module(found.name)
+
+
 def defaults():
-    """Of every public class, the numbers and words that it takes where nothing is given."""
+    """Of every class and function, the numbers and words that it takes where nothing is given."""
     found = {}
-    for module in (data, losses, models, neurons, training):
-        for name in module.__all__:
-            one = getattr(module, name)
-            if inspect.isclass(one) and getattr(one.__init__, "__module__", "").startswith("snn_synth."):
-                given = {k: p.default for k, p in inspect.signature(one.__init__).parameters.items()}
+    for module in modules():
+        for one in vars(module).values():
+            if getattr(one, "__module__", "") != module.__name__ or not (
+                inspect.isclass(one) or inspect.isfunction(one)
+            ):
+                continue
+            made = one.__init__ if inspect.isclass(one) else one
+            if getattr(made, "__module__", "") == module.__name__:
+                given = {k: p.default for k, p in inspect.signature(made).parameters.items()}
                 plain = {k: v for k, v in given.items() if isinstance(v, (bool, int, float, str, tuple)) or v is None}
-                found[f"{module.__name__}.{name}"] = json.loads(json.dumps(plain))
-    return found
+                if plain:
+                    found[f"{module.__name__.removeprefix('snn_synth.')}.{one.__name__}"] = json.loads(
+                        json.dumps(plain)
+                    )
+    return dict(sorted(found.items()))
 
 
 def limits():
@@ -142,7 +159,7 @@ def near(found, wanted):
     np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=1e-5, atol=1e-6)
 
 
-def test_defaults_of_public_classes(golden):
+def test_defaults_of_classes_and_functions(golden):
     assert defaults() == golden["defaults"]
 
 
