@@ -316,6 +316,21 @@ def test_a_resumed_run_believes_no_path_of_the_best_checkpoint(path, tmp_path):
     assert Path(keep.best_model_path).parent == run.folder
 
 
+@pytest.mark.parametrize("score", ["7", [1.0], torch.zeros(2)])
+def test_a_resumed_run_believes_no_score_that_is_not_one_number(score, tmp_path):
+    run = Run(tmp_path)
+    with pytest.warns(match="names files as its own that are not"):
+        keep = run.fit(run.forge(best_model_score=score), epochs=2)
+    assert keep.best_model_score.numel() == 1
+
+
+@pytest.mark.parametrize("score", [None, torch.tensor(0.5)])
+def test_a_run_that_has_no_score_yet_knows_its_own_files_too(score, tmp_path, recwarn):
+    run = Run(tmp_path)
+    run.fit(run.forge(best_model_score=score), epochs=2)
+    assert not [w for w in recwarn if "names files" in str(w.message)]
+
+
 def test_a_resumed_run_knows_its_own_files(tmp_path, recwarn):
     run = Run(tmp_path)
     before = {path.name for path in run.folder.iterdir()}
