@@ -1,9 +1,9 @@
-"""What stays what it was: keys, encoders, defaults, limits, and a training step of each rule, in tests/golden.json.
+"""What stays what it was: keys, encoders, defaults, constants, and a step of each rule, in tests/golden.json.
 
 A change of the hash, of an encoder, of a default or of a rule gives every user other results than before, with the
-same seeds; a change of a limit refuses what was read before, or fills another's memory. Spikes are compared bit for
-bit, times and weights to 1e-5 of their size, on every backend and with one thread or two. Who changes them on purpose
-writes them again, by `python -m tests.test_golden`, and says so in the changelog.
+same seeds; a change of a constant, too, or it refuses what was read before. Spikes are compared bit for bit, times and
+weights to 1e-5 of their size, on every backend and with one thread or two. Who changes them on purpose writes them
+again, by `python -m tests.test_golden`, and says so in the changelog.
 """
 
 import ast
@@ -11,7 +11,6 @@ import importlib
 import inspect
 import json
 import pkgutil
-import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ import pytest
 import torch
 
 from snn_synth import codec, data, functional, kernels, learning, losses, models, neurons, training
+from snn_synth.data import SpectrogramAugmentation
 from snn_synth.encoding import (
     even_encode,
     latency_encode,
@@ -35,6 +35,7 @@ from tests.stored_traces import online
 
 GOLDEN = Path(__file__).with_name("golden.json")
 PACKAGE = Path(__file__).parents[1] / "snn_synth"
+LOOKS = {"kernels", "plot", "bench", "reproduce"}  # folders
 RATE_CODES = {"poisson": poisson_encode, "low-discrepancy": low_discrepancy_encode, "even": even_encode}
 STEPS = {"bptt": bptt_step, "online": online_step}
 OPTIMIZERS = {"sgd": lambda weights: torch.optim.SGD(weights, lr=0.5), "adamw": torch.optim.AdamW}
@@ -118,26 +119,34 @@ def defaults():
     return dict(sorted(found.items()))
 
 
-def limits():
-    """Constants of every module whose names say that they bound what is read, kept or made."""
+def constants():
+    """Numbers that modules name in capitals, but for speed and looks: they change what is drawn or refused."""
     found = {}
-    for path in sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.rglob("kernels/**/*.py"))):
-        for line in ast.parse(path.read_text()).body:
-            name = line.targets[0].id if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) else ""
-            if re.match("_?(MAX|MOST|LONGEST|LARGEST|LATEST|BYTES|DEPTH|NODES)", name):
+    for path in (path for path in sorted(PACKAGE.rglob("*.py")) if not LOOKS & set(path.parts)):
+        for line in (line for line in ast.parse(path.read_text()).body if isinstance(line, ast.Assign)):
+            name = ast.unparse(line.targets[0])
+            if name.upper() == name and not any(isinstance(node, ast.Name) for node in ast.walk(line.value)):
                 value = eval(compile(ast.Expression(line.value), path.name, "eval"), {})
-                found[f"{path.relative_to(PACKAGE).as_posix()}: {name}"] = value
+                if all(isinstance(one, (int, float)) for one in (value if isinstance(value, tuple) else [value])):
+                    found[f"{path.relative_to(PACKAGE).as_posix()}: {name}"] = json.loads(json.dumps(value))
     return found
+
+
+def augmented():
+    """Two spectrograms, as another speaker's."""
+    pictures = torch.linspace(0, 1, 2 * 6 * 8).reshape(2, 6, 8)
+    return SpectrogramAugmentation(strength=1.0)(pictures, sample_keys(4, torch.arange(2))).tolist()
 
 
 def everything():
     return {
         "defaults": defaults(),
-        "limits": limits(),
+        "constants": constants(),
         "keys": keys(),
         "uniform": uniform(),
         "spikes": {f"{code} {rate}": spikes(code, rate) for code in RATE_CODES for rate in (1.0, 0.3)},
         "times": times(),
+        "augmented": augmented(),
         "steps": {f"{rule} {kind}": step(rule, kind) for rule in STEPS for kind in OPTIMIZERS},
     }
 
@@ -163,8 +172,8 @@ def test_defaults_of_classes_and_functions(golden):
     assert defaults() == golden["defaults"]
 
 
-def test_limits_of_what_is_read_and_kept(golden):
-    assert limits() == golden["limits"]
+def test_constants(golden):
+    assert constants() == golden["constants"]
 
 
 def test_keys_and_their_random_numbers(golden):
@@ -186,6 +195,11 @@ def test_times_of_time_codes(golden):
     assert found["steps"] == golden["times"]["steps"]
     assert found["continuous"][0] is golden["times"]["continuous"][0] is None
     near(found["continuous"][1:], golden["times"]["continuous"][1:])
+
+
+def test_augmented_spectrograms(golden):
+    near(augmented(), golden["augmented"])
+    assert np.ptp(np.array(golden["augmented"])) > 0.5
 
 
 @pytest.mark.parametrize("path", ["numba", "reference"])
