@@ -53,6 +53,8 @@ def test_words_without_images_are_named():
         match_names(["Cat", "dog", "sun"], ["cat", "dog"])
     with pytest.raises(InputError, match="'w9' and 40 more among"):
         match_names([f"w{n}" for n in range(50)], ["cat"])
+    with pytest.raises(InputError, match="'w9' among"):
+        match_names([f"w{n}" for n in range(10)], ["cat"])
 
 
 def test_labels_of_images_become_those_of_their_words():

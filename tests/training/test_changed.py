@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from snn_synth.errors import InputError
 from snn_synth.models import AESNN, SpikingGAN
 from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, LitSpikingGAN, MNISTSubsetData, ResumeCheckpoint
-from snn_synth.training.resume import changes
+from snn_synth.training.resume import _whole, changes
 from tests.training.resume_child import FewImages
 
 ADAMW, ADAM, SGD = torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD
@@ -214,3 +214,10 @@ def test_every_schedule_goes_on_where_it_was(train, schedule, interval):
 def test_of_a_setting_that_only_one_side_has_nothing_is_known_nor_of_private_ones():
     before, now = {"a": 1, "gone": 2, "_class": "A", "b": 3}, {"a": 1, "new": 4, "_class": "B", "b": 5}
     assert changes(before, now) == {"b": (3, 5)}
+
+
+def test_an_optimizer_that_was_not_given_is_the_one_that_it_then_is():
+    module, given = LitAutoencoder(AESNN(12, 3)), {"class_path": "AdamW", "init_args": {"lr": 0.001}}
+    assert _whole(module, {"optimizer": None}) == _whole(module, {"optimizer": given})
+    assert _whole(module, {"optimizer": None})["optimizer"]["init_args"]["weight_decay"] == 0.01
+    assert _whole(module, {"seed": 3}) == {"seed": 3}, "of what is not there, nothing is known"
