@@ -11,8 +11,9 @@ from snn_synth.functional import standardized_mse
 from snn_synth.models import AESNN, ImageClassifier
 from snn_synth.models.pretrained import Pretrained, shipped_models
 
-REGENERATE = ["mnist", "mnist-portable", "fashion-mnist", "fashion-mnist-portable"]
-REGENERATE += ["mnist-temporal", "mnist-hybrid", "mnist-esvae"]
+# How well a card says that its network regenerates images: by which measure.
+REGENERATE = dict.fromkeys(["mnist", "mnist-portable", "fashion-mnist", "fashion-mnist-portable"], "standardized_mse")
+REGENERATE |= dict.fromkeys(["mnist-temporal", "mnist-hybrid", "mnist-esvae"], "pixel_mse")
 DRAW = ["mnist-gan", "mnist-esvae", "mnist-vqd", "fashion-mnist-vqd"]
 
 
@@ -20,11 +21,6 @@ def said(name, measure):
     """A number of a model's card."""
     text = (shipped_models()[name] / "README.md").read_text()
     return float(re.search(rf"^\| {re.escape(measure)} \| ([\d.]+) \|$", text, re.M)[1])
-
-
-def measure_of(name):
-    """By which its card says how well it regenerates images."""
-    return "pixel_mse" if name in ("mnist-temporal", "mnist-hybrid", "mnist-esvae") else "standardized_mse"
 
 
 def regenerated(name, count):

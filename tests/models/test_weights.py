@@ -17,7 +17,7 @@ from snn_synth.experiments.robustness import CONDITIONS
 from snn_synth.functional import best_of_class, gallery_mse
 from snn_synth.models import AESNN, AudioToImage, ImageClassifier
 from snn_synth.models.pretrained import shipped_models
-from tests.models.cards import DRAW, measure_of, regenerated, said, sampled
+from tests.models.cards import DRAW, REGENERATE, regenerated, said, sampled
 
 needs_data = pytest.mark.skipif("SNN_SYNTH_DATA" not in os.environ, reason="SNN_SYNTH_DATA is not set")
 
@@ -63,7 +63,7 @@ def test_the_first_images_are_regenerated_as_ever_and_about_as_well_as_the_card_
     """The whole test set is in tests/trust/test_cards.py."""
     error = regenerated(name, 500)
     assert error == pytest.approx(stored, rel=3e-3), "the same spikes, but for rounding"
-    assert error == pytest.approx(said(name, measure_of(name)), rel=0.15)
+    assert error == pytest.approx(said(name, REGENERATE[name]), rel=0.15)
 
 
 @pytest.mark.slow
