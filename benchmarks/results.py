@@ -175,7 +175,7 @@ OUTLOOK: dict[str, list[str]] = {
         "Convolutions end below full connections in two seeds of three; by the spread of the third it cannot be",
         "told. Their epoch takes longer, so at equal training time they are not shown to be better. The picture has",
         "the fully connected ones of a former recipe, with batches of 10. Initial weights and learning rate of the",
-        "convolutions were chosen by five trials on a twentieth of the images, whose results are not kept.",
+        "convolutions were chosen by four trials on a twentieth of the images, whose results are not kept.",
     ],
     "stacked": [
         "A second layer does not help a code of 64 neurons: its spikes go through 256 neurons and 15 steps once more.",
