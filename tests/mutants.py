@@ -57,18 +57,27 @@ TESTS = {
     "kernels/cpu/integrate_fire": ["tests/functional/test_integrate_fire.py"],
     "kernels/cpu": ["tests/kernels/test_cpu.py", "tests/kernels/test_online.py"],
 }
+# What a change has still to pass where none of those noticed it: the tests of a folder.
+FURTHER = {"functional": "functional", "kernels": "kernels", "learning": "kernels", "neurons": "kernels"}
 OF_AMX = ("kernels/cpu/amx.py", "kernels/cpu/tiles.py")  # their tests skip without it
 
 
 def tests_of(folder: Path, module: str) -> list[list[str]]:
-    """The module itself, whose docstrings have examples, and its nearest test file; then the others."""
+    """The module itself, whose docstrings have examples, and its nearest test file; then the others, and then more."""
     path = Path(module)
     own = next(  # beside the tests of its package, or of the package around that
         (f for f in (f"tests/{one}/test_{path.stem}.py" for one in path.parents) if (folder / f).exists()), module
     )
     more = [file for prefix, files in TESTS.items() if module.startswith(prefix) for file in files]
     found = [f for f in dict.fromkeys([f"snn_synth/{module}", own, *more, *ALSO]) if (folder / f).exists()]
-    return [found[:2], found[2:]]
+    further = [
+        str(file.relative_to(folder))
+        for prefix, name in FURTHER.items()
+        if module.startswith(prefix)
+        for file in sorted(folder.glob(f"tests/{name}/test_*.py"))
+        if file.stem != "test_cache" and str(file.relative_to(folder)) not in found  # it looks at the version itself
+    ]
+    return [found[:2], found[2:], *([further] if further else [])]
 
 
 class Lighter:
