@@ -12,7 +12,7 @@ from snn_synth.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE, PICTURE = ROOT / "benchmarks" / "results", ROOT / "docs" / "performance.md", "images/growth.png"
-ERRORS = RESULTS / "mixed" / "errors.json"
+ERRORS, EARLIER = RESULTS / "mixed" / "errors.json", RESULTS / "earlier"
 
 HEAD = """\
 # Performance
@@ -91,7 +91,8 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
             details.append(f"![Time against the share of hidden neurons that fire]({_picture(name, 'rates')})\n")
         if "growth" in metrics and name == _drawn(results):
             details.append(f"![Time and memory against T, B, hidden neurons and inputs]({PICTURE})\n")
-    return "\n".join([*lead, mixed(json.loads(ERRORS.read_text())), *details])
+    compared = [earlier(metrics) for metrics in read(EARLIER).values()]
+    return "\n".join([*lead, mixed(json.loads(ERRORS.read_text())), *compared, *details])
 
 
 def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
@@ -107,6 +108,22 @@ def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
         f"## What mixed precision does to the error\n\n{table}\n\n"
         "The difference is smaller than that between two seeds. These are the configs of before, with the paper's "
         "neurons and batches of 100; `python benchmarks/mixed.py` runs those of today.\n"
+    )
+
+
+def earlier(metrics: Mapping[str, Any]) -> str:
+    """The default path's times beside those of a version before it got new options."""
+    rows = [
+        [name, f"{one['earlier_ms']:.1f}", f"{one['now_ms']:.1f}", f"{one['ratio']:.3f}", f"{len(one['ratios'])}"]
+        for name, one in metrics["steps"].items()
+    ]
+    table = report.table(["step", "earlier, ms", "now, ms", "median ratio of pairs", "pairs"], rows)
+    facts = metrics["machine"]
+    return (
+        f"## What the options of neurons cost where they are not used\n\n{table}\n\n"
+        f"Commit {metrics['now']} beside {metrics['earlier']}, the last without reset by subtraction and learned leaks "
+        f"and thresholds, by `{metrics['command']}`: the paper's neurons in both, processes of the two versions in "
+        f"turns, on {facts['cores']} cores of {facts['cpu']}.\n"
     )
 
 

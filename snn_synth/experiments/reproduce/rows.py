@@ -36,7 +36,7 @@ def _row(images: str, hidden: int, num_steps: int) -> dict[str, AutoencoderTrial
             best := replace(snn, recipe=BEST_SNN[images, hidden], slope=BEST_SLOPE, reset="subtract", learned=True)
         ),
         "SNN best, even input": replace(best, code="even"),
-        "SNN, reset to zero": replace(snn, recipe=ZERO_SNN[images], slope=BEST_SLOPE),
+        "SNN, reset to zero": replace(snn, recipe=ZERO_SNN[images, hidden], slope=BEST_SLOPE),
         "ANN paper, SGD": replace(ann, recipe=PAPER_SGD[images], output="sigmoid"),
         "ANN paper, Adam": replace(ann, recipe=PAPER_ADAM[images], output="sigmoid"),
         "ANN best": replace(ann, recipe=BEST_ANN[images, hidden]),

@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def page():
     """The module benchmarks/report.py."""
-    spec = importlib.util.spec_from_file_location("benchmarks_report", ROOT / "benchmarks" / "report.py")
+    return script("report")
+
+
+def script(name):
+    """A module of benchmarks/, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -179,3 +184,11 @@ def test_the_committed_page_is_what_the_committed_results_give(page):
     if results:
         assert page.PAGE.read_text() == page.page(results)
         assert not re.search(r"(?<![\w.])/(?:tmp|home|work|root)/", page.PAGE.read_text()), "no paths of a machine"
+
+
+def test_two_versions_are_compared_pair_by_pair(page):
+    runs = [({"bptt": 0.010}, {"bptt": 0.011}), ({"bptt": 0.020}, {"bptt": 0.018}), ({"bptt": 0.012}, {"bptt": 0.012})]
+    steps = script("earlier").ratios(runs)
+    assert steps == {"bptt": {"earlier_ms": 12.0, "now_ms": 12.0, "ratio": 1.0, "ratios": [1.1, 0.9, 1.0]}}
+    given = {"earlier": "aaa", "now": "bbb", "command": "python x", "machine": {"cores": 2, "cpu": "CPU"}}
+    assert cells(page.earlier(given | {"steps": steps}), "bptt") == ["bptt", "12.0", "12.0", "1.000", "3"]
