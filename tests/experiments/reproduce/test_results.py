@@ -87,6 +87,12 @@ def test_the_table_says_which_bounds_are_met(builder):
     assert builder.best_table({"table1-mnist": row}).splitlines()[2].endswith("| 0.0900 | 0.0500 | holds |")
 
 
+def test_the_page_says_which_rows_have_what_we_hope_for(builder):
+    row = {"table1-mnist": metrics(**{"SNN best": variant(0.031), "SNN best, even input": variant(0.030)})}
+    told = "SNN best reaches it for none; SNN best, even input reaches it for MNIST 784-196-784."
+    assert builder.best_table(row).endswith(told)
+
+
 def test_speech_of_other_data_is_shown_beside_the_papers_and_met_is_not_claimed(builder):
     trial = {"corpus": "fsdd", "frames": 100, "hidden": 512, "autoencoder": {"hidden": 196}}
     names = ("SNN paper", "SNN best", "ANN paper, SGD", "ANN paper, Adam", "ANN best")
