@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import functools
 import io
 import struct
 import time
@@ -13,8 +14,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 
 from snn_synth.errors import InputError
 from snn_synth.models import AESNN
-from snn_synth.training import LitAutoencoder, ResumeCheckpoint
-from snn_synth.training.reading import load
+from snn_synth.training import LitAutoencoder, ResumeCheckpoint, reading
+from snn_synth.training.reading import load, read_checkpoint, sizes_of
 from tests.fuzz.harness import bounded
 from tests.training.tiny import TinyImages, quiet_trainer
 
@@ -53,6 +54,8 @@ CODE = "objects other than"
 STRUCTURES = {  # each the value of a dictionary, after its key
     "the hash of a nested tuple": (b"}" + NESTED + b"K\x01s", CODE),
     "the hash of one in a set": (b"c__builtin__\nset\n](" + NESTED + b"e\x85R", CODE),
+    "the hash of one in a set that grows": (b"c__builtin__\nset\n](" + NESTED + b"eK\x01a\x85R", CODE),
+    "the hash of a second key": (b"}(K\x01N" + NESTED + b"Nu", CODE),
     "a codec that takes the square": (ENCODE + string("\u4e00" * 10**6) + string("punycode") + b"\x86R", CODE),
     "copies of a string": (
         string("a" * 10**6) + b"q\x00" + string("latin1") + b"q\x01](" + (ENCODE + b"h\x00h\x01\x86R") * 900 + b"e",
@@ -77,6 +80,9 @@ STRUCTURES = {  # each the value of a dictionary, after its key
     ),
     "an ordered dictionary with items": (b"ccollections\nOrderedDict\n]\x85R", CODE),
     "a protocol that we do not write": (b"\x8c\x01a", CODE),
+    "more operations than bytes are allowed": (b"](" + b"N" * 2**20 + b"e", "bytes of data"),
+    "items that are appended to a dictionary": (b"}K\x01a", CODE),
+    "a call of what takes nothing": (b"ctorch\nSize\nK\x01\x85R", CODE),
 }  # fmt: skip
 
 
@@ -203,3 +209,142 @@ def test_whole_files_are_read_as_pytorch_reads_them(whole, tmp_path):
     torch.save(content, tmp_path / "a.ckpt")
     assert same(load(tmp_path / "a.ckpt"), torch.load(tmp_path / "a.ckpt", weights_only=True))
     assert load(tmp_path / "a.ckpt")["state_dict"]._metadata == content["state_dict"]._metadata
+
+
+ORDERED = b"ccollections\nOrderedDict\n)R"
+COSTS = {  # a pickle, its operations, and what it copies
+    "nothing": (b"}", 1, 0),
+    "keys that are texts, not values": (
+        b"}(" + string("abc") + string("values") + string("de") + b"K\x02" + string("fghi") + b"K\x03u",
+        9,
+        3 + 2 + 4,
+    ),
+    "one key": (b"}" + string("abc") + string("values") + b"s", 4, 3),
+    "texts in a list": (b"](" + string("abc") + b"N" + string("de") + b"e", 6, 5),
+    "versions of a module": (ORDERED + b"}(" + b"K\x01NK\x02NK\x03N" + b"ub", 3 + 2 + 6 + 2, 3 * 16),
+    "a counter": (b"ccollections\nCounter\n}(K\x01NK\x02Nu\x85R", 3 + 4 + 3, 2 * 16),
+    "a set": (b"c__builtin__\nset\n](K\x01K\x02K\x03e\x85R", 3 + 3 + 3, 3 * 16),
+    "bytes": (ENCODE + string("abcdefg") + string("latin1") + b"\x86R", 5, 7),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_a_pickle_costs_its_operations_and_what_it_copies(name, monkeypatch):
+    """Each operation counts as 16 bytes; the last that may be spent is still spent."""
+    content, operations, copied = COSTS[name]
+    structure = b"\x80\x02" + content + b"."
+    cost = 16 * (operations + 2) + copied
+    monkeypatch.setattr(reading, "_STRUCTURE", cost)
+    assert reading._Scan(structure, {}).bytes == cost
+    monkeypatch.setattr(reading, "_STRUCTURE", cost - 1)
+    with pytest.raises(InputError, match="bytes of data"):
+        reading._Scan(structure, {})
+
+
+def tensor(kind, length, dimensions):
+    """A tensor of a storage, as a pickle without what frames it."""
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((" + string("storage") + b"ctorch\n" + kind.encode() + b"Storage\n"
+        + string("0") + string("cpu") + b"J" + struct.pack("<i", length) + b"tQK\x00(" + b"K\x01" * dimensions
+        + b"t(" + b"K\x01" * dimensions + b"t\x89" + ORDERED + b"tR"
+    )  # fmt: skip
+
+
+KINDS = {  # bytes of a number, as torch.save names them
+    **{"Char": 1, "Byte": 1, "Bool": 1, "Half": 2, "BFloat16": 2, "Short": 2, "Float": 4, "Int": 4},
+    **{"Double": 8, "Long": 8, "ComplexFloat": 8, "ComplexDouble": 16},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_each_kind_have_their_size(kind):
+    size = KINDS[kind]
+    fits = b"\x80\x02" + tensor(kind, 512 // size, 1) + b"."
+    assert reading._Scan(fits, {"data/0": 512}).storages == {"data/0"}
+    with pytest.raises(InputError, match="larger than its part"):
+        reading._Scan(b"\x80\x02" + tensor(kind, 512 // size + 1, 1) + b".", {"data/0": 512})
+
+
+def test_no_tensor_has_more_than_64_dimensions():
+    for made in (
+        functools.partial(tensor, "Float", 1),
+        lambda count: b"ctorch\nSize\n(" + b"K\x01" * count + b"t\x85R",
+    ):
+        reading._Scan(b"\x80\x02" + made(64) + b".", {"data/0": 4})
+        with pytest.raises(InputError, match=CODE):
+            reading._Scan(b"\x80\x02" + made(65) + b".", {"data/0": 4})
+
+
+@pytest.mark.parametrize("structure", [b"]}b", b"]" + ORDERED + b"b", ORDERED + b"]b", b"N2"])
+def test_only_dictionaries_are_given_a_state_and_nothing_is_made_twice(structure):
+    """PyTorch refuses it too, but only once it has come so far."""
+    with pytest.raises(InputError, match=CODE):
+        reading._Scan(b"\x80\x02" + structure + b".", {})
+
+
+def test_a_part_is_named_by_a_number(tmp_path):
+    named = archive(
+        tmp_path / "a.ckpt", b"\x80\x02}K\x02" + storage(string("abc"), 4) + b"s.", **{"data/abc": bytes(16)}
+    )
+    refused(named, "larger than its part")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(2**64 - 1, True), (2**64, False), (-(2**64), False), (None, True), ("a", True), (1.5, True), ((1,), False)],
+)
+def test_keys_take_no_time_to_look_for(value, found):
+    assert reading._is_key(value) == found
+
+
+def test_a_structure_may_be_as_large_as_its_bound(tmp_path):
+    head, tail = b"\x80\x02}K\x02X", b"s."
+    text = b"a" * (2**24 - len(head) - 4 - len(tail))
+    fits = archive(tmp_path / "a.ckpt", head + struct.pack("<I", len(text)) + text + tail)
+    assert len(load(fits)[2]) == len(text)
+    refused(archive(tmp_path / "b.ckpt", head + struct.pack("<I", len(text) + 1) + text + b"a" + tail), "bytes of data")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [["a/data/0"] * 2, ["a/data/0", "A/DATA/0"], ["a/data.pkl"], ["b/data.pkl"]])
+def test_a_part_that_is_there_twice_is_refused(names, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.ckpt", "w") as new:
+        for name in ["a/data.pkl", *names]:
+            new.writestr(name, b"\x80\x02}.")
+    refused(tmp_path / "a.ckpt", "expected one `data.pkl` in it")
+
+
+def test_values_are_counted_and_how_deep_they_lie(monkeypatch):
+    monkeypatch.setattr(reading, "NODES", 10)  # a tenth of what is followed
+    reading._check_data({"a": [0] * 97}, 0)  # the dictionary, its key, the list, and 97
+    for many in ({"a": [0] * 98}, {"a": (0,) * 98}, {"a": {*range(98)}}, dict.fromkeys(range(50), 0)):
+        with pytest.raises(InputError, match="nested too deep, or refers to itself"):
+            reading._check_data(many, 0)
+    monkeypatch.setattr(reading, "DEPTH", 5)  # the first of which is the checkpoint's own, around its dictionary
+    reading._check_data({"a": [[[0]], [[0]]], "b": [[[0]]]}, 0)
+    with pytest.raises(InputError, match="nested too deep, or refers to itself"):
+        reading._check_data({"a": [[[[0]]]]}, 0)
+
+
+def test_tensors_are_shown_at_most_four_times_as_large_as_the_file():
+    content = {"a": [torch.zeros(50), torch.zeros(25, 2, dtype=torch.float64)]}  # 200 and 400 bytes
+    reading._check_data(content, 150)
+    with pytest.raises(InputError, match="its tensors do not fit a file of 149 bytes"):
+        reading._check_data(content, 149)
+    with pytest.raises(InputError, match="its tensors do not fit a file of 1,000 bytes"):
+        reading._check_data({"a": torch.zeros(1).expand(2)}, 1000)
+    assert sizes_of({"a": torch.zeros(1).expand(9), "b": torch.zeros(6, dtype=torch.float64)[:2]}) == [1, 6]
+
+
+@pytest.mark.parametrize("weights", [{1: torch.zeros(2)}, {"a": 3.0}])
+def test_weights_are_tensors_with_names(weights, tmp_path):
+    torch.save({"state_dict": weights, "hyper_parameters": {}}, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="with weights that are no tensors"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_pytorch_is_told_to_run_no_code_either(whole, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "load", lambda *_, **settings: asked.append(settings) or {})
+    load(whole, "cpu")
+    assert asked == [{"map_location": "cpu", "weights_only": True}]
