@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_info
@@ -52,7 +52,7 @@ class WandbLogger(loggers.WandbLogger):
         name: str | None = None,
         save_dir: str = "runs",
         offline: bool | None = None,
-        log_model: bool = True,
+        log_model: bool | Literal["all"] = True,
         **wandb_init: Any,
     ) -> None:
         """Decide whether to be online."""
@@ -64,7 +64,7 @@ class WandbLogger(loggers.WandbLogger):
             name=name,
             save_dir=save_dir,
             offline=offline,
-            log_model=log_model and not offline,
+            log_model=False if offline else log_model,
             **given,
         )
         if offline:  # said outright: wandb has read WANDB_MODE long before Lightning sets it

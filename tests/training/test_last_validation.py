@@ -59,6 +59,29 @@ def test_so_is_one_whose_time_is_over(tmp_path):
     assert fit(tmp_path, over, max_epochs=9, check_val_every_n_epoch=5)[1] == [(0, 1)]
 
 
+class Fails(Callback):
+    """Raises at the start of a run or in its last epoch, as Ctrl-C would."""
+
+    def __init__(self, first):
+        self.first = first
+
+    def on_fit_start(self, trainer, pl_module):
+        if self.first:
+            raise ZeroDivisionError
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_that_fails_leaves_the_trainer_as_it_was(tmp_path, first):
+    trainer = quiet_trainer(tmp_path, callbacks=[Fails(first)], max_epochs=3, check_val_every_n_epoch=2)
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(LitAutoencoder(AESNN(12, 6), num_steps=3), TinyImages())
+    assert trainer.check_val_every_n_epoch == 2
+
+
 def test_best_may_be_the_last_epoch(tmp_path):
     best = ModelCheckpoint(tmp_path, "best", monitor="val/spike_mse")
     trainer, _ = fit(tmp_path, best, max_epochs=3, check_val_every_n_epoch=10)

@@ -38,6 +38,12 @@ def test_the_order_is_another_in_each_epoch_and_for_each_seed_and_the_same_again
     assert list(sampler(60, 10, seed=1, epoch=2)) == orders[1, 2]
 
 
+def test_the_order_is_the_one_that_runs_of_before_have_had():
+    """A run that goes on from an older checkpoint skips the batches that it has seen."""
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(3 * 1_000_003 + 2)).tolist()
+    assert list(itertools.chain(*sampler(60, 10, seed=3, epoch=2))) == order
+
+
 @pytest.mark.parametrize(("size", "ranks"), [(80, 2), (86, 2), (63, 3), (60, 4)])
 def test_the_ranks_batches_together_are_one_ranks_joint_batch(size, ranks):
     joint = list(sampler(size, 10 * ranks, epoch=3))
@@ -81,6 +87,7 @@ def test_a_loader_goes_on_after_the_batches_that_it_gave(given):
 
 def test_a_state_at_the_end_of_an_epoch_starts_a_whole_one():
     first = loader()
+    assert first.state_dict() == {"batches": 0}
     assert len(list(first)) == 5
     again = loader(epoch=1)
     again.load_state_dict(first.state_dict())

@@ -64,6 +64,60 @@ def test_a_key_in_netrc_counts(no_key, tmp_path):
     assert not wandb_is_offline()
 
 
+def test_a_key_for_a_server_of_ones_own_counts_there_alone(no_key, tmp_path, monkeypatch):
+    (tmp_path / "home" / "netrc").write_text(f"machine wandb.example login user password {'0' * 40}\n")
+    assert wandb_is_offline()
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example")
+    assert not wandb_is_offline()
+
+
+OFFLINE = {"_offline": True, "_log_model": False}
+ONLINE = {"_offline": False, "_log_model": True}
+
+
+@pytest.mark.parametrize(
+    ("key", "settings", "found"),
+    [
+        (False, {}, OFFLINE),
+        (True, {}, ONLINE),
+        (True, {"offline": True}, OFFLINE),
+        (False, {"offline": False}, ONLINE),
+        (True, {"log_model": "all"}, {"_offline": False, "_log_model": "all"}),
+        (True, {"log_model": False}, {"_offline": False, "_log_model": False}),
+        (False, {"log_model": "all"}, OFFLINE),
+    ],
+)
+def test_who_is_online_and_sends_checkpoints_up(no_key, monkeypatch, tmp_path, key, settings, found):
+    if key:
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    logger = WandbLogger(save_dir=str(tmp_path / "new" / "runs"), **settings)
+    assert {name: getattr(logger, name) for name in found} == found
+    assert logger._wandb_init.get("mode") == ("offline" if found["_offline"] else None)
+    assert (tmp_path / "new" / "runs").is_dir()
+
+
+def test_what_wandb_is_told(no_key, monkeypatch, tmp_path):
+    told = WandbLogger(save_dir=str(tmp_path), tags=["first"], mode=None, group=None)._wandb_init
+    assert told["tags"] == ["first"]
+    assert "group" not in told
+    assert "anonymous" not in told, "which wandb warns of"
+    assert told["settings"] == {"quiet": True}
+    assert WandbLogger(save_dir=str(tmp_path), settings={"silent": True})._wandb_init["settings"] == {"silent": True}
+    monkeypatch.setenv("WANDB_QUIET", "false")
+    assert "settings" not in WandbLogger(save_dir=str(tmp_path))._wandb_init
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert WandbLogger(save_dir=str(tmp_path))._wandb_init["mode"] == "disabled"
+
+
+@pytest.mark.parametrize(("mode", "said"), [(None, True), ("offline", True), ("disabled", False), ("online", False)])
+def test_an_offline_run_says_where_it_is_kept(no_key, monkeypatch, tmp_path, caplog, mode, said):
+    if mode is not None:
+        monkeypatch.setenv("WANDB_MODE", mode)
+    caplog.set_level("INFO", logger="lightning.pytorch")
+    WandbLogger(save_dir=str(tmp_path))
+    assert (f"the run is kept in {tmp_path}/wandb" in caplog.text) == said
+
+
 @pytest.mark.parametrize("agent", [True, False])
 def test_only_wandbs_agents_are_told_former_names(no_key, monkeypatch, tmp_path, agent):
     told = {}

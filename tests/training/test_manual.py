@@ -1,5 +1,6 @@
 """The online rule under Lightning: by PyTorch alone where nobody watches, else through the hooks that somebody has."""
 
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -12,6 +13,7 @@ from torch.testing import assert_close
 from snn_synth.kernels.cpu import traces
 from snn_synth.models import AESNN
 from snn_synth.training import LitAutoencoder
+from snn_synth.training.manual import Uncounted
 from tests.training.tiny import TinyImages, quiet_trainer
 
 HOOKS = ["on_before_backward", "on_after_backward", "on_before_optimizer_step"]
@@ -99,3 +101,15 @@ def test_flags_that_look_at_every_step(tmp_path, flag):
     _, run, alone = fit(tmp_path, limit_train_batches=1, **flag)
     assert alone == 0
     assert run.global_step == 1
+
+
+@pytest.mark.parametrize(("settings", "done"), [({}, "uuuu"), ({"counted": 1}, "cuuu"), ({"counted": 3}, "uucu")])
+def test_which_update_of_a_batch_is_the_counted_one(settings, done):
+    seen = []
+    wrapped = SimpleNamespace(step=lambda: seen.append("c"), optimizer="theirs", lr=0.5)
+    strategy = SimpleNamespace(optimizer_step=lambda optimizer, closure: seen.append("u") or closure())
+    optimizer = Uncounted(wrapped, strategy, **settings)
+    for _ in range(4):
+        optimizer.step()
+    assert "".join(seen) == done
+    assert optimizer.lr == 0.5
