@@ -51,11 +51,11 @@ def build_scheduler(
                 f"Expected `total_steps` of at least the {int(batches)} batches of this run, got "
                 f"{steps}: leave it out, and it is filled in"
             )
-        each = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches) if first_epochs else 0
-        first = first_epochs * each if "total_steps" not in given else 0
-        if 0 < first < steps:
-            stages = [_of_length(make, cls, given, number)(optimizer) for number in (first, steps - first)]
-            return {"scheduler": SequentialLR(optimizer, stages, milestones=[first]), "interval": interval}
+        if first_epochs and "total_steps" not in given:
+            first = first_epochs * math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+            if first < steps:
+                stages = [_of_length(make, cls, given, number)(optimizer) for number in (first, steps - first)]
+                return {"scheduler": SequentialLR(optimizer, stages, milestones=[first]), "interval": interval}
         make = _of_length(make, cls, given, steps)
     scheduler = make(optimizer)
     if not isinstance(scheduler, ReduceLROnPlateau):

@@ -1,4 +1,4 @@
-"""How an autoencoder is trained before its audiocoder: in which batches, for how long, and from which random numbers."""
+"""How an autoencoder is trained before its audiocoder: which batches, how long, which random numbers."""
 
 import pytest
 import torch
