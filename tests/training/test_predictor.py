@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from snn_synth.data import drifting_blobs
+from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import bernoulli_information, bernoulli_log_prob
 from snn_synth.models import HybridPredictor
@@ -40,6 +41,28 @@ def test_each_part_has_sequences_of_its_own():
     parts.append(torch.cat([b.index for b in data.test_dataloader()]))
     assert sorted(torch.cat(parts[1:]).tolist()) == list(range(6, 2_006))
     assert set(parts[0].tolist()) < set(range(6))  # a last batch that is not full is left out
+    assert torch.cat(parts[1:]).tolist() == list(range(6, 2_006)), "in order"
+    assert torch.equal(torch.cat([b.index for b in data.predict_dataloader()]), parts[2])
+
+
+def test_training_sequences_are_shuffled_in_each_epoch():
+    data = DriftingBlobsData(sequences=40, steps=3, batch_size=40, seed=3)
+    data.setup("fit")
+    loader, orders = data.train_dataloader(), []
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        orders.append([place for batch in loader for place in batch.index.tolist()])
+    assert orders[0] != orders[1] != list(range(40)) != orders[0]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(40))
+
+
+def test_one_sequence_of_one_step_and_one_neuron():
+    data = DriftingBlobsData(sequences=1, steps=1, neurons=1, batch_size=1)
+    data.setup("fit")
+    (batch,) = data.train_dataloader()
+    assert data.pairs == 1
+    assert batch.spikes.tolist() == [[[1.0]]]
+    assert batch.targets.tolist() == [[0]]
 
 
 def test_the_mean_of_the_estimated_gradients_is_the_enumerated_one(tmp_path):
@@ -92,6 +115,76 @@ def test_what_is_drawn_answers_for_the_losses_that_read_it():
     found = losses_ahead(losses, 3)
     for t in range(9):
         torch.testing.assert_close(found[t], losses[t : t + 3].sum(0))
+
+
+def small(window=3):
+    torch.manual_seed(0)
+    network = HybridPredictor(inputs=4, outputs=10, latent=3, window=window, n_basis=2, memory=2)
+    with torch.no_grad():
+        network.decoder.layers[1].weight.mul_(4)
+    return network, DriftingBlobsData(sequences=20, steps=7, neurons=4, delay=1, batch_size=64, seed=5)
+
+
+def test_what_is_measured_and_predicted_equals_a_plain_loop_over_the_set(tmp_path):
+    """1,000 sequences in batches of 64: the last has 40."""
+    network, data = small()
+    module, trainer = LitHybridPredictor(network, seed=3), quiet_trainer(tmp_path)
+    (found,) = trainer.test(module, data, verbose=False)
+    loss, right, fired, best = [], [], [], []
+    for start in range(0, 1000, 64):
+        index = torch.arange(1_020, 2_020)[start : start + 64]
+        batch = data.batch(index)
+        generator = torch.Generator().manual_seed(int(sample_keys(3, -1, index[:1])))
+        with torch.no_grad():
+            out = network(batch.spikes, generator)
+        for column in range(len(index)):
+            best.append([])
+            for t in range(2, 7):  # from the first full window on
+                scores, target = out.scores[t - 2, column], int(batch.targets[t, column])
+                loss.append(float(scores.logsumexp(0) - scores[target]))
+                best[-1].append(int(scores.argmax()))
+                right.append(best[-1][-1] == target)
+        fired.append(out.code.mean((0, 2)))
+    assert found["test/loss"] == pytest.approx(sum(loss) / len(loss), rel=1e-4)
+    assert found["test/accuracy"] == pytest.approx(sum(right) / len(right), rel=1e-5)
+    assert found["test/rate"] == pytest.approx(float(torch.cat(fired).mean()), rel=1e-4)
+    assert torch.cat(trainer.predict(module, data)).tolist() == best
+    (validated,) = trainer.validate(module, data, verbose=False)
+    assert validated.keys() == {"val/loss", "val/accuracy", "val/rate"}
+
+
+def test_training_logs_the_loss_with_its_information_and_shows_what_counts(tmp_path):
+    network, data = small(window=2)
+    module, seen = LitHybridPredictor(network, beta=0.5, reference_rate=0.3, draws=3, seed=2), []
+    code_of = network.encode
+
+    def encode(*given):
+        seen.append((given, code_of(*given)))
+        return seen[-1][1]
+
+    network.encode = encode
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=1)
+    data.batch_size = 20
+    trainer.fit(module, data)
+    (spikes, _, draws), (code, logits) = seen[0]
+    batch = next(iter(data.train_dataloader()))
+    assert (draws, code.shape) == (3, (7, 60, 3))
+    assert torch.equal(spikes, batch.spikes)
+    fresh, _ = small(window=2)
+    with torch.no_grad():
+        scores = fresh.decode(code)
+    wrong = sum(
+        float(F.cross_entropy(scores[t - 1, column], batch.targets[t, column % 20]))
+        for column in range(60)
+        for t in range(1, 7)
+    )
+    logits, code = logits.detach(), code.detach()
+    of_reference = code * torch.tensor(0.3).log() + (1 - code) * torch.tensor(0.7).log()
+    information = (bernoulli_log_prob(logits, code) - of_reference).mean(2)
+    expected = (wrong + 0.5 * float(information.sum())) / (7 * 60)
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(expected, rel=1e-4)
+    assert {"train/loss", "val/accuracy"} <= trainer.progress_bar_metrics.keys()
+    assert not {"val/loss", "val/rate"} & trainer.progress_bar_metrics.keys()
 
 
 @pytest.mark.slow
