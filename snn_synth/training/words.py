@@ -1,5 +1,6 @@
 """What the DataModules of spoken words share: each word is paired with an image."""
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import torch
@@ -150,9 +151,9 @@ class PairedWords(DataModule):
         """All utterances of the held-out speakers, in order."""
         return self._loader(self.held_out_index)
 
+    @abstractmethod
     def batch(self, places: Tensor) -> Any:
         """The utterances at some places of the corpus."""
-        raise NotImplementedError
 
     def _loader(self, index: Tensor, shuffle: bool = False) -> ResumableLoader:
         return ResumableLoader(

@@ -101,6 +101,13 @@ def test_the_test_is_the_test_file_or_the_speakers_who_are_in_it_alone(data):
     assert not set(apart.train_index.tolist()) & set(official.test_index.tolist())
 
 
+def test_test_files_without_new_speakers_are_split_as_they_are(tmp_path):
+    made = SHDData(write_shd(tmp_path, unheard=()), images="mnist_subset", num_steps=STEPS, step=STEP)
+    made.setup("fit")
+    assert len(made.test_dataloader().dataset) == 40
+    assert len(made.held_out_index) == 0
+
+
 def test_pairing_b_gives_each_word_an_image_of_its_own(data):
     made = data(pairing="B")
     assert len(made.gallery) == len(made.train_index) == 110
@@ -210,6 +217,11 @@ def test_ssc_has_its_digits_alone_and_its_own_files_are_the_split(tmp_path):
         assert set((batch.spikes[:, place].sum(0).nonzero().flatten() // 35).tolist()) == {band[label]}
     assert torch.equal(made.gallery_labels[batch.image], batch.labels)
     assert len(made.val_dataloader()[0].dataset) == 40
+    assert len(made.held_out_index) == 0
+    assert not made.tests_unheard
+    digits = MNISTSubset(train=True)
+    first = torch.stack([digits.images[digits.labels == label][0] for label in range(10)])
+    assert torch.equal((255 * made.gallery[:, 0]).round().to(torch.uint8), first), "images to train on"
 
 
 def test_ssc_without_a_digit_is_refused(tmp_path):

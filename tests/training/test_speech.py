@@ -3,7 +3,8 @@ import hashlib
 import pytest
 import torch
 
-from snn_synth.data import ImageDataset, MelSpectrogram, SpokenWords, as_pixels
+from snn_synth.data import ImageDataset, JoinedCorpus, MelSpectrogram, SpokenWords, as_pixels
+from snn_synth.data.espeak import MANY_VOICES
 from snn_synth.errors import InputError
 from snn_synth.metrics import StandardizedMSE
 from snn_synth.models import ACSNN
@@ -83,6 +84,58 @@ def test_sounds_and_images_are_read_once_for_all_stages(monkeypatch):
         data.prepare_data()
         data.setup(stage)
     assert sorted(reads) == ["load_corpus", "load_images", "spectrograms"]
+
+
+def places(loader):
+    return [place for batch in loader for place in batch.index.tolist()]
+
+
+def test_training_is_shuffled_in_each_epoch_and_the_rest_comes_always_alike():
+    data = set_up(words_data(batch_size=5, validation_fraction=0.4, seed=3))
+    loader, orders = data.train_dataloader(), []
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        orders.append(places(loader))
+    assert [len(order) for order in orders] == [len(data.train_index) // 5 * 5] * 2, "no batch that is not full"
+    assert orders[0] != orders[1]
+    assert set(orders[0]) < set(data.train_index.tolist())
+    (validation,) = data.val_dataloader()
+    assert places(validation) == data.validation_index.tolist() != sorted(data.validation_index.tolist())
+    assert places(data.test_dataloader()) == places(data.predict_dataloader()) == data.test_index.tolist()
+    assert len(data.held_out_index) == len(places(data.held_out_dataloader())) == 0
+    assert not data.tests_unheard
+    everything = torch.cat([data.train_index, data.validation_index, data.test_index])
+    assert everything.sort().values.tolist() == list(range(36))
+
+
+def test_nothing_validates_if_nothing_is_asked_to():
+    data = set_up(words_data(validation_fraction=0.0))
+    assert data.val_dataloader() == []
+    assert len(data.train_index) + len(data.test_index) == 36
+
+
+@pytest.mark.parametrize("split", ["official", "random"])
+def test_speakers_may_be_left_out_beside_any_split(split):
+    data = set_up(words_data(Voices(official=True), split=split, held_out_speakers=["bob"], test_fraction=0.25))
+    speaker = data.corpus.speakers
+    assert places(data.held_out_dataloader()) == [index for index, name in enumerate(speaker) if name == "bob"]
+    rest = torch.cat([data.train_index, data.validation_index, data.test_index])
+    assert {speaker[index] for index in rest} == {"ann", "zoe"}
+    assert len(rest) == 24
+    tested = [data.corpus.takes[index] for index in data.test_index]
+    assert len(tested) == (8 if split == "official" else 6)
+    assert (min(tested) > 3) == (split == "official"), "a random test is not of the last takes alone"
+    assert places(data.test_dataloader()) == data.test_index.tolist()
+
+
+def test_images_by_name_are_those_to_train_on():
+    from snn_synth.data import MNISTSubset
+
+    data = set_up(words_data(Voices([str(number) for number in range(10)]), "mnist_subset"))
+    digits = MNISTSubset(train=True)
+    first = torch.stack([digits.images[digits.labels == label][0] for label in range(10)])
+    assert torch.equal((255 * data.gallery[:, 0]).round().to(torch.uint8), first)
+    assert (data.image_name, words_data().image_name) == ("mnist_subset", "Pictures")
 
 
 def test_pairing_by_the_class_mean_and_by_utterance():
@@ -170,6 +223,35 @@ def test_corpora_by_name(tmp_path):
     corpus = Voices()
     assert load_corpus(corpus) is corpus
     assert issubclass(SpokenDigitsData, SpokenWordsData)
+
+
+def test_corpora_are_made_by_name_and_joined(monkeypatch):
+    asked = []
+
+    def voices(root):
+        asked.append(root)
+        return Voices()
+
+    monkeypatch.setitem(speech.CORPORA, "fsdd", voices)
+    monkeypatch.setitem(speech.CORPORA, "ti46", voices)
+    assert type(load_corpus("fsdd", "/a")) is Voices
+    joined = load_corpus("fsdd+ti46", "/b")
+    assert (type(joined), len(joined)) == (JoinedCorpus, 72)
+    assert asked == ["/a", "/b", "/b"]
+    made = []
+    monkeypatch.setattr(speech, "EspeakDigits", lambda *given, **settings: made.append((given, settings)))
+    for name in ("espeak", "espeak-many"):
+        load_corpus(name)
+    assert made == [((), {}), ((MANY_VOICES,), {"takes": 1})]
+
+
+def test_a_corpus_that_is_all_test_is_refused():
+    class Tested(Voices):
+        def official_split(self):
+            return torch.arange(0), torch.arange(len(self))
+
+    with pytest.raises(InputError, match="Expected recordings to train on, got none"):
+        words_data(Tested(), split="official").prepare_data()
 
 
 def colours():

@@ -38,22 +38,23 @@ def test_what_is_learned_is_the_timing_and_the_penalty(tmp_path):
 
 
 class FirstPulses(Callback):
-    """When the first pulse of a layer fires, as callbacks find it after each batch."""
+    """When the first pulse of each layer fires, as callbacks find it after each batch."""
 
     def __init__(self):
         self.found = []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        self.found.append(pl_module.network.encoder.pulse_times.min().item())
+        layers = pl_module.network.encoder, pl_module.network.decoder
+        self.found.append([layer.pulse_times.min().item() for layer in layers])
 
 
 def test_no_pulse_comes_before_the_time_0(tmp_path):
     lit, pulses = module(), FirstPulses()
     lit.optimizer = functools.partial(torch.optim.Adam, lr=1e-2, maximize=True)  # which pulls it earlier
     with torch.no_grad():
-        lit.network.encoder.pulse_times[0] = 1e-3
+        lit.network.encoder.pulse_times[0] = lit.network.decoder.pulse_times[0] = 1e-3
     quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=2, callbacks=[pulses]).fit(lit, TinyImages())
-    assert pulses.found == [0, 0]
+    assert pulses.found == [[0, 0], [0, 0]]
 
 
 def test_pulses_have_a_share_of_the_rate():
@@ -88,6 +89,52 @@ def test_metrics_equal_a_plain_computation_over_the_whole_set(tmp_path):
     assert found["test/silent_hidden"] == 0
 
 
+def test_silent_neurons_are_counted_in_each_sample(tmp_path):
+    """Of 25 samples in batches of 10, some silence neurons of both layers, and others do not."""
+    lit, data = module(), TinyImages()
+    with torch.no_grad():
+        for layer in (lit.network.encoder, lit.network.decoder):
+            layer.weight.copy_(0.1 + torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(0)))
+    trainer = quiet_trainer(tmp_path)
+    found = trainer.test(lit, data, verbose=False)[0]
+    batch = data.batch(data.test_index)
+    with torch.no_grad():
+        out = lit.network(spike_times(batch.images.flatten(1)))
+    for name, times in (("hidden", out.embedding), ("output", out.times)):
+        silent = [sum(time == torch.inf for time in sample) / len(sample) for sample in times.tolist()]
+        batches = [sum(silent[start : start + 10]) / len(silent[start : start + 10]) for start in (0, 10, 20)]
+        assert abs(sum(batches) / 3 - sum(silent) / 25) > 1e-3, "or it would not matter what is averaged"
+        assert found[f"test/silent_{name}"] == pytest.approx(sum(silent) / 25)
+    drawn = torch.cat(trainer.predict(lit, data))
+    assert drawn.shape == batch.images.shape
+    assert lit.redraws, "a prediction is of the batch's images"
+    expected = (1 - torch.where(out.times.isfinite(), out.times - 1.5, 1)).clamp(0, 1)
+    torch.testing.assert_close(drawn.flatten(1), expected)
+
+
+def test_the_progress_bar_shows_what_counts(tmp_path):
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(module(), TinyImages())
+    assert {"train/loss", "val/pixel_mse"} <= trainer.progress_bar_metrics.keys()
+    assert "val/timing" not in trainer.progress_bar_metrics
+
+
+def test_noise_is_made_of_the_bits_of_the_keys():
+    """Box and Muller's normal numbers, of 31 bits each, by NumPy."""
+    keys = sample_keys(3, torch.arange(4))
+    times = torch.full((4, 6), 0.4, dtype=torch.float64)
+    hashed = sample_keys(keys[:, None], torch.arange(6)).numpy()
+    first, second = ((bits.astype(np.float64) + 0.5) / 2**31 for bits in (hashed // 2**32, hashed % 2**31))
+    expected = 0.4 + 0.1 * (1 + np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second))
+    np.testing.assert_allclose(noisy(times, 0.1, keys).numpy(), expected, rtol=0, atol=1e-13)
+
+
+def test_a_pixel_as_late_as_the_span_is_silent():
+    moved = noisy(torch.tensor([[1.0, 0.999]]), 0.0, sample_keys(0, torch.arange(1)))
+    assert moved[0, 0].isinf()
+    assert moved[0, 1].isfinite()
+
+
 def test_noise_is_normal_with_mean_and_deviation_of_its_factor():
     times = torch.full((200, 500), 0.3, dtype=torch.float64)
     moved = noisy(times, 0.05, sample_keys(0, torch.arange(200)))
@@ -114,3 +161,8 @@ def test_noise_belongs_to_the_sample_and_ends_at_the_span():
 def test_bad_settings(name):
     with pytest.raises(InputError, match=f"Expected `{name}` to be at least 0, got -1"):
         module(**{name: -1.0})
+
+
+def test_pulses_that_do_not_learn_are_refused():
+    with pytest.raises(InputError, match="Expected `pulse_share` above 0, got 0"):
+        module(pulse_share=0)
