@@ -168,9 +168,16 @@ class LitSpokenDiffusion(LitModule):
         return self.spoken_diffusion().imagine(self.rates_of(batch), 1, generator)[:, 0]
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """New images of words of the last validation: five of each, if there are words enough."""
+        """New images of words of the last validation: five of each, if there are words enough.
+
+        Raises:
+            InputError: if nothing has been validated.
+        """
+        whole = self.spoken_diffusion()
+        if not len(self.heard):
+            raise InputError("Expected words of a validation, whose samples these are, got none before the first")
         words = min(len(self.heard), -(-count // EACH))
-        return self.spoken_diffusion().imagine(self.heard[:words], -(-count // words), generator).flatten(0, 1)[:count]
+        return whole.imagine(self.heard[:words], -(-count // words), generator).flatten(0, 1)[:count]
 
     def _measure(self, stage: str, batch: SpeechBatch) -> None:
         generator = batch_generator(batch.index, self.seed, HELD_OUT, self.device)

@@ -5,6 +5,7 @@ import functools
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.cli import ReduceLROnPlateau
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
@@ -12,7 +13,8 @@ from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from snn_synth.errors import InputError
 from snn_synth.models import AESNN, SpikingGAN
 from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, LitSpikingGAN, MNISTSubsetData, ResumeCheckpoint
-from snn_synth.training.resume import _whole, changes
+from snn_synth.training import resume as resuming
+from snn_synth.training.resume import _alike, _shown, _whole, changes, check_progress, check_settings, follow_settings
 from tests.training.resume_child import FewImages
 
 ADAMW, ADAM, SGD = torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD
@@ -75,11 +77,13 @@ def test_a_longer_run_is_the_one_that_was_as_long_from_the_start(train, make):
 
 
 @pytest.mark.parametrize("make", [autoencoder, functools.partial(autoencoder, rule="online"), gan])
-def test_a_schedule_is_stretched_over_a_longer_run(train, make):
+def test_a_schedule_is_stretched_over_a_longer_run(train, make, caplog):
     schedule = functools.partial(OneCycleLR, max_lr=0.01)
     whole = train(make(lr_scheduler=schedule), 3)
     first = train(make(lr_scheduler=schedule), 2)
+    caplog.set_level("INFO", logger="lightning.pytorch")
     assert train(make(lr_scheduler=schedule), 3, resume=True) == whole[len(first) :]
+    assert "The learning rate goes on as that of a run of 30 steps at step 20." in caplog.messages
 
 
 def test_another_learning_rate_and_weight_decay_are_followed(train):
@@ -190,6 +194,173 @@ def test_a_schedule_without_end_is_not_made_anew(train, tmp_path):
     torch.save(checkpoint, tmp_path / "resume.ckpt")
     with pytest.raises(InputError, match="not made anew"):
         train(autoencoder(functools.partial(ADAMW, lr=0.5), schedule), 2, resume=True)
+
+
+def test_a_schedule_that_is_at_its_end_stays_there(train, caplog):
+    schedule = functools.partial(OneCycleLR, max_lr=0.01)
+    train(autoencoder(lr_scheduler=schedule), 1)
+    caplog.set_level("INFO", logger="lightning.pytorch")
+    assert train(autoencoder(lr_scheduler=schedule, seed=3), 1, resume=True) == []
+    assert "Going on with `seed` 3" in " ".join(caplog.messages)
+    assert "The learning rate goes on" not in " ".join(caplog.messages)
+
+
+@pytest.mark.parametrize("most", [10, 9])
+def test_as_many_steps_are_made_anew_as_are_allowed(train, monkeypatch, most):
+    schedule = functools.partial(ExponentialLR, gamma=0.9)
+    train(autoencoder(lr_scheduler=schedule), 1)
+    monkeypatch.setattr(resuming, "MOST", most)
+    if most == 10:
+        train(autoencoder(functools.partial(ADAMW, lr=0.5), schedule), 2, resume=True)
+    else:
+        with pytest.raises(InputError, match=r"a schedule of more than 9 steps is not made anew.* at step 10"):
+            train(autoencoder(functools.partial(ADAMW, lr=0.5), schedule), 2, resume=True)
+
+
+def test_a_run_goes_on_within_the_first_epoch_of_its_schedule(train, tmp_path):
+    def make():
+        return autoencoder(lr_scheduler=functools.partial(ExponentialLR, gamma=0.5), lr_interval="epoch")
+
+    whole = train(make(), 2)
+    stopped = make()
+    stopped.on_train_batch_start = lambda batch, batch_idx: 1 // (5 - batch_idx) and None
+    with pytest.raises(ZeroDivisionError):
+        train(stopped, 2)
+    assert torch.load(tmp_path / "resume.ckpt", weights_only=True)["lr_schedulers"][0]["last_epoch"] == 0
+    assert train(make(), 2, resume=True) == whole[4:]
+
+
+def test_a_schedule_of_epochs_may_have_begun_with_the_one_that_goes_on(train, monkeypatch):
+    """After three epochs, of which somebody's own loop has counted no step of the optimizer, it may be at 4."""
+    module = autoencoder(lr_scheduler=functools.partial(ExponentialLR, gamma=0.5), lr_interval="epoch")
+    train(module, 3, limit_train_batches=1)
+    monkeypatch.setattr(Trainer, "global_step", 0)
+    [schedule] = [one.scheduler for one in module.trainer.lr_scheduler_configs]
+    for reached in (3, 4):
+        schedule.last_epoch, schedule._step_count = reached, reached + 1
+        follow_settings(module, False)
+    for name in ("last_epoch", "_step_count"):
+        schedule.last_epoch, schedule._step_count = 4, 5
+        setattr(schedule, name, getattr(schedule, name) + 1)
+        with pytest.raises(InputError, match=f"after at most 4 steps in the checkpoint, got '{name}'"):
+            follow_settings(module, False)
+
+
+@pytest.mark.parametrize("states", [{}, {"a": 1}, [3], [["a"]], [{"a": 1}, {1: "a"}], "x"])
+def test_states_of_schedulers_are_a_list_of_dictionaries_with_names(states):
+    with pytest.raises(InputError, match="Expected the states of schedulers as `lr_schedulers`"):
+        check_settings(autoencoder(), {"lr_schedulers": states}, ())
+
+
+class OnlyTrainer:
+    """As much of a module as a comparison of its data asks for."""
+
+    optimizer, lr_scheduler, hparams = ADAMW, None, {}
+
+    def __init__(self, data):
+        self.trainer = self
+        self.datamodule = data
+
+
+def test_data_is_compared_where_both_sides_know_theirs():
+    data, root = FewImages(batch_size=10), {"root": "/elsewhere"}
+    known = {"datamodule_hyper_parameters": dict(data.hparams) | {"_class_path": "somewhere.FewImages"}}
+    for module, checkpoint in (
+        (OnlyTrainer(data), known),
+        (OnlyTrainer(None), known),
+        (OnlyTrainer(data), {}),
+        (OnlyTrainer(data), {"datamodule_hyper_parameters": None}),
+    ):
+        assert not check_settings(module, checkpoint, ())
+    elsewhere = {"datamodule_hyper_parameters": known["datamodule_hyper_parameters"] | root}
+    data.hparams["root"] = "/here"
+    assert not check_settings(OnlyTrainer(data), elsewhere, ()), "where the data lies is no matter"
+    data.hparams["seed"] = 9
+    with pytest.raises(InputError, match=r"Expected `data.seed` to be 0, as when the checkpoint was saved, got 9"):
+        check_settings(OnlyTrainer(data), elsewhere, ())
+
+
+def test_a_fixed_setting_that_is_not_given_is_whatever_it_was():
+    module, checkpoint = (
+        OnlyTrainer(None),
+        {"hyper_parameters": {"audio": "fsdd", "network": "a", "monitor": "val/mse"}},
+    )
+    module.hparams = {"audio": None, "network": "a", "monitor": "val/standardized_mse"}
+    assert not check_settings(module, checkpoint, ("audio", "network"))
+    module.hparams = {"audio": "mine", "network": "a"}
+    with pytest.raises(InputError, match="Expected `audio` to be 'fsdd'"):
+        check_settings(module, checkpoint, ("audio", "network"))
+    module.hparams = {"audio": None, "network": "a"}
+    assert check_settings(module, checkpoint, ("network",))
+
+
+class Keeps(Timer):
+    """A callback of Lightning's with the state that it is given."""
+
+    __module__ = "lightning.pytorch.callbacks.keeps"
+
+    def __init__(self, **state):
+        super().__init__()
+        self.kept = state
+
+    def state_dict(self):
+        return self.kept
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, True, "1", None, {}])
+def test_counts_of_loops_are_whole_numbers(value):
+    progress = {"loops": {"fit_loop": {"state": {"total": {"ready": 0, "other": -1}}, "epoch": {"completed": 3}}}}
+    check_progress(progress, [])
+    progress["loops"]["fit_loop"]["epoch"]["completed"] = value
+    with pytest.raises(InputError, match="Expected counts of steps and epochs in the checkpoint, got"):
+        check_progress(progress, [])
+
+
+def test_callbacks_of_lightning_are_given_a_state_like_theirs():
+    mine = Keeps(best=torch.tensor(1.0), wait=0, none=None)
+    alike = [{"best": torch.tensor(2.0), "wait": 3, "none": "x"}, {"wait": 2.5}, {}]
+    for state in alike:
+        check_progress({"callbacks": {mine.state_key: state}}, [mine])
+    for state in ({"best": 2.0}, {"best": torch.zeros(2)}, {"wait": "3"}, {"wait": []}):
+        (name,) = state
+        with pytest.raises(InputError, match=f"Expected the state of Keeps in the checkpoint, got '{name}' of "):
+            check_progress({"callbacks": {mine.state_key: state}}, [mine])
+    theirs = type("Keeps", (Keeps,), {"__module__": "somebodys.callbacks"})(wait=0)
+    check_progress({"callbacks": {theirs.state_key: {"wait": "3"}}}, [theirs])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ([1.0, 2], [3, 4.5], True),
+        ([1.0, 2], [3], False),
+        ([1.0, 2], [3, "x"], False),
+        ([1.0], 3, False),
+        (3, [1.0], False),
+        (1, torch.tensor([2.0]), True),
+        (torch.tensor(1.0), 2, True),
+        (1, torch.zeros(2), False),
+        (1, torch.zeros(0), False),
+        (1.0, "x", False),
+        (None, "x", True),
+        ("a", None, True),
+        ("a", "b", True),
+        ("a", 1, False),
+    ],
+)
+def test_which_states_are_alike(one, other, found):
+    assert _alike(one, other) == found
+
+
+def test_what_is_found_is_shown_in_a_line():
+    assert _shown({"a": "b\n  c"}) == repr({"a": "b\n c"}).replace("\n  ", "\n ")
+    assert _shown("x" * 200) == "'" + "x" * 99
+
+
+def test_a_class_is_not_the_text_of_its_name():
+    adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": 1.0}}
+    assert changes({"a": adam}, {"a": "Adam"}) == changes({"a": "Adam"}, {"a": adam}) == {"a": ("Adam", "Adam")}
+    assert changes({"a": adam}, {"a": None}) == {"a": ("Adam", None)}
 
 
 SCHEDULES = [

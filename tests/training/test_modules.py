@@ -276,6 +276,13 @@ def test_an_optimizer_that_no_checkpoint_can_hold_is_refused():
         ({"num_steps": 0}, "Expected `num_steps` to be at least 1, got 0"),
         ({"code": "morse"}, r"Expected `code` of \['poisson', 'low-discrepancy', 'even'\], got 'morse'"),
         ({"max_rate": 1.5}, r"Expected `max_rate` in \(0, 1\], got 1.5"),
+        ({"max_rate": 0}, r"Expected `max_rate` in \(0, 1\], got 0"),
+        ({"neuron_share": 0}, "Expected `neuron_share` above 0, got 0"),
+        ({"precision": "half"}, r"Expected `precision` of \['float32', 'mixed', 'bfloat16'\], got 'half'"),
+        ({"chunk": 0}, "Expected a `chunk` of at least 1 .*, got 0 and truncate=False"),
+        ({"truncate": True}, "Expected a `chunk` of at least 1 .*, got None and truncate=True"),
+        ({"chunk": 2, "rule": "online"}, "Expected `chunk` with rule 'bptt' alone, got rule='online'"),
+        ({"lr_interval": "year"}, r"Expected `lr_interval` of \['step', 'epoch'\], got 'year'"),
         ({"loss": "hinge"}, r"Expected `loss` of \['membrane', 'rate'\], got 'hinge'"),
         ({"loss": "rate", "rule": "online"}, "Expected the loss 'rate' with rule 'bptt', .*got rule='online'"),
         ({"loss": "rate", "chunk": 3}, "Expected the loss 'rate' with .*got rule='bptt', chunk=3"),
@@ -287,6 +294,12 @@ def test_wrong_settings(setting, sentence):
         LitAutoencoder(AESNN(12, 5), **setting)
     with pytest.raises(InputError, match=sentence):
         LitAudiocoder(ACSNN(80, 24, 16), **setting)
+
+
+def test_settings_at_their_edges():
+    for setting in ({"chunk": 1}, {"chunk": 1, "truncate": True}, {"mask": False}, {"num_steps": 1}, {"max_rate": 1}):
+        for module in (LitAutoencoder(AESNN(12, 5), **setting), LitAudiocoder(ACSNN(80, 24, 16), **setting)):
+            assert {name: getattr(module, name) for name in setting} == setting
 
 
 # Optimization
