@@ -217,8 +217,7 @@ def test_ssc_has_its_digits_alone_and_its_own_files_are_the_split(tmp_path):
         assert set((batch.spikes[:, place].sum(0).nonzero().flatten() // 35).tolist()) == {band[label]}
     assert torch.equal(made.gallery_labels[batch.image], batch.labels)
     assert len(made.val_dataloader()[0].dataset) == 40
-    assert len(made.held_out_index) == 0
-    assert not made.tests_unheard
+    assert (len(made.held_out_index), made.tests_unheard, made.validation_fraction) == (0, False, 0)
     digits = MNISTSubset(train=True)
     first = torch.stack([digits.images[digits.labels == label][0] for label in range(10)])
     assert torch.equal((255 * made.gallery[:, 0]).round().to(torch.uint8), first), "images to train on"
