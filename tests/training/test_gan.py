@@ -16,6 +16,7 @@ from snn_synth.functional import (
 )
 from snn_synth.models import SpikingGAN
 from snn_synth.training import LitSpikingGAN
+from snn_synth.training.loaders import ImageBatch
 
 from .tiny import TinyImages, quiet_trainer
 
@@ -101,6 +102,59 @@ def test_each_network_learns_its_loss_and_nothing_of_the_others(tmp_path, loss, 
         torch.testing.assert_close(new, old - rate * old.grad)
 
 
+class Rare(Bars):
+    """Its batches have one image of the second class, and none of the third."""
+
+    def batch(self, places):
+        return super().batch(places)._replace(labels=(torch.arange(len(places)) == 4).long())
+
+
+def test_a_class_that_was_seen_once_has_that_image_for_its_mean_and_one_not_seen_has_none(tmp_path):
+    module, before = lit(matching=3.0, adversarial=0, homeostasis=0), gan()
+    batch = next(iter(Rare().train_dataloader()))
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+    trainer.fit(module, Rare())
+    generator = torch.Generator().manual_seed(int(sample_keys(5, 0, batch.index[:1])))
+    before.noise(batch.labels, generator)  # of the discriminator's step
+    drawn = features(before.generate(before.noise(batch.labels, generator)).times)
+    real = features(before.encode(batch.images))
+    rare = batch.labels == 1
+    apart = drawn[rare][0] - real[4], drawn[~rare].mean(0) - real[~rare].mean(0)
+    expected = 3.0 * 0.5 * sum(one.square().sum() for one in apart) / 3
+    assert trainer.callback_metrics["train/generator"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_what_is_measured_is_the_share_of_images_that_are_taken_for_their_class(tmp_path):
+    module, data, trainer = lit(), Bars(batch_size=25), quiet_trainer(tmp_path)  # the last batch has 10
+    net, fooled, named = module.network, [], []
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(1.5)
+        for batch in data.test_dataloader():
+            generator = torch.Generator().manual_seed(int(sample_keys(5, -1, batch.index[:1])))
+            drawn = net.images(net.generate(net.noise(batch.labels, generator)).times)
+            fooled += (net.discriminate(net.encode(drawn)).labels == batch.labels).tolist()
+            named += (net.discriminate(net.encode(batch.images)).labels == batch.labels).tolist()
+    assert len(fooled) == len(named) == 60
+    assert sum(fooled) != sum(named)
+    shares = {"fooled": pytest.approx(sum(fooled) / 60), "named": pytest.approx(sum(named) / 60)}
+    for run, stage in ((trainer.validate, "val"), (trainer.test, "test")):
+        [found] = run(module, data, verbose=False)
+        assert found == {f"{stage}/{name}": share for name, share in shares.items()}
+
+
+def test_two_classes_need_labels_and_one_has_none():
+    images, labels = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 1, 0])
+    batch = ImageBatch(images, labels, torch.arange(4))
+    for classes in (1, 2):
+        torch.manual_seed(0)
+        module = LitSpikingGAN(SpikingGAN(8, 6, 32, classes, num_steps=T, smoothing=16.0))
+        assert module.needs_labels == (classes == 2)
+        drawn = module.predict_step(batch)
+        alike = [torch.equal(drawn, module.predict_step(batch._replace(labels=other))) for other in (0 * labels, labels)]
+        assert alike == [classes == 1, True]
+
+
 def test_it_learns_to_draw_what_is_asked_for(tmp_path):
     data = Bars(batch_size=30)
     adam = functools.partial(torch.optim.Adam, lr=3e-3, betas=(0.5, 0.99))
@@ -145,3 +199,5 @@ def test_bad_input():
         lit(loss="hinge")
     with pytest.raises(InputError, match=r"of at least 0, got 0\.0, -1, 1\.0, 0\.03, 0\.0 and 1\.0"):
         lit(matching=-1)
+    with pytest.raises(InputError, match=r"`advance` with the loss 'relative' alone, got 0\.5 with 'softmax'"):
+        lit(advance=0.5)

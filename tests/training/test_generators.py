@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from snn_synth.encoding import sample_keys, step_times
 from snn_synth.errors import InputError
 from snn_synth.evaluation import shuffled_pixels
-from snn_synth.functional import normalized_timing_loss, rbf_mmd, relative_targets
+from snn_synth.functional import homeostatic_loss, normalized_timing_loss, rbf_mmd, relative_targets
 from snn_synth.models import ESVAE, FirstSpikeClassifier, ImageClassifier
 from snn_synth.training import LitESVAE, LitFirstSpikeClassifier, LitImageClassifier
 
@@ -60,6 +60,51 @@ def test_the_prior_has_a_rate_of_its_own():
         LitESVAE(vae, prior_share=0)
 
 
+def held_out_generator(seed, index):
+    """That of a batch of a validation or a test: the same in every epoch."""
+    return torch.Generator().manual_seed(int(sample_keys(seed, -1, index[:1])))
+
+
+def measured(tmp_path, module, data):
+    """What the validation and the test find, which have the same samples here."""
+    trainer = quiet_trainer(tmp_path)
+    [validated], [tested] = (run(module, data, verbose=False) for run in (trainer.validate, trainer.test))
+    assert {name.replace("val/", "test/"): value for name, value in validated.items()} == tested
+    return tested
+
+
+def test_what_is_measured_of_an_esvae_is_the_mean_over_all_images(tmp_path):
+    torch.manual_seed(0)
+    vae, data = ESVAE(channels=(3, 3), latent=4, num_steps=3), Squares(batch_size=20)  # the last batch has 10
+    module = LitESVAE(vae, seed=7)
+    found = measured(tmp_path, module, data)
+    errors, discrepancies, rates, drawn = [], [], [], []
+    vae.eval()
+    for batch in data.test_dataloader():
+        generator = held_out_generator(7, batch.index)
+        with torch.no_grad():
+            out = vae(batch.images, generator)
+            discrepancies += [rbf_mmd(out.rates, vae.prior_rates(len(batch.index), generator))] * len(batch.index)
+        errors += (out.images - batch.images).square().mean((1, 2, 3))
+        rates += out.rates.mean(1)
+        drawn.append(out.images)
+    assert len(errors) == 50
+    for name, values in {"pixel_mse": errors, "mmd": discrepancies, "rate": rates}.items():
+        assert found.pop(f"test/{name}") == pytest.approx(torch.stack(values).mean().item(), rel=1e-4)
+    assert not found
+    torch.testing.assert_close(torch.cat(quiet_trainer(tmp_path).predict(module, data)), torch.cat(drawn))
+
+
+def test_two_images_have_a_discrepancy():
+    torch.manual_seed(0)
+    module = LitESVAE(ESVAE(side=8, channels=(3,), latent=4, num_steps=3), mmd_weight=0).eval()
+    two = TinyImages().batch(torch.tensor([7, 8]))._replace(images=torch.rand(2, 1, 8, 8))
+    out, mmd = module._run(two, -1)
+    generator = held_out_generator(0, two.index)
+    module.network(two.images, generator)
+    assert mmd == rbf_mmd(out.rates, module.network.prior_rates(2, generator)) != 0
+
+
 @pytest.mark.slow
 def test_an_esvae_learns_images_and_is_measured_with_a_fixed_seed(tmp_path):
     torch.manual_seed(0)
@@ -90,6 +135,38 @@ def test_a_first_spike_classifier_learns_its_relative_targets(tmp_path, advance)
     assert first_batch_loss(tmp_path, module, data) == pytest.approx(expected, rel=1e-5)
 
 
+def test_what_is_measured_of_a_first_spike_classifier_is_the_mean_over_all_images(tmp_path):
+    torch.manual_seed(0)
+    net, data = FirstSpikeClassifier(784, 20, 10, 16), Squares(batch_size=20)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(3)  # some outputs fire
+    module = LitFirstSpikeClassifier(net)
+    found = measured(tmp_path, module, data)
+    out = net(step_times(data.images[200:].flatten(1), 16))
+    right = [int(label) == place % 10 for place, label in enumerate(out.labels)]
+    assert 0 < sum(right) < 50
+    assert found == {
+        "test/accuracy": pytest.approx(sum(right) / 50),
+        "test/decision": pytest.approx(out.times.min(1).values.double().mean().item() / 16),
+        "test/spikes": pytest.approx(out.spikes.double().mean().item()),
+    }
+    assert torch.equal(torch.cat(quiet_trainer(tmp_path).predict(module, data)), out.labels)
+
+
+def test_a_first_spike_classifiers_hidden_neurons_are_kept_near_three_quarters_of_the_time():
+    torch.manual_seed(0)
+    net = FirstSpikeClassifier(784, 20, 10, 16)
+    module = LitFirstSpikeClassifier(net, margin=0.5, homeostasis=0.2)
+    logged = {}
+    module.log = lambda name, value, **_: logged.update({name: value.item()})
+    batch = Squares().batch(torch.arange(10))
+    loss = module.training_step(batch, 0)
+    kept = homeostatic_loss(module.run(batch).hidden, net.hidden.weight, 0.75, 16)
+    assert kept.abs() > 0.1
+    assert loss.item() == pytest.approx(logged["train/loss"] + 0.2 * kept.item(), rel=1e-5)
+
+
 @pytest.mark.slow
 def test_a_first_spike_classifier_learns_and_says_when_it_decides(tmp_path):
     torch.manual_seed(0)
@@ -105,6 +182,26 @@ def test_a_first_spike_classifier_learns_and_says_when_it_decides(tmp_path):
     assert found["test/decision"] == pytest.approx(out.decision.mean().item() / 32)
     assert found["test/spikes"] == pytest.approx(out.spikes.float().mean().item())
     assert torch.equal(torch.cat(trainer.predict(module, data)), out.labels)
+
+
+def test_a_classifiers_loss_and_its_share_of_right_labels_over_all_images(tmp_path):
+    torch.manual_seed(0)
+    net, data = ImageClassifier(features=8), Squares(batch_size=20)
+    module = LitImageClassifier(net, seed=5)
+    module.log = lambda *_, **__: None
+    batch = data.batch(torch.arange(3, 10))
+    sure, unsure = net(batch.images), net(shuffled_pixels(batch.images, int(sample_keys(5, 0, batch.index[:1]))))
+    shares = sure.softmax(1)[torch.arange(7), batch.labels], unsure.softmax(1)
+    expected = -shares[0].log().mean() - shares[1].log().mean()
+    torch.testing.assert_close(module.training_step(batch, 0), expected)
+
+    module = LitImageClassifier(net, seed=5)
+    with torch.no_grad():
+        labels = torch.cat([net(images).max(1).indices for images in data.images[200:].split(20)])
+    right = [int(label) == place % 10 for place, label in enumerate(labels)]
+    assert 0 < sum(right) < 50
+    assert measured(tmp_path, module, data) == {"test/accuracy": pytest.approx(sum(right) / 50)}
+    assert torch.equal(torch.cat(quiet_trainer(tmp_path).predict(module, data)), labels)
 
 
 @pytest.mark.slow
@@ -152,5 +249,7 @@ def test_bad_input():
         LitESVAE(ESVAE(channels=(2,), latent=2), mmd_weight=-1)
     with pytest.raises(InputError, match=r"a positive `margin`, .* got 0, 0\.0 and 0\.01"):
         LitFirstSpikeClassifier(FirstSpikeClassifier(), margin=0)
+    with pytest.raises(InputError, match=r"of at least 0, got 3\.0, -0\.5 and 0\.01"):
+        LitFirstSpikeClassifier(FirstSpikeClassifier(), advance=-0.5)
     with pytest.raises(InputError, match=r"Expected images of shape \[B, 1, H, W\], got \[3, 28, 28\]"):
         ImageClassifier()(torch.zeros(3, 28, 28))

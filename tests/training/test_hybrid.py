@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from snn_synth.encoding import latency_encode
+from snn_synth.encoding import latency_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import refractory_spikes, synaptic_traces
 from snn_synth.models import HybridVAE
@@ -52,6 +52,45 @@ def test_the_mean_gradient_is_that_of_the_expected_loss():
     assert exact.norm() > 10 * error.norm(), "the noise does not hide a wrong estimator"
 
 
+def test_pixels_are_encoded_as_random_spikes_of_seed_epoch_and_sample_or_as_one_spike_each():
+    batch = TinyImages().batch(torch.arange(4, 9))
+    pixels = batch.images.flatten(1)
+    module = LitHybridVAE(HybridVAE(12, 5, 4, num_steps=6, outputs=12), seed=3)
+    for epoch in (0, 2):
+        spikes = poisson_encode(pixels, 6, keys=sample_keys(3, epoch, batch.index))
+        assert torch.equal(module.encode(batch, epoch), spikes)
+    module = LitHybridVAE(module.network, "time")
+    assert torch.equal(module.encode(batch, 0), latency_encode(pixels, 6))
+    one = batch._replace(images=batch.images[:1], index=batch.index[:1])
+    assert torch.equal(module.encode(one, 0), latency_encode(pixels[:1], 6))
+
+
+def test_what_is_measured_is_the_mean_over_all_images(tmp_path):
+    torch.manual_seed(0)
+    vae, data, trainer = HybridVAE(12, 5, 4, num_steps=6, outputs=12), TinyImages(), quiet_trainer(tmp_path)
+    module = LitHybridVAE(vae, seed=3)
+    losses, errors, rates, drawn = [], [], [], []
+    for batch in data.test_dataloader():
+        spikes = poisson_encode(batch.images.flatten(1), 6, keys=sample_keys(3, -1, batch.index))
+        generator = torch.Generator().manual_seed(int(sample_keys(3, -1, batch.index[:1])))
+        with torch.no_grad():
+            out = vae(spikes, generator)
+        images, share = batch.images.flatten(1), torch.sigmoid(out.pixels)
+        losses += -(images * share.log() + (1 - images) * (1 - share).log()).mean(1)
+        errors += (share - images).square().mean(1)
+        rates += out.code.mean((0, 2))
+        drawn.append(share.view(-1, 1, 3, 4))
+    assert len(losses) == 25
+    wanted = {"loss": losses, "pixel_mse": errors, "rate": rates}
+    for run, stage in ((trainer.validate, "val"), (trainer.test, "test")):
+        [found] = run(module, data, verbose=False)
+        assert found == {
+            f"{stage}/{name}": pytest.approx(torch.stack(values).mean().item(), rel=1e-5)
+            for name, values in wanted.items()
+        }
+    torch.testing.assert_close(torch.cat(trainer.predict(module, data)), torch.cat(drawn))
+
+
 def test_the_encoder_learns_by_a_share_of_the_rate(tmp_path):
     one_cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, pct_start=0.5, cycle_momentum=False)
     vae = HybridVAE(12, 5, 4, num_steps=3, outputs=12)
@@ -76,3 +115,9 @@ def test_bad_input():
         LitHybridVAE(HybridVAE(), encoding="phase")
     with pytest.raises(InputError, match="Expected `draws` to be at least 2, got 1"):
         LitHybridVAE(HybridVAE(), draws=1)
+    with pytest.raises(InputError, match=r"Expected `beta` to be at least 0, got -0\.5"):
+        LitHybridVAE(HybridVAE(), beta=-0.5)
+    for rate in (0, 1):
+        with pytest.raises(InputError, match=rf"Expected `reference_rate` in \(0, 1\), got {rate}"):
+            LitHybridVAE(HybridVAE(), reference_rate=rate)
+    assert LitHybridVAE(HybridVAE(), beta=0, draws=2).draws == 2
