@@ -161,7 +161,7 @@ class LitAudiocoder(LitSpiking):
         if self.autoencoder_source is not None:
             return load_autoencoder(self.autoencoder_source)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return AESNN(data.gallery[0].numel(), self.network.code)  # untrained: nothing is written
+            return AESNN(data.gallery.shape[1:].numel(), self.network.code)  # untrained: nothing is written
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         if self.trainer.is_global_zero:

@@ -92,7 +92,7 @@ class LitAutoencoder(LitSpiking):
         spikes = self.own_spikes(batch)
         if spikes is None:
             return self.encode(batch.images, batch.index, epoch)
-        if spikes.shape[2] != (pixels := batch.images[0].numel()):
+        if spikes.shape[2] != (pixels := batch.images.shape[1:].numel()):
             raise InputError(f"Expected spikes of each of {pixels} pixels to draw, got those of {spikes.shape[2]}")
         return spikes
 

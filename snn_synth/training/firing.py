@@ -56,12 +56,11 @@ class SpikeStatistics(Callback):
         """Count a batch."""
         layers, fan_outs = given_layers(self, pl_module, outputs)
         for name, spikes in layers.items():
-            self.fired[name] = self.fired.get(name, torch.zeros_like(spikes[0, 0])) + spikes.sum((0, 1))
+            self.fired[name] = self.fired.get(name, 0) + spikes.sum((0, 1))
         self.steps, samples = spikes.shape[:2]
         self.samples += samples
         operations = [synaptic_operations(*pair) for pair in zip(list(layers.values())[:-1], fan_outs, strict=True)]
-        if operations:
-            self.operations += torch.stack(operations).sum() * samples
+        self.operations += sum(operations) * samples
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the means over samples, those of all processes."""

@@ -111,8 +111,8 @@ class Remembering:
                 module.load_state_dict(weights, strict=module.strict_loading if strict is None else strict)
                 module.to(next(iter(weights.values())).device if weights else "cpu")
                 check_weights(module)
-            elif cls.__qualname__ in checkpoint:
-                module.load_state_dict(checkpoint[cls.__qualname__])
+            elif (name := type(module).__qualname__) in checkpoint:
+                module.load_state_dict(checkpoint[name])
         except Exception as error:  # whatever a foreign checkpoint makes fail
             raise InputError(
                 f"Expected a checkpoint of {cls.__name__}, got {checkpoint_path}: {brief(error)}"

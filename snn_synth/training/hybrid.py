@@ -91,7 +91,7 @@ class LitHybridVAE(LitModule):
 
     def encode(self, batch: Any, epoch: int) -> Tensor:
         """Input spikes ``[T, B, inputs]``."""
-        pixels, outputs = batch.images[0].numel(), self.network.decoder.outputs
+        pixels, outputs = batch.images.shape[1:].numel(), self.network.decoder.outputs
         if pixels != outputs:
             raise InputError(f"Expected a network of {pixels} outputs, the images' pixels, got {outputs}")
         if self.encoding == "events":

@@ -84,7 +84,9 @@ def test_samples_without_an_index_have_the_spikes_of_their_place(tmp_path):
         ((IMAGES * 255).byte(), r"floating dtype in \[0, 1\], got torch.uint8: divide them by 255"),
         (IMAGES[0, 0, 0], r"Expected images \[B, C, H, W\].*got \[4\]"),
         ((IMAGES, LABELS[:5]), r"Expected labels as 20 integers, one for each image, got a tensor .*\[5\]"),
+        (IMAGES[None], r"Expected images \[B, C, H, W\].*got \[1, 20, 1, 3, 4\]"),
         ((IMAGES, IMAGES), r"Expected labels as 20 integers"),
+        ((IMAGES, ["a"] * 2), r"Expected labels as 20 integers, one for each image, got list of \['str', 'str'\]"),
         ({"images": IMAGES, "index": torch.rand(20)}, "Expected index as 20 integers"),
     ],
 )

@@ -1,17 +1,22 @@
 import warnings
+from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from matplotlib.figure import Figure
 
 from snn_synth.errors import InputError
-from snn_synth.models import AESNN, TemporalCodingAE
+from snn_synth.models import AESNN, HybridVAE, TemporalCodingAE
 from snn_synth.training import (
     FirstSpikes,
     ImageGrid,
     LayerWarning,
     LitAutoencoder,
+    LitHybridVAE,
     LitTemporalCodingAE,
     SampleGrid,
     SpikeStatistics,
@@ -185,3 +190,113 @@ def test_first_spikes_are_drawn_after_each_validation(tmp_path):
 def test_an_image_grid_wants_an_image():
     with pytest.raises(InputError, match="Expected `images` to be at least 1, got 0"):
         ImageGrid(0)
+    assert (ImageGrid(1).images, SampleGrid(1).samples) == (1, 1)
+
+
+class Outputs(Callback):
+    """What a validation hands to the callbacks, batch by batch."""
+
+    def __init__(self):
+        self.batches = []
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+        self.batches.append(outputs)
+
+
+def test_pictures_are_of_the_first_batch_and_of_seed_0(tmp_path, monkeypatch):
+    drawn = {}
+    for name in ("reconstructions", "image_grid", "first_spikes"):
+
+        def draw(*what, name=name):
+            drawn[name] = what
+            return Figure()
+
+        monkeypatch.setattr(f"snn_synth.plot.{name}", draw)
+    outputs, grids = Outputs(), [ImageGrid(4), SampleGrid(7)]
+    quiet_trainer(tmp_path, callbacks=[*grids, outputs]).validate(
+        frozen(Sampler(12, 5), num_steps=5), TinyImages(), verbose=False
+    )
+    first = outputs.batches[0]
+    assert len(outputs.batches) == 3
+    targets, images = drawn["reconstructions"]
+    assert torch.equal(targets, first["targets"][:4])
+    assert torch.equal(images, first["images"][:4])
+    [samples] = drawn["image_grid"]
+    assert torch.equal(samples, Sampler.sample(None, 7, torch.Generator().manual_seed(0)))
+
+    torch.manual_seed(0)
+    outputs, module = Outputs(), LitTemporalCodingAE(TemporalCodingAE(12, 5))
+    quiet_trainer(tmp_path, callbacks=[FirstSpikes(), outputs]).validate(module, TinyImages(), verbose=False)
+    times, never = drawn["first_spikes"]
+    assert never == torch.inf
+    assert times.keys() == outputs.batches[0]["times"].keys()
+    for name, layer in outputs.batches[0]["times"].items():
+        assert torch.equal(times[name], layer[0])
+
+
+def trainer_after(batches, folder, **settings):
+    """What a picture is named by."""
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=batches - 1))
+    made = {"fit_loop": loop, "current_epoch": 2, "default_root_dir": folder, "fast_dev_run": False, "loggers": []}
+    return SimpleNamespace(**(made | settings))
+
+
+def test_a_picture_goes_to_wandb_with_its_epoch_and_batch_and_to_no_other_logger(tmp_path):
+    seen = []
+    wandb = WandbLogger.__new__(WandbLogger)
+    wandb.log_image = lambda *what, **how: seen.append((what, how))
+    callback = ImageGrid(1)
+    callback.shown = torch.rand(1, 1, 3, 4), torch.rand(1, 1, 3, 4)
+    trainer = trainer_after(7, tmp_path, sanity_checking=False, loggers=[CSVLogger(tmp_path), wandb])
+    callback.on_validation_epoch_end(trainer, None)
+    path = tmp_path / "images" / "epoch=002-batch=000007.png"
+    assert path.is_file()
+    assert seen == [(("val/images", [str(path)]), {"caption": ["epoch 2, batch 7"]})]
+    trainer = trainer_after(8, tmp_path, sanity_checking=False, fast_dev_run=1)
+    callback.on_validation_epoch_end(trainer, None)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def warned(spikes=None, times=None, **limits):
+    """What is said about a layer of these spikes, or times of 8 steps."""
+    callback = LayerWarning(**limits)
+    outputs = {"spikes": {"hidden": spikes}} if times is None else {"times": {"hidden": times}}
+    module = SimpleNamespace(network=SimpleNamespace(num_steps=8))
+    callback.on_validation_batch_end(None, module, outputs, None, 0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        callback.on_validation_epoch_end(SimpleNamespace(sanity_checking=False), module)
+    return [str(warning.message).partition(": ")[0] for warning in caught]
+
+
+def test_a_layer_at_a_limit_is_silent_or_saturated():
+    quarter = torch.tensor([1.0, 0.0, 0.0, 0.0]).view(4, 1, 1)
+    assert warned(quarter, silent=0.25) == ["The layer `hidden` is silent"]
+    assert warned(quarter, silent=0.24) == []
+    assert warned(1 - quarter, saturated=0.75) == ["The layer `hidden` is saturated"]
+    assert warned(1 - quarter, saturated=0.76) == []
+    assert warned(0 * quarter, silent=0.0) == ["The layer `hidden` is silent"]
+
+
+def test_neurons_that_all_fire_once_count_as_half_way_to_saturation():
+    assert warned(times=torch.zeros(3, 4), silent=0.4) == []
+    assert warned(times=torch.zeros(3, 4), silent=0.48) == ["The layer `hidden` is silent"]
+    assert warned(times=torch.full((3, 4), 8.0)) == ["The layer `hidden` is silent"]
+
+
+def test_without_fan_outs_each_spike_reaches_all_neurons_of_the_next_layer(tmp_path):
+    torch.manual_seed(0)
+    outputs, module = Outputs(), LitHybridVAE(HybridVAE(12, 5, 4, num_steps=1, outputs=12))
+    trainer = quiet_trainer(tmp_path, callbacks=[SpikeStatistics(), outputs])
+    [logged] = trainer.validate(module, TinyImages(), verbose=False)
+    given, hidden = (sum(one["spikes"][name].sum() for one in outputs.batches) for name in ("input", "hidden"))
+    assert hidden > 0
+    assert logged["spikes/synaptic_operations"] == pytest.approx(float(given * 5 + hidden * 4) / 25)
+
+    callback = SpikeStatistics()
+    callback.on_validation_epoch_start(None, module)
+    callback.on_validation_batch_end(None, module, {"spikes": {"code": torch.ones(2, 3, 4)}}, None, 0)
+    assert callback.operations == 0
+    wrong = {"spikes": {"a": torch.ones(2, 3, 4), "b": torch.ones(2, 3, 4)}, "fan_out": [4, 4]}
+    with pytest.raises(ValueError, match="zip"):
+        callback.on_validation_batch_end(None, module, wrong, None, 0)
