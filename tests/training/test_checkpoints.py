@@ -1,8 +1,12 @@
+import os
 import pickle
 import zipfile
 
 import pytest
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
+from lightning.pytorch.demos.boring_classes import BoringModel
 
 from snn_synth.errors import InputError
 from snn_synth.kernels.cpu import choice
@@ -58,6 +62,22 @@ class TestAtomicCheckpointIO:
         assert names(tmp_path) == ["x.ckpt"]
         assert torch.load(path) == {"a": 1}
 
+    def test_all_of_it_is_on_the_disk_before_the_old_file_goes(self, tmp_path, monkeypatch):
+        path, sizes = tmp_path / "x.ckpt", []
+        monkeypatch.setattr("os.fsync", lambda file: sizes.append((os.fstat(file).st_size, path.exists())))
+        AtomicCheckpointIO().save_checkpoint({"a": torch.arange(10)}, path)
+        assert (path.stat().st_size, False) in sizes
+
+    def test_removes_a_checkpoints_file_and_nothing_else(self, tmp_path):
+        folder, file, notes = tmp_path / "a.ckpt", tmp_path / "b.ckpt", tmp_path / "notes.txt"
+        folder.mkdir()
+        file.touch()
+        notes.touch()
+        (tmp_path / "link.ckpt").symlink_to(folder)
+        for path in (folder, file, notes, tmp_path / "link.ckpt", tmp_path / "missing.ckpt"):
+            AtomicCheckpointIO().remove_checkpoint(str(path))
+        assert names(tmp_path) == ["a.ckpt", "notes.txt"]
+
     def test_no_permission_to_write_is_said_in_one_sentence(self, tmp_path):
         (tmp_path / "file").touch()  # a regular file where a folder would have to be: fails for root too
         with pytest.raises(InputError, match=r"^Expected .*file.* \(?.*(Not a directory|File exists)"):
@@ -76,6 +96,71 @@ class TestAtomicCheckpointIO:
         trainer.fit(module, TinyImages())
         assert saved == [str(tmp_path / "resume.ckpt")] * 3  # after batches 2 and 4 of 5, and the epoch
         assert names(tmp_path) == ["resume.ckpt"]
+
+
+class Order(Callback):
+    """Which validation or checkpoint came after which batch."""
+
+    def __init__(self):
+        self.seen, self.batch = [], 0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.batch = batch_idx + 1
+
+    def on_validation_end(self, trainer, pl_module):
+        self.seen.append(f"validated {self.batch}")
+
+    def on_save_checkpoint(self, trainer, pl_module, checkpoint):
+        self.seen.append(f"saved {self.batch}")
+
+
+@pytest.mark.parametrize(
+    ("every", "interval", "expected"),
+    [
+        (2, 2, "validated 2, saved 2, validated 4, saved 4, saved 5"),  # after the validation of the same batch
+        (3, 2, "validated 2, saved 3, validated 4, saved 5"),
+        (2, 5, "saved 2, saved 4, validated 5, saved 5"),
+        (5, 5, "validated 5, saved 5"),  # the last batch is left to the epoch's end
+        (1, 5, "saved 1, saved 2, saved 3, saved 4, validated 5, saved 5"),
+    ],
+)
+def test_when_resumecheckpoint_saves_within_an_epoch_of_5_batches(tmp_path, every, interval, expected):
+    order = Order()
+    trainer = quiet_trainer(
+        tmp_path, max_epochs=2, val_check_interval=interval, callbacks=[ResumeCheckpoint(every), order]
+    )
+    stop = LambdaCallback(on_train_epoch_end=lambda trainer, _: order.seen.append("|"))
+    trainer.callbacks.insert(0, stop)
+    trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages())
+    first = ", ".join(order.seen[: order.seen.index("|") + 2]).replace("|, ", "")
+    assert first == expected
+
+
+def test_resumecheckpoint_comes_last_and_writes_nothing_in_a_trial(tmp_path):
+    resume = ResumeCheckpoint(1)
+    trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[resume, ModelCheckpoint(tmp_path), Order()])
+    trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages())
+    assert trainer.callbacks[-1] is resume
+    assert trainer.callbacks.count(resume) == 1
+    trainer = quiet_trainer(tmp_path / "trial", fast_dev_run=2, callbacks=[ResumeCheckpoint(1)])
+    trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages())
+    assert not (tmp_path / "trial").exists()
+
+
+def test_a_callback_goes_on_with_its_state_of_when_its_measure_had_another_name(tmp_path):
+    def fit(epochs, ckpt_path=None):
+        stop = EarlyStopping("val/standardized_mse", mode="max", min_delta=9, patience=9)
+        other = EarlyStopping("val/spike_mse", mode="max", min_delta=9, patience=9)
+        trainer = quiet_trainer(tmp_path, max_epochs=epochs, callbacks=[stop, other, ResumeCheckpoint()])
+        trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages(), ckpt_path=ckpt_path)
+        return stop.wait_count, other.wait_count
+
+    assert fit(2) == (1, 1)
+    path = tmp_path / "resume.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["callbacks"] = {key.replace("standardized_mse", "mse"): one for key, one in content["callbacks"].items()}
+    torch.save(content, path)
+    assert fit(3, path) == (2, 2)
 
 
 def test_resumecheckpoint_takes_only_numbers_by_name_from_a_checkpoint():
@@ -202,6 +287,14 @@ def test_code_does_not_run_when_a_run_is_resumed(checkpoint, tmp_path):
     trainer = quiet_trainer(tmp_path, max_epochs=2, plugins=[AtomicCheckpointIO()])
     with pytest.raises(InputError, match="which could run code"):
         trainer.fit(LitAutoencoder(AESNN(12, 3), num_steps=2), TinyImages(), ckpt_path=path)
+    assert not witness.exists()
+
+
+def test_code_does_not_run_for_a_module_that_is_none_of_ours(checkpoint, tmp_path):
+    path, witness = tmp_path / "evil.ckpt", tmp_path / "it ran"
+    torch.save({**torch.load(checkpoint), "callbacks": Code(witness)}, path)
+    with pytest.raises(pickle.UnpicklingError):
+        load_checkpoint(BoringModel, path)
     assert not witness.exists()
 
 

@@ -151,7 +151,9 @@ def test_two_classes_need_labels_and_one_has_none():
         module = LitSpikingGAN(SpikingGAN(8, 6, 32, classes, num_steps=T, smoothing=16.0))
         assert module.needs_labels == (classes == 2)
         drawn = module.predict_step(batch)
-        alike = [torch.equal(drawn, module.predict_step(batch._replace(labels=other))) for other in (0 * labels, labels)]
+        alike = [
+            torch.equal(drawn, module.predict_step(batch._replace(labels=other))) for other in (0 * labels, labels)
+        ]
         assert alike == [classes == 1, True]
 
 

@@ -1,16 +1,20 @@
 """What an untrusted checkpoint can do here: nothing but fill weights. Each exploit works where it is not stopped."""
 
 import copy
+import functools
 import subprocess
 import sys
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import instantiate_module
+from torch.optim.lr_scheduler import LRScheduler
 
 from snn_synth.errors import InputError
 from snn_synth.models import ACSNN, AESNN
@@ -21,6 +25,7 @@ from snn_synth.training import (
     MNISTSubsetData,
     ResumeCheckpoint,
     SpokenDigitsData,
+    hparams,
 )
 from snn_synth.training.reading import load
 from tests.cli.conftest import save
@@ -308,12 +313,30 @@ def test_nor_by_the_keys_of_an_old_version(guarded, tmp_path, monkeypatch):
     assert precious.exists() == guarded
 
 
-@pytest.mark.parametrize("path", ["http://127.0.0.1:9/evil.ckpt", "/etc/passwd", 7, ["x"]])
-def test_a_resumed_run_believes_no_path_of_the_best_checkpoint(path, tmp_path):
+@pytest.mark.parametrize(
+    "path", ["http://127.0.0.1:9/evil.ckpt", "/etc/passwd", 7, ["x"], "~/x.ckpt", "local:///x.ckpt", "notes.txt"]
+)
+def test_a_resumed_run_believes_no_path_of_the_best_checkpoint(path, tmp_path, monkeypatch):
     run = Run(tmp_path)
+    monkeypatch.chdir(run.folder)  # where `~` and `local:` would be folders of the run, if they were no more
     with pytest.warns(match="names files as its own that are not"):
         keep = run.fit(run.forge(best_model_path=path), epochs=2)
     assert Path(keep.best_model_path).parent == run.folder
+
+
+def test_a_resumed_run_believes_no_list_of_its_best_files(tmp_path):
+    run = Run(tmp_path)
+    with pytest.warns(match="names files as its own that are not"):
+        run.fit(run.forge(best_k_models=["x"]), epochs=2)
+
+
+def test_what_lies_beside_the_checkpoint_is_a_runs_own_when_it_goes_on_in_another_folder(tmp_path, recwarn):
+    run = Run(tmp_path)
+    path, best = run.folder / "resume.ckpt", next(run.folder.glob("best-*.ckpt"))
+    run.folder = tmp_path / "elsewhere"
+    keep = run.fit(path, epochs=1)
+    assert not [w for w in recwarn if "names files" in str(w.message)]
+    assert keep.best_model_path == str(best)
 
 
 @pytest.mark.parametrize("score", ["7", [1.0], torch.zeros(2)])
@@ -415,6 +438,67 @@ def test_what_a_subclass_of_data_adds_comes_back(tmp_path):
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     again = OwnData.load_from_checkpoint(tmp_path / "a.ckpt")
     assert (again.flip, again.batch_size) == (True, 9)
+
+
+class Counting(OwnData):
+    """Has a state of its own."""
+
+    count = 0
+
+    def state_dict(self):
+        return {"count": 7}
+
+    def load_state_dict(self, state_dict):
+        self.count = state_dict["count"]
+
+
+@pytest.mark.parametrize("cls", [Counting, OwnData, MNISTSubsetData])
+def test_the_state_of_data_comes_back_by_whichever_class_it_is_loaded(cls, tmp_path):
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    trainer.fit(LitAutoencoder(AESNN(784, 4)), datamodule=Counting(batch_size=9))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = cls.load_from_checkpoint(tmp_path / "a.ckpt")
+    assert type(again) is Counting
+    assert (again.batch_size, again.count) == (9, 7)
+
+
+def test_all_weights_must_be_there_unless_told_otherwise(whole, tmp_path):
+    content = copy.deepcopy(whole)
+    del content["state_dict"]["network.layers.1.0.weight"]
+    torch.save(content, tmp_path / "part.ckpt")
+    for strict in ({}, {"strict": None}, {"strict": True}):
+        assert "Missing key" in sentence(
+            lambda how=strict: LitAutoencoder.load_from_checkpoint(tmp_path / "part.ckpt", **how)
+        )
+    module = LitAutoencoder.load_from_checkpoint(tmp_path / "part.ckpt", strict=False)
+    assert torch.equal(next(module.parameters()), content["state_dict"]["network.layers.0.0.weight"])
+
+
+@pytest.mark.parametrize("kept", [{}, [1], None])
+def test_a_checkpoint_without_settings_is_refused(kept, whole, tmp_path):
+    torch.save(copy.deepcopy(whole) | {"datamodule_hyper_parameters": kept}, tmp_path / "a.ckpt")
+    message = sentence(lambda: MNISTSubsetData.load_from_checkpoint(tmp_path / "a.ckpt"))
+    assert message.endswith("a.ckpt without `datamodule_hyper_parameters`")
+
+
+def test_a_file_of_settings_beside_the_checkpoint_is_refused(forged):
+    said = sentence(lambda: LitAutoencoder.load_from_checkpoint(forged(), hparams_file="hparams.yaml"))
+    assert said.startswith("Expected no `hparams_file`")
+
+
+def test_an_optimizer_is_no_scheduler_and_anything_made_is_one_of_both(forged):
+    step = {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 3}}
+    module = LitAutoencoder.load_from_checkpoint(forged(optimizer=step, lr_scheduler=step))
+    assert "Expected a subclass of Optimizer that" in sentence(lambda: module.optimizer([]))
+    assert module.lr_scheduler(torch.optim.SGD(module.parameters())).step_size == 3
+    for hint in (Callable[..., Any], Callable[..., object]):
+        made = hparams._made(step, hint)
+        assert (made.name, made.kinds) == (step["class_path"], (torch.optim.Optimizer, LRScheduler))
+
+
+def test_options_by_position_are_refused():
+    with pytest.raises(InputError, match=r"Expected `optimizer` to be a class or functools\.partial"):
+        LitAutoencoder(AESNN(12, 3), optimizer=functools.partial(torch.optim.SGD, 0.1))
 
 
 def test_what_a_checkpoint_cannot_hold_is_refused_when_the_module_is_made():
