@@ -1,14 +1,18 @@
 """What a LitAudiocoder keeps besides its weights, to recognize what it has drawn."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from snn_synth.data import MelSpectrogram
 from snn_synth.errors import InputError
 from snn_synth.functional import fit_temperature, gallery_mse
+from snn_synth.kernels.cpu import choice
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.models.synthesis import TEMPERATURE
 from snn_synth.training import LitAudiocoder, SpokenDigitsData
+from snn_synth.training.audiocoder import _named
 from tests.training.tiny import firing_autoencoder, quiet_trainer, write_fsdd
 
 DIGITS = tuple("0123456789")
@@ -108,12 +112,57 @@ def test_a_checkpoint_of_before_there_were_labels_draws_and_goes_on(checkpoint, 
     assert other.audio_to_image().labels == DIGITS
 
 
-def test_a_run_that_goes_on_keeps_its_temperature_until_the_next_validation(checkpoint, tmp_path, speech):
+def test_a_run_that_goes_on_keeps_its_temperature_until_the_next_validation(checkpoint, tmp_path, speech, monkeypatch):
+    monkeypatch.setattr(choice, "_chosen", {"measured here": "float32"})
     forge(checkpoint, lambda content: content["state_dict"]["temperature"].fill_(0.7))
+    forge(checkpoint, lambda content: content.update(fastest_products={"measured here": "listed"}))
     module = audiocoder(tmp_path)
     settings = {"max_epochs": 2, "limit_val_batches": 0, "limit_train_batches": 1}
     quiet_trainer(tmp_path, **settings).fit(module, datamodule=speech(), ckpt_path=checkpoint)
     assert float(module.temperature) == pytest.approx(0.7)
+    assert choice.chosen()["measured here"] == "listed", "what every module takes over from a checkpoint"
+
+
+def test_a_checkpoint_has_what_every_module_keeps_and_what_an_audiocoder_does(monkeypatch):
+    monkeypatch.setattr(choice, "_chosen", {"measured here": "float32"})
+    content = {}
+    LitAudiocoder(ACSNN(80, 6, 12)).on_save_checkpoint(content)
+    assert content.pop("fastest_products") == {"measured here": "float32"}
+    assert content == {"front_end": None, "autoencoder": None, "labels": None}
+
+
+def test_an_autoencoder_that_is_adopted_learns_nothing_more():
+    module, autoencoder = LitAudiocoder(ACSNN(80, 6, 12)), AESNN(784, 12)
+    module.adopt(autoencoder)
+    assert not any(weight.requires_grad for weight in autoencoder.parameters())
+    assert all(weight.requires_grad for weight in module.network.parameters())
+
+
+def test_a_trial_run_trains_no_autoencoder_and_writes_nothing(tmp_path, speech):
+    torch.manual_seed(0)
+    module = LitAudiocoder(ACSNN(80, 24, 16), hidden_steps=3, num_steps=4)
+    quiet_trainer(tmp_path / "run", fast_dev_run=1).fit(module, datamodule=speech())
+    assert module.autoencoder.sizes == [784, 16, 784]
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_process_trains_the_autoencoder_and_the_others_wait_for_it(tmp_path, monkeypatch, caplog):
+    saved, module = firing_autoencoder(784, 16), LitAudiocoder(ACSNN(80, 24, 16))
+    monkeypatch.setattr("snn_synth.training.audiocoder.pretrain_autoencoder", lambda *_, **__: pytest.fail("trained"))
+    module.trainer = SimpleNamespace(
+        fast_dev_run=False,
+        default_root_dir=tmp_path,
+        is_global_zero=False,
+        strategy=SimpleNamespace(barrier=lambda _: saved.save_pretrained(tmp_path / "autoencoder")),
+    )
+    found = module._find_autoencoder(SimpleNamespace(image_name="MNIST"))
+    assert all(torch.equal(a, b) for a, b in zip(found.parameters(), saved.parameters(), strict=True))
+    assert f"training one on MNIST first, to be saved in {tmp_path / 'autoencoder'}" in caplog.text
+
+
+def test_hidden_layers_are_numbered_where_there_are_several():
+    assert _named("hidden", ["a"]) == {"hidden": "a"}
+    assert _named("hidden", ["a", "b"]) == {"hidden1": "a", "hidden2": "b"}
 
 
 @pytest.mark.parametrize(

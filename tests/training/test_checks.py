@@ -1,23 +1,28 @@
 """Settings that are refused before the training; docs/lightning.md lists them, and test_lightning.py tries each."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.data import ImageDataset
 from snn_synth.errors import InputError
-from snn_synth.models import ImageClassifier, SpikingGAN
+from snn_synth.models import AESNN, ImageClassifier, SpikingGAN
 from snn_synth.training import (
     FirstSpikes,
     ImageData,
     ImageGrid,
     LayerWarning,
+    LitAutoencoder,
     LitImageClassifier,
     LitSpikingGAN,
     SampleGrid,
     SpikeStatistics,
 )
-from snn_synth.training.checks import check_fit
+from snn_synth.training.checks import check_classes, check_fit, check_images
 from tests.training.tiny import TinyImages, quiet_trainer
 
 
@@ -71,3 +76,40 @@ def test_images_of_one_class_are_refused_where_classes_are_learned(tmp_path):
     module, data = LitImageClassifier(ImageClassifier(features=8)), ImageData(images, batch_size=4)
     with pytest.raises(InputError, match=r"at least two classes for LitImageClassifier, .*got \['flat'\]"):
         quiet_trainer(tmp_path, max_epochs=1).fit(module, data)
+    check_classes(SimpleNamespace(names=["cat", "dog"]), LitImageClassifier)
+    check_classes(SimpleNamespace(), LitImageClassifier)
+
+
+def test_images_or_networks_without_a_size_are_not_compared():
+    data, network = SimpleNamespace(image_shape=(1, 3, 4)), SimpleNamespace(inputs=12)
+    for given in ((data, network), (SimpleNamespace(), network), (data, SimpleNamespace())):
+        check_images(*given)
+    with pytest.raises(InputError, match="images of 1 x 3 x 4 values, got one with 11 inputs: give .* 12,"):
+        check_images(data, SimpleNamespace(inputs=11))
+
+
+@pytest.mark.parametrize("unused", [True, False])
+def test_processes_that_expect_all_weights_in_each_update_are_refused(unused):
+    model = DistributedDataParallel.__new__(DistributedDataParallel)
+    vars(model)["find_unused_parameters"] = unused
+    gan = LitSpikingGAN(SpikingGAN(3, 4, 8, 10, num_steps=16, smoothing=16.0))
+    gan.trainer = SimpleNamespace(strategy=SimpleNamespace(model=model))
+    if unused:
+        gan.on_fit_start()
+    else:
+        with pytest.raises(InputError, match="ddp_find_unused_parameters_true`, for an update of one network leaves"):
+            gan.on_fit_start()
+    gan.trainer = SimpleNamespace(strategy=SimpleNamespace(model=gan))
+    gan.on_fit_start()
+
+
+def test_a_monitor_of_the_training_or_by_a_former_name_is_none_of_nothing(tmp_path):
+    def fit(monitor):
+        stop = EarlyStopping(monitor, mode="max", check_on_train_epoch_end=True)
+        trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[stop], num_sanity_val_steps=1)
+        trainer.fit(LitAutoencoder(AESNN(12, 5), num_steps=3), TinyImages())
+        return stop.best_score
+
+    assert fit("train/loss") > 0
+    with pytest.warns(match="EarlyStopping monitors val/mse, now val/standardized_mse: the old name ends with"):
+        assert fit("val/mse") > 0

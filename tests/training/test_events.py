@@ -7,7 +7,8 @@ from snn_synth.cli import main
 from snn_synth.data import MNISTSubset
 from snn_synth.errors import InputError
 from snn_synth.models import AESNN, HybridVAE
-from snn_synth.training import LitAutoencoder, LitHybridVAE, MNISTDVSData, NMNISTData
+from snn_synth.training import LitAutoencoder, LitHybridVAE, MNISTDVSData, NMNISTData, events
+from snn_synth.training.images import load_images
 from tests.recordings import write_aedat, write_nmnist
 from tests.training.tiny import TinyImages, quiet_trainer
 
@@ -49,6 +50,19 @@ def test_a_batch_has_spikes_and_the_first_image_of_each_digit(recordings):
         assert torch.equal(batch.spikes[:, place], spikes.flatten(1))
     assert len(data.train_index) + len(data.validation_index) == 180
     assert len(data.test_set) == 20
+
+
+def test_recordings_and_images_are_read_once_for_all_stages(recordings, monkeypatch):
+    data, reads, read = MNISTDVSData(str(recordings), "mnist_subset", STEPS, STEP), [], MNISTDVSData.recordings
+    monkeypatch.setattr(data, "recordings", lambda train: (reads.append(train), read(data, train))[1])
+    monkeypatch.setattr(events, "load_images", lambda *what: (reads.append(what), load_images(*what))[1])
+    data.prepare_data()
+    images = ("mnist_subset", True, str(recordings))
+    assert reads == [images, True]  # those to train, which say whether all is there
+    reads.clear()
+    for stage in ("fit", "test", "predict"):
+        data.setup(stage)
+    assert reads == [True, False, images]
 
 
 @pytest.mark.slow
@@ -105,6 +119,23 @@ def saccades(tmp_path_factory):
 def nmnist(saccades, monkeypatch, tmp_path):
     monkeypatch.setenv("SNN_SYNTH_CACHE", str(tmp_path / "cache"))
     return NMNISTData(str(saccades), num_steps=6, batch_size=8, validation_fraction=0.25)
+
+
+def test_recordings_of_n_mnist_are_read_in_one_process_and_found_once(nmnist, monkeypatch):
+    reads, read = [], NMNISTData.recordings
+    monkeypatch.setattr(nmnist, "recordings", lambda train: (reads.append(train), read(nmnist, train))[1])
+    nmnist.prepare_data()
+    assert reads == [True]
+    for stage in ("fit", "test"):
+        nmnist.setup(stage)
+    assert reads == [True, True, False]
+
+
+def test_a_batch_of_one_recording_is_drawn(nmnist):
+    nmnist.setup("fit")
+    batch = nmnist.batch(nmnist.train_set, torch.tensor([3]))
+    lit = LitAutoencoder(AESNN(2312, 8), num_steps=6)
+    assert lit.predict_step(batch).shape == (1, 1, 68, 34)
 
 
 def test_a_batch_of_n_mnist_has_spikes_and_their_rates_as_images(nmnist):

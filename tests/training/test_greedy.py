@@ -69,3 +69,5 @@ def test_several_processes_and_negative_epochs_are_one_sentence(tmp_path, monkey
     module.trainer = type("Trainer", (), {"world_size": 2})()
     with pytest.raises(InputError, match="one process to train layer by layer, got 2"):
         module.on_fit_start()
+    module.greedy_epochs = 0
+    module.on_fit_start()

@@ -14,6 +14,7 @@ from snn_synth.training import (
     LitSpikingGAN,
     LitTemporalCodingAE,
 )
+from snn_synth.training.images import load_images
 from tests.training.tiny import quiet_trainer
 
 NAMES = ("ant", "bee", "cow")
@@ -81,6 +82,16 @@ def test_a_split_of_the_sets_own_is_kept(tmp_path):
     data = ImageData(ImageFolder(tmp_path), test_fraction=0.7)
     data.setup("fit")
     assert (len(data.train_set), len(data.test_set)) == (30, 9)
+    parts = [load_images(ImageFolder(tmp_path), train) for train in (True, False)]
+    assert [len(part) for part in parts] == [30, 9]
+    assert torch.equal(parts[1].images, data.test_set.images)
+
+
+def test_images_by_name_or_themselves():
+    assert load_images(COLOUR, True) is load_images(COLOUR, False) is COLOUR  # it has no split
+    assert [len(load_images("mnist_subset", train)) for train in (True, False)] == [4500, 500]
+    with pytest.raises(InputError, match=r"of \['mnist', 'fashion_mnist', 'mnist_subset'\], got 'cifar'"):
+        load_images("cifar", True)
 
 
 @pytest.mark.parametrize(
