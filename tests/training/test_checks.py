@@ -84,7 +84,7 @@ def test_images_or_networks_without_a_size_are_not_compared():
     data, network = SimpleNamespace(image_shape=(1, 3, 4)), SimpleNamespace(inputs=12)
     for given in ((data, network), (SimpleNamespace(), network), (data, SimpleNamespace())):
         check_images(*given)
-    with pytest.raises(InputError, match="images of 1 x 3 x 4 values, got one with 11 inputs: give .* 12,"):
+    with pytest.raises(InputError, match=r"images of 1 x 3 x 4 values, got one with 11 inputs: give .* 12,"):
         check_images(data, SimpleNamespace(inputs=11))
 
 

@@ -393,6 +393,15 @@ class Coloured(LitAutoencoder):
         self.colour, self.lengths = colour, lengths
 
 
+class Naming(LitAutoencoder):
+    """Names what Lightning is to keep."""
+
+    def __init__(self, network: AESNN, colour: str = "red", **settings):
+        super().__init__(network, **settings)
+        self.save_hyperparameters("colour")
+        self.colour = colour
+
+
 class Loose(LitAutoencoder):
     """Passes everything on."""
 
@@ -411,6 +420,7 @@ class OwnData(MNISTSubsetData):
     "make",
     [
         lambda: Coloured(AESNN(12, 3), "blue", lengths=[2, 3], num_steps=4, rule="online"),
+        lambda: Naming(AESNN(12, 3), "blue", num_steps=4),
         lambda: Loose(AESNN(12, 3), extra={"a": [1.5, None]}, num_steps=5),
         lambda: Loose(network=AESNN(12, 3), optimizer=torch.optim.SGD),
     ],
