@@ -484,6 +484,16 @@ def test_all_weights_must_be_there_unless_told_otherwise(whole, tmp_path):
     assert torch.equal(next(module.parameters()), content["state_dict"]["network.layers.0.0.weight"])
 
 
+def test_counts_that_are_none_are_refused_before_a_run_goes_on(tmp_path):
+    run = Run(tmp_path)
+    path = run.folder / "resume.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"] = -1
+    torch.save(content, path)
+    with pytest.raises(InputError, match="Expected counts of steps and epochs in the checkpoint, got -1"):
+        run.fit(path, epochs=2)
+
+
 @pytest.mark.parametrize("kept", [{}, [1], None])
 def test_a_checkpoint_without_settings_is_refused(kept, whole, tmp_path):
     torch.save(copy.deepcopy(whole) | {"datamodule_hyper_parameters": kept}, tmp_path / "a.ckpt")
