@@ -8,7 +8,8 @@ from scipy.special import lambertw
 from snn_synth import functional, kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import alpha_spike_times, lambert_w0
-from snn_synth.kernels.cpu.alpha import _lambert_w0
+from snn_synth.kernels.cpu import alpha
+from tests.kernels.guarded import guard
 
 K, THETA = 1.3, 0.8
 
@@ -39,9 +40,9 @@ def test_lambert_is_scipys():
 
 def test_lambert_of_the_kernel_is_scipys():
     z = np.concatenate([np.linspace(-1 / math.e + 1e-12, 0, 2001), np.linspace(-0.2501, -0.2499, 21)])
-    found = [_lambert_w0.py_func(x) for x in z]
+    found = [alpha._lambert_w0.py_func(x) for x in z]
     np.testing.assert_allclose(found, lambertw(z).real, rtol=1e-9, atol=1e-12)
-    assert [_lambert_w0.py_func(x) for x in (-1 / math.e, -0.5, -1.0)] == [-1, -1, -1]  # below by rounding
+    assert [alpha._lambert_w0.py_func(x) for x in (-1 / math.e, -0.5, -1.0)] == [-1, -1, -1]  # below by rounding
 
 
 def test_one_input_by_its_closed_form():
@@ -66,9 +67,22 @@ def test_times_are_those_of_a_dense_simulation():
     assert 10 < silent < 40, "both kinds of neurons are there"
 
 
+@pytest.fixture(params=[1, 2, 3], ids=["one thread", "two threads", "three threads"])
+def guarded(request, monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    check = guard(monkeypatch, alpha)
+    yield
+    check()
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("clip", [None, 0.5])
-def test_kernels_give_the_reference_path(clip):
-    times, weight = (x.float() for x in neurons(outputs=30))
+@pytest.mark.parametrize(("outputs", "spread", "gain"), [(30, 1, 1), (31, 6, 4), (2, 6, 4)])
+def test_kernels_give_the_reference_path(clip, outputs, spread, gain, guarded):
+    """Far apart and with large weights, neurons fire at a first input, and between two."""
+    times, weight = (x.float() for x in neurons(outputs=outputs))
+    times, weight = spread * times, gain * weight
     results = []
     for path, dtype in (("numba", torch.float32), ("reference", torch.float64)):
         t, w = (x.to(dtype, copy=True).requires_grad_() for x in (times, weight))
@@ -79,6 +93,38 @@ def test_kernels_give_the_reference_path(clip):
         results.append((out.double(), t.grad.double(), w.grad.double()))
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_neurons_fire_at_their_own_time_however_many_have_fired_before(guarded):
+    times, weight = torch.tensor([[0.1, 2.0, 5.0]]), 8 * torch.eye(3)[[1, 0, 0, 2]]
+    with kernels.use("numba"):
+        found = kernels.alpha_spike_times(times, weight, K, THETA)
+    rise = -lambertw(-K * THETA / 8).real / K
+    np.testing.assert_allclose(found[0], [2 + rise, 0.1 + rise, 0.1 + rise, 5 + rise], rtol=1e-6)
+
+
+def test_a_potential_that_just_reaches_the_threshold_fires(guarded):
+    """At its peak, or where the next input, which inhibits, arrives."""
+    with kernels.use("numba"):
+        for threshold, expected in ((2 * math.exp(-1), 0.5), (math.nextafter(2 * math.exp(-1), 1), math.inf)):
+            found = kernels.alpha_spike_times(torch.zeros(1, 1), torch.tensor([[4.0]]), 2.0, threshold)
+            assert found.item() == pytest.approx(expected, rel=1e-6)
+        for threshold, expected in ((math.exp(-0.5), 0.25), (math.nextafter(math.exp(-0.5), 1), math.inf)):
+            found = kernels.alpha_spike_times(torch.tensor([[0, 0.25]]), torch.tensor([[4.0, -100]]), 2.0, threshold)
+            assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_no_more_inputs_are_looked_at_than_there_are(guarded):
+    order, t = torch.zeros(3, 1, dtype=torch.int64), torch.zeros(3, 1, dtype=torch.float64)
+    weight = torch.tensor([[8.0, -1.0]])
+    first, out, slope = alpha.forward(order, t, torch.ones(3, dtype=torch.int64), weight, K, THETA)
+    assert first.tolist() == [[0, -1]] * 3
+    by_time = np.full(5, np.nan)  # the first and the last of which are nobody's
+    arrays = (x.numpy() for x in (first, out, slope, torch.ones(3, 2)))
+    places = np.zeros((1, 2), np.float32), by_time[1:-1].reshape(1, 3, 1)
+    alpha._backward(1, order.numpy(), t.numpy(), weight.numpy(), K, math.inf, *arrays, 1, *places)
+    np.testing.assert_allclose(by_time[1:-1], 1)  # a neuron is as late as its only input
+    assert np.isnan(by_time[[0, -1]]).all()
 
 
 def test_gradients_by_differences():

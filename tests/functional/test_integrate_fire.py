@@ -7,6 +7,8 @@ import torch
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import if_spike_times
+from snn_synth.kernels.cpu import integrate_fire
+from tests.kernels.guarded import guard
 
 T = 20
 
@@ -82,8 +84,31 @@ def test_smoothed_gradients_are_the_rule_by_a_loop():
     np.testing.assert_allclose(t.grad, by_times, atol=1e-12)
 
 
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def guarded(request, monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    check = guard(monkeypatch, integrate_fire)
+    yield
+    check()
+    torch.set_num_threads(before)
+
+
+def test_neurons_of_the_kernel_fire_at_their_own_time_however_many_have_fired_before(guarded):
+    times, weight = torch.tensor([[2.0, 5.0, T - 1, T]]), 2 * torch.eye(4)[[1, 0, 0, 2, 3]]
+    with kernels.use("numba"):
+        assert kernels.if_spike_times(times, weight, 1.0, T).tolist() == [[6, 3, 3, T, T]]
+
+
+def test_inputs_of_one_step_arrive_together_also_if_there_are_no_others(guarded):
+    times, weight = torch.full((3, 4), 3.0), torch.full((2, 4), 0.5)
+    with kernels.use("numba"):
+        assert (kernels.if_spike_times(times, weight, 1.0, T) == 4).all()
+        assert (kernels.if_spike_times(times, weight, 2.0, T) == T).all(), "the threshold itself is not enough"
+
+
 @pytest.mark.parametrize("smoothing", [None, 5.0])
-def test_kernels_give_the_reference_path(smoothing):
+def test_kernels_give_the_reference_path(smoothing, guarded):
     times, weight = neurons(batch=40, inputs=60, outputs=33)
     weight = ((weight - 0.2) * 64).round() / 64  # sums are exact in any order, so no crossing is moved
     results = []

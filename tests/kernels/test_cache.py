@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 import snn_synth
 from snn_synth.kernels.cpu import cache
+from snn_synth.kernels.cpu.collection import CollectionPause
+from snn_synth.kernels.cpu.notice import KEPT, NOT_KEPT
 
 # `_hidden_error` of step.py has the derivative of sigmoid.py inside.
 RUN = """
@@ -91,6 +94,67 @@ def test_the_key_is_every_file_that_code_may_come_from(tmp_path, monkeypatch):
         seen.add(cache._version())
     (tmp_path / "kernels/notes.txt").write_text("")
     assert cache._version() in seen
+
+
+def test_the_files_are_those_of_this_package():
+    assert Path(snn_synth.__file__).parent == cache._PACKAGE
+
+
+def test_the_first_place_that_can_be_written_to_is_taken_and_what_is_old_there_removed(tmp_path, monkeypatch):
+    blocked, full, good, other = places = [tmp_path / name for name in ("blocked", "full", "good/below", "other")]
+    monkeypatch.setattr(cache, "_places", lambda: iter(places))
+    monkeypatch.setattr(cache, "_version", lambda: "now")
+    temporary = cache.tempfile.TemporaryFile
+
+    def write(dir):
+        if dir.parent == full:
+            raise OSError(28, "No space left")
+        return temporary(dir=dir)
+
+    monkeypatch.setattr(cache.tempfile, "TemporaryFile", write)
+    blocked.write_text("no folder")
+    (good / "before/that").mkdir(parents=True)
+    (good / "a file").write_text("")  # which is in nobody's way
+    for _ in range(2):
+        assert cache.folder.__wrapped__() == good / "now"
+        assert {path.name for path in good.iterdir()} == {"now", "a file"}
+        (good / "now" / "kernel").touch()
+    assert (good / "now" / "kernel").exists()
+    assert not other.exists()
+    places[:] = [blocked, full]
+    assert cache.folder.__wrapped__() is None
+
+
+def test_numba_s_own_setting_comes_first(tmp_path, monkeypatch):
+    beside = Path(cache.__file__).parent / "__pycache__" / "numba"
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    assert next(cache._places()) == beside
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    first, second, *_ = cache._places()
+    assert first.parent == tmp_path
+    assert first.name.startswith("snn_synth-")
+    assert second == beside
+
+
+def test_whoever_waits_is_told_whether_kernels_are_kept(tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr(cache, "_listen", cache._listen.__wrapped__)  # else it is done once in a process
+    monkeypatch.setattr(cache.event, "register", lambda name, listener: heard.append((name, listener)))
+    for place, message in ((tmp_path, KEPT), (None, NOT_KEPT)):
+        monkeypatch.setattr(cache, "folder", lambda place=place: place)
+        heard.clear()
+        cache.compiled(lambda x: x)
+        assert [name for name, _ in heard] == ["numba:compile"] * 2
+        pause, notice = (listener for _, listener in heard)
+        assert isinstance(pause, CollectionPause)
+        assert notice.message == message
+
+
+def test_without_a_folder_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(cache, "folder", lambda: None)
+    kernel = cache.compiled(lambda x: x + 1)
+    assert not isinstance(kernel._cache, cache._Cache)
+    assert kernel(np.float32(1)) == 2
 
 
 def test_no_home_is_no_folder_called_tilde(monkeypatch):

@@ -1,5 +1,8 @@
 import gc
 import threading
+import types
+import weakref
+from collections import defaultdict
 
 import pytest
 import torch
@@ -8,8 +11,9 @@ from snn_synth.kernels.cpu import memory
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept():
-    memory._free.clear()
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr(memory, "_free", defaultdict(list))
+    monkeypatch.setattr(memory, "_kept", 0)
 
 
 def kept():
@@ -50,6 +54,77 @@ def test_little_is_kept(monkeypatch):
         assert kept() <= 10_000
     gc.collect()
     assert kept() > 0
+
+
+def test_memory_that_is_used_again_and_again_displaces_no_other(monkeypatch):
+    monkeypatch.setattr(memory, "KEEP", 10_000)
+    memory.empty(1000)
+    for _ in range(50):
+        memory.empty(500)
+    gc.collect()
+    assert sorted(memory._free) == [2048, 4096]
+    assert kept() == memory._kept == 2048 + 4096
+
+
+@pytest.mark.parametrize(
+    ("size", "rounded"),
+    [
+        (0, 0),
+        (1, 1),
+        (5, 5),
+        (15, 15),
+        (16, 16),
+        (17, 18),
+        (31, 32),
+        (33, 36),
+        (1000, 1024),
+        (1025, 1152),
+        (4000, 4096),
+    ],
+)
+def test_a_size_is_rounded_up_to_four_bits_and_zeros(size, rounded):
+    assert memory._rounded(size) == rounded
+
+
+def test_nothing_comes_back_when_the_process_ends(monkeypatch):
+    """Tensors may be in use until after that: what was told then to give back theirs would share it."""
+    made, finalize = [], weakref.finalize
+    monkeypatch.setattr(memory.weakref, "finalize", lambda *what: made.append(finalize(*what)) or made[-1])
+    tensor = memory.empty(3)
+    assert [one.atexit for one in made] == [False]
+    del tensor
+
+
+GIGABYTE = 2**30
+
+
+@pytest.mark.parametrize(
+    ("container", "machine", "limit"),
+    [
+        (f"{GIGABYTE}\n", 100 * GIGABYTE, GIGABYTE // 10),
+        (f"{10 * GIGABYTE}\n", 1, GIGABYTE),
+        (f"{50 * GIGABYTE}\n", 1, 2 * GIGABYTE),
+        ("max\n", 4 * GIGABYTE, 4 * GIGABYTE // 10),
+        (None, 100 * GIGABYTE, 2 * GIGABYTE),
+        (None, None, GIGABYTE // 4),
+    ],
+)
+def test_a_tenth_of_the_container_or_the_machine_is_kept_and_two_gigabytes_at_most(
+    container, machine, limit, monkeypatch
+):
+    def read():
+        if container is None:
+            raise FileNotFoundError
+        return container
+
+    def sysconf(name):
+        if machine is None:
+            raise ValueError(name)
+        return {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": machine // 4096}[name]
+
+    monkeypatch.setattr(memory, "Path", lambda path: types.SimpleNamespace(read_text=read))
+    monkeypatch.setattr(memory.os, "sysconf", sysconf)
+    assert memory._limit() == limit
 
 
 def test_threads_get_memory_of_their_own():

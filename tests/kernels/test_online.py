@@ -6,12 +6,14 @@ import torch
 from torch import nn
 
 from snn_synth import kernels
+from snn_synth.kernels.cpu import products, traces
 from snn_synth.kernels.cpu import step as cpu_step
-from snn_synth.kernels.cpu.traces import weight_gradient
+from snn_synth.kernels.cpu.traces import update_weight, weight_gradient
 from snn_synth.kernels.online import Layer, online_rule
 from snn_synth.learning import online_step
 from snn_synth.models import SpikingStack
 from snn_synth.neurons import SigmoidLeaky
+from tests.kernels.guarded import guard
 from tests.processes import exit_codes
 from tests.stored_traces import online, spikes_of
 
@@ -77,9 +79,10 @@ def _assert_close(ours, theirs, relative):
         (7, 40, 64, 9, 0.0),
         (50, 5, 65, 6, 1.0),
         (100, 30, 200, 15, 0.9),
+        (20, 600, 580, 3, 0.9),  # more neurons than inputs, and more of both than are added up at once
     ],
 )
-def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, decay, density, threads):
+def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, decay, density, threads, monkeypatch):
     rng = np.random.default_rng(0)
     sums = rng.random((step + 2, batch, inputs)).astype(np.float32)
     sums[0] = 0
@@ -89,12 +92,79 @@ def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, de
     delta = delta.astype(np.float32)
     expected = np.zeros((neurons, inputs))
     for b in range(batch):
-        for m in range(neurons):
-            r = last[b, m]
-            expected[m] += float(delta[b, m]) * (sums[step, b] - decay ** float(step - r) * sums[r, b].astype(float))
+        kept = decay ** (step - last[b]).astype(float)
+        expected += delta[b, :, None].astype(float) * (sums[step, b] - kept[:, None] * sums[last[b], b])
     errors = cpu_step.errors(torch.from_numpy(delta))
+    check = guard(monkeypatch, traces)
     ours = weight_gradient(errors, torch.from_numpy(last), torch.from_numpy(sums), step, decay)
+    check()
     _assert_close(ours, expected, 1e-6)
+
+
+class _Moments:
+    """Of a first step of Adam with an eps of 1, which keeps nothing of what was before."""
+
+    count = 0
+
+    def __init__(self, shape):
+        self.mean, self.square = torch.full(shape, torch.nan), torch.full(shape, torch.nan)
+
+    def both(self):
+        return self.mean, self.square
+
+    def rates(self):
+        return 0.0, 0.0, 1.0, 1.0, 0.25, 1.0, 1.0, 1.0, 0.0
+
+    def keep(self, mean, square):
+        self.kept = mean, square
+
+
+def test_a_step_of_adam_by_blocks_of_columns(threads):
+    """Of more neurons than inputs."""
+    rng = np.random.default_rng(1)
+    sums = torch.from_numpy(rng.random((3, 2, 580)).astype(np.float32))
+    delta = torch.from_numpy(rng.standard_normal((2, 600)).astype(np.float32))
+    last = torch.zeros(2, 600, dtype=torch.int32)
+    weight, moments = torch.ones(600, 580), _Moments((600, 580))
+    update_weight(cpu_step.errors(delta), last, sums, 2, 0.0, weight, moments)
+    gradient = delta.T @ sums[2]
+    torch.testing.assert_close(moments.kept[0], gradient, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(moments.kept[1], gradient.square(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(weight, 1 - 0.25 * gradient / (gradient.abs() + 1), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_below_1e_16_count_as_zero():
+    """Their squares would be subnormal numbers, with which processors take long."""
+    sums, last = torch.ones(2, 1, 2), torch.zeros(1, 3, dtype=torch.int32)
+    delta = torch.tensor([[9e-17, 2e-16, -9e-17]])
+    moments = _Moments((3, 2))
+    update_weight(cpu_step.errors(delta), last, sums, 1, 0.0, torch.ones(3, 2), moments)
+    assert (moments.kept[0] != 0).tolist() == [[False] * 2, [True] * 2, [False] * 2]
+
+
+def test_a_way_to_multiply_is_looked_up_from_two_to_the_25_multiplications_on(monkeypatch):
+    asked = []
+    monkeypatch.setattr(products, "way", lambda *given: asked.append(given) or "float32")
+    weight = torch.ones(2**10, 2**10)
+    for rows, count in ((2**5 - 1, 0), (2**5, 1)):
+        spikes = torch.ones(rows, 2**10)
+        assert (cpu_step.currents(spikes, weight) == 2**10).all()
+        assert len(asked) == count
+    assert asked[0][:2] == (spikes, weight)
+    assert asked[0][2:] == ("float32", False, None)
+    with kernels.use("numba", "listed"):
+        cpu_step.currents(spikes[:1], weight)
+    assert asked[1][2:] == ("float32", False, "listed")
+
+
+@pytest.mark.parametrize(("wrong", "reads_all"), [(5, False), (60, True)])
+def test_few_errors_read_the_weights_of_their_neurons_alone(wrong, reads_all):
+    error = torch.zeros(2, 80)
+    error[:, :wrong] = 0.5
+    weight = torch.full((80, 70), 2.0)
+    weight[wrong:] = torch.nan
+    below = cpu_step.hidden_error(cpu_step.errors(error), weight, torch.ones(2, 70), threshold=1.0, slope=4.0)
+    assert below.values.isnan().all() if reads_all else (below.values == wrong).all()
 
 
 # --- the rule against one stored trace per synapse and sample, in float64 and at fixed weights ---

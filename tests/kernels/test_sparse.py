@@ -3,13 +3,16 @@ import torch
 from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import sparse
+from tests.kernels.guarded import guard
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"], autouse=True)
-def _threads(request):
+def _threads(request, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
+    check = guard(monkeypatch, sparse)
     yield
+    check()
     torch.set_num_threads(before)
 
 
@@ -22,8 +25,9 @@ def matrix(rows, columns, share, seed=0):
     return torch.where(chosen, draw(rows, columns, seed=seed), 0)
 
 
-# More columns than a tile has rows; a last block of columns that overlaps; one row; nothing at all.
+# More columns, or rows, than a tile has rows; a last block of columns that overlaps; one row; nothing at all.
 SHAPES = [(30, 40, 64, 0.2), (7, 5000, 100, 0.05), (1, 3, 193, 0.5), (50, 20, 70, 0.0), (9, 2048, 65, 1.0)]
+SHAPES += [(4200, 9, 70, 0.1)]
 
 
 @pytest.mark.parametrize(("rows", "depth", "width", "share"), SHAPES)

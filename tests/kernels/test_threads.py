@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import weakref
-from threading import Thread
+from threading import Event, Thread
+from time import perf_counter
 
 import numba
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from snn_synth.kernels.cpu import cache
+from snn_synth.kernels.cpu import threads as threads_module
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, parallel, scratch
 
@@ -136,6 +138,56 @@ def test_scratch_of_many_shapes_is_not_kept():
     kept = [weakref.ref(scratch("many", 1, size)) for size in range(100)]
     gc.collect()
     assert sum(one() is not None for one in kept) <= 32
-    large = weakref.ref(scratch("large", 2**23))
-    gc.collect()
-    assert large() is None
+
+
+def test_up_to_32_arrays_of_up_to_four_megabytes_are_kept(monkeypatch):
+    monkeypatch.setattr(threads_module, "_kept", threads_module._Kept())
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for size in (2**20, 2**20 + 1):  # the second is not kept
+            scratch("large", size)
+            assert len(threads_module._kept.arrays) == 1
+        for size in range(1, 32):
+            scratch("small", size)
+        assert len(threads_module._kept.arrays) == 32
+        scratch("small", 32)
+        assert len(threads_module._kept.arrays) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_numba_s_start_leaves_pytorch_its_threads(monkeypatch):
+    """It starts as many threads as there are cores."""
+    before = torch.get_num_threads()
+    monkeypatch.setattr(numba, "get_num_threads", lambda: torch.set_num_threads(before + 3))
+    threads_module._runner.__wrapped__()
+    assert torch.get_num_threads() == before
+
+
+def test_python_goes_on_while_a_kernel_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+
+    @jit
+    def wait(team, rounds, out):
+        x = 0.3
+        for _ in range(rounds):
+            x = 3.9 * x * (1 - x)
+        out[0] = x
+
+    ticks, done = [], Event()
+
+    def tick():
+        while not done.wait(0.002):
+            ticks.append(perf_counter())
+
+    out = np.zeros(1)
+    wait(1, out)  # it is compiled
+    thread = Thread(target=tick)
+    thread.start()
+    start = perf_counter()
+    wait(100_000_000, out)
+    end = perf_counter()
+    done.set()
+    thread.join()
+    assert any(start + 0.01 < one < end - 0.01 for one in ticks)

@@ -15,10 +15,7 @@ from snn_synth.kernels.cpu.threads import parallel, scratch
 
 @subroutine
 def _lambert_w0(z: Any) -> Any:
-    p = math.sqrt(max(0.0, 2 * (1 + math.e * z)))
-    if p == 0.0:
-        return -1.0
-    w = -1 + p - p * p / 3 + 11 / 72 * p**3 if z < -0.25 else z - z * z + 1.5 * z**3
+    w = math.sqrt(max(0.0, 2 * (1 + math.e * z))) - 1  # near z = -1/e; elsewhere it takes a round more
     for _ in range(8):
         e = math.exp(w)
         residual, above = w * e - z, max(w + 1, 1e-30)
@@ -54,14 +51,14 @@ def _forward(
             now = t[sample, i]
             until = t[sample, i + 1] if i + 1 < count else math.inf
             growth = math.exp(rate * now)
-            fade = math.exp(-rate * until) if i + 1 < count else 0.0
+            fade = math.exp(-rate * until)
             row = weight[order[sample, i]]
             for n in range(neurons):
                 if first[sample, n] >= 0:
                     continue
                 a[n] += growth * row[n]
                 b[n] += growth * now * row[n]
-                crosses = fade > 0.0 and fade * (a[n] * until - b[n]) >= threshold
+                crosses = fade * (a[n] * until - b[n]) >= threshold  # after the last input, NaN is not
                 if not crosses and a[n] > 0.0:
                     ratio = b[n] / a[n]
                     if now <= ratio + 1 / rate <= until:

@@ -167,7 +167,7 @@ def sparse(x: Tensor) -> Sparse:
     torch.cumsum(first, 0, out=first)
     count = int(first[-1])
     found = Sparse(first, empty(count, dtype=torch.int32), empty(count))
-    _fill(len(x), x.numpy(), scratch("columns", x.shape[1] + 1, dtype=torch.int32), *(part.numpy() for part in found))
+    _fill(len(x), x.numpy(), scratch("columns", x.shape[1], dtype=torch.int32), *(part.numpy() for part in found))
     return found
 
 

@@ -190,7 +190,7 @@ def scaled(errors: Errors, factor: Tensor) -> Errors:
 
 def _unlisted(values: Tensor) -> Errors:
     batch, size = values.shape
-    return Errors(values, np.empty((batch, size + 1), np.int32), np.empty(batch, np.int64))
+    return Errors(values, np.empty((batch, size), np.int32), np.empty(batch, np.int64))
 
 
 def arrays(errors: Errors) -> tuple[Any, Any, Any]:
