@@ -42,6 +42,11 @@ def test_shape_dtype_and_alignment(shape, dtype):
     assert tensor.data_ptr() % 64 == 0 or tensor.numel() == 0
 
 
+def test_all_memory_begins_at_a_cache_line():
+    tensors = [memory.empty(size) for size in (*range(1, 200, 7), 50_000, 1_000_000)]  # at the same time
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors)
+
+
 def test_lists_of_about_one_length_share_memory():
     place = memory.empty(100_000).data_ptr()
     assert memory.empty(99_900).data_ptr() == place

@@ -4,7 +4,7 @@ from torch.testing import assert_close
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
-from snn_synth.kernels.cpu import choice, products
+from snn_synth.kernels.cpu import choice, products, tiles
 from snn_synth.kernels.products import spike_linear
 
 WAYS = [
@@ -176,6 +176,182 @@ def test_a_machine_without_amx(monkeypatch, measured):
             ours = everything(SPIKES, WEIGHT, DELTA)
         assert all(relative(a, b) < 5e-7 for a, b in zip(ours, theirs, strict=True))
     assert set(kernels.choices().values()) <= {"float32", "listed"}
+
+
+# --- which way is taken, with the answers of others in place of a processor and a clock ---
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What is asked for the fastest of several ways; the last of them is."""
+    found = []
+    monkeypatch.setattr(products, "has_amx", lambda: False)
+    monkeypatch.setattr(choice, "fastest", lambda *given: found.append(given) or given[3][-1])
+    return found
+
+
+def test_the_fastest_way_is_asked_for_from_two_to_the_20_multiplications_on(asked):
+    weight = torch.zeros(2**7, 2**7)
+    assert products.way(torch.zeros(2**6 - 1, 2**7), weight, "float32", False, None) == "float32"
+    assert not asked
+    assert products.way(torch.zeros(2**6, 2**7), weight, "float32", True, None) == "listed"
+    assert [given[:4] for given in asked] == [
+        ("float32 product of spikes and gradient", (2**6, 2**7, 2**7), 0.0, ["float32", "listed"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "share", "precision", "listed"),
+    [
+        (64, 0.2, "float32", True),
+        (64, 0.2, "mixed", True),
+        (64, 0.3, "float32", False),
+        (63, 0.1, "float32", False),
+        (64, 0.1, "bfloat16", False),
+    ],
+)
+def test_spikes_are_listed_where_they_are_few_and_the_layer_is_wide(asked, outputs, share, precision, listed):
+    spikes = torch.zeros(10, 2000)
+    spikes[:, : int(2000 * share)] = 1
+    assert products.way(spikes, torch.zeros(outputs, 2000), precision, False, None) == (
+        "listed" if listed else "float32"
+    )
+    assert len(asked) == listed, "there is no choice of one"
+
+
+def test_a_way_that_is_asked_for_is_taken_if_it_is_there(asked):
+    spikes, weight = torch.zeros(2, 3), torch.zeros(64, 3)
+    assert products.way(spikes, weight, "float32", False, "listed") == "listed"
+    assert products.way(spikes, weight, "float32", False, "tiles") == "float32"
+    assert products.way(spikes, weight, "bfloat16", False, "listed") == "float32"
+    assert not asked
+
+
+@pytest.mark.parametrize(("batch", "outputs", "inputs"), [(0, 64, 3), (2, 0, 3), (2, 64, 0)])
+@pytest.mark.parametrize("forced", [None, "float32", "listed"])
+def test_a_product_of_nothing_is_plain(measured, batch, outputs, inputs, forced):
+    spikes, weight = torch.zeros(1, batch, inputs).requires_grad_(), torch.zeros(outputs, inputs).requires_grad_()
+    with kernels.use("numba", forced):
+        currents = spike_linear(spikes, weight)
+        currents.sum().backward()
+    assert currents.shape == (1, batch, outputs)
+    assert not currents.any()
+    assert not kernels.choices()
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_what_is_timed_is_the_product_of_such_sizes_with_such_a_share_of_spikes(asked, monkeypatch, learns):
+    done = []
+
+    def forward(x, w, precision):
+        done.append((tuple(x.shape), tuple(w.shape), precision))
+        assert 0.05 < x.mean() < 0.15
+        return x @ w.T, ("kept",)
+
+    def by_weight(delta, kept, w, precision):
+        done.append((tuple(delta.shape), kept, tuple(w.shape), precision))
+
+    monkeypatch.setitem(products.WAYS, "listed", products.Way(forward, by_weight))
+    products.way(torch.zeros(2**7, 2**7), torch.zeros(2**7, 2**7), "mixed", learns, None)
+    asked[0][4]((30, 70, 50), 0.1)["listed"]()
+    assert done[0] == ((30, 50), (70, 50), "mixed")
+    assert done[1:] == ([((30, 70), ("kept",), (70, 50), "mixed")] if learns else [])
+
+
+def test_the_share_of_spikes_is_that_of_16_rows():
+    spikes = torch.zeros(240, 4)
+    spikes[::15, :2] = 1
+    assert products._share(spikes) == 0.5
+    few = torch.zeros(5, 2)
+    few[1], few[2, 0] = 0.25, -1
+    assert products._share(few) == 0.3
+
+
+@pytest.mark.parametrize(
+    ("features", "wanted"),
+    [
+        ("+avx512f,+avx512bf16", True),
+        ("+amx-bf16,-avx512f", True),
+        ("+bf16", True),
+        ("-avx512bf16,+avx512f", False),
+    ],
+)
+def test_which_processors_multiply_in_bfloat16(monkeypatch, features, wanted):
+    monkeypatch.setattr(products, "compiled_for", lambda: ("+bf16 by name alone", features))
+    assert products.has_bfloat16.__wrapped__() == wanted
+
+
+@pytest.fixture
+def on_tiles(monkeypatch):
+    """As on a processor with AMX: what is asked of its tiles, beside the two factors."""
+    found = []
+
+    def product(a, b, *settings):
+        assert a.is_contiguous() or a.T.is_contiguous()
+        found.append(settings)
+        return a @ b
+
+    monkeypatch.setattr(products, "has_amx", lambda: True)
+    monkeypatch.setattr(tiles, "product", product)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("precision", "forward", "by_weight", "by_spikes"),
+    [
+        ("float32", (1, tiles.EXACT, "left"), (tiles.EXACT, 1, "right"), (tiles.EXACT, tiles.EXACT)),
+        ("mixed", (1, tiles.EXACT, "left"), (1, 1, None), (1, 1)),
+        ("bfloat16", (1, 1, None), (1, 1, None), (1, 1)),
+    ],
+)
+def test_on_tiles_float32_is_in_parts_and_spikes_are_not(on_tiles, precision, forward, by_weight, by_spikes):
+    one, (spikes, delta) = products.WAYS["tiles"], (x.flatten(0, 1) for x in (SPIKES, DELTA))
+    currents, kept = one.forward(spikes, WEIGHT, precision)
+    assert_close(currents, spikes @ WEIGHT.T)
+    assert_close(one.by_weight(delta, kept, WEIGHT, precision), delta.T @ spikes)
+    assert_close(products.by_spikes(delta, WEIGHT, precision, "tiles"), delta @ WEIGHT)
+    assert on_tiles == [forward, by_weight, by_spikes]
+
+
+def test_the_gradient_by_the_spikes_is_on_tiles_where_that_is_fastest_or_asked_for(on_tiles, monkeypatch):
+    found, answer = [], []
+    monkeypatch.setattr(choice, "fastest", lambda *given: found.append(given) or answer[0])
+    weight, delta = torch.ones(2**7, 2**7), torch.ones(2**6, 2**7)
+    for forced, fastest, tiled in ((None, "tiles", 1), (None, "float32", 0), ("tiles", "-", 1), ("float32", "-", 0)):
+        on_tiles.clear()
+        answer[:] = [fastest]
+        assert (products.by_spikes(delta, weight, "float32", forced) == 2**7).all()
+        assert len(on_tiles) == tiled
+    assert [given[:4] for given in found] == [
+        ("float32 product of errors", (2**6, 2**7, 2**7), 1.0, ["float32", "tiles"])
+    ] * 2
+    ways = found[0][4]((3, 5, 7), 1.0)
+    assert ways["float32"]().shape == ways["tiles"]().shape == (3, 7)
+    on_tiles.clear()
+    for forced in (None, "tiles"):  # too few multiplications
+        products.by_spikes(delta[1:], weight, "float32", forced)
+    monkeypatch.setattr(products, "has_amx", lambda: False)
+    products.by_spikes(delta, weight, "float32", "tiles")
+    assert not on_tiles
+    assert len(found) == 2
+
+
+def test_neurons_on_tiles_where_products_are_and_their_weights_fit(monkeypatch):
+    asked, spikes, weight = [], torch.ones(3, 5, 7), torch.ones(4, 7)
+    monkeypatch.setattr(tiles, "spikes", lambda *given: given)
+    for taken, fits, precision, wanted in (
+        ("tiles", True, "float32", True),
+        ("tiles", True, "mixed", True),
+        ("tiles", False, "float32", False),
+        ("tiles", True, "bfloat16", False),
+        ("listed", True, "float32", False),
+    ):
+        monkeypatch.setattr(products, "way", lambda *given, taken=taken: asked.append(given) or taken)
+        monkeypatch.setattr(tiles, "fits", lambda weight, fits=fits: fits)
+        found = products.neuron_spikes(spikes, weight, precision, 0.9, 1.0)
+        assert found is None if not wanted else found[2:] == (0.9, 1.0)
+    assert asked[0][0].shape == (15, 7)
+    assert asked[0][2:] == ("float32", False, None)
 
 
 def test_unknown_names():

@@ -100,14 +100,14 @@ def available() -> list[str]:
 
 def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: str | None) -> str:
     """The name of the fastest way: forward alone or, with ``learns``, together with the gradient."""
-    small = len(spikes) * weight.numel() < WORTH
-    if small and forced is None:
+    size = len(spikes) * weight.numel()
+    if not size or (size < WORTH and forced is None):
         return "float32"
     share = _share(spikes)
     names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
-    if forced in names and weight.numel():
+    if forced in names:
         return forced
-    if small or len(names) == 1:
+    if size < WORTH or len(names) == 1:
         return "float32"
 
     def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
