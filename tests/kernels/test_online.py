@@ -101,6 +101,12 @@ def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, de
     _assert_close(ours, expected, 1e-6)
 
 
+def test_sums_have_a_place_after_each_step_and_nothing_before_the_first():
+    sums = traces.leaky_sums(5, 3, torch.zeros(2, 7))
+    assert sums.shape == (6, 3, 7)
+    assert not sums[0].any()
+
+
 class _Moments:
     """Of a first step of Adam with an eps of 1, which keeps nothing of what was before."""
 

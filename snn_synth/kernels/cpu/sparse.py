@@ -94,7 +94,7 @@ def _transpose(
 @subroutine
 def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, width: int, tile: Any) -> None:
     for k in range(high - low if by_rows else 0):
-        row = dense[(low + k) * width + start : (low + k) * width + start + WIDTH]
+        row = dense[(low + k) * width + start :]
         for j in range(WIDTH):  # an assignment of slices would take a second more to compile, with its error messages
             tile[k * WIDTH + j] = row[j]
     for j in range(0 if by_rows else WIDTH):
@@ -106,7 +106,7 @@ def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int
 @subroutine
 def _write(sums: Any, count: int, out: Any, by_rows: bool, top: int, height: int, start: int, width: int) -> None:
     for i in range(count if by_rows else 0):
-        row = out[(top + i) * width + start : (top + i) * width + start + WIDTH]
+        row = out[(top + i) * width + start :]
         for j in range(WIDTH):
             row[j] = sums[i * WIDTH + j]
     for j in range(0 if by_rows else WIDTH):

@@ -66,7 +66,7 @@ def _make_traces(
     for r in range(step - 1, -1, -1):
         if row_of[r] < size:  # it occurs, for the next one has another number
             size = row_of[r]
-            trace = traces[(top + size) * WIDTH : (top + size + 1) * WIDTH]
+            trace = traces[(top + size) * WIDTH :]
             _make_trace(sums[step, b, start:end], powers[step - r], sums[r, b, start:end], trace)
 
 
@@ -173,7 +173,7 @@ def _sum_all(
                 _add_traces(traces, own, first, end, g > 0, found, i * size)
         for m in range(size):
             for i in range(several):
-                column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH : (i * size + m + 1) * WIDTH]
+                column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH :]
                 if updates:
                     _update(sum_, target, mean, square, started, rates, first + m, column)
                 else:
