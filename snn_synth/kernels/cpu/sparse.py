@@ -93,26 +93,30 @@ def _transpose(
 
 @subroutine
 def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, width: int, tile: Any) -> None:
-    for k in range(high - low if by_rows else 0):
-        row = dense[(low + k) * width + start :]
-        for j in range(WIDTH):  # an assignment of slices would take a second more to compile, with its error messages
-            tile[k * WIDTH + j] = row[j]
-    for j in range(0 if by_rows else WIDTH):
-        column = dense[(start + j) * depth + low : (start + j) * depth + high]
-        for k in range(len(column)):
-            tile[k * WIDTH + j] = column[k]
+    if by_rows:
+        for k in range(high - low):
+            row = dense[(low + k) * width + start :]
+            for j in range(WIDTH):  # an assignment of slices would take a second more to compile, with its messages
+                tile[k * WIDTH + j] = row[j]
+    else:
+        for j in range(WIDTH):
+            column = dense[(start + j) * depth + low : (start + j) * depth + high]
+            for k in range(len(column)):
+                tile[k * WIDTH + j] = column[k]
 
 
 @subroutine
 def _write(sums: Any, count: int, out: Any, by_rows: bool, top: int, height: int, start: int, width: int) -> None:
-    for i in range(count if by_rows else 0):
-        row = out[(top + i) * width + start :]
+    if by_rows:
+        for i in range(count):
+            row = out[(top + i) * width + start :]
+            for j in range(WIDTH):
+                row[j] = sums[i * WIDTH + j]
+    else:
         for j in range(WIDTH):
-            row[j] = sums[i * WIDTH + j]
-    for j in range(0 if by_rows else WIDTH):
-        column = out[(start + j) * height + top : (start + j) * height + top + count]
-        for i in range(len(column)):
-            column[i] = sums[i * WIDTH + j]
+            column = out[(start + j) * height + top : (start + j) * height + top + count]
+            for i in range(len(column)):
+                column[i] = sums[i * WIDTH + j]
 
 
 @parallel
