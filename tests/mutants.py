@@ -46,6 +46,8 @@ TESTS = {
     "codec": ["tests/test_inputs.py"],
     "data": ["tests/data"],
     "training": ["tests/training"],
+    "training/base": ["tests/test_keys.py", "tests/test_finite.py"],
+    "training/checkpoints": ["tests/test_finite.py"],
     "kernels/online": ["tests/test_learning.py", "tests/test_adam.py"],
     "kernels/alpha": ["tests/functional/test_alpha.py"],
     "kernels/integrate_fire": ["tests/functional/test_integrate_fire.py"],
