@@ -76,10 +76,28 @@ def test_sizes_from_a_file_are_checked(sizes):
         unpack(PackedSpikes(torch.zeros(1, 1, dtype=torch.uint8), *sizes))
 
 
+def test_the_longest_map_is_taken():
+    """Of no sample, for which no byte is needed."""
+    for sizes in ((2**31 - 1, 1), (1, 2**31 - 1)):
+        assert unpack(PackedSpikes(torch.zeros(0, 2**28, dtype=torch.uint8), *sizes)).shape == (sizes[0], 0, sizes[1])
+    for sizes in ((2**31, 1), (1, 2**31)):
+        with pytest.raises(InputError, match=f"at least 1, got {sizes[0]} and {sizes[1]}"):
+            unpack(PackedSpikes(torch.zeros(0, 2**28, dtype=torch.uint8), *sizes))
+
+
+def test_what_is_no_tensor_is_named():
+    packed = pack(torch.ones(2, 1, 4))
+    with pytest.raises(InputError, match="uint8 data as a tensor, got ndarray"):
+        unpack(packed._replace(data=packed.data.numpy()))
+
+
 class Elsewhere(torch.Tensor):
-    """A tensor that says it is not on the CPU."""
+    """A tensor that says it is not on the CPU, and that NumPy cannot read."""
 
     is_cpu = False
+
+    def numpy(self):
+        raise TypeError("can't convert a tensor that is elsewhere")
 
 
 def test_maps_are_unpacked_where_they_lie():
