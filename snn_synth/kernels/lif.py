@@ -125,7 +125,6 @@ def lif_spikes(currents: Tensor, decay: Scalar = 0.9, threshold: Scalar = 1.0, r
         >>> lif_spikes(torch.full((4, 1, 1), 0.75), decay=0.5).flatten().tolist()
         [0.0, 1.0, 0.0, 1.0]
     """
-    check_scan(currents, None)
     which = backend(currents)
     if which == "reference" or not _kernels_take(currents, decay, threshold):
         return functional.lif_scan(currents.detach(), None, decay, threshold, reset=reset)[0]
@@ -176,6 +175,7 @@ def lif_scan_loss(
         which == "reference"
         or currents.shape != targets.shape
         or currents.dim() < 3
+        or targets.requires_grad
         or not _kernels_take(currents, decay, threshold)
     ):
         membranes = functional.lif_scan(currents, None, decay, threshold, reset=reset)[1]

@@ -74,6 +74,7 @@ def online_rule(
         which == "reference"
         or torch.is_autocast_enabled(spikes.device.type)
         or spikes.requires_grad
+        or targets.requires_grad
         or list(spikes.shape[2:]) != sizes[:1]
         or list(targets.shape) != [*spikes.shape[:2], sizes[-1]]
         or [weight.shape[1] for weight in weights] != sizes[:-1]

@@ -1,5 +1,6 @@
 """The dispatch, and what stands on it: the same losses and gradients on every backend."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from snn_synth import kernels
+from snn_synth import functional, kernels
 from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.kernels import lif_scan, lif_scan_loss
@@ -187,6 +188,30 @@ def test_scan_of_any_shape_with_a_start(shape, reset):
         assert all(not x.requires_grad for x in lif_scan(currents, start))
 
 
+def test_a_start_at_the_threshold_itself_has_fired():
+    """So nothing of it is left, and it has no gradient; just below, the leak's share of it is left."""
+    start = torch.tensor([[0.5, 0.5 - 2**-20]], requires_grad=True)
+    _, membranes = lif_scan(torch.zeros(1, 1, 2), start, 0.75, 0.5)
+    assert membranes.flatten().tolist() == [0, 0.75 * (0.5 - 2**-20)]
+    (gradient,) = torch.autograd.grad(membranes.sum(), start)
+    assert gradient.tolist() == [[0, 0.75]]
+
+
+def test_what_passes_no_gradient_back_leaves_none():
+    class Unlearned(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, spikes, membranes):
+            return spikes.sum() + membranes.sum()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return None, None
+
+    currents = (2 * rand(4, 2, 3)).requires_grad_()
+    loss = Unlearned.apply(*lif_scan(currents))
+    assert torch.autograd.grad(loss, currents, allow_unused=True) == (None,)  # no zeros, by which momentum would move
+
+
 @pytest.mark.parametrize("reset", ["zero", "subtract"])
 @pytest.mark.parametrize("numbers", ["one each", "one for all", "leak of each, threshold of all"])
 def test_learned_leaks_and_thresholds_take_the_kernel(monkeypatch, numbers, reset):
@@ -211,6 +236,27 @@ def test_learned_leaks_and_thresholds_take_the_kernel(monkeypatch, numbers, rese
     assert torch.equal(kernels.lif_spikes(currents, *learned, reset=reset), wanted[0])
 
 
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
+@pytest.mark.parametrize("learned", ["leak", "threshold"])
+def test_one_number_is_learned_beside_another_that_is_fixed(monkeypatch, learned, reset):
+    """And nothing else: not even the currents have a gradient."""
+    currents, targets = 2 * rand(6, 3, 4), (rand(6, 3, 4, seed=4) < 0.5).float()
+    numbers = {"leak": 0.5 + 0.5 * rand(4, seed=1), "threshold": 0.5 + rand(4, seed=2)}
+    weights, wanted_of = rand(2, 6, 3, 4, seed=3), numbers[learned].requires_grad_()
+
+    def everything():
+        spikes, membranes = lif_scan(currents, None, *numbers.values(), 2.0, reset)
+        total = (weights[0] * spikes + weights[1] * membranes).sum()
+        loss = lif_scan_loss(currents, targets, *numbers.values(), reset=reset)
+        return [*gradients(total, [wanted_of]), *gradients(loss, [wanted_of])]
+
+    with kernels.use("reference"):
+        wanted = everything()
+    monkeypatch.setattr("snn_synth.functional.lif_scan", None)
+    assert all(gradient.abs().min() > 0 for gradient in wanted)
+    assert_close(everything(), wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_a_strided_input_and_gradient():
     currents = (2 * rand(4, 5, 3)).transpose(1, 2).requires_grad_()
     (gradient,) = torch.autograd.grad(lif_scan(currents)[0].transpose(0, 2).sum(), currents)
@@ -224,9 +270,86 @@ def test_the_loss_takes_a_factor_and_a_second_backward():
     loss = lif_scan_loss(currents, targets)
     (once,) = torch.autograd.grad(loss, currents, retain_graph=True)
     (twice,) = torch.autograd.grad(2 * loss, currents, retain_graph=True)
+    (none,) = torch.autograd.grad(0 * loss, currents, retain_graph=True)
     (again,) = torch.autograd.grad(loss, currents)
+    assert not none.any()
     assert_close(twice, 2 * once)
     assert torch.equal(again, once)
+    assert again.data_ptr() == once.data_ptr() != twice.data_ptr()  # a factor of 1 takes no pass over memory
+
+
+def test_targets_that_are_learned_have_their_gradient():
+    """Which no kernel gives: of a network that makes the targets of another, say."""
+    currents, targets = 2 * rand(4, 2, 3), (rand(4, 2, 3, seed=1) < 0.5).float().requires_grad_()
+    membranes = lif_scan(currents, None, 0.5, 0.75)[1]
+    error = ((membranes >= 0.75) != (targets > 0)) * (0.75 * targets - membranes)
+    (gradient,) = torch.autograd.grad(lif_scan_loss(currents, targets, 0.5, 0.75), targets)
+    assert_close(gradient, 0.75 * error.detach() / 8)
+    assert gradient.any()
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("numbers", [(), (1,), "one each"])
+@pytest.mark.parametrize("shape", [(1, 1), (6, 3), (1, 1, 1), (4, 3, 5), (4, 3, 2, 5)])
+def test_what_kernels_take_is_given_to_them(monkeypatch, shape, numbers, learned):
+    currents, size = 2 * rand(*shape), shape[2:] if numbers == "one each" else numbers
+    decay, threshold = (torch.full(size, x).requires_grad_(learned) for x in (0.5, 0.75))
+    with kernels.use("reference"):
+        spikes, membranes = (x.detach() for x in lif_scan(currents, None, decay, threshold))
+        loss = lif_scan_loss(currents, spikes, decay, threshold, mask=False) if len(shape) > 2 else None
+    monkeypatch.setattr("snn_synth.functional.lif_scan", None)
+    found = lif_scan(currents, None, decay, threshold)
+    assert torch.equal(found[0], spikes)
+    assert_close(found[1].detach(), membranes)
+    assert torch.equal(kernels.lif_spikes(currents, decay, threshold), spikes)
+    if loss is not None:
+        found = lif_scan_loss(currents, spikes, decay, threshold, mask=False)
+        assert_close(found.detach(), loss.detach())
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 4), (3, 2, 0)])
+def test_no_sample_and_no_neuron_have_the_shapes_of_some(shape):
+    nothing = torch.zeros(shape, requires_grad=True)
+    spikes, membranes = lif_scan(nothing)
+    assert spikes.shape == membranes.shape == kernels.lif_spikes(nothing).shape == shape
+    (gradient,) = torch.autograd.grad(membranes.sum(), nothing)
+    assert gradient.shape == shape
+    with pytest.raises(InputError, match="T >= 1"):
+        kernels.lif_spikes(torch.zeros(0, 2, 3))
+
+
+STANDING_FOR_ANOTHER = [
+    (function, function.__wrapped__)
+    for function in vars(kernels).values()
+    if getattr(function, "__wrapped__", None) in vars(functional).values()
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "reference"),
+    [
+        *STANDING_FOR_ANOTHER,
+        (kernels.encode, functional.poisson_encode),
+        (kernels.lif_spikes, functional.lif_scan),
+        (kernels.lif_scan_loss, functional.lif_scan),
+        (kernels.lif_scan_loss, functional.membrane_loss),
+    ],
+)
+def test_what_is_not_given_is_what_the_reference_takes(function, reference):
+    """`inspect.signature` alone would show the reference's own parameters for a function that wraps it."""
+    ours = inspect.signature(function, follow_wrapped=False).parameters
+    theirs = inspect.signature(reference).parameters
+    if reference is getattr(function, "__wrapped__", None):
+        assert list(ours) == list(theirs)
+    both = ours.keys() & theirs.keys()
+    assert len(both) >= 2
+    assert {name: ours[name].default for name in both} == {name: theirs[name].default for name in both}
+
+
+def test_every_function_that_stands_for_another_is_compared():
+    names = {function.__name__ for function, _ in STANDING_FOR_ANOTHER}
+    spikes = {"lif_scan", "alpha_spike_times", "if_spike_times"}
+    assert names == spikes | {"poisson_encode", "low_discrepancy_encode", "even_encode"}
 
 
 def test_what_kernels_do_not_take_goes_to_the_reference():
@@ -257,6 +380,28 @@ def test_differentiating_twice_says_so():
     with kernels.use("reference"):
         (gradient,) = torch.autograd.grad(lif_scan(currents)[0].sum(), currents, create_graph=True)
     assert torch.autograd.grad(gradient.sum(), currents)[0].abs().max() > 0
+
+
+def _online(weight):
+    spikes, layers = torch.ones(4, 2, 3), [kernels.Layer(weight, 0.9, 1.0, 1.0)]
+    return kernels.online_rule(layers, spikes, spikes, mask=False)(spikes[0], spikes[0])
+
+
+ONCE = {
+    "loss": lambda x: lif_scan_loss(x.expand(2, 3, 3), torch.zeros(2, 3, 3)),
+    "spikes of a product": lambda x: kernels.spike_linear(x, torch.ones(2, 3)).sum(),
+    "weight of a product": lambda x: kernels.spike_linear(torch.ones(5, 3), x).sum(),
+    "online rule": _online,
+}
+
+
+@pytest.mark.parametrize("run", ONCE.values(), ids=ONCE)
+def test_every_kernel_with_a_gradient_says_that_there_is_no_second(run):
+    x = rand(3, 3).requires_grad_()
+    (gradient,) = torch.autograd.grad(run(x), x)
+    assert gradient.any()
+    with pytest.raises(InputError, match="create_graph"):
+        torch.autograd.grad(run(x), x, create_graph=True)
 
 
 class Encoded(torch.utils.data.Dataset):

@@ -287,13 +287,14 @@ def test_tensors_that_do_not_fit_have_no_kernel(changes):
     assert not _taken(**changes)
 
 
-def test_a_gradient_of_the_input_and_autocast_have_no_kernel():
+def test_a_gradient_of_what_is_given_and_autocast_have_no_kernel():
     layers = [Layer(torch.zeros(4, 6), 0.9, 1.0, 1.0)]
     spikes, targets = torch.zeros(3, 2, 6), torch.zeros(3, 2, 4)
     assert online_rule(layers, spikes, targets, True)
     with torch.autocast("cpu", torch.bfloat16):
         assert online_rule(layers, spikes, targets, True) is None
-    assert online_rule(layers, spikes.requires_grad_(), targets, True) is None
+    assert online_rule(layers, spikes.clone().requires_grad_(), targets, True) is None
+    assert online_rule(layers, spikes, targets.clone().requires_grad_(), True) is None
 
 
 # --- what autograd sees ---
