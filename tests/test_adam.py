@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import step, traces
 from snn_synth.learning import online_step
-from snn_synth.learning.adam import plain_moments
+from snn_synth.learning.adam import Moments, plain_moments
 from snn_synth.models import SpikingStack
 
 LR = 1e-3
@@ -243,6 +243,37 @@ def test_what_waits_for_a_step_or_a_gradient_is_called(hook):
 def test_another_update_than_plain_adam_is_the_optimizers_own(make):
     net = stack()
     assert plain_moments(make(net.parameters()), list(net.parameters())) is None
+
+
+def test_how_small_eps_may_be():
+    """With less, gradients that the kernel takes for 0 would move a weight."""
+    weight = torch.nn.Parameter(torch.zeros(2, 3))
+    assert plain_moments(ADAM([weight], eps=1e-10), [weight]) is not None
+    assert plain_moments(ADAM([weight], eps=9.9e-11), [weight]) is None
+
+
+def test_where_anomalies_are_looked_for_gradients_are_written():
+    weight = torch.nn.Parameter(torch.zeros(2, 3))
+    with pytest.warns(UserWarning, match="Anomaly Detection"), torch.autograd.detect_anomaly():
+        assert plain_moments(ADAM([weight]), [weight]) is None
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(("fused", "capturable"), [(False, False), (True, False), (False, True), (True, True)])
+def test_the_state_lies_where_pytorch_has_it(device, fused, capturable):
+    """The count of steps on the CPU, unless the optimizer's own kernels read it where the weight is."""
+    weight = torch.nn.Parameter(torch.zeros(2, 3, device=device))
+    group = {"fused": fused, "capturable": capturable}
+    moments = Moments(weight, group, {}, decoupled=False)
+    mean, square = moments.both()
+    assert {(x.device.type, x.shape, x.dtype) for x in (mean, square)} == {(device, (2, 3), torch.float32)}
+    moments.keep(mean, square)
+    assert moments.both()[0] is mean
+    assert moments.both()[1] is square
+    assert moments.count == 1
+    step = moments.state["step"]
+    assert (step.shape, step.dtype) == ((), torch.float32)
+    assert step.device.type == (device if fused or capturable else "cpu")
 
 
 def test_one_weight_in_two_layers_has_one_step():

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from snn_synth.errors import InputError
-from snn_synth.functional import lif_scan
+from snn_synth.functional import lif_scan, membrane_loss
 from snn_synth.neurons import SigmoidLeaky, reset_states
 from snn_synth.surrogate import SigmoidCentered
 
@@ -105,6 +105,8 @@ def test_a_call_without_membrane_starts_from_rest():
     neuron, current = SigmoidLeaky(alpha=0.1), torch.tensor([[0.4]])
     assert [neuron(current)[1].item() for _ in range(3)] == pytest.approx([0.4] * 3)
     assert neuron(current, neuron.reset_mem())[1].item() == pytest.approx(0.4)
+    with pytest.raises(TypeError, match="`mem` should not be passed as an argument while `init_hidden=True`"):
+        SigmoidLeaky(init_hidden=True)(current, torch.zeros(1, 1))
 
 
 def test_scan_continues_from_a_given_membrane():
@@ -113,6 +115,14 @@ def test_scan_continues_from_a_given_membrane():
     later_spikes, later_membranes = neuron.scan(currents[20:], membranes[19])
     assert torch.equal(later_spikes, spikes[20:])
     assert torch.equal(later_membranes, membranes[20:])
+
+
+@pytest.mark.parametrize("settings", [{}, {"learn_beta": True, "learn_threshold": True, "alpha": torch.ones(3) / 2}])
+def test_a_neuron_is_made_on_the_default_device(settings):
+    with torch.device("meta"):
+        neuron = SigmoidLeaky(**settings)
+    assert neuron.mem.device.type == "meta"
+    assert {x.device.type for x in neuron.parameters()} <= {"meta"}
 
 
 def test_hidden_state_in_a_sequential():
@@ -233,3 +243,134 @@ def test_a_device_without_float64_is_never_handed_one():
     neuron = SigmoidLeaky(alpha=0.1)
     neuron._apply(to_such_a_device)
     assert neuron.beta.item() == 0.9
+
+
+EACH = torch.tensor([0.25, 0.5, 0.75])
+PLAIN = [
+    {},
+    {"alpha": 0.25, "threshold": 0.75},
+    {"alpha": EACH, "threshold": EACH + 0.5},
+    {"reset": "subtract", "alpha": 0.25},
+    {"graded_spikes_factor": 2.5},
+    {"graded_spikes_factor": EACH},
+]
+
+
+def _small(seed=0):
+    return torch.rand(8, 4, 3, generator=torch.Generator().manual_seed(seed)) + 0.1
+
+
+@pytest.mark.parametrize("settings", PLAIN)
+def test_spikes_alone_are_those_of_a_scan(monkeypatch, settings):
+    neuron, currents = SigmoidLeaky(**settings), _small()
+    spikes = neuron.scan(currents)[0]
+    monkeypatch.setattr("snn_synth.neurons.lif_scan", None)
+    monkeypatch.setattr("snn_synth.functional.lif_scan", None)
+    assert 0 < (spikes > 0).float().mean() < 0.9
+    with torch.no_grad():
+        assert torch.equal(neuron.spikes_alone(currents), spikes)
+
+
+def _hooked(neuron):
+    neuron.register_forward_hook(lambda *_: None)
+    return neuron
+
+
+def _watched(neuron):
+    neuron.spike_grad.register_forward_hook(lambda *_: None)
+    return neuron
+
+
+def _other_surrogate(neuron):
+    neuron.spike_grad = torch.nn.Hardtanh()
+    return neuron
+
+
+class OwnScan(SigmoidLeaky):
+    def scan(self, currents, mem=None):
+        return super().scan(2 * currents, mem)
+
+
+class OwnStep(SigmoidLeaky):
+    def forward(self, input_, mem=None):
+        return super().forward(2 * input_, mem)
+
+
+NOT_PLAIN = {
+    "hook": lambda: _hooked(SigmoidLeaky()),
+    "hook of the surrogate": lambda: _watched(SigmoidLeaky()),
+    "surrogate": lambda: _other_surrogate(SigmoidLeaky()),
+    "scan": OwnScan,
+    "step": OwnStep,
+    "inhibition": lambda: SigmoidLeaky(inhibition=True),
+    "state_quant": lambda: SigmoidLeaky(state_quant=torch.round),
+    "surrogate_disable": lambda: SigmoidLeaky(surrogate_disable=True),
+    "reset_delay": lambda: SigmoidLeaky(reset_delay=False),
+}
+
+
+@pytest.mark.parametrize("make", NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_what_changes_a_step_leaves_no_kernel_to_skip_it(monkeypatch, make):
+    neuron, currents = make(), _small()
+    monkeypatch.setattr("snn_synth.neurons.lif_spikes", None)
+    monkeypatch.setattr("snn_synth.neurons.lif_scan_loss", None)
+    monkeypatch.setattr("snn_synth.neurons.neuron_spikes", None)
+    assert SigmoidLeaky().plain
+    assert not neuron.plain
+    with torch.no_grad():
+        assert neuron.spikes_alone(currents) is None
+        assert neuron.spikes_through(currents, torch.eye(3)) is None
+    if not neuron.inhibition and neuron.reset_delay:
+        targets = (_small(1) < 0.5).float()
+        assert neuron.scan_loss(currents, targets) == membrane_loss(neuron.scan(currents)[1], targets)
+
+
+def test_spikes_without_membranes_have_no_gradient_and_one_dtype():
+    neuron, currents = SigmoidLeaky(), _small()
+    assert neuron.spikes_alone(currents) is None
+    assert neuron.spikes_through(currents, torch.eye(3)) is None
+    with torch.no_grad():
+        assert neuron.spikes_alone(currents.double()) is None
+        assert neuron.spikes_through(currents.double(), torch.eye(3).double()) is None
+
+
+def test_which_neurons_are_given_to_a_kernel_with_their_products(monkeypatch):
+    monkeypatch.setattr("snn_synth.neurons.neuron_spikes", lambda *given: given)
+    spikes, weight = (_small() < 0.4).float(), torch.rand(3, 3)
+    with torch.no_grad():
+        given = SigmoidLeaky(0.25, 0.75).spikes_through(spikes, weight)
+        assert given[0] is spikes
+        assert given[1] is weight
+        assert given[2:] == (0.75, 0.75)
+        for settings in (
+            {"alpha": EACH},
+            {"threshold": EACH},
+            {"graded_spikes_factor": EACH},
+            {"graded_spikes_factor": 2.0},
+            {"reset": "subtract"},
+        ):
+            assert SigmoidLeaky(**settings).spikes_through(spikes, weight) is None, settings
+
+
+@pytest.mark.parametrize("settings", [*PLAIN, {"learn_beta": True, "learn_threshold": True}])
+def test_the_loss_of_a_scan_is_that_of_its_membranes(settings):
+    neuron, currents, targets = SigmoidLeaky(**settings), _small(), (_small(1) < 0.5).float()
+    membranes = neuron.scan(currents)[1]
+    whole, masked = (membrane_loss(membranes, targets, neuron.threshold, mask) for mask in (False, True))
+    assert masked < whole
+    for run in (lambda *mask: neuron.scan_loss(currents, targets, *mask), lambda *m: _of_membranes(neuron, *m)):
+        torch.testing.assert_close(run(), masked)
+        torch.testing.assert_close(run(True), masked)
+        torch.testing.assert_close(run(False), whole)
+
+
+def _of_membranes(neuron, *mask):
+    return neuron.membrane_loss(neuron.scan(_small())[1], (_small(1) < 0.5).float(), *mask)
+
+
+@pytest.mark.parametrize("settings", [{"inhibition": True}, {"reset_delay": False}])
+def test_membranes_that_do_not_tell_what_fires_have_no_loss(settings):
+    neuron, currents = SigmoidLeaky(**settings), _small()
+    for run in (neuron.scan_loss, neuron.membrane_loss):
+        with pytest.raises(InputError, match="without inhibition and with reset_delay=True"):
+            run(currents, torch.ones(8, 4, 3))
