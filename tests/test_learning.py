@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 import pytest
@@ -397,6 +398,61 @@ def test_bad_input_is_named():
     net.layers[0][1] = SigmoidLeaky(learn_beta=True)
     with pytest.raises(InputError, match="fixed leak and threshold"):
         online_step(net, torch.zeros(5, 2, 4), torch.zeros(5, 2, 3), optimizer)
+
+
+@pytest.mark.parametrize("step", [bptt_step, online_step])
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ((0, 2, 4), (0, 2, 3)),
+        ((5, 2, 4), (4, 2, 3)),
+        ((5, 2, 4), (5, 1, 3)),
+        ((5, 4), (5, 3)),
+        ((5, 2, 4), (5,)),
+    ],
+)
+def test_steps_and_samples_that_do_not_fit_are_named(step, given, wanted):
+    net = SpikingStack([4, 3])
+    named = re.escape(
+        f"Expected spikes [T, B, in] and targets [T, B, out] of one T and B, got {[*given]} and {[*wanted]}"
+    )
+    with pytest.raises(InputError, match=named):
+        step(net, torch.zeros(given), torch.zeros(wanted), torch.optim.SGD(net.parameters(), lr=0.1))
+
+
+class _Layered(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers, self.weight = layers, nn.Parameter(torch.zeros(1))
+
+
+@pytest.mark.parametrize("step", [bptt_step, online_step])
+@pytest.mark.parametrize(
+    ("layers", "named"),
+    [
+        ([], "list"),
+        (3, "int"),
+        ([nn.Linear(2, 2)], "list"),
+        ([(nn.Linear(2, 2), nn.ReLU())], "['ReLU']"),
+        ([(nn.Linear(2, 2), SigmoidLeaky()), (nn.Linear(2, 2), nn.Identity())], "['SigmoidLeaky', 'Identity']"),
+    ],
+)
+def test_what_is_no_pair_of_an_operator_and_its_neurons_is_named(step, layers, named):
+    net = _Layered(layers)
+    named = f"Expected `.layers` of _Layered to be pairs of a linear operator and a SigmoidLeaky, got {named}"
+    with pytest.raises(InputError, match=re.escape(named)):
+        step(net, torch.zeros(3, 1, 2), torch.zeros(3, 1, 2), torch.optim.SGD(net.parameters(), lr=0.1))
+
+
+def test_batch_norm_looks_at_all_time_steps_at_once():
+    """So it takes neither the online rule nor, while it trains, chunks."""
+    net, spikes, targets = SpikingStack([4, 3], norm=True), torch.ones(5, 2, 4), torch.ones(5, 2, 3)
+    with pytest.raises(InputError, match="for the online rule, got batch norm"):
+        online_step(net, spikes, targets, torch.optim.SGD(net.parameters(), lr=0.1))
+    with pytest.raises(InputError, match="Expected no `chunk` for a network with batch norm.*got 2: give norm=False"):
+        bptt_loss(net, spikes, targets, chunk=2)
+    net.eval()
+    torch.testing.assert_close(bptt_loss(net, spikes, targets, chunk=2), bptt_loss(net, spikes, targets))
 
 
 def _train_rank(rank, world, port, path, rule):

@@ -325,6 +325,25 @@ def test_what_changes_a_step_leaves_no_kernel_to_skip_it(monkeypatch, make):
         assert neuron.scan_loss(currents, targets) == membrane_loss(neuron.scan(currents)[1], targets)
 
 
+@pytest.mark.parametrize("make", [SigmoidLeaky, NOT_PLAIN["hook"], NOT_PLAIN["inhibition"]])
+def test_a_scan_takes_a_step_at_least_and_leaves_no_state(make):
+    neuron, currents = make(), _small().requires_grad_()
+    with pytest.raises(InputError, match=r"\[T, B, ...\] with T >= 1, got \[0, 4, 3\]"):
+        neuron.scan(currents[:0])
+    neuron.scan(currents)
+    assert neuron.mem.numel() == 0  # nor its graph
+
+
+def test_what_is_left_of_a_state_when_it_is_forgotten():
+    """A hidden one keeps its shape; one that was noted for a hook leaves the next batch free to have another."""
+    for neuron, shape in ((SigmoidLeaky(init_hidden=True), (4, 3)), (_hooked(SigmoidLeaky()), (0,))):
+        neuron(_small()[0])
+        assert neuron.mem.shape == (4, 3)
+        assert neuron.mem.any()
+        assert torch.equal(neuron.reset_mem(), torch.zeros(shape))
+        assert torch.equal(neuron.mem, torch.zeros(shape))
+
+
 def test_spikes_without_membranes_have_no_gradient_and_one_dtype():
     neuron, currents = SigmoidLeaky(), _small()
     assert neuron.spikes_alone(currents) is None
