@@ -41,7 +41,12 @@ TESTS = {
     "functional/inputs": ["tests/test_inputs.py", "tests/functional"],
     "functional/time_codes": ["tests/functional/test_encoding.py"],
     "functional/integrate_fire": ["tests/models/test_gan.py"],
-    "neurons": ["tests/test_neuron_options.py", "tests/test_snntorch.py", "tests/test_inputs.py", "tests/test_drop_in.py"],
+    "neurons": [
+        "tests/test_neuron_options.py",
+        "tests/test_snntorch.py",
+        "tests/test_inputs.py",
+        "tests/test_drop_in.py",
+    ],
     "learning": ["tests/test_learning.py", "tests/test_adam.py", "tests/test_finite.py", "tests/test_drop_in.py"],
     "codec": ["tests/test_inputs.py"],
     "data": ["tests/data"],

@@ -449,7 +449,7 @@ def test_batch_norm_looks_at_all_time_steps_at_once():
     net, spikes, targets = SpikingStack([4, 3], norm=True), torch.ones(5, 2, 4), torch.ones(5, 2, 3)
     with pytest.raises(InputError, match="for the online rule, got batch norm"):
         online_step(net, spikes, targets, torch.optim.SGD(net.parameters(), lr=0.1))
-    with pytest.raises(InputError, match="Expected no `chunk` for a network with batch norm.*got 2: give norm=False"):
+    with pytest.raises(InputError, match=r"Expected no `chunk` for a network with batch norm.*got 2: give norm=False"):
         bptt_loss(net, spikes, targets, chunk=2)
     net.eval()
     torch.testing.assert_close(bptt_loss(net, spikes, targets, chunk=2), bptt_loss(net, spikes, targets))
