@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.learning import bptt_loss, bptt_step, online_step
+from snn_synth.learning.finite import all_finite, check_update, check_weights, readable
 from snn_synth.models import AESNN, SpikingGAN, SpikingStack
 from snn_synth.training import AtomicCheckpointIO, LitAutoencoder, LitSpikingGAN, ResumeCheckpoint
 from tests.training.resume_child import FewImages, autoencoder_job, generator_job
@@ -73,6 +74,78 @@ def test_what_is_not_finite_is_named_and_nothing_is_spread(path, step, bad, what
     if step is not online_step:  # which has updated at the time steps before
         for weight, was in zip(net.parameters(), before, strict=True):
             assert torch.equal(weight.nan_to_num(), was.nan_to_num())
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("what", ["input", "target"])
+def test_of_several_the_first_in_time_is_named(step, what):
+    net, spikes, targets, optimizer = training()
+    spoiled = spikes if what == "input" else targets
+    spoiled[1, 2, 7], spoiled[1, 3, 2], spoiled[4, 0, 1] = torch.inf, torch.nan, torch.nan
+    with pytest.raises(InputError, match=f"Expected finite {what} spikes, got inf in sample 2 at time step 1$"):
+        step(net, spikes, targets, optimizer)
+
+
+def test_of_several_weights_the_first_is_named():
+    net, *_ = training()
+    check_weights(net)
+    with torch.no_grad():
+        net.layers[2][0].weight[0, 0] = net.layers[1][0].weight[5, 6] = torch.nan
+        net.layers[1][0].weight[2, 3] = -torch.inf
+    with pytest.raises(InputError, match=r"finite weights, got -inf in `layers\.1\.0\.weight`: go on from an earlier"):
+        check_weights(net)
+
+
+def test_averages_of_batch_norm_are_looked_at_too():
+    norm = torch.nn.BatchNorm1d(3)
+    net = torch.nn.Sequential(norm)
+    norm.running_var[1] = 0.0  # of a neuron that always gets the same
+    check_weights(net)
+    norm.running_var[1] = -0.25
+    with pytest.raises(InputError, match=r"variances of at least 0, got -0\.25 in `0\.running_var`"):
+        check_weights(net)
+    norm.running_var[1] = 1.0
+    norm.running_mean[0] = torch.nan
+    with pytest.raises(InputError, match=r"finite weights, got nan in `0\.running_mean`"):
+        check_weights(net)
+
+
+def test_where_numbers_are_not_looked_at():
+    x = torch.zeros(2)
+    for taken in (x, x.double(), x.bfloat16()):
+        assert readable(taken)
+    for left in (x.half(), x.to("meta"), torch.nn.Parameter(x)):
+        assert not readable(left)
+    seen = []
+    torch.func.vmap(lambda row: seen.append(readable(row)) or row)(torch.zeros(2, 3))
+    assert seen == [False]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert readable(x)
+    with torch.autocast("cpu", torch.float16):
+        assert not readable(x)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 9])
+def test_all_are_looked_at_however_many(count):
+    tensors = [torch.full((2,), 1e30) for _ in range(count)]  # whose squares overflow
+    assert all_finite(tensors)
+    for i in range(count):
+        for bad in BAD:
+            assert not all_finite([*tensors[:i], torch.tensor([1.0, bad]), *tensors[i + 1 :]])
+
+
+def test_gradients_are_looked_at_with_the_weights():
+    net, *_, optimizer = training()
+    check_update(net, optimizer)  # there are none yet
+    first, second, _ = net.parameters()
+    second.grad = torch.ones_like(second)
+    check_update(net, optimizer)
+    second.grad[0, 0] = torch.inf
+    with pytest.raises(InputError, match=r"finite gradients, got inf in that of `layers\.1\.0\.weight`"):
+        check_update(net, optimizer)
+    first.data[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"finite weights, got nan in `layers\.0\.0\.weight`"):
+        check_update(net, optimizer)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -71,6 +71,37 @@ def test_alpha_is_exact_in_every_dtype(dtype, decay, threshold):
 def test_alpha_survives_a_round_trip_through_float32():
     assert SigmoidLeaky(alpha=0.1).float().half().double().beta.item() == 0.9
     assert snn.Leaky(beta=0.9).double().beta.item() != 0.9  # why it is worth a test
+    several = torch.tensor([0.1, 0.3, 0.7], dtype=torch.float64)
+    neuron = SigmoidLeaky(alpha=several, threshold=several).float().half().double()
+    assert torch.equal(neuron.beta, 1 - several)
+    assert torch.equal(neuron.threshold, several)
+
+
+def test_constants_are_the_same_after_a_time_on_a_device_without_values():
+    several = torch.tensor([0.1, 0.3, 0.7], dtype=torch.float64)
+    neuron = SigmoidLeaky(alpha=0.1, threshold=several).to("meta").to_empty(device="cpu")
+    assert neuron.beta.item() == 0.9
+    assert torch.equal(neuron.threshold, several)
+
+
+def test_a_reset_that_is_assigned_or_loaded_is_checked():
+    neuron = SigmoidLeaky()
+    with pytest.raises(InputError, match=r"Expected a reset of \['zero', 'subtract'\], got 'none'"):
+        neuron.reset_mechanism = "none"
+    neuron.reset_mechanism = "subtract"
+    assert neuron.scan(torch.full((2, 1, 1), 1.25))[1][1].item() == pytest.approx(0.9 * 1.25 + 1.25 - 1)
+    subtracting, zero = SigmoidLeaky(reset="subtract"), SigmoidLeaky()
+    subtracting.load_state_dict(SigmoidLeaky(reset="subtract").state_dict())
+    with pytest.raises(InputError, match="neurons with reset='zero', got 'subtract' in it$"):
+        zero.load_state_dict(subtracting.state_dict())
+    with pytest.raises(InputError, match=r"neurons with reset='zero', got 'subtract' in 0\.$"):
+        nn.Sequential(zero).load_state_dict(nn.Sequential(subtracting).state_dict())
+
+
+def test_a_factor_of_zero_takes_every_spike_away():
+    spikes, membranes = SigmoidLeaky(graded_spikes_factor=0.0).scan(torch.full((3, 1, 1), 1.5))
+    assert (membranes > 1).all()
+    assert not spikes.any()
 
 
 def test_equals_stock_leaky_with_our_surrogate():
