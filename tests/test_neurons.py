@@ -92,7 +92,7 @@ def test_a_reset_that_is_assigned_or_loaded_is_checked():
     assert neuron.scan(torch.full((2, 1, 1), 1.25))[1][1].item() == pytest.approx(0.9 * 1.25 + 1.25 - 1)
     subtracting, zero = SigmoidLeaky(reset="subtract"), SigmoidLeaky()
     subtracting.load_state_dict(SigmoidLeaky(reset="subtract").state_dict())
-    with pytest.raises(InputError, match="neurons with reset='zero', got 'subtract' in it$"):
+    with pytest.raises(InputError, match=r"neurons with reset='zero', got 'subtract' in it$"):
         zero.load_state_dict(subtracting.state_dict())
     with pytest.raises(InputError, match=r"neurons with reset='zero', got 'subtract' in 0\.$"):
         nn.Sequential(zero).load_state_dict(nn.Sequential(subtracting).state_dict())

@@ -18,6 +18,7 @@ from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.kernels import lif_scan, lif_scan_loss
 from snn_synth.kernels.cpu import choice, memory
+from snn_synth.kernels.dispatch import forced_product, has_hooks
 from snn_synth.learning import bptt_loss
 from snn_synth.models import SpikingStack
 from snn_synth.neurons import SigmoidLeaky
@@ -371,6 +372,35 @@ def test_what_kernels_do_not_take_goes_to_the_reference():
     assert torch.equal(lif_scan(currents, decay=decays)[1][..., 2], currents[..., 2])
     with pytest.raises(InputError, match="backend"):
         kernels.use("cuda").__enter__()
+
+
+def test_a_block_leaves_what_was_before_it():
+    x = torch.zeros(2)
+
+    def now():
+        return kernels.backend(x), forced_product(), kernels.products._precision.get()
+
+    with kernels.use("numba", "listed"), kernels.precision("mixed"):
+        with kernels.use("reference"), kernels.precision("bfloat16"):
+            assert now() == ("reference", None, "bfloat16")
+        assert now() == ("numba", "listed", "mixed")
+        with pytest.raises(ZeroDivisionError), kernels.use("reference"), kernels.precision("float32"):
+            _ = 1 / 0
+        assert now() == ("numba", "listed", "mixed")
+    assert now() == ("numba", None, "float32")
+
+
+@pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_hooks_of_a_module_and_of_all_are_seen(kind, everywhere):
+    module = nn.Identity()
+    assert not has_hooks(module)
+    owner, name = (nn.modules.module, f"register_module_{kind}") if everywhere else (module, f"register_{kind}")
+    handle = getattr(owner, name)(lambda *_: None)
+    seen = has_hooks(module)
+    handle.remove()
+    assert seen
+    assert not has_hooks(module)
 
 
 def test_differentiating_twice_says_so():

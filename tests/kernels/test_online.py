@@ -320,6 +320,15 @@ def test_the_loss_may_be_scaled_and_its_backward_repeated():
         loss.backward()
 
 
+def test_a_loss_that_counts_for_nothing_has_gradients_of_zero(monkeypatch):
+    net, (first, second) = _two_steps()
+    (0 * first()).backward()
+    assert all(not w.grad.any() for w in net.parameters())
+    monkeypatch.setattr(cpu_step, "scaled", None)  # a factor of 1 takes no pass over memory
+    second().backward()
+    assert all(w.grad.any() for w in net.parameters())
+
+
 def test_a_backward_that_comes_too_late_is_refused():
     net, (first, second) = _two_steps()
     loss = first()
