@@ -173,6 +173,23 @@ def test_late_inputs_and_silent_neurons_have_no_gradient():
 
 
 @pytest.mark.parametrize("path", ["numba", "reference"])
+def test_gradients_of_a_neuron_that_its_first_input_fires(path):
+    """By the closed form of one input; the second comes too late to count, and the other sample has one input alone."""
+    times = torch.tensor([[0.9, 0.3], [0.3, torch.inf]], requires_grad=True)
+    weight = torch.tensor([[3.0, 4.0]], requires_grad=True)
+    with kernels.use(path):
+        found = kernels.alpha_spike_times(times, weight, K, THETA)
+    found.sum().backward()
+    by_weight = []
+    for w, time in zip((4, 3), found.flatten().tolist(), strict=True):
+        lambert = lambertw(-K * THETA / w).real
+        assert time == pytest.approx(0.3 - lambert / K, rel=1e-6)
+        by_weight.append(lambert / K / (w * (1 + lambert)))
+    torch.testing.assert_close(times.grad, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    torch.testing.assert_close(weight.grad, torch.tensor([by_weight[::-1]]), check_dtype=False)
+
+
+@pytest.mark.parametrize("path", ["numba", "reference"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_gradient_of_a_potential_that_only_touches_the_threshold_is_clipped(path, dtype):
     """One input: V touches the threshold where w = K e theta; close to it 1 + W becomes 0 by rounding."""

@@ -107,15 +107,16 @@ def test_inputs_of_one_step_arrive_together_also_if_there_are_no_others(guarded)
         assert (kernels.if_spike_times(times, weight, 2.0, T) == T).all(), "the threshold itself is not enough"
 
 
+@pytest.mark.parametrize("threshold", [1.0, 0.75, 1.5])
 @pytest.mark.parametrize("smoothing", [None, 5.0])
-def test_kernels_give_the_reference_path(smoothing, guarded):
+def test_kernels_give_the_reference_path(smoothing, threshold, guarded):
     times, weight = neurons(batch=40, inputs=60, outputs=33)
     weight = ((weight - 0.2) * 64).round() / 64  # sums are exact in any order, so no crossing is moved
     results = []
     for path in ("numba", "reference"):
         t, w = (x.float().requires_grad_() for x in (times, weight))
         with kernels.use(path):
-            out = kernels.if_spike_times(t, w, 1.0, T, smoothing)
+            out = kernels.if_spike_times(t, w, threshold, T, smoothing)
         (out.square() * torch.arange(33)).sum().backward()
         results.append((out.detach(), t.grad, w.grad))
     assert torch.equal(results[0][0], results[1][0])

@@ -238,11 +238,12 @@ def test_learned_leaks_and_thresholds_take_the_kernel(monkeypatch, numbers, rese
 
 
 @pytest.mark.parametrize("reset", ["zero", "subtract"])
+@pytest.mark.parametrize("size", [(), (4,)])
 @pytest.mark.parametrize("learned", ["leak", "threshold"])
-def test_one_number_is_learned_beside_another_that_is_fixed(monkeypatch, learned, reset):
+def test_one_number_is_learned_beside_another_that_is_fixed(monkeypatch, learned, size, reset):
     """And nothing else: not even the currents have a gradient."""
     currents, targets = 2 * rand(6, 3, 4), (rand(6, 3, 4, seed=4) < 0.5).float()
-    numbers = {"leak": 0.5 + 0.5 * rand(4, seed=1), "threshold": 0.5 + rand(4, seed=2)}
+    numbers = {"leak": 0.5 + 0.5 * rand(*size, seed=1), "threshold": 0.5 + rand(*size, seed=2)}
     weights, wanted_of = rand(2, 6, 3, 4, seed=3), numbers[learned].requires_grad_()
 
     def everything():
@@ -290,11 +291,13 @@ def test_targets_that_are_learned_have_their_gradient():
 
 
 @pytest.mark.parametrize("learned", [False, True])
-@pytest.mark.parametrize("numbers", [(), (1,), "one each"])
+@pytest.mark.parametrize("numbers", ["plain", (), (1,), "one each"])
 @pytest.mark.parametrize("shape", [(1, 1), (6, 3), (1, 1, 1), (4, 3, 5), (4, 3, 2, 5)])
 def test_what_kernels_take_is_given_to_them(monkeypatch, shape, numbers, learned):
-    currents, size = 2 * rand(*shape), shape[2:] if numbers == "one each" else numbers
-    decay, threshold = (torch.full(size, x).requires_grad_(learned) for x in (0.5, 0.75))
+    currents, decay, threshold = 2 * rand(*shape), 0.5, 0.75
+    if numbers != "plain":
+        size = shape[2:] if numbers == "one each" else numbers
+        decay, threshold = (torch.full(size, x).requires_grad_(learned) for x in (0.5, 0.75))
     with kernels.use("reference"):
         spikes, membranes = (x.detach() for x in lif_scan(currents, None, decay, threshold))
         loss = lif_scan_loss(currents, spikes, decay, threshold, mask=False) if len(shape) > 2 else None
@@ -306,6 +309,18 @@ def test_what_kernels_take_is_given_to_them(monkeypatch, shape, numbers, learned
     if loss is not None:
         found = lif_scan_loss(currents, spikes, decay, threshold, mask=False)
         assert_close(found.detach(), loss.detach())
+
+
+@pytest.mark.parametrize("name", ["alpha_spike_times", "if_spike_times"])
+def test_first_spikes_are_given_to_a_kernel(monkeypatch, name):
+    times, weight = (9 * rand(4, 3)).round(), 5 + rand(2, 3, seed=1)
+    wanted = getattr(functional, name)(times, weight)
+    empty = getattr(kernels, name)(times[:0], weight), getattr(kernels, name)(times, weight[:0])
+    assert [x.shape for x in empty] == [(0, 2), (4, 0)]
+    monkeypatch.setattr(f"snn_synth.functional.{name}", None)
+    assert wanted.isfinite().all()
+    assert_close(getattr(kernels, name)(times, weight), wanted)
+    assert_close(getattr(kernels, name)(times[:1], weight[:1]), wanted[:1, :1])
 
 
 @pytest.mark.parametrize("shape", [(3, 0, 4), (3, 2, 0)])
