@@ -86,7 +86,7 @@ class SpectrogramAugmentation(Recorded):
         if not self.strength or not pictures.numel():
             return pictures
         k = self.strength
-        unit = keyed_uniform(keys.to(pictures.device), 20).to(pictures.dtype)[:, :, None]  # [B, 20, 1]
+        unit = keyed_uniform(keys.to(pictures.device), 18).to(pictures.dtype)[:, :, None]  # [B, 18, 1]
         both = k * (2 * unit - 1)
         pictures = _warp(pictures, both[:, 0:5])
         pictures = _level(pictures, both[:, 5:11])

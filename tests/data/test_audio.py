@@ -138,6 +138,13 @@ def test_no_ratio_is_more_than_a_thousandth_off():
         assert from_term * to_term <= 1e6
 
 
+def test_a_ratio_is_kept_as_long_as_its_terms_multiply_to_a_million():
+    assert _terms(64, 15_625) == (64, 15_625)
+    low, high = _terms(67, 15_626)  # 1,046,942
+    assert high <= 1000
+    assert abs(low / high * 15_626 / 67 - 1) < 1e-3
+
+
 COPRIME = [1001, 3999, 7993, 8001, 11127, 22255, 44101, 47999, 95999, 191_999, 336_174, 383_999]
 
 
@@ -172,7 +179,9 @@ def test_a_rate_of_one_hertz_is_one():
     assert resample(torch.ones(2), 1, 1).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize(("from_rate", "to_rate"), [(0, 8000), (8000, -1), (7, 8000), (2**32 - 1, 8000)])
+@pytest.mark.parametrize(
+    ("from_rate", "to_rate"), [(0, 8000), (8000, -1), (0, 0), (7, 8000), (1001, 1), (2**32 - 1, 8000)]
+)
 def test_absurd_rates_are_refused(from_rate, to_rate):
     with pytest.raises(InputError, match=f"none over 1000 times the other, got {from_rate} and {to_rate}"):
         resample(torch.zeros(10), from_rate, to_rate)
@@ -183,6 +192,14 @@ def test_silence_is_trimmed_frame_by_frame():
     word = torch.cat([quiet, loud, quiet, loud, quiet])
     assert len(trim_silence(word, 8000, threshold_db=30)) == 160 + 400 + 160
     assert len(trim_silence(word, 8000, threshold_db=40)) == len(word)
+
+
+def test_quiet_is_35_db_under_the_loudest_where_nothing_else_is_said():
+    loud = torch.full((800,), 0.5)
+    for decibel, whole in ((-34.5, True), (-35.5, False)):
+        word = torch.cat([loud, torch.full((80,), 0.5 * 10 ** (decibel / 20))])
+        assert find_words(word, 8000) == [(0, 880 if whole else 800)]
+        assert len(trim_silence(word, 8000)) == (880 if whole else 800)
 
 
 def test_trimming_keeps_pure_silence():
@@ -277,3 +294,84 @@ def test_low_rates(rate):
 def test_half_a_minute():
     waveform = in_background(spoken(-20, 0.4, -9.6), -15)
     assert seconds_of(find_words(waveform, 8000)) == [(pytest.approx(20, abs=0.031), pytest.approx(20.4, abs=0.1))]
+
+
+def steady_frames(frames):
+    """As the docstring of `find_words` says it, in NumPy; None where no background is steady."""
+    count, decibel = len(frames), 10 * np.log10(frames.var(1) + 1e-12)
+    smooth = np.array([decibel[max(0, t - 2) : t + 3].mean() for t in range(count)])
+    level, quarter = np.sort(smooth), max(5, count // 4)
+    if count < 45:
+        return None
+    widths = [level[i + quarter - 1] - level[i] for i in range(count - quarter + 1)]
+    first = int(np.argmin(widths))
+    low, high = level[first], level[first + quarter - 1]
+    if high - low > 3 or high > decibel.max() - 14:
+        return None
+    within = (smooth > low - 2) & (smooth < high + 2)
+    ends = [[edge.sum() / n for edge in (within[:n], within[-n:])] for n in (15, 30)]
+    return within if min(ends[0]) >= 0.8 or max(ends[1]) >= 0.8 else None
+
+
+def stretches_of(energy, threshold):
+    """Clicks are left out one round after another, until what is loud are words."""
+    while energy.any():
+        loud = [t for t in range(len(energy)) if energy[t] > threshold * energy.max()]
+        found = [[loud[0], loud[0]]]
+        for t in loud[1:]:
+            if t - found[-1][1] > 20:  # 20 quiet frames or more lie between
+                found.append([t, t])
+            found[-1][1] = t
+        words = [(start, end + 1) for start, end in found if end + 1 - start >= 8]
+        if len(words) == len(found):
+            return words
+        if not words:
+            return [(found[0][0], found[-1][1] + 1)]
+        energy = energy.copy()
+        for start, end in found:
+            if end + 1 - start < 8:
+                energy[start : end + 1] = 0
+    return []
+
+
+def expected_words(samples, rate, threshold_db=35.0):
+    hop, threshold = max(1, rate // 100), 10 ** (-threshold_db / 10)
+    frames = np.pad(samples, (0, -len(samples) % hop)).reshape(-1, hop).astype(np.float64)
+    energy, background = (frames**2).mean(1), steady_frames(frames)
+    if background is not None and 3 * energy[background].mean() > threshold * energy.max():
+        around = np.pad(frames.ravel(), (hop // 2, hop - hop // 2))  # a frame in the middle of two frames' length
+        hann = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * hop) / hop)
+        power = np.array([np.abs(np.fft.rfft(around[t * hop : (t + 2) * hop] * hann)) ** 2 for t in range(len(frames))])
+        width = min(5, hop)  # of 50 Hz each
+        bands = np.array([power[:, 1 + b : 1 + b + width].mean(1) for b in range(0, hop - width + 1, width)])
+        bands = np.array([bands[:, max(0, t - 1) : t + 2].mean(1) for t in range(len(frames))])
+        energy = np.maximum(0, bands - 3 * bands[background].mean(0)).sum(1)
+    return [(start * hop, min(end * hop, len(samples))) for start, end in stretches_of(energy, threshold)]
+
+
+def drawn_recording(random, rate):
+    """Words, clicks and pauses of any length, in background that may be steady, at one end alone, or not there."""
+    hop = max(1, rate // 100)
+    gains = []
+    for _ in range(random.integers(1, 5)):
+        gains += [0.0] * int(random.integers(0, 40))
+        gains += [10 ** random.uniform(-1.2, 0)] * int(random.choice([random.integers(1, 5), random.integers(5, 40)]))
+    gains += [0.0] * int(random.integers(0, 40))
+    loudness = np.repeat(gains, hop)[: len(gains) * hop - int(random.integers(0, hop))]
+    sound = np.sin(random.uniform(0.2, 1.5) * np.arange(len(loudness))) + 0.3 * random.standard_normal(len(loudness))
+    noise = 10 ** random.uniform(-2.6, -0.6) * random.standard_normal(len(loudness))
+    noise *= random.choice([0, 1, 1, 1])
+    steps = int(random.integers(0, len(noise)))  # where the background becomes another
+    noise[steps:] *= random.choice([1, 1, 0.6, 0.1])
+    offset = random.choice([0, 0.05])
+    return (loudness * sound + noise + offset).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [150, 250, 500, 1100, 1500])
+def test_words_are_those_of_the_rule_written_in_numpy(rate):
+    """At low rates, where drawing many recordings takes little time."""
+    random = np.random.default_rng(rate)
+    recordings = [(drawn_recording(random, rate), (35.0, 20.0)[number % 2]) for number in range(100)]
+    found = [find_words(torch.from_numpy(samples), rate, threshold) for samples, threshold in recordings]
+    assert found == [expected_words(samples, rate, threshold) for samples, threshold in recordings]
+    assert set(map(len, found)) >= {1, 2}
