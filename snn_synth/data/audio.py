@@ -130,7 +130,7 @@ def _background(framed: Tensor) -> Tensor | None:
     decibel = 10 * torch.log10(framed.var(1, correction=0) + 1e-12)  # the variance: a constant offset is no sound
     smooth = _mean(decibel, 5)
     level, _ = smooth.sort()
-    count = max(5, len(level) // 4)
+    count = len(level) // 4
     if len(level) < 3 * EDGE:
         return None
     width, first = (level[count - 1 :] - level[: 1 - count]).min(0)

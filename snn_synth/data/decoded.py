@@ -50,7 +50,7 @@ def stored(path: Path, files: str | None, count: int) -> Tensor | None:
     """So many images of files in that state, memory-mapped; None where there are none, or of another state."""
     try:
         with safe_open(path, framework="pt") as file:
-            if files is None or file.metadata() != {_FILES: files}:
+            if file.metadata() != {_FILES: files}:
                 return None
             images: Tensor = file.get_tensor(_IMAGES)
     except (SafetensorError, OSError):

@@ -40,6 +40,25 @@ def test_a_folder_for_each_word(root):
     assert len(AudioFolder(root, sample_rate=8000)[4][0]) == 4000
 
 
+def test_the_folder_next_to_the_word_is_the_speaker_whatever_lies_in_it(tmp_path):
+    for name in ("cat/ann/monday/1.wav", "cat/ann/tuesday/1.wav", "dog/1.wav"):
+        write(tmp_path / name)
+    corpus = AudioFolder(tmp_path)
+    assert (corpus.speakers, corpus.takes) == (["ann", "ann", ""], [0, 1, 0])
+
+
+def test_rates_that_are_taken(root):
+    assert [AudioFolder(root, sample_rate=rate).sample_rate for rate in (1, 384_000)] == [1, 384_000]
+    for rate in (0, 384_001):
+        with pytest.raises(InputError, match=f"whole number from 1 to 384000, got {rate}"):
+            AudioFolder(root, sample_rate=rate)
+
+
+def test_no_name_is_the_folder_in_which_one_is(root, monkeypatch):
+    monkeypatch.chdir(root)
+    assert AudioFolder("").names == ("cat", "sun")
+
+
 def test_a_manifest_names_words_speakers_and_split(root):
     lines = [
         "path;label;speaker;split",
@@ -56,6 +75,7 @@ def test_a_manifest_names_words_speakers_and_split(root):
     train, test = corpus.official_split()
     assert (train.tolist(), test.tolist()) == ([0, 1], [2])
     assert len(corpus.fingerprint()) == 64
+    assert (corpus.folder, AudioFolder(root).folder) == (root, root)
 
 
 def test_a_split_by_folders(tmp_path):

@@ -46,6 +46,24 @@ def test_a_fold_tests_on_its_speakers(tmp_path, fold, speaker):
     assert {corpus.speakers[index] for index in train} == {"01", "12", "26"} - {speaker}
 
 
+def test_the_first_fold_is_meant_where_none_is_named(tmp_path):
+    write(tmp_path / "audiomnist", ["01", "12", "26"])
+    corpus = AudioMNIST(tmp_path)
+    assert {corpus.speakers[index] for index in corpus.official_split()[1]} == {"26"}
+    for fold in (-1, 5):
+        with pytest.raises(InputError, match=f"`fold` to be a whole number from 0 to 4, got {fold}"):
+            AudioMNIST(tmp_path, fold)
+
+
+def test_files_of_others_and_what_is_no_speaker_are_left_out(tmp_path):
+    folder = tmp_path / "audiomnist"
+    write(folder, ["01", "12"])
+    for name in ("02", "notes/0_03_0.wav", "01/0_12_7.wav", "01/0_01_0.wav.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert AudioMNIST(tmp_path).speakers == ["01"] * 4 + ["12"] * 4
+
+
 def test_what_is_not_there(tmp_path):
     with pytest.raises(InputError) as caught:
         AudioMNIST(tmp_path)

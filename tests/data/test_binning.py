@@ -1,10 +1,12 @@
+import hashlib
 import os
 
 import numpy as np
 import pytest
 import torch
 
-from snn_synth.data import NMNIST, SHD, bin_events, binning
+from snn_synth.codec import unpack
+from snn_synth.data import NMNIST, SHD, bin_events, binning, decoded
 from snn_synth.errors import InputError
 from tests.recordings import write_nmnist, write_spike_file
 
@@ -119,6 +121,13 @@ def test_steps_that_cannot_be(tmp_path, word, wrong):
         SHD(tmp_path, **wrong)
 
 
+def test_time_may_be_as_long_as_a_float_holds_exactly():
+    binning.check_steps(2**53, 1)
+    binning.check_steps(2**26, 2**27)
+    with pytest.raises(InputError, match=r"\(2\^53 in all\), got 9007199254740993 and 1"):
+        binning.check_steps(2**53 + 1, 1)
+
+
 def test_one_step_of_a_microsecond_is_the_least():
     binning.check_steps(1, 1)
     for steps, step in ((0, 1), (1, 0)):
@@ -130,3 +139,75 @@ def test_more_spikes_than_a_machine_holds_are_refused_before_they_are_made(tmp_p
     word(5)
     with pytest.raises(InputError, match="got 1 recordings of 1000000000 steps of 700 channels"):
         SHD(tmp_path, num_steps=10**9, step=1)
+
+
+def test_eight_gigabytes_of_spikes_are_the_most(tmp_path, monkeypatch):
+    """The tensor that stands for what lies on disk has a shape and no memory."""
+    monkeypatch.setattr(
+        binning.decoded, "stored", lambda _, __, count: torch.empty(count, 8, dtype=torch.uint8, device="meta")
+    )
+    found = binning.binned([tmp_path / "file"], {}, iter(()), (1 << 30, 8, 8), "nothing")
+    assert (found.data.shape, found.num_steps, found.neurons) == ((1 << 30, 8), 8, 8)
+    with pytest.raises(InputError, match="at most 8 GB of spikes at a bit each, got 1073741825 recordings of 8 steps"):
+        binning.binned([tmp_path / "file"], {}, iter(()), ((1 << 30) + 1, 8, 8), "nothing")
+
+
+@pytest.fixture
+def two_files(tmp_path):
+    for name in "abc":
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def spikes_of(seed, count=3, num_steps=5, channels=7):
+    return np.random.default_rng(seed).random((count, num_steps, channels)) < 0.5
+
+
+def test_the_first_file_names_what_is_kept_and_all_must_be_as_they_were(two_files, cache):
+    def kept(files, spikes, **settings):
+        packed = binning.binned([two_files / name for name in files], settings, iter(spikes), (3, 5, 7), "spikes")
+        assert np.array_equal(unpack(packed).numpy(), spikes.transpose(1, 0, 2))
+        return {path.name for path in cache.iterdir()}
+
+    first = kept("ab", spikes_of(0), size=1, language="all")
+    assert len(first) == 1
+    assert kept("ab", spikes_of(0), language="all", size=1) == first
+    assert kept("ac", spikes_of(1), size=1, language="all") == first
+    assert len(kept("cb", spikes_of(2), size=1, language="all")) == 2
+
+
+def test_what_an_earlier_version_kept_is_found(two_files, cache):
+    """Its name is a hash of what the spikes depend on; another name, and all would be binned anew."""
+    binning.binned([two_files / "a"], {"b": 2, "a": 1}, iter(spikes_of(0)), (3, 5, 7), "spikes")
+    key = f'[1, "{two_files / "a"}", 5, 7, {{"a": 1, "b": 2}}]'
+    assert [path.stem for path in cache.iterdir()] == [hashlib.sha256(key.encode()).hexdigest()]
+
+
+def test_kept_spikes_of_another_shape_are_made_again(two_files, cache):
+    binning.binned([two_files / "a"], {}, iter(spikes_of(0)), (3, 5, 7), "spikes")
+    [file] = cache.iterdir()
+    whole = file.read_bytes()
+    decoded.store(file, decoded.state([two_files / "a"]), torch.zeros(3, 6, dtype=torch.uint8))
+    found = binning.binned([two_files / "a"], {}, iter(spikes_of(0)), (3, 5, 7), "spikes")
+    assert np.array_equal(unpack(found).numpy(), spikes_of(0).transpose(1, 0, 2))
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_as_many_recordings_as_were_told(two_files, count):
+    with pytest.raises(ValueError, match="zip"):
+        binning.binned([two_files / "a"], {}, iter(spikes_of(0, count)), (3, 5, 7), "spikes")
+
+
+@pytest.mark.parametrize(("over", "stays"), [(0, True), (1, False)])
+def test_sixteen_gigabytes_stay_and_no_more(two_files, cache, over, stays):
+    """The old file is a hole of that size, which takes no space."""
+    binning.binned([two_files / "a"], {}, iter(spikes_of(0)), (3, 5, 7), "spikes")
+    [file] = cache.iterdir()
+    old = cache / "old.safetensors"
+    old.touch()
+    os.truncate(old, (16 << 30) - 2 * file.stat().st_size + over)
+    os.utime(old, (0, 0))
+    binning.binned([two_files / "b"], {}, iter(spikes_of(1)), (3, 5, 7), "spikes")
+    assert old.exists() == stays
+    assert len(list(cache.iterdir())) == 2 + stays

@@ -35,6 +35,10 @@ def test_pairs_are_numbered_in_order():
     assert pair_index(pairs[:, 1], pairs[:, 0], 20).tolist() == list(range(210))
 
 
+def test_twenty_neurons_and_seed_0_are_meant_where_nothing_is_said():
+    assert torch.equal(drifting_blobs(5, 40), drifting_blobs(5, 40, neurons=20, seed=0))
+
+
 def test_one_of_each_is_enough():
     assert drifting_blobs(1, 1, 1).tolist() == [[0]]
 

@@ -1,6 +1,9 @@
+import hashlib
+import json
 import os
 from pathlib import Path
 
+import PIL
 import pytest
 import torch
 from PIL import Image
@@ -125,3 +128,26 @@ def test_files_that_cannot_be_read_are_tried_at_each_start(shapes, cache, reads)
 def test_a_file_that_is_gone_has_no_state(tmp_path):
     assert decoded.state([tmp_path / "gone.png"]) is None
     assert decoded.stored(tmp_path / "x.safetensors", None, 1) is None
+
+
+def test_the_state_is_a_hash_of_paths_sizes_and_times(tmp_path):
+    """Written out, as what an earlier version kept must be found."""
+    files = [tmp_path / "a", tmp_path / "b"]
+    for number, file in enumerate(files):
+        file.write_bytes(bytes(number))
+    facts = [[str(file), s.st_size, s.st_mtime_ns, s.st_ctime_ns] for file in files for s in [file.stat()]]
+    expected = hashlib.sha256(json.dumps([1, PIL.__version__, *facts]).encode()).hexdigest()
+    assert decoded.state(files) == expected
+
+
+def test_images_are_taken_only_of_the_state_number_and_kind_that_is_meant(tmp_path):
+    path, images = tmp_path / "kept.safetensors", torch.arange(12, dtype=torch.uint8).view(3, 2, 2)
+    decoded.store(path, None, images)
+    assert not path.exists()
+    decoded.store(path, "state", images)
+    assert torch.equal(decoded.stored(path, "state", 3), images)
+    assert [decoded.stored(path, *other) for other in (("another", 3), (None, 3), ("state", 2), ("state", 4))] == [
+        None
+    ] * 4
+    decoded.store(path, "state", images.float())
+    assert decoded.stored(path, "state", 3) is None
