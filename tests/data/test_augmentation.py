@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from snn_synth.data import SpectrogramAugmentation
+from snn_synth.data import SpectrogramAugmentation, augmentation
 from snn_synth.data.augmentation import _level, _mask, _noise
 from snn_synth.encoding import sample_keys
 from snn_synth.errors import InputError
@@ -96,6 +96,14 @@ def test_the_defaults_are_strength_0_7_and_a_range_of_60_db():
     assert torch.equal(
         SpectrogramAugmentation()(pictures(), KEYS), SpectrogramAugmentation(0.7, 60.0)(pictures(), KEYS)
     )
+
+
+def test_a_number_that_is_as_large_as_the_share_of_noise_brings_none(monkeypatch):
+    key = sample_keys(5, torch.arange(1))
+    monkeypatch.setattr(augmentation, "NOISY", 0.0)
+    quiet = SpectrogramAugmentation(1.0)(pictures(1), key)
+    monkeypatch.setattr(augmentation, "NOISY", keyed_uniform(key, 12)[0, 11].item())
+    assert torch.equal(SpectrogramAugmentation(1.0)(pictures(1), key), quiet)
 
 
 def test_a_picture_that_a_mask_hides_wholly_is_silent():

@@ -212,6 +212,40 @@ def test_an_interruption_leaves_nothing(tmp_path):
     assert torch.get_num_threads() == threads
 
 
+def test_pictures_are_made_on_one_thread_and_all_are_used_again_afterwards(tmp_path):
+    class Counting(Tones):
+        threads = set()
+
+        def __getitem__(self, index):
+            self.threads.add(torch.get_num_threads())
+            return super().__getitem__(index)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        compute(Counting(), tmp_path)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert Counting.threads == {1}
+
+
+def test_progress_is_shown_unless_it_is_not_wanted(tmp_path, capsys):
+    spectrograms(Tones(), FRONT_END, cache=tmp_path / "shown")
+    assert "MelSpectrogram of Tones: 100%" in capsys.readouterr().err
+    compute(Tones(), tmp_path / "silent")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_key_is_written_out_so_that_what_an_earlier_version_kept_is_found():
+    class Settings(Plain):
+        def config(self):
+            return {"b": 2, "a": 1}
+
+    facts = f'["{Tones().fingerprint()}", 8000, {{"a": 1, "b": 2}}, {Plain.FORMAT}]'
+    assert cache_key(Tones(), Settings()) == hashlib.sha256(facts.encode()).hexdigest()
+
+
 def test_the_default_folder_is_the_cache(no_data):
     spectrograms(Tones(), FRONT_END, progress=False)
     assert len(list((no_data / "spectrograms").iterdir())) == 1

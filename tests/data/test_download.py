@@ -1,6 +1,10 @@
 import hashlib
+import io
 import multiprocessing
+import os
 import time
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -65,11 +69,34 @@ def test_a_part_of_another_file_is_thrown_away(server, tmp_path, part):
     assert fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
 
 
-def test_a_wrong_hash_leaves_nothing_and_is_told(server, tmp_path):
+@pytest.mark.parametrize("part", [False, True])
+def test_a_wrong_hash_leaves_nothing_and_is_told(server, tmp_path, part):
+    """What a part may have spoilt is fetched once more, and nothing else is."""
     server.files["/file"] = b"something else"
+    if part:
+        (tmp_path / "file.part").write_bytes(b"some")
     with pytest.raises(InputError, match=SHA256):
         fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
     assert list(tmp_path.iterdir()) == []
+    assert server.requests == [("/file", "bytes=4-"), ("/file", None)][not part :]
+
+
+def test_a_part_is_kept_where_a_mirror_has_no_file_and_the_next_goes_on(server, tmp_path):
+    server.files["/good"] = CONTENT
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    urls = [server.url("/missing"), server.url("/good")]
+    assert fetch(urls, tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
+    assert server.requests == [("/missing", "bytes=1000-"), ("/good", "bytes=1000-")]
+
+
+def test_a_transfer_that_was_resumed_and_ends_early_is_not_tried_again_at_once(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.truncated.add("/file")
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    with pytest.raises(InputError, match=f"closed after {len(CONTENT) // 2} of {len(CONTENT)} bytes"):
+        fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
+    assert server.requests == [("/file", "bytes=1000-")]
+    assert (tmp_path / "file.part").read_bytes() == CONTENT[: len(CONTENT) // 2]
 
 
 def test_the_error_names_file_folder_mirrors_and_what_to_do(tmp_path):
@@ -109,6 +136,86 @@ def test_a_mirror_that_sends_too_much_is_given_up(server, tmp_path):
     with pytest.raises(InputError, match=f"more than {len(CONTENT)} bytes"):
         fetch(urls[:1], tmp_path / "other", SHA256, progress=False, max_bytes=len(CONTENT))
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("length", ["", str(CHUNK + 1)])
+def test_a_byte_too_many_is_seen_whether_or_not_it_was_promised(server, tmp_path, length):
+    server.files["/file"] = bytes(CHUNK + 1)
+    server.lengths["/file"] = length
+    with pytest.raises(InputError, match=f"more than {CHUNK} bytes"):
+        fetch([server.url("/file")], tmp_path / "file", None, progress=False, max_bytes=CHUNK)
+    server.files["/file"] = bytes(CHUNK)
+    server.lengths["/file"] = str(CHUNK + 1)
+    with pytest.raises(InputError, match=f"closed after {CHUNK} of {CHUNK + 1} bytes"):
+        fetch([server.url("/file")], tmp_path / "file", None, progress=False, max_bytes=CHUNK)
+    server.lengths["/file"] = ""
+    assert fetch(
+        [server.url("/file")], tmp_path / "other", None, progress=False, max_bytes=CHUNK
+    ).read_bytes() == bytes(CHUNK)
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """A mirror without a network: what its replies give, and how long each request would wait."""
+
+    class Reply(io.BytesIO):
+        status, headers = 206, {}
+
+    class Mirror:
+        def __init__(self):
+            self.timeouts, self.error = [], None
+
+        def urlopen(self, request, timeout):
+            self.timeouts.append(timeout)
+            if isinstance(self.error, urllib.error.HTTPError):
+                raise self.error
+            reply = Reply(b"x")
+            if self.error:
+                reply.read = self.read
+            return reply
+
+        def read(self, size):
+            raise self.error
+
+    mirror = Mirror()
+    monkeypatch.setattr(urllib.request, "urlopen", mirror.urlopen)
+    return mirror
+
+
+def test_a_gigabyte_is_the_most_where_nothing_is_said_and_half_a_minute_is_waited(mirror, tmp_path):
+    """The parts are holes, which take no space; one that grows too large is thrown away."""
+    for have, size in ((2**30 - 1, 2**30), (2**30, 1)):
+        part = tmp_path / f"{have}.part"
+        part.touch()
+        os.truncate(part, have)
+        assert fetch(["http://one"], tmp_path / str(have), None, progress=False).stat().st_size == size
+    fetch(["http://one"], tmp_path / "soon", None, progress=False, timeout=2.5)
+    assert mirror.timeouts == [30.0, 30.0, 30.0, 2.5]
+
+
+def test_a_connection_that_breaks_off_is_no_end_of_a_file(mirror, tmp_path):
+    """Without a length nothing else says that bytes are missing."""
+    mirror.error = TimeoutError("timed out")
+    with pytest.raises(InputError, match=r"http://one \(timed out\)"):
+        fetch(["http://one"], tmp_path / "file", None, progress=False)
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_mirror_that_sends_no_range_of_a_whole_file_is_named(mirror, tmp_path):
+    mirror.error = urllib.error.HTTPError("http://one", 416, "Range Not Satisfiable", {}, None)
+    with pytest.raises(InputError, match=r"http://one \(HTTP 416\)"):
+        fetch(["http://one"], tmp_path / "file", None, progress=False)
+
+
+def test_progress_counts_from_what_a_part_has(server, tmp_path, capsys):
+    server.files["/file"] = CONTENT
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    fetch([server.url("/file")], tmp_path / "file", SHA256)
+    shown = capsys.readouterr().err
+    assert "file: 100%" in shown
+    assert "256k/256k" in shown
+    fetch([server.url("/file")], tmp_path / "other", SHA256, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_full_disk_is_one_sentence_and_the_rest_comes_later(server, tmp_path, small_files):

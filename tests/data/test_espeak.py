@@ -1,5 +1,8 @@
+import hashlib
 import importlib.metadata
 import importlib.util
+import json
+import platform
 
 import numpy as np
 import pytest
@@ -169,3 +172,147 @@ def test_the_sixteen_voices_by_name_are_the_same_corpus(corpus, folder):
 def test_voices_that_are_none_are_refused(voices):
     with pytest.raises(InputError, match="Expected English voices of espeak-ng such as 'en-us\\+f3'"):
         EspeakDigits(voices)
+
+
+def test_what_is_kept_under_a_key_does_not_change_from_version_to_version():
+    """A change of any sample takes another FORMAT. One espeak-ng is asked for breath, a Klatt and a plain voice."""
+    if (importlib.metadata.version("espeakng-loader"), platform.machine()) != ("0.2.4", "x86_64"):
+        pytest.skip("the samples are those of another espeak-ng")
+    total, takes = hashlib.sha256(), [["zero", 175, 50, 50], ["eight", 130, 30, 70], ["nine", 220, 70, 30]]
+    for voice in ("en+whisper", "en-us+klatt", "en-us+f3"):
+        rate, waveforms = espeak.speak({"voice": voice, "takes": takes})
+        assert (rate, len(waveforms)) == (22050, 3)
+        for waveform in waveforms:
+            total.update(waveform.tobytes())
+    assert (espeak.FORMAT, total.hexdigest()) == (1, "cdd799c824a37904604fbb2efa79e1de22caf0052bb7422e85491055ead0c0f8")
+
+
+def test_speed_pitch_and_its_range_are_what_the_takes_ask_for():
+    """Of a plain voice: how long it speaks, and which pitch the autocorrelation of 40 ms pieces finds."""
+
+    def spoken(*settings):
+        rate, [samples] = espeak.speak({"voice": "en-us", "takes": [["nine nine nine", *settings]]})
+        pitches, sound = [], samples.astype(float)
+        for start in range(0, len(sound) - 882, 441):
+            piece = sound[start : start + 882]
+            if piece.std() > 1000:
+                alike = np.correlate(piece, piece, "full")[882 + 70 : 882 + 350]
+                pitches.append(rate / (71 + alike.argmax()))
+        return len(samples), np.median(pitches), np.subtract(*np.quantile(pitches, [0.9, 0.1]))
+
+    slow, fast = spoken(130, 50, 50), spoken(220, 50, 50)
+    assert 1.4 < slow[0] / fast[0] < 2.2
+    low, high = spoken(175, 30, 50), spoken(175, 70, 50)
+    assert high[1] > 1.1 * low[1]
+    flat, lively = spoken(175, 50, 30), spoken(175, 50, 70)
+    assert lively[2] > 1.2 * flat[2]
+
+
+class AskedError(Exception):
+    """Of the settings that reach the rendering."""
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    def render(jobs, path, progress):
+        raise AskedError(jobs, path, progress)
+
+    monkeypatch.setattr(espeak, "_render", render)
+
+
+def test_the_defaults_are_the_shape_of_ti46_by_seed_0_in_the_cache(asked, no_data):
+    with pytest.raises(AskedError) as caught:
+        EspeakDigits()
+    jobs, path, progress = caught.value.args
+    assert [job["voice"] for job in jobs] == list(espeak.VOICES)
+    assert jobs == espeak.draw_takes(espeak.VOICES, 26, 0)
+    assert {len(job["takes"]) for job in jobs} == {260}
+    assert progress
+    key = hashlib.sha256(json.dumps([1, importlib.metadata.version("espeakng-loader"), jobs]).encode()).hexdigest()
+    assert path == no_data / "espeak" / f"{key}.npz"
+
+
+@pytest.mark.parametrize("voices", [1, 16])
+def test_the_fewest_and_the_most_voices(asked, voices, tmp_path):
+    with pytest.raises(AskedError) as caught:
+        EspeakDigits(voices, takes=1, cache=tmp_path)
+    assert [job["voice"] for job in caught.value.args[0]] == list(espeak.VOICES[:voices])
+
+
+def test_speed_and_pitch_are_drawn_from_all_of_their_ranges():
+    [job] = espeak.draw_takes(("en-us",), 400, 0)
+    drawn = np.array([take[1:] for take in job["takes"]])
+    assert drawn.shape == (4000, 3)
+    assert (drawn.min(0).tolist(), drawn.max(0).tolist()) == ([130, 30, 30], [220, 70, 70])
+
+
+@pytest.fixture
+def loud(monkeypatch):
+    """Ten takes of other lengths, without a quiet sample."""
+    takes = [np.full(200 + number, (-1) ** (number + 1) * (32_768 - number), np.int16) for number in range(10)]
+    monkeypatch.setattr(espeak, "speak", lambda _: (8000, takes))
+    return takes
+
+
+def test_takes_are_the_samples_as_spoken_on_a_scale_of_one(loud, tmp_path, capsys):
+    corpus = EspeakDigits(1, takes=1, cache=tmp_path)
+    assert "espeak-ng speaks digits: 100%" in capsys.readouterr().err
+    assert corpus.sample_rate == 8000
+    for number, take in enumerate(loud):
+        waveform, label = corpus[number]
+        assert label == number
+        assert waveform.tolist() == (take / 32_768).astype(np.float32).tolist()
+    EspeakDigits(1, takes=1, seed=1, cache=tmp_path, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_corpus_that_is_unreadable_once_written_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(espeak, "_render", lambda *_: None)
+    with pytest.raises(InputError, match="the corpus that was just written, got an unreadable file at"):
+        EspeakDigits(1, takes=1, cache=tmp_path)
+
+
+KEPT = {"samples": np.arange(6, dtype=np.int16), "ends": np.array([2, 5, 6]), "sample_rate": np.array(8000)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"samples": KEPT["samples"].astype(np.int32)},
+        {"samples": KEPT["samples"][:, None]},
+        {"samples": np.array(3, np.int16)},
+        {"samples": KEPT["samples"][:5]},
+        {"ends": KEPT["ends"].astype(np.int32)},
+        {"ends": KEPT["ends"][:, None]},
+        {"ends": np.array([2, 6])},
+        {"ends": np.array([-1, 5, 6])},
+        {"ends": np.array([5, 2, 6])},
+        {"ends": np.array([5, 4, 6])},
+        {"sample_rate": np.array([8000])},
+        {"sample_rate": np.array(8000.0)},
+        {"sample_rate": np.array(0)},
+        {"sample_rate": np.array(-1)},
+    ],
+    ids=str,
+)
+def test_arrays_that_are_no_corpus_are_not_taken(change, tmp_path):
+    np.savez(tmp_path / "kept.npz", **(KEPT | change))
+    assert espeak._load(tmp_path / "kept.npz", 3) is None
+
+
+@pytest.mark.parametrize("change", [{}, {"ends": np.array([0, 0, 6])}, {"sample_rate": np.array(1)}], ids=str)
+def test_arrays_that_are_a_corpus_are_taken(change, tmp_path):
+    np.savez(tmp_path / "kept.npz", **(KEPT | change))
+    *arrays, rate = espeak._load(tmp_path / "kept.npz", 3)
+    for name, array in zip(("samples", "ends"), arrays, strict=True):
+        assert array.tolist() == (KEPT | change)[name].tolist()
+    assert rate == (KEPT | change)["sample_rate"]
+
+
+def test_a_missing_package_is_told_where_a_voice_speaks_alone(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(InputError, match=r"snn_synth\[demo\]"):
+        espeak.speak({"voice": "en-us", "takes": []})

@@ -1,6 +1,8 @@
+import hashlib
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +94,28 @@ def test_the_message_about_it_keeps_the_users_files(root):
     with pytest.raises(InputError, match=r"copy it from release v1\.0\.10 .* or name another folder") as caught:
         FSDD(root)
     assert "remove" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["9_theo_49.wav", "0_theo_0.wav"])
+def test_all_fifty_takes_of_all_ten_digits_are_looked_for(tmp_path, name):
+    folder = tmp_path / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    for digit in range(10):
+        for take in range(50):
+            (folder / f"{digit}_theo_{take}.wav").touch()
+    assert len(FSDD(tmp_path, download=False)) == 500
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"Expected {name} in"):
+        FSDD(tmp_path, download=False)
+
+
+def test_a_folder_that_cannot_be_read_is_told(root, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(InputError, match=r"a folder that can be read, got .*recordings \(Permission denied\)"):
+        FSDD(root, download=False)
 
 
 def test_own_recordings_lie_beside_the_corpus(root):
@@ -202,6 +226,20 @@ def test_a_wrong_archive_leaves_nothing(release, tmp_path, change):
     with pytest.raises(InputError, match="SHA-256"):
         FSDD(tmp_path / "data")
     assert list((tmp_path / "data" / "fsdd").iterdir()) == []
+
+
+def test_the_hash_is_over_names_and_bytes_in_the_order_of_the_names(tmp_path):
+    files = {"b/recordings/1_theo_0.wav": b"one", "a/recordings/0_theo_0.wav": b"zero", "a/recordings/readme": b"no"}
+    (tmp_path / "archive").write_bytes(archive(files))
+    expected = hashlib.sha256(b"0_theo_0.wav" + b"zero" + b"1_theo_0.wav" + b"one").hexdigest()
+    assert fsdd.archive_sha256(tmp_path / "archive") == expected
+
+
+def test_an_archive_may_unpack_to_a_quarter_of_a_gigabyte():
+    stream = fsdd._Bounded(io.BytesIO())
+    assert stream.read(2**28 - 1) == stream.read(1) == b""
+    with pytest.raises(tarfile.ReadError, match="unpacks to more than 268435456 bytes"):
+        stream.read(1)
 
 
 def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
