@@ -194,6 +194,11 @@ def test_silence_is_trimmed_frame_by_frame():
     assert len(trim_silence(word, 8000, threshold_db=40)) == len(word)
 
 
+def test_trimming_keeps_all_from_the_first_word_to_the_last():
+    recording = spoken(-0.5, 0.2, -0.3, 0.3, -0.4, 0.25, -0.6)
+    assert torch.equal(trim_silence(recording, 8000), recording[round(0.5 * 8000) : round(1.95 * 8000)])
+
+
 def test_quiet_is_35_db_under_the_loudest_where_nothing_else_is_said():
     loud = torch.full((800,), 0.5)
     for decibel, whole in ((-34.5, True), (-35.5, False)):

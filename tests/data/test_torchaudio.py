@@ -5,7 +5,8 @@ import pytest
 from snn_synth.data._torchaudio import load_torchaudio
 
 PACKAGE = {
-    "__init__.py": "from . import _extension\nfrom .functional import double\n",
+    "__init__.py": "from . import version\nfrom . import _extension\nfrom .functional import double\n",
+    "version.py": "__version__ = '2'\n",
     "functional.py": "from torchaudio._extension import fail_if_no_align\n"
     "@fail_if_no_align\ndef double(x):\n    return 2 * x\n",
 }
@@ -35,11 +36,14 @@ def test_an_extension_that_loads_is_used(fake):
     assert loaded.double(4) == 8
 
 
-@pytest.mark.parametrize("error", ["OSError", "RuntimeError", "ImportError"])
+@pytest.mark.parametrize("error", ["OSError", "RuntimeError", "ImportError", "ModuleNotFoundError"])
 def test_an_extension_that_does_not_load_is_stubbed_out(fake, error):
+    """All is imported anew, so that the package has what had been imported before the error, too."""
     (fake / "_extension.py").write_text(f"raise {error}('libc10_cuda.so: cannot open shared object file')\n")
     loaded = load_torchaudio()
     assert not loaded._extension._IS_TORCHAUDIO_EXT_AVAILABLE
+    assert not loaded._extension._IS_ALIGN_AVAILABLE
+    assert loaded.version.__version__ == "2"
     assert loaded.double(4) == 8
 
 
