@@ -1,3 +1,4 @@
+import math
 from time import perf_counter
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from snn_synth.data import find_words, read_audio, resample, trim_silence
 from snn_synth.data._torchaudio import load_torchaudio
-from snn_synth.data.audio import _terms
+from snn_synth.data.audio import _background, _terms
 from snn_synth.errors import InputError
 from tests.fuzz.harness import bounded
 
@@ -207,6 +208,11 @@ def test_quiet_is_35_db_under_the_loudest_where_nothing_else_is_said():
         assert len(trim_silence(word, 8000)) == (880 if whole else 800)
 
 
+def test_what_lies_exactly_at_the_threshold_is_quiet():
+    word = torch.cat([torch.ones(800), torch.full((800,), 0.5)])  # a quarter of the energy
+    assert find_words(word, 8000, 10 * math.log10(4)) == [(0, 800)]
+
+
 def test_trimming_keeps_pure_silence():
     assert len(trim_silence(torch.zeros(100), 8000)) == 100
     assert find_words(torch.zeros(100), 8000) == []
@@ -380,6 +386,24 @@ def test_words_are_those_of_the_rule_written_in_numpy(rate):
     found = [find_words(torch.from_numpy(samples), rate, threshold) for samples, threshold in recordings]
     assert found == [expected_words(samples, rate, threshold) for samples, threshold in recordings]
     assert set(map(len, found)) >= {1, 2}
+
+
+def test_steady_background_is_that_of_the_rule_written_in_numpy():
+    """Of frames whose levels go up and down in steps of a few dB, beside what is loud."""
+    random, masks = np.random.default_rng(0), []
+    for _ in range(300):
+        level = np.repeat(random.choice([0, 1, 2, 3, 4, 30], 12, p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.2]), 7)
+        level = level[: random.integers(40, 84)] + random.uniform(-0.3, 0.3)
+        level[:3] += 20 * random.integers(0, 2)
+        level[-3:] += 20 * random.integers(0, 2)
+        level = level + random.uniform(0, 0.01, len(level)) + (0, 0.3)[random.integers(2)] * random.random(len(level))
+        frames = 10 ** (level[:, None] / 20) * [0.1, -0.1, 0.1, -0.1]
+        found, expected = _background(torch.from_numpy(frames)), steady_frames(frames)
+        assert (found is None) == (expected is None)
+        if found is not None:
+            assert found.tolist() == expected.tolist()
+        masks.append(found is None)
+    assert 50 < sum(masks) < 250
 
 
 @pytest.mark.parametrize("start", [13, 17, 32])
