@@ -27,7 +27,7 @@ def main() -> None:
     chunks: list[bytes] = []
 
     def collect(samples: int | None, count: int, _events: int | None) -> int:
-        if samples and count > 0:
+        if samples:
             chunks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
@@ -43,10 +43,8 @@ def main() -> None:
         chunks.clear()
         utterance = text.encode()
         library.espeak_Synth(utterance, ctypes.c_size_t(len(utterance) + 1), 0, 0, 0, CHARS_UTF8, None, None)
-        library.espeak_Synchronize()
         samples = b"".join(chunks)
         output.write(struct.pack("<I", len(samples) // 2) + samples)
-        output.flush()
 
 
 if __name__ == "__main__":
