@@ -145,7 +145,7 @@ def _background(framed: Tensor) -> Tensor | None:
 def _bands(framed: Tensor) -> Tensor:
     """Power in bands of 250 Hz around each frame, mean of three frames: `[frames, hop]` to `[bands, frames]`."""
     hop = framed.shape[1]
-    padded = torch.nn.functional.pad(framed.flatten(), (hop // 2, hop - hop // 2))
+    padded = torch.nn.functional.pad(framed.flatten(), (hop // 2, hop))
     windows = padded.unfold(0, 2 * hop, hop) * torch.hann_window(2 * hop)
     power = torch.fft.rfft(windows)[:, 1:].abs().square()  # in steps of 50 Hz
     bands = min(5, hop)
