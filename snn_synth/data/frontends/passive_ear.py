@@ -54,7 +54,7 @@ def design_filters(sample_rate: float, ear_q: float, step_factor: float) -> tupl
     top = nyquist - bandwidth(nyquist) * step_factor * (ZERO_OFFSET - 1)
     lowest = BREAK_FREQUENCY / np.sqrt(4 * ear_q**2 - 1)  # below it the poles' Q falls under 1/2
     span = np.log(top + bandwidth(top) * ear_q) - np.log(lowest + bandwidth(lowest) * ear_q)
-    count = max(0, int(ear_q * span / step_factor)) if top > lowest else 0
+    count = int(ear_q * span / step_factor) if top > lowest else 0
     if not 2 <= count <= MAX_CHANNELS:
         raise InputError(
             f"Expected a sample rate, ear_q and step_factor that give at least 2 channels and at most {MAX_CHANNELS}, "

@@ -127,7 +127,7 @@ def test_what_is_no_config_is_told(config):
         ({"frames": "50"}, "`frames` to be a whole number from 1 to 100000, got '50'"),
         ({"hop_ms": float("nan")}, "`hop_ms` to be a number from 0.001 to 10000, got nan"),
         ({"channels": 10**12}, "`channels` to be a whole number from 1 to 10000, got 1000000000000"),
-        ({"sample_rate": 384_000, "window_ms": 1000}, "window whose samples times the channels"),
+        ({"sample_rate": 384_000, "window_ms": 1000}, "the channels are at most 4194304, got 384000 and 39"),
         ({"frames": 100_000, "channels": 200, "window_ms": 100}, "a picture of at most 16777216 points"),
         ({"sample_rate": 384_000, "hop_ms": 0.001, "window_ms": 10}, "a spectrogram of at most 33554432 points"),
         ({"a\nb": 1}, r"Expected settings of MelSpectrogram among sample_rate, .*, got 'a\\nb'"),
@@ -148,3 +148,97 @@ def test_a_config_names_the_public_place(kind):
     assert kind().config()["class_path"] == f"snn_synth.data.{kind.__name__}"
     inner = f"{kind.__module__}.{kind.__name__}"
     assert type(build_front_end({"class_path": inner})) is kind
+
+
+LIMITS = [
+    (MelSpectrogram, "sample_rate", 1, 384_000),
+    (MelSpectrogram, "frames", 1, 100_000),
+    (MelSpectrogram, "trim_db", 1e-6, 1000.0),
+    (MelSpectrogram, "channels", 1, 10_000),
+    (MelSpectrogram, "window_ms", 1e-3, 10_000.0),
+    (MelSpectrogram, "hop_ms", 1e-3, 10_000.0),
+    (MelSpectrogram, "dynamic_range_db", 1e-3, 10_000.0),
+    (LyonCochleagram, "decimation", 1, 10_000),
+    (LyonCochleagram, "ear_q", 0.5, 1000.0),
+    (LyonCochleagram, "step_factor", 1e-3, 1000.0),
+    (LyonCochleagram, "level", 1e-3, 1000.0),
+    (LyonCochleagram, "tau_factor", 1e-3, 1e6),
+]
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank", "ignore:divide by zero")
+@pytest.mark.parametrize(("kind", "setting", "low", "high"), LIMITS, ids=[limit[1] for limit in LIMITS])
+def test_a_setting_may_be_its_lowest_and_its_highest_and_no_more(kind, setting, low, high):
+    def refused(value):
+        try:
+            kind(**{setting: value})
+        except InputError as error:  # without quotes where the settings do not go together
+            return f"Expected `{setting}` to be a" in str(error)
+        return False
+
+    below, above = (low - 1, high + 1) if isinstance(low, int) else (low / 2, high + 0.5)
+    assert [refused(value) for value in (low, high, below, above, True)] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(("letters", "shown"), [(78, "'" + 78 * "x" + "'"), (79, "'" + 79 * "x" + "...")])
+def test_a_wrong_value_is_shown_whole_up_to_80_letters(letters, shown):
+    with pytest.raises(InputError) as caught:
+        MelSpectrogram(frames=letters * "x")
+    assert str(caught.value).endswith(f", got {shown}")
+
+
+def test_a_picture_may_have_as_many_points_as_the_limit(monkeypatch):
+    ramp = torch.linspace(0, 1, 101)[1:]
+    monkeypatch.setattr("snn_synth.data.frontends.base.MAX_PIXELS", 80)
+    assert Ramp(frames=40)(ramp, 1000).shape == (2, 40)
+    with pytest.raises(InputError, match="at most 80 points, got 2 channels x 41 frames"):
+        Ramp(frames=41)(ramp, 1000)
+
+
+def test_a_picture_is_cut_to_between_0_and_1():
+    class Beyond(Ramp):
+        def analyse(self, waveform):
+            return torch.stack([waveform, 3 * waveform])
+
+    found = Beyond(frames=5, fit="pad")(torch.tensor([-1.0, -0.25, 0.25, 0.5, 1.0]), 1000)
+    assert torch.allclose(found, torch.tensor([[0, 0, 0.25, 0.5, 1], [0, 0, 0.75, 1, 1]]))
+
+
+def test_of_two_classes_of_one_name_the_first_is_made():
+    later = type("MelSpectrogram", (Ramp,), {})
+    assert type(build_front_end({"class_path": "MelSpectrogram", "init_args": {"channels": 20}})) is MelSpectrogram
+    assert later.__name__ == MelSpectrogram.__name__
+
+
+def test_a_setting_that_must_be_given_is_named():
+    class Needy(Ramp):
+        def __init__(self, frames: int) -> None:
+            super().__init__(frames)
+
+    with pytest.raises(InputError, match=r"Expected settings of Needy, got: .* argument: 'frames'"):
+        build_front_end({"class_path": "Needy"})
+    assert build_front_end({"class_path": "Needy", "init_args": {"frames": 3}}).frames == 3
+
+
+def test_what_is_not_given_is_as_documented():
+    assert MelSpectrogram().config()["init_args"] == {
+        "sample_rate": 8000,
+        "channels": 39,
+        "frames": 100,
+        "fit": "stretch",
+        "window_ms": 25,
+        "hop_ms": 5,
+        "dynamic_range_db": 60,
+        "trim_db": 30,
+    }
+    assert LyonCochleagram().config()["init_args"] == {  # the paper's
+        "sample_rate": 12500,
+        "frames": 1500,
+        "fit": "stretch",
+        "decimation": 8,
+        "ear_q": 8,
+        "step_factor": 0.5,
+        "tau_factor": 3,
+        "level": 0.1,
+        "trim_db": 30,
+    }

@@ -9,6 +9,7 @@ import torch
 from scipy.integrate import quad
 
 from snn_synth.data import LyonCochleagram
+from snn_synth.data.frontends import lyon
 from snn_synth.data.frontends.passive_ear import automatic_gain, design_filters, passive_ear
 from snn_synth.errors import InputError
 
@@ -28,13 +29,19 @@ def with_gain(b, a, gain, f, fs):
     return [x * gain / response for x in b]
 
 
-def toolbox_filters(fs, q, step):
-    """Toolbox: DesignLyonFilters."""
+def toolbox_centres(fs, q, step):
     top = fs / 2 - math.hypot(fs / 2, 1000) / q * step * 1.5 + math.hypot(fs / 2, 1000) / q * step
     low = 1000 / math.sqrt(4 * q * q - 1)
     count = math.floor(q * (-math.log(low + math.hypot(low, 1000)) + math.log(top + math.hypot(top, 1000))) / step)
     t = top + math.hypot(top, 1000)
-    centres = [(-math.exp(n * step / q) * 1000**2 / t + t / math.exp(n * step / q)) / 2 for n in range(1, count + 1)]
+    return top, [
+        (-math.exp(n * step / q) * 1000**2 / t + t / math.exp(n * step / q)) / 2 for n in range(1, count + 1)
+    ]
+
+
+def toolbox_filters(fs, q, step):
+    """Toolbox: DesignLyonFilters."""
+    top, centres = toolbox_centres(fs, q, step)
     stages = []
     for n, f in enumerate(centres):
         width = math.hypot(f, 1000) / q
@@ -91,7 +98,7 @@ def toolbox_ear(sound, fs, q, step, decimation, tau_factor):
     return np.array(frames).T, centres
 
 
-@pytest.mark.parametrize("decimation", [1, 8])
+@pytest.mark.parametrize("decimation", [1, 2, 8])
 @pytest.mark.parametrize(("rate", "step"), [(RATE, STEP), (8000, 0.25)])
 def test_the_ear_equals_the_loop(decimation, rate, step):
     time = np.arange(700) / rate
@@ -143,3 +150,48 @@ def test_settings_are_positive(setting):
 def test_too_few_channels(settings):
     with pytest.raises(InputError, match="at least 2 channels"):
         LyonCochleagram(**settings)
+
+
+@pytest.mark.parametrize("q", [0.51, 0.6, 0.8, 1.0, 2.0, 8.0, 30.0])
+def test_filters_are_the_toolboxs_at_any_setting(q):
+    for rate in (6000, 48_000):
+        for step in (0.02, 0.1, 0.25):
+            if not 2 <= len(toolbox_centres(rate, q, step)[1]) <= 300:
+                continue
+            stages, centres = toolbox_filters(rate, q, step)
+            numerators, denominators, found = design_filters(rate, q, step)
+            assert found == pytest.approx(np.array(centres), rel=1e-9)
+            assert numerators == pytest.approx(np.array([b for b, _ in stages]), rel=1e-7, abs=1e-9)
+            assert denominators == pytest.approx(np.array([a for _, a in stages]), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(("channels", "taken"), [(1, False), (2, True), (1000, True), (1001, False)])
+def test_from_2_to_1000_channels(channels, taken):
+    low, high = 1e-3, 100.0  # of the step; the more of it, the fewer channels
+    while (count := len(toolbox_centres(RATE, Q, step := (low + high) / 2)[1])) != channels:
+        low, high = (low, step) if count < channels else (step, high)
+    if taken:
+        assert len(design_filters(RATE, Q, step)[2]) == LyonCochleagram(step_factor=step).shape[0] == channels
+    else:
+        with pytest.raises(InputError, match="at least 2 channels and at most 1000"):
+            design_filters(RATE, Q, step)
+
+
+def test_the_picture_is_the_ears_with_low_frequencies_first():
+    sound = torch.randn(800, generator=torch.Generator().manual_seed(0))
+    ear = passive_ear(0.3 * sound.double().numpy(), RATE, 6.0, STEP, 4, 2.0)
+    found = LyonCochleagram(decimation=4, ear_q=6.0, tau_factor=2.0, level=0.3).analyse(sound)
+    assert torch.allclose(found, torch.from_numpy(ear[::-1] / ear.max()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("samples", [1, 7, 8, 15, 16, 17])
+def test_a_frame_for_each_whole_decimation_and_one_for_a_click(samples):
+    assert LyonCochleagram().analyse(torch.ones(samples)).shape == (39, max(1, samples // 8))
+
+
+def test_a_sound_may_have_as_many_points_as_the_limit(monkeypatch):
+    assert lyon.MAX_POINTS / 39 / RATE == pytest.approx(34.4, abs=0.1)  # seconds
+    monkeypatch.setattr(lyon, "MAX_POINTS", 39 * 100)
+    assert LyonCochleagram().analyse(torch.ones(100)).shape == (39, 12)
+    with pytest.raises(InputError, match="at most 3900, got 101 samples and 39 channels"):
+        LyonCochleagram().analyse(torch.ones(101))

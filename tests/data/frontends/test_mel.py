@@ -63,3 +63,31 @@ def test_no_band_is_empty():
 def test_settings_are_positive(setting):
     with pytest.raises(InputError, match=setting):
         MelSpectrogram(**{setting: 0})
+
+
+@pytest.mark.parametrize(("window_ms", "window"), [(1000, 8000), (0.001, 1)])
+@pytest.mark.parametrize(("hop_ms", "hop"), [(1000, 8000), (0.001, 1)])
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank")
+def test_a_spectrogram_may_have_as_many_points_as_the_limit(window_ms, window, hop_ms, hop, monkeypatch):
+    """Frames at 0, hop, 2 hop, ... up to the end, each of window + 1 frequencies, as its window is doubled."""
+    front_end = MelSpectrogram(channels=5, window_ms=window_ms, hop_ms=hop_ms)
+    for samples in (2 * hop - 1, 2 * hop):
+        frames = samples // hop + 1
+        monkeypatch.setattr("snn_synth.data.frontends.mel.MAX_POINTS", frames * (window + 1))
+        assert front_end.analyse(torch.ones(samples)).shape == (5, frames)
+        monkeypatch.setattr("snn_synth.data.frontends.mel.MAX_POINTS", frames * (window + 1) - 1)
+        with pytest.raises(InputError, match=rf", got {frames * (window + 1)}: "):
+            front_end.analyse(torch.ones(samples))
+
+
+def test_filters_may_have_as_many_weights_as_the_limit(monkeypatch):
+    monkeypatch.setattr("snn_synth.data.frontends.mel.MAX_WEIGHTS", 200 * 39)
+    assert MelSpectrogram().shape == (39, 100)
+    with pytest.raises(InputError, match="at most 7800, got 200 and 40"):
+        MelSpectrogram(channels=40)
+
+
+def test_a_click_that_no_window_holds_gives_no_nan():
+    click = torch.zeros(1600)
+    click[400] = 1
+    assert MelSpectrogram(channels=3, window_ms=10, hop_ms=100).analyse(click).isfinite().all()
