@@ -74,7 +74,7 @@ def _decoded(path: Path, source: int | io.BytesIO, head: bytes, max_seconds: flo
     """All samples, the channels averaged block by block: memory follows the sound, not what its header claims."""
     with soundfile.SoundFile(source, closefd=False) as sound:
         _check_header(path, sound, head, max_seconds)
-        step = max(1, BLOCK // sound.channels)
+        step = BLOCK // sound.channels  # of which libsndfile reads 1024 at most
         blocks = [torch.zeros(0)]
         with contextlib.suppress(soundfile.SoundFileError):  # what is missing then is counted below
             while len(block := sound.read(step, dtype="float32", always_2d=True)):

@@ -1,6 +1,7 @@
 """Sound files as people have them: headers that are off, formats that nothing here decodes, absurd sizes."""
 
 import contextlib
+import re
 import struct
 
 import numpy as np
@@ -16,10 +17,10 @@ TONE = (16000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).astype("<i2")
 LIST = b"LIST" + struct.pack("<I", 26) + b"INFOISFT" + struct.pack("<I", 14) + b"Lavf58.29.100\0"
 
 
-def wav(data=None, says=None, riff=None, before=b"", after=b""):
-    """A WAV file of 16 bits at 8 kHz, with the sizes that its header says."""
+def wav(data=None, says=None, riff=None, before=b"", after=b"", width=2):
+    """A WAV file of 16 bits (or 8) at 8 kHz, with the sizes that its header says."""
     data = TONE.tobytes() if data is None else data
-    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + before
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000 * width, width, 8 * width) + before
     body = head + b"data" + struct.pack("<I", len(data) if says is None else says) + data + after
     return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
 
@@ -177,3 +178,108 @@ def test_three_channels_are_averaged_over_blocks(tmp_path, monkeypatch):
     samples = torch.rand(5003, 3, generator=torch.Generator().manual_seed(0)) - 0.5
     soundfile.write(tmp_path / "a.wav", samples.numpy(), 8000, subtype="FLOAT")
     assert torch.equal(read_audio(tmp_path / "a.wav")[0], samples.mean(1))
+
+
+def taken(content, tmp_path):
+    """Whether a file is read, and not refused as cut short."""
+    (tmp_path / "word.wav").write_bytes(content)
+    try:
+        return len(read_audio(tmp_path / "word.wav")[0]) > 0
+    except InputError as error:
+        assert "cut short" in str(error)
+        return False
+
+
+def test_how_much_may_be_missing_to_the_byte(tmp_path):
+    short, second, long = TONE.tobytes()[:2000], TONE.tobytes()[:15840], np.tile(TONE, 20).tobytes()
+    assert [taken(wav(short, says=2000 + missing), tmp_path) for missing in (64, 65)] == [True, False]
+    assert [taken(wav(second, says=15840 + missing), tmp_path) for missing in (160, 161)] == [True, False]  # 1 %
+    assert [taken(wav(long, says=320_000 + missing), tmp_path) for missing in (1600, 1601)] == [True, False]  # 0.1 s
+    bytewise = bytes(range(1, 251)) * 480  # 15 s
+    assert [taken(wav(bytewise, 120_000 + n, width=1), tmp_path) for n in (800, 801)] == [True, False]
+
+
+def test_a_tenth_of_a_second_is_not_measured_in_less_than_a_byte(tmp_path):
+    """Of ADPCM, with two samples in a byte, 100 bytes in 20,000 are within both limits."""
+    soundfile.write(tmp_path / "a.wav", np.tile(TONE, 5), 8000, subtype="IMA_ADPCM")
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    at = content.index(b"data") + 4
+    size = struct.unpack_from("<I", content, at)[0]
+    assert size // 40_000 == 0
+    struct.pack_into("<I", content, at, size + 100)
+    assert taken(content, tmp_path)
+    struct.pack_into("<I", content, at, size + 300)
+    assert not taken(content, tmp_path)
+
+
+@pytest.mark.parametrize(("says", "cut"), [(0x7FFEFFFF, True), (0x7FFF0000, False)])
+def test_from_which_size_on_it_is_that_of_a_pipe(says, cut, tmp_path):
+    assert taken(wav(says=says), tmp_path) is not cut
+
+
+def test_a_sound_of_30_seconds_is_not_too_long(tmp_path):
+    soundfile.write(tmp_path / "a.wav", TONE[:3000], 100)
+    assert len(read_audio(tmp_path / "a.wav")[0]) == 3000
+    soundfile.write(tmp_path / "a.wav", TONE[:3001], 100)
+    with pytest.raises(InputError, match=r"at most 30 seconds, got 30\.1 seconds"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_limits_of_rate_and_loudness_are_allowed(tmp_path):
+    soundfile.write(tmp_path / "a.wav", TONE, 1_000_000)
+    assert read_audio(tmp_path / "a.wav")[1] == 1_000_000
+    soundfile.write(tmp_path / "a.wav", TONE, 1_000_001)
+    with pytest.raises(InputError, match="at most 1000000 Hz, got 1000001 Hz"):
+        read_audio(tmp_path / "a.wav")
+    soundfile.write(tmp_path / "a.wav", np.full(100, 1e-4), 8000, subtype="FLOAT")
+    assert read_audio(tmp_path / "a.wav")[0].max() == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize(("size", "read"), [(60_000, True), (66_000, False)])
+def test_an_unfinished_header_is_looked_at_up_to_64_kb(size, read, tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav(says=0, riff=0, before=b"JUNK" + struct.pack("<I", size) + bytes(size)))
+    if read:
+        assert np.array_equal(read_audio(tmp_path / "a.wav")[0].numpy() * 32768, TONE)
+    else:
+        with pytest.raises(InputError, match="got none"):
+            read_audio(tmp_path / "a.wav")
+
+
+def sphere(path, size=1024, **fields):
+    """A SPHERE file of 8,000 samples with other lines in its header."""
+    soundfile.write(path, TONE, 8000, format="NIST", subtype="PCM_16")
+    content = path.read_bytes()
+    head, data = content[:1024].split(b"end_head")[0].replace(b"   1024", b"%7d" % size, 1), content[1024:]
+    for name, value in fields.items():
+        head = re.sub(rb"(?m)^%s -i .*$" % name.encode(), f"{name} -i {value}".encode(), head)
+    path.write_bytes((head + b"end_head\n").ljust(1024) + data)
+    return path
+
+
+def test_what_a_sphere_header_promises(tmp_path):
+    """A number after two spaces libsndfile reads too; here it counts as not given: one channel, of two bytes."""
+    path = tmp_path / "word.wav"
+    for fields in ({"sample_count": 8000}, {"sample_count": " 8000"}, {"sample_count": " 8000", "sample_n_bytes": 2}):
+        assert len(read_audio(sphere(path, **fields))[0]) == 8000
+    for fields, promised in (
+        ({"sample_count": 9000}, 18_000),
+        ({"sample_count": 9000, "sample_n_bytes": " 2"}, 18_000),
+        ({"sample_count": 9000, "channel_count": " 1"}, 18_000),
+        ({"sample_count": 4500, "channel_count": 2}, 18_000),
+    ):
+        with pytest.raises(InputError, match=rf"Expected {promised} bytes of audio, got 16000: .* is cut short"):
+            read_audio(sphere(path, **fields))
+
+
+@pytest.mark.parametrize("size", [15, 16])
+def test_a_sphere_header_is_no_shorter_than_its_first_lines(size, tmp_path):
+    with contextlib.suppress(InputError) if size == 16 else pytest.raises(InputError, match="got one of 15 bytes"):
+        assert len(read_audio(sphere(tmp_path / "word.wav", size))[0]) == 8000 + 504
+
+
+def test_why_a_file_could_not_be_read(tmp_path):
+    (tmp_path / "notes.txt").write_text("no sound")
+    with pytest.raises(InputError, match=r"notes\.txt \(Format not recogni[sz]ed\): if it is a recording, convert"):
+        read_audio(tmp_path / "notes.txt")
+    with pytest.raises(InputError, match=r"got /proc/self/mem \(Input/output error\)$"):
+        read_audio("/proc/self/mem")

@@ -190,7 +190,7 @@ def test_a_frame_for_each_whole_decimation_and_one_for_a_click(samples):
 
 
 def test_a_sound_may_have_as_many_points_as_the_limit(monkeypatch):
-    assert lyon.MAX_POINTS / 39 / RATE == pytest.approx(34.4, abs=0.1)  # seconds
+    assert 34 < lyon.MAX_POINTS / 39 / RATE < 35  # seconds
     monkeypatch.setattr(lyon, "MAX_POINTS", 39 * 100)
     assert LyonCochleagram().analyse(torch.ones(100)).shape == (39, 12)
     with pytest.raises(InputError, match="at most 3900, got 101 samples and 39 channels"):
