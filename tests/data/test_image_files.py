@@ -1,10 +1,11 @@
 import io
 import os
+import struct
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from snn_synth.data import image_files, read_image
 from snn_synth.errors import InputError
@@ -160,3 +161,90 @@ def test_a_file_that_would_fill_the_memory_is_refused_by_its_header(tmp_path, mo
     monkeypatch.setattr(image_files, "MAX_PIXELS", 23)
     with pytest.raises(InputError, match="at most 23 pixels, got 6 x 4"):
         read_image(saved(tmp_path / "a.png", RAMP))
+
+
+@pytest.mark.parametrize(("values", "dtype"), [([0, 1], np.float32), ([0, 65535], np.uint16), ([0, 255], np.uint8)])
+def test_black_and_white_are_within_the_range(values, dtype, tmp_path):
+    path = saved(tmp_path / "a.tif", np.array([values], dtype))
+    assert read_image(path).tolist() == [[0, 255]]
+
+
+def test_pixels_below_zero_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"pixels from 0 to 1, got -0\.5 to 0\.5"):
+        read_image(saved(tmp_path / "a.tif", np.array([[-0.5, 0.5]], np.float32)))
+
+
+def test_12_bits_become_8(tmp_path):
+    """A TIFF file by hand: two pixels of 12 bits, 0xABC and 0xFFF, in three bytes."""
+    tags = {256: 2, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 3}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    pixels = bytes([0xAB, 0xCF, 0xFF, 0])
+    path = tmp_path / "a.tif"
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, 12) + pixels + struct.pack("<H", len(tags)) + entries + bytes(4))
+    assert read_image(path).tolist() == [[round(0xABC * 255 / 0xFFF), 255]]
+
+
+@pytest.mark.parametrize(("width", "decoded"), [(560, 140), (640, 80)])
+@pytest.mark.parametrize(("color", "mode"), [(False, "L"), (True, "RGB")])
+def test_a_photograph_is_decoded_no_larger_than_needed(width, decoded, color, mode, tmp_path, monkeypatch):
+    """By 1/2, 1/4 or 1/8, as far as four times the size is left."""
+    image = Image.linear_gradient("L").resize((width, width))
+    path = saved(tmp_path / "a.jpg", Image.merge("RGB", [image, image.rotate(90), image.rotate(180)]), quality=95)
+    seen = set()
+    load = JpegImagePlugin.JpegImageFile.load
+    monkeypatch.setattr(
+        JpegImagePlugin.JpegImageFile, "load", lambda self: (seen.add((self.mode, *self.size)), load(self))[1]
+    )
+    small = read_image(path, size=(10, 20), color=color)
+    assert seen == {(mode, decoded, decoded)}
+    seen.clear()
+    whole = Image.fromarray(np.moveaxis(read_image(path, color=True).numpy(), 0, 2))
+    assert seen == {("RGB", width, width)}
+    expected = image_files.image_pixels(whole, (10, 20), color)
+    assert (small.int() - expected.int()).abs().max() <= 4
+
+
+def test_of_an_image_nothing_is_asked_but_its_pixels():
+    image = Image.fromarray(np.array([[0, 90, 180, 0]], np.uint8)).convert("RGB")
+    assert image_files.image_pixels(image).tolist() == [[0, 90, 180, 0]]
+    assert image_files.image_pixels(image, (1, 2)).tolist() == [[90, 180]], "cut, without borders"
+
+
+@pytest.mark.parametrize(("size", "found"), [(1, (1, 1)), (4096, (4096, 4096)), ([4096, 1], (4096, 1)), (None, None)])
+def test_sizes_from_1_to_4096(size, found):
+    assert image_files.check_size(size) == found
+
+
+@pytest.mark.parametrize("size", [0, 4097, [1, 0], [4097, 1]])
+def test_other_sizes_are_refused(size):
+    with pytest.raises(InputError, match="from 1 to 4096 pixels, got"):
+        image_files.check_size(size)
+
+
+@pytest.mark.parametrize(("own_size", "advice"), [(True, "set `size`"), (False, "make `size` smaller")])
+def test_images_take_up_to_a_gigabyte(own_size, advice):
+    first = torch.zeros(1, dtype=torch.uint8).expand(1 << 20)
+    image_files.check_memory(1 << 10, first, own_size)
+    with pytest.raises(InputError, match=f"at most 1,073,741,824 bytes, got 1025 of 1,048,576: {advice}$"):
+        image_files.check_memory(1025, first, own_size)
+
+
+def test_an_image_may_have_as_many_pixels_as_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_files, "MAX_PIXELS", 24)
+    assert read_image(saved(tmp_path / "a.png", RAMP)).shape == (4, 6)
+
+
+def test_of_an_image_a_little_too_large_pillow_does_not_warn(tmp_path):
+    path = saved(tmp_path / "large.png", Image.new("1", (10_000, 10_000)))
+    with pytest.raises(InputError, match=r"at most 67,108,864 pixels, got 10000 x 10000: .*large\.png"):
+        read_image(path)
+
+
+def test_why_a_file_is_no_image(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"no image at all")
+    with pytest.raises(InputError, match=r"a\.png \(none of these: convert it\)"):
+        read_image(path)
+    path.write_bytes(saved(tmp_path / "whole.png", COLOUR.repeat(20, 0)).read_bytes()[:60])
+    with pytest.raises(InputError, match=r"a\.png \((?!none of these|it has more than)"):
+        read_image(path)

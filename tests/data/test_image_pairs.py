@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Subset, TensorDataset
 
-from snn_synth.data import images_from
+from snn_synth.data import image_files, images_from
 from snn_synth.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 5, 7, 3), dtype=np.uint8)
@@ -77,12 +77,22 @@ def test_labels_that_are_words_or_far_apart_or_tensors():
         ([(PIXELS[0], 0), (PIXELS[1], 1.5)], "whole numbers or words as labels, got float"),
         ([(PIXELS[0], 0), (PIXELS[1], "a")], "got both"),
         ([PIXELS[0], PIXELS[1]], r"items \(image, label\)"),
+        ([(PIXELS[0], 0, 1)], r"items \(image, label\)"),
+        ([PIXELS[0, :2]], r"items \(image, label\)"),
+        ([(PIXELS[0], torch.zeros(1))], "whole numbers or words as labels, got Tensor"),
+        ([{"image": PIXELS[0]}], r"columns 'image' and 'label', got \['image'\]"),
         ([(PIXELS[0] * 1.0, 0)], r"uint8, or in \[0, 1\], got float64: image 0"),
         ([(PIXELS[0].astype(int), 0)], "got int64"),
         ([(np.full((2, 2), np.nan), 0)], "got float64"),
         ([(np.zeros((2, 2, 5), np.uint8), 0)], r"got \[2, 2, 5\]"),
         ([(torch.zeros(0, 4), 0)], r"got \[0, 4\]"),
         ([({"bytes": b"..."}, 0)], "got dict"),
+        ([(np.array([[0, 1]]), 0)], "got int64"),
+        ([(np.array([[-0.5, 0.5]]), 0)], "got float64"),
+        ([(np.array([[0.5, 1.5]]), 0)], "got float64"),
+        ([(np.zeros(3, np.uint8), 0)], r"got \[3\]"),
+        ([(np.zeros((2, 2, 2, 3), np.uint8), 0)], r"got \[2, 2, 2, 3\]"),
+        ([(np.zeros((5, 5, 2), np.uint8), 0)], r"got \[5, 5, 2\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(items, message):
@@ -95,3 +105,45 @@ def test_labels_beyond_the_names_and_streams_are_refused():
         images_from(Folder((p, label) for p, label in zip(PIXELS, [0, 1, 2, -1], strict=True)))
     with pytest.raises(InputError, match="not as a stream"):
         images_from(value for value in [])
+
+
+@pytest.mark.parametrize(("height", "width"), [(5, 4), (4, 7), (3, 3), (7, 1), (5, 3)])
+def test_which_side_of_an_image_is_of_its_channels(height, width):
+    """A tensor's come first and an array's last, though a side is as short as they may be many."""
+    values = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = torch.from_numpy(values).permute(2, 0, 1)
+    for image in (values, expected):
+        assert torch.equal(images_from([(image, 0)], color=True).images[0], expected)
+    if width not in (1, 3, 4):
+        assert torch.equal(images_from([(values.transpose(2, 0, 1), 0)], color=True).images[0], expected)
+
+
+def test_of_four_channels_the_last_is_how_opaque_it_is():
+    alpha = np.where(PIXELS[0, :, :, :1] < 128, 0, 255).astype(np.uint8)
+    image = np.concatenate([PIXELS[0], alpha], 2)
+    expected = torch.from_numpy(PIXELS[0] * (alpha > 0)).permute(2, 0, 1)
+    for found in (image, torch.from_numpy(image).permute(2, 0, 1)):
+        assert torch.equal(images_from([(found, 0)], color=True).images[0], expected)
+
+
+@pytest.mark.parametrize("values", [[[0.0, 1.0]], [[False, True]]])
+def test_black_and_white_are_within_the_range(values):
+    for image in (np.array(values), torch.tensor(values)):
+        assert images_from([(image, "a")]).images.tolist() == [[[0, 255]]]
+
+
+def test_images_are_cut_to_a_size_unless_borders_are_wanted():
+    wide = np.array([[10, 90, 180, 20]], np.uint8)
+    assert images_from([(wide, 0)], size=(1, 2)).images.tolist() == [[[90, 180]]]
+    padded = images_from([(wide, 0)], size=(3, 4), pad=True)
+    assert padded.images.tolist() == [[[0] * 4, [10, 90, 180, 20], [0] * 4]]
+
+
+def test_more_images_than_memory_is_given_are_refused(monkeypatch):
+    monkeypatch.setattr(image_files, "MAX_BYTES", 4 * 35)
+    assert images_from(list(zip(PIXELS, LABELS, strict=True))).images.shape == (4, 5, 7)
+    monkeypatch.setattr(image_files, "MAX_BYTES", 4 * 35 - 1)
+    with pytest.raises(InputError, match=r"at most 139 bytes, got 4 of 35: set `size`"):
+        images_from(list(zip(PIXELS, LABELS, strict=True)))
+    with pytest.raises(InputError, match=r"at most 139 bytes, got 4 of 36: make `size` smaller"):
+        images_from(list(zip(PIXELS, LABELS, strict=True)), size=6)

@@ -34,9 +34,7 @@ def toolbox_centres(fs, q, step):
     low = 1000 / math.sqrt(4 * q * q - 1)
     count = math.floor(q * (-math.log(low + math.hypot(low, 1000)) + math.log(top + math.hypot(top, 1000))) / step)
     t = top + math.hypot(top, 1000)
-    return top, [
-        (-math.exp(n * step / q) * 1000**2 / t + t / math.exp(n * step / q)) / 2 for n in range(1, count + 1)
-    ]
+    return top, [(-math.exp(n * step / q) * 1000**2 / t + t / math.exp(n * step / q)) / 2 for n in range(1, count + 1)]
 
 
 def toolbox_filters(fs, q, step):
