@@ -133,7 +133,8 @@ def read_events(path: str | Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         raise InputError(f"Expected a recording of a DVS128 in AEDAT 2.0, got {found}")
     # The first end of a line without a further line of the header after it; a repeated group would keep each in memory.
     header = re.compile(rb"\n(?!#[^\n]*\n)").search(content, first_line.end() - 1)
-    start = header.end() if header else first_line.end()
+    assert header is not None  # the last end of a line has none after it
+    start = header.end()
     events = np.frombuffer(content, EVENT, (len(content) - start) // EVENT.itemsize, start)
     address, time = (torch.from_numpy(events[name].astype(np.int64)) for name in ("address", "time"))
     row, column, polarity = address >> 8 & 127, address >> 1 & 127, address & 1

@@ -62,7 +62,7 @@ def noise(samples: int, sample_rate: int, colour: Colour = "white", seed: int = 
     frequency = torch.fft.rfftfreq(samples, 1 / sample_rate, dtype=torch.float64)
     weights: Tensor = shape[colour](frequency)  # type: ignore[no-untyped-call]
     shaped: Tensor = torch.fft.irfft(torch.fft.rfft(white) * weights, samples)
-    return (shaped / shaped.square().mean().sqrt().clamp_min(1e-30)).float()
+    return (shaped / shaped.square().mean().sqrt()).float()
 
 
 def add_noise(waveform: Tensor, sample_rate: int, snr_db: float, colour: Colour = "white", seed: int = 0) -> Tensor:

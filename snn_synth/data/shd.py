@@ -200,6 +200,6 @@ def _digits(keys: tuple[str, ...], path: Path) -> list[tuple[str, int]]:
         raise InputError(f"Expected the digits in English and German as extra/keys, got {keys[:20]} in {path}")
     warnings.warn(
         f"The words in extra/keys of {path} are not known: labels 0 to 9 are taken as English, others as German",
-        stacklevel=2,
+        stacklevel=3,
     )
     return list(known.values())

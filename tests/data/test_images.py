@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from snn_synth.data import MNIST, FashionMNIST, ImageDataset, as_pixels
+from snn_synth.data import images as module
 from snn_synth.errors import InputError
 
 
@@ -67,3 +68,27 @@ def test_the_published_names():
         "T-shirt/top",
         "Ankle boot",
     )
+
+
+def test_labels_without_names_go_up_to_the_limit(monkeypatch):
+    monkeypatch.setattr(module, "MAX_CLASSES", 5)
+    assert ImageDataset(grey(2), torch.tensor([0, 4])).names == ("0", "1", "2", "3", "4")
+    with pytest.raises(InputError, match="labels below 5, or `names`, got 5"):
+        ImageDataset(grey(2), torch.tensor([0, 5]))
+    names = [f"class {number}" for number in range(6)]
+    assert ImageDataset(grey(2), torch.tensor([0, 5]), names).names == tuple(names)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_have_one_channel_or_three(channels):
+    with pytest.raises(InputError, match="images of uint8"):
+        ImageDataset(torch.zeros(2, channels, 4, 5, dtype=torch.uint8), torch.tensor([0, 1]))
+    one = ImageDataset(torch.zeros(2, 1, 4, 5, dtype=torch.uint8), torch.tensor([0, 1], dtype=torch.int32))
+    assert (one.image_shape, one.labels.dtype) == ((1, 4, 5), torch.int64)
+
+
+def test_a_part_keeps_the_paths_of_its_files():
+    given = ImageDataset(grey(), torch.tensor([1, 0, 1, 0]))
+    assert given.part(torch.tensor([2])).files is None
+    given.files = list("abcd")
+    assert given.part(torch.tensor([2, 0])).files == ["c", "a"]

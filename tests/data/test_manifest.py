@@ -84,3 +84,27 @@ def test_a_huge_or_missing_manifest(folder, monkeypatch):
         read_manifest(written(folder, "path,label\n1.wav,cat\n"))
     with pytest.raises(InputError, match=r"can be read, got .*none.csv"):
         read_manifest(folder / "none.csv")
+
+
+def test_a_manifest_and_a_line_may_be_as_long_as_their_limits(folder, monkeypatch):
+    assert manifest.MAX_BYTES == 64 * 2**20
+    content = "path,label\n1.wav,cat\n"
+    monkeypatch.setattr(manifest, "MAX_BYTES", len(content))
+    assert len(read_manifest(written(folder, content))) == 1
+    monkeypatch.setattr(manifest, "MAX_BYTES", len(content) - 1)
+    with pytest.raises(InputError, match=rf"at most {len(content) - 1} bytes, got more"):
+        read_manifest(written(folder, content))
+    monkeypatch.undo()
+    line = json.dumps({"path": "1.wav", "label": "cat"})
+    assert len(read_manifest(written(folder, line.ljust(65_536)))) == 1
+    with pytest.raises(InputError, match="at most 65,536 characters, got more in line 1"):
+        read_manifest(written(folder, line.ljust(65_537)))
+
+
+def test_columns_without_a_name_may_be_several_and_a_path_is_that_of_a_file(folder):
+    rows = read_manifest(written(folder, "path,label,,\n1.wav,cat,x,y\n,,,\n"))
+    assert rows == [(folder / "1.wav", "cat", "", "")]
+    with pytest.raises(InputError, match=r"path of a file in line 2 .*, got 'a\\x00b'"):
+        read_manifest(
+            written(folder, json.dumps({"path": "1.wav", "label": "x"}) + '\n{"path": "a\\u0000b", "label": 1}')
+        )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from snn_synth.data import MNISTDVS, event_spikes, read_events
+from snn_synth.data import MNISTDVS, event_spikes, mnist_dvs, read_events
 from snn_synth.errors import InputError
 from tests.recordings import write_aedat
 
@@ -133,3 +133,33 @@ def test_no_package_beside_ours_is_needed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tonic", None)
     write_recordings(tmp_path, digits=(0,), each=1)
     assert len(MNISTDVS(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("each", "train", "test"), [(1, 1, 0), (2, 1, 1), (9, 8, 1), (20, 18, 2)])
+def test_nine_tenths_of_the_recordings_and_one_at_least_train(each, train, test, tmp_path):
+    write_recordings(tmp_path, digits=(4,), each=each)
+    assert (len(MNISTDVS(tmp_path)), len(MNISTDVS(tmp_path, train=False))) == (train, test)
+
+
+def test_80_steps_of_25_milliseconds_if_nothing_is_said(tmp_path):
+    times = [0, 24_999, 25_000, 80 * 25_000 - 1, 80 * 25_000]
+    events = [(50, 50 + place, 1, time) for place, time in enumerate(times)]
+    write_recordings(tmp_path, digits=(4,), each=1, events=events)
+    expected = [[0, 1, 2, 2], [0, 1, 2, 3], [1, 1, 2, 4], [79, 1, 2, 5]]
+    spikes, _ = MNISTDVS(tmp_path)[0]
+    assert (len(spikes), spikes.nonzero().tolist()) == (80, expected)
+    again = event_spikes(*torch.tensor(events).T)
+    assert torch.equal(again, spikes)
+
+
+def test_a_recording_may_be_as_large_as_the_limit(tmp_path, monkeypatch):
+    path = tmp_path / "one.aedat"
+    write_aedat(path, EVENTS)
+    monkeypatch.setattr(mnist_dvs, "MAX_BYTES", path.stat().st_size)
+    assert len(read_events(path)[0]) == len(EVENTS)
+    monkeypatch.undo()
+    with path.open("r+b") as file:
+        file.truncate(64 * 2**20 + 1)
+    with pytest.raises(InputError, match="got more than 67108864 bytes"):
+        read_events(path)
+    assert mnist_dvs.MAX_KEPT == 2**30, "1 GB, as documented"

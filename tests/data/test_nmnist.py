@@ -97,3 +97,29 @@ def test_the_recordings_themselves():
         pytest.skip("SNN_SYNTH_DATA has no nmnist/Train")
     train, test = NMNIST(root), NMNIST(root, train=False)
     assert (len(train), len(test)) == (60_000, 10_000)
+
+
+def test_15_steps_of_21_milliseconds_if_nothing_is_said(tmp_path):
+    times = [0, 20_999, 21_000, 15 * 21_000 - 1, 15 * 21_000]
+    events = [(3 + place, 2, 1, time) for place, time in enumerate(times)]
+    write_nmnist(tmp_path / "nmnist" / "Train" / "7" / "00001.bin", events)
+    spikes, _ = NMNIST(tmp_path)[0]
+    expected = [[0, 1, 2, 3], [0, 1, 2, 4], [1, 1, 2, 5], [14, 1, 2, 6]]
+    assert spikes.view(15, 2, 34, 34).nonzero().tolist() == expected
+
+
+def test_after_an_overflow_times_are_8192_microseconds_later(tmp_path):
+    write_nmnist(tmp_path / "one.bin", [(1, 2, 1, 3), (0, 240, 0, 0), (4, 5, 0, 6), (9, 240, 1, 7)])
+    assert [values.tolist() for values in read_nmnist(tmp_path / "one.bin")] == [[1, 4], [2, 5], [1, 0], [3, 8198]]
+
+
+def test_a_recording_may_be_as_large_as_the_limit(tmp_path, monkeypatch):
+    path = tmp_path / "one.bin"
+    write_nmnist(path, [(1, 2, 1, 3), (4, 5, 0, 6)])
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
+    assert len(read_nmnist(path)[0]) == 2
+    monkeypatch.undo()
+    with path.open("r+b") as file:
+        file.truncate(16 * 2**20 + 1)
+    with pytest.raises(InputError, match="got more than 16777216 bytes"):
+        read_nmnist(path)

@@ -107,6 +107,10 @@ class Stream(IterableDataset):
         ([(TONE / 0, 8000, "yes")], "finite sound"),
         ([(torch.zeros(0), 8000, "yes")], "finite sound"),
         ([(TONE[None, None], 8000, "yes")], r"got \[1, 1, 800\]"),
+        ([(TONE, 8000, True)], "whole numbers or words as labels, got bool as item 0"),
+        ({(TONE, 8000, "yes")}, "with a length and places, got a set"),
+        ([{"audio": {"bytes": b"RIFF"}, "label": 1}], "decoded sound .*got dict of its bytes: .*, in item 0"),
+        ([{"audio": "a.wav", "label": 1}], r"decoded sound \(.*\), got str, in item 0"),
         ([(TONE, 8000, 1.5)], "whole numbers or words as labels, got float as item 0"),
         ([(TONE, 8000, "yes"), (TONE, 8000, 1)], "whole numbers or words as labels, got both"),
         ([(TONE, 8000, "yes")] * 2, r"at least two words, got \['yes'\] in 2 utterances"),
@@ -116,3 +120,37 @@ class Stream(IterableDataset):
 def test_datasets_that_hold_no_words(dataset, sentence):
     with pytest.raises(InputError, match=sentence):
         WordsFrom(dataset)
+
+
+@pytest.mark.parametrize(("rate", "taken"), [(1, True), (384_000, True), (0, False), (384_001, False)])
+def test_the_limits_of_the_rate(rate, taken):
+    items = [(TONE, 8000, "yes"), (TONE, 8000, "no")]
+    if taken:
+        assert WordsFrom(items, sample_rate=rate).sample_rate == rate
+    else:
+        with pytest.raises(InputError, match="`sample_rate` to be a whole number from 1 to 384000"):
+            WordsFrom(items, sample_rate=rate)
+
+
+def test_a_sound_as_quiet_as_may_be():
+    quiet = TONE / TONE.abs().max() * 1e-4
+    assert len(WordsFrom([(quiet, 16000, "yes"), (TONE, 16000, "no")])) == 2
+
+
+def test_words_have_the_place_that_their_names_are_given():
+    items = [(TONE, 16000, "cat"), (2 * TONE, 16000, "dog"), (3 * TONE, 16000, "cat")]
+    corpus = WordsFrom(items, names=["dog", "bird", "cat"])
+    assert (corpus.names, corpus.labels.tolist()) == (("dog", "bird", "cat"), [2, 0, 2])
+    assert torch.equal(corpus[-1][0], 3 * TONE)
+    with pytest.raises(IndexError):
+        corpus[3]
+    with pytest.raises(InputError, match="labels of the words dog, bird, got 'cat'"):
+        WordsFrom(items, names=["dog", "bird"])
+    with pytest.raises(InputError, match="labels of the words a, b, got -1"):
+        WordsFrom([(TONE, 8000, 0), (TONE, 8000, -1)], names=["a", "b"])
+
+
+def test_names_given_come_before_those_of_the_data_set():
+    items = [{"audio": {"array": TONE, "sampling_rate": 8000}, "label": label} for label in (0, 1)]
+    assert WordsFrom(HuggingFace(items, ["left", "right"]), names=["a", "b"]).names == ("a", "b")
+    assert WordsFrom(HuggingFace(items, None)).names == ("0", "1")

@@ -90,3 +90,39 @@ def test_another_rate_and_the_word_twice():
     assert (len(waveform), rate) == (6002, 16_000)
     said = twice(WORD, RATE, pause=0.25)
     assert np.array_equal(said, np.concatenate([WORD, np.zeros(2000, np.float32), WORD]))
+
+
+@pytest.mark.parametrize("samples", [3, 8, 1001])
+def test_noise_is_that_of_its_seed_with_another_spectrum(samples):
+    f = np.fft.rfftfreq(samples, 1 / RATE)
+    weights = {
+        "white": np.ones_like(f),
+        "low-passed": 1 / np.sqrt(1 + (f / 500) ** 8),
+        "pink": 1 / np.sqrt(np.maximum(f, f[1])),
+    }
+    for seed, others in ((0, {}), (7, {"seed": 7})):
+        white = torch.randn(samples, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).numpy()
+        for colour, weight in weights.items():
+            shaped = np.fft.irfft(np.fft.rfft(white) * weight, samples)
+            found = noise(samples, RATE, colour, **others).numpy()
+            assert np.allclose(found, shaped / np.sqrt(np.mean(shaped**2)), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_noise_is_added_as_it_is_drawn(seed):
+    others = {"seed": seed} if seed else {}
+    loudness = WORD.square().mean().sqrt()
+    expected = WORD + loudness / 10 * noise(len(WORD), RATE, seed=seed)
+    assert torch.allclose(add_noise(WORD, RATE, 20, **others), expected, atol=1e-6)
+    longer = torch.cat([torch.zeros(2000), WORD, torch.zeros(2000)])
+    expected = longer + loudness / 10 * noise(len(longer), RATE, seed=seed)
+    assert torch.allclose(surround(WORD, RATE, -20, seconds=0.25, **others), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0.1, 10])
+def test_speeds_up_to_the_limits(factor):
+    assert len(change_speed(WORD, RATE, factor)) == pytest.approx(3001 / factor, abs=1)
+
+
+def test_the_pause_is_of_four_tenths_of_a_second():
+    assert len(twice(WORD, RATE)) == 2 * 3001 + 3200

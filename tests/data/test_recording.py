@@ -59,3 +59,39 @@ def test_background_in_which_nothing_could_be_trimmed(seconds, why):
 
 def test_a_sound_of_less_than_a_frame():
     assert recording_faults(torch.full((40,), 0.5), 8000, [(0, 40)]) == ["short: a word of 0.01 s"]
+
+
+@pytest.mark.parametrize(("samples", "said"), [(800, []), (799, ["short: a word of 0.10 s"])])
+def test_a_tenth_of_a_second_is_not_short(samples, said):
+    assert recording_faults(tone(2), 8000, [(0, samples), (2000, 6000)]) == said
+
+
+def test_a_second_is_not_long():
+    assert recording_faults(tone(2), 8000, [(0, 8000), (8000, 12000)]) == []
+    assert recording_faults(tone(1), 8000, [(0, 8000)]) == []
+    (said,) = recording_faults(tone(2), 8000, [(0, 8001), (9000, 12000)])
+    assert said.startswith("long: a word of 1.0 s")
+
+
+def test_silence_all_through():
+    assert recording_faults(torch.zeros(8000), 8000, [(0, 8000)]) == [
+        "nearly silent: the peak is 0 of full scale",
+        "nothing could be trimmed: sound from the first to the last sample, 1.0 s",
+    ]
+
+
+@pytest.mark.parametrize(("rate", "hop"), [(44_100, 441), (8000, 80), (50, 1)])
+def test_trimmed_is_what_lacks_two_hundredths_of_a_second(rate, hop):
+    sound = tone(3, rate)[: -hop // 2 or None]
+    for kept, start in ((len(sound) - 2 * hop, "long: a word"), (len(sound) - 2 * hop + 1, "nothing could be trimmed")):
+        (said,) = recording_faults(sound, rate, [(0, kept)])
+        assert said.startswith(start)
+
+
+@pytest.mark.parametrize(("decibel", "faults"), [(14.5, 1), (15.5, 0)])
+def test_background_is_less_than_15_decibels_below_the_loudest(decibel, faults):
+    """A tenth of the frames is so quiet; what is left of a last frame does not count."""
+    frames = torch.full((50,), 0.5)
+    frames[::10] *= 10 ** (-decibel / 20)
+    sound = torch.cat([frames.repeat_interleave(80), torch.zeros(30)])
+    assert len(recording_faults(sound, 8000, [(0, len(sound))])) == faults

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from snn_synth.data import SHD, SSC
+from snn_synth.data import SHD, SSC, spike_file
 from snn_synth.errors import InputError
 from tests.recordings import ENGLISH, GERMAN, write_spike_file
 
@@ -98,8 +98,9 @@ def test_language_and_digit_are_those_of_the_words(tmp_path, path, keys):
 
 def test_unknown_words_are_taken_by_number_and_said(tmp_path, path):
     write_spike_file(path, [([0.0], [0])] * 2, [3, 14], [0, 0], [f"class {number}" for number in range(20)])
-    with pytest.warns(UserWarning, match="labels 0 to 9 are taken as English"):
+    with pytest.warns(UserWarning, match="labels 0 to 9 are taken as English") as warned:
         data = SHD(tmp_path)
+    assert warned[0].filename == __file__
     assert (data.labels.tolist(), data.languages) == ([3, 4], ["english", "german"])
 
 
@@ -214,3 +215,67 @@ def test_the_files_themselves():
     assert (len(train), len(test)) == (8156, 2264)
     assert len(set(test.speakers) - set(train.speakers)) == 2
     assert set(train.languages) == {"english", "german"}
+
+
+def test_50_steps_of_25_milliseconds_if_nothing_is_said(tmp_path):
+    for name in ("shd/shd_train.h5", "ssc/ssc_train.h5"):
+        write_spike_file(tmp_path / name, [([0.5], [5])], [3], [0])
+        with h5py.File(tmp_path / name, "r+") as file:
+            _lists("spikes/times", np.float64, [0, 0.0249995, 0.025, 1.2499995, 1.25])(file)
+            _lists("spikes/units", np.int32, [0, 1, 2, 3, 4])(file)
+    for data in (SHD(tmp_path), SSC(tmp_path)):
+        assert data[0][0].shape == (50, 700)
+        assert data[0][0].nonzero().tolist() == [[0, 0], [0, 1], [1, 2], [49, 3]]
+
+
+def test_times_are_in_microseconds_and_none_before_the_start_counts(tmp_path, path):
+    write_spike_file(path, [([0.5], [5])], [3], [0])
+    with h5py.File(path, "r+") as file:
+        _lists("spikes/times", np.float64, [-1e300, -0.5, -1e-7, 0, 1e-6, 1, 4000])(file)
+        _lists("spikes/units", np.int32, range(7))(file)
+    ((times, units),) = spike_file.SpikeFile(path).words()
+    assert (times < 0).tolist() == [True] * 3 + [False] * 4
+    assert times[3:].tolist() == [0, 1, 1_000_000, 4_000_000_000]
+    assert units.tolist() == list(range(7))
+    assert SHD(tmp_path, num_steps=2, step=1)[0][0].nonzero().tolist() == [[0, 3], [1, 4]]
+
+
+@pytest.mark.parametrize("channels", [0, -7, 701])
+def test_channels_that_cannot_be(tmp_path, path, channels):
+    write_spike_file(path, [([0.5], [5])], [3], [0])
+    with pytest.raises(InputError, match=f"a divisor of it, got {channels}"):
+        SHD(tmp_path, channels=channels)
+
+
+def test_all_units_may_share_a_channel(tmp_path, path):
+    write_spike_file(path, [([0.0, 0.5], [5, 699])], [3], [0])
+    assert SHD(tmp_path, channels=1)[0][0].nonzero().tolist() == [[0, 0], [20, 0]]
+
+
+def test_the_digits_of_ssc(tmp_path):
+    words = [([0.0], [unit]) for unit in range(4)]
+    place = tmp_path / "ssc" / "ssc_train.h5"
+    write_spike_file(place, words, [2, 0, 1, 2], [7, 8, 9, 6], ("yes", "nine", "zero"))
+    data = SSC(tmp_path, digits=True)
+    assert (data.labels.tolist(), data.speakers, data.names) == ([0, 9, 0], ["7", "9", "6"], tuple("0123456789"))
+    assert [data[place][0].nonzero().tolist() for place in range(3)] == [[[0, 0]], [[0, 2]], [[0, 3]]]
+    write_spike_file(place, words, [0, 0, 1, 1], [7, 8, 9, 6], ("yes", "no"))
+    with pytest.raises(InputError, match="some of the words zero to nine in extra/keys, got .'yes', 'no'."):
+        SSC(tmp_path, digits=True)
+
+
+def test_our_folder_comes_before_tonics(tmp_path, path):
+    write_spike_file(path, [([0.5], [5])], [3], [0])
+    write_spike_file(tmp_path / "SHD" / "shd_train.h5", [([0.5], [5])], [4], [0])
+    assert SHD(tmp_path).labels.tolist() == [3]
+
+
+@pytest.mark.parametrize("words", [1_000_000, 1_000_001])
+def test_more_words_than_any_set_has_are_refused_by_their_number(tmp_path, path, words):
+    write_spike_file(path, [([0.5], [5])], [3], [0])
+    with h5py.File(path, "r+") as file:
+        del file["spikes/times"]
+        file.create_dataset("spikes/times", words, h5py.vlen_dtype(np.float16))  # nothing is written
+    most, other = "at most 1000000 words, got 1000001 in spikes/times", "as many words in spikes/times as labels"
+    with pytest.raises(InputError, match=most if words > 1_000_000 else other):
+        SHD(tmp_path)

@@ -123,3 +123,22 @@ def test_a_wrong_archive_leaves_nothing(release, tmp_path):
     with pytest.raises(InputError, match="Expected a tar archive"):
         SpeechCommands(tmp_path / "data")
     assert not (tmp_path / "data" / "speech_commands").exists()
+
+
+def test_of_an_archive_only_recordings_of_digits_and_lists_are_unpacked(release, tmp_path):
+    """Neither other files in their folders, nor deeper ones, nor what is too large to be a recording."""
+    name = f"{SPEAKERS[0]}_nohash_"
+    others = {"zero/notes.txt": b"", f"zero/one/{name}3.wav": wav(0.5), f"zero/{name}4.wav": bytes(2**20 + 1)}
+    release(archive(files() | others | {f"zero/{name}5.wav": bytes(2**20)}))
+    assert len(SpeechCommands(tmp_path)) == 61
+    folder = tmp_path / "speech_commands" / "zero"
+    spoken = {f"{speaker}_nohash_{take}.wav" for speaker in SPEAKERS for take in range(2)}
+    assert {path.name for path in folder.iterdir()} == spoken | {f"{name}5.wav"}
+
+
+def test_what_may_be_fetched_is_a_little_more_than_the_archive(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(speech_commands, "fetch", lambda *_, max_bytes: asked.append(max_bytes) or tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        SpeechCommands(tmp_path)
+    assert 2_428_923_189 < asked[0] < 3e9
