@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from snn_synth.data import ImageFolder, class_folders, image_files
+from snn_synth.data import ImageFolder, class_folders, image_files, image_folder
 from snn_synth.errors import InputError
 
 
@@ -141,6 +141,7 @@ def test_a_damaged_file_is_named_or_left_out_on_request(pets):
     with pytest.warns(UserWarning, match=r"Left out 2 files, the first: .*broken\.png") as caught:
         assert len(ImageFolder(pets, skip_unreadable=True)) == 5
     assert len(caught) == 1
+    assert caught[0].filename == __file__
 
 
 def test_a_class_of_damaged_files_alone_is_refused(pets):
@@ -205,3 +206,36 @@ def test_the_pixels_are_those_of_the_files(tmp_path):
         Image.fromarray(pixels).save(path)
     found = ImageFolder(tmp_path, color=True)
     assert torch.equal(found.images, torch.from_numpy(made[[0, 2, 1, 3]]).permute(0, 3, 1, 2))
+
+
+def test_without_borders_an_image_is_cut(pets):
+    found = ImageFolder(pets, size=12)
+    assert found.images.flatten(1).tolist() == [[value] * 144 for value in (10, 0, 20, 30, 40)]
+
+
+def test_sizes_of_colour_images_that_differ_are_named(pets):
+    write(pets / "dog" / "wide.png", size=(60, 40))
+    with pytest.raises(InputError, match=r"got 4 x 6 pixels in .*a\.PNG and 40 x 60 pixels in .*wide\.png"):
+        ImageFolder(pets, color=True)
+
+
+def test_a_single_image_has_no_split(tmp_path):
+    write(tmp_path / "1.png")
+    assert ImageFolder(tmp_path).official_split() is None
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(1.0, 0), (1.01, 1)])
+def test_images_are_kept_where_decoding_took_over_a_second(pets, seconds, kept, monkeypatch):
+    stored = []
+    monkeypatch.setattr(image_folder, "perf_counter", iter([5.0, 5.0 + seconds]).__next__)
+    monkeypatch.setattr(image_folder.decoded, "store", lambda *_: stored.append(1))
+    ImageFolder(pets)
+    assert len(stored) == kept
+
+
+def test_images_are_not_kept_where_some_could_not_be_read(pets, monkeypatch):
+    (pets / "cat" / "broken.png").write_bytes(b"\x89PNG but no more")
+    monkeypatch.setattr(image_folder, "perf_counter", iter([5.0, 9.0]).__next__)
+    monkeypatch.setattr(image_folder.decoded, "store", lambda *_: pytest.fail("kept"))
+    with pytest.warns(UserWarning, match="Left out 1 file,"):
+        assert len(ImageFolder(pets, skip_unreadable=True)) == 5

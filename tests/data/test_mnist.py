@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from snn_synth.data import MNIST, FashionMNIST, MNISTSubset
+from snn_synth.data import idx as module
 from snn_synth.data.idx import content_sha256, read_idx
 from snn_synth.errors import InputError
 from tests.fuzz.harness import bounded
@@ -49,6 +50,7 @@ def test_raw_and_gzipped_files_are_read(folder):
     [
         (b"\x00\x00\x0d\x01" + b"\x00" * 8, "unsigned bytes"),
         (b"", "unsigned bytes"),
+        (b"\x00\x00\x08", "unsigned bytes"),
         (idx(3, 28, 28)[:10], "header of 16 bytes"),
         (idx(3, 28, 28)[:-1], "2352 bytes of data"),
         (idx(3, 28, 28) + b"x", "2352 bytes of data"),
@@ -178,7 +180,8 @@ def test_the_subset_is_split_by_seed_and_by_label():
     train, test = MNISTSubset(train=True), MNISTSubset(train=False)
     assert train.labels.bincount().tolist() == [450] * 10
     assert test.labels.bincount().tolist() == [50] * 10
-    assert torch.equal(test.images, MNISTSubset(train=False).images)
+    assert torch.equal(test.images, MNISTSubset(train=False, test_fraction=0.1, seed=0).images)
+    assert torch.equal(train.images, MNISTSubset().images)
     assert not torch.equal(test.images, MNISTSubset(train=False, seed=1).images)
     seen = {image.numpy().tobytes() for image in (*train.images, *test.images)}
     assert len(seen) == 5000
@@ -197,3 +200,32 @@ def test_read_idx_takes_any_shape(tmp_path):
     path = tmp_path / "any"
     path.write_bytes(idx(2, 3))
     assert read_idx(path).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "shown"), [(0, r"\[\]"), (8, r"\[1, 1, 1, 1, 1, 1, 1, 1\]"), (9, "9 dimensions")]
+)
+def test_a_shape_is_shown_up_to_8_dimensions(dimensions, shown, tmp_path):
+    (tmp_path / "any").write_bytes(idx(*[1] * dimensions) if dimensions else struct.pack(">HBB", 0, 8, 0))
+    with pytest.raises(InputError, match=rf"shape \[N, 28, 28\], got {shown} in"):
+        read_idx(tmp_path / "any", (28, 28))
+    if not dimensions:
+        with pytest.raises(InputError, match=r"shape \[N, \.\.\.\], got \[\] in"):
+            read_idx(tmp_path / "any")
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_data_may_be_as_many_as_the_limit(chunk, tmp_path, monkeypatch):
+    path, content = tmp_path / "any.gz", idx(7, 5)
+    path.write_bytes(gzip.compress(content))
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "MAX_BYTES", 35)
+    assert read_idx(path).flatten().tolist() == list(range(35))
+    monkeypatch.setattr(module, "MAX_BYTES", 34)
+    with pytest.raises(InputError, match=r"at most 34 bytes of data, got the shape \[7, 5\]"):
+        read_idx(path)
+    monkeypatch.setattr(module, "MAX_BYTES", len(content))
+    assert content_sha256(path) == hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(module, "MAX_BYTES", len(content) - 1)
+    with pytest.raises(InputError, match=f"at most {len(content) - 1} bytes, got more"):
+        content_sha256(path)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from snn_synth.data import cache_dir, data_root
-from snn_synth.data.root import make_folder
+from snn_synth.data.root import make_folder, not_a_folder
 from snn_synth.errors import InputError
 
 
@@ -50,3 +50,17 @@ def test_who_has_no_home_gets_a_place_for_temporary_files(monkeypatch):
 def test_the_home_of_nobody_is_told():
     with pytest.raises(InputError, match="Expected a folder whose `~` has a meaning"):
         data_root("~no-such-user-here/data")
+
+
+def test_folders_are_made_with_their_parents_and_may_be_there(tmp_path):
+    for _ in range(2):
+        assert make_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_name_that_folders_have_gets_longer(tmp_path):
+    for name in ("a.txt", "a_.txt"):
+        (tmp_path / name).mkdir()
+    assert not_a_folder(tmp_path / "a.txt") == tmp_path / "a__.txt"
+    (tmp_path / "b.txt").touch()
+    assert not_a_folder(tmp_path / "b.txt") == tmp_path / "b.txt"

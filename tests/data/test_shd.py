@@ -260,7 +260,7 @@ def test_the_digits_of_ssc(tmp_path):
     assert (data.labels.tolist(), data.speakers, data.names) == ([0, 9, 0], ["7", "9", "6"], tuple("0123456789"))
     assert [data[place][0].nonzero().tolist() for place in range(3)] == [[[0, 0]], [[0, 2]], [[0, 3]]]
     write_spike_file(place, words, [0, 0, 1, 1], [7, 8, 9, 6], ("yes", "no"))
-    with pytest.raises(InputError, match="some of the words zero to nine in extra/keys, got .'yes', 'no'."):
+    with pytest.raises(InputError, match="some of the words zero to nine in extra/keys"):
         SSC(tmp_path, digits=True)
 
 

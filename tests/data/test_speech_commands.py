@@ -66,8 +66,9 @@ def test_silent_recordings_are_left_out_on_request(tmp_path):
     place = [file.parent.name + file.name for file in corpus.files].index(f"two{SPEAKERS[0]}_nohash_0.wav")
     with pytest.raises(InputError, match="silence"):
         corpus[place]
-    with pytest.warns(UserWarning, match="Left out 1 file,"):
+    with pytest.warns(UserWarning, match="Left out 1 file,") as warned:
         assert len(SpeechCommands(tmp_path, skip_unreadable=True)) == 59
+    assert warned[0].filename == __file__
 
 
 def test_what_is_not_there(tmp_path):

@@ -95,3 +95,26 @@ def test_of_many_speakers_a_message_names_some():
     many = [f"speaker {number:03}" for number in range(273)]
     with pytest.raises(InputError, match=r"among speaker 000, .*, speaker 019 and 253 more, got nobody"):
         split_by_speaker(many, ["nobody"])
+
+
+def test_two_samples_can_be_split_and_of_none_nothing_is_held_out():
+    assert [len(side) for side in random_split(2, 0.5, seed=0)] == [1, 1]
+    assert [len(side) for side in random_split(2, 0.5, seed=0, labels=torch.tensor([4, 4]))] == [1, 1]
+    for labels in (None, torch.tensor([])):
+        with pytest.raises(InputError, match=r"at least 2 samples.*, got 0$"):
+            random_split(0, 0.5, seed=0, labels=labels)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 7, 40, 333])
+def test_a_little_above_the_fraction_that_is_named_there_is_a_sample(samples):
+    with pytest.raises(InputError, match="a fraction above") as caught:
+        random_split(samples, 1e-6, seed=0)
+    named = float(str(caught.value).split("above ")[1].split(",")[0])
+    assert round((named - 0.001) * samples) == 0
+    assert len(random_split(samples, named + 1e-4, seed=0)[1]) == 1
+
+
+@pytest.mark.parametrize(("known", "end"), [(20, "speaker 19, got"), (21, "speaker 19 and 1 more, got")])
+def test_up_to_20_speakers_are_all_named(known, end):
+    with pytest.raises(InputError, match=end):
+        split_by_speaker([f"speaker {number:02}" for number in range(known)], ["nobody"])

@@ -70,3 +70,10 @@ def test_a_truncated_sphere_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match=r"00F1SET0\.WAV"):
         TI46(tmp_path)[0]
+
+
+def test_only_the_folders_train_and_test_count(tmp_path):
+    for part in ("TRAIN", "TEST", "EXTRA"):
+        sphere(tmp_path / "ti46" / "TI20" / part / "F1" / "00F1SET0.WAV", 0.5)
+    sphere(tmp_path / "ti46" / "TI20" / "TRAIN" / "00F1SET0.WAV", 0.5)
+    assert [file.parents[1].name for file in TI46(tmp_path).files] == ["TRAIN", "TEST"]
