@@ -95,3 +95,9 @@ def test_background_is_less_than_15_decibels_below_the_loudest(decibel, faults):
     frames[::10] *= 10 ** (-decibel / 20)
     sound = torch.cat([frames.repeat_interleave(80), torch.zeros(30)])
     assert len(recording_faults(sound, 8000, [(0, len(sound))])) == faults
+
+
+def test_full_scale_begins_a_thousandth_below_it():
+    sound = tone(0.5)
+    sound[:480] = 0.999
+    assert recording_faults(sound, 8000, [(80, len(sound))]) == ["clipped: 12 % of the samples are at full scale"]

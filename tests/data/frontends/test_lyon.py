@@ -193,3 +193,7 @@ def test_a_sound_may_have_as_many_points_as_the_limit(monkeypatch):
     assert LyonCochleagram().analyse(torch.ones(100)).shape == (39, 12)
     with pytest.raises(InputError, match="at most 3900, got 101 samples and 39 channels"):
         LyonCochleagram().analyse(torch.ones(101))
+
+
+def test_an_ear_that_hears_nothing_shows_nothing():
+    assert torch.equal(LyonCochleagram().analyse(torch.zeros(80)), torch.zeros(39, 10, dtype=torch.double))
