@@ -96,7 +96,7 @@ class SpectrogramAugmentation(Recorded):
         pictures = pictures * _mask(pictures.shape[1], unit[:, 14], k * MASK_BANDS * unit[:, 15])[:, :, None]
         pictures = pictures * _mask(pictures.shape[2], unit[:, 16], k * MASK_FRAMES * unit[:, 17])[:, None, :]
         above = pictures.amax((1, 2), keepdim=True) - 1
-        return (pictures - torch.where(above > -1, above, 0)).clamp_min(0)  # silence stays silent
+        return (pictures - torch.where(above > -1, above, 0)).clamp(0, 1)  # silence stays silent; 1 is not rounded up
 
 
 def _warp(pictures: Tensor, amounts: Tensor) -> Tensor:
