@@ -19,8 +19,8 @@ class _SampledSpikes(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        (above,) = ctx.saved_tensors
-        return (grad_outputs[0] * (above.abs() < 0.5)).sum(0), None
+        (above,), (gradient,) = ctx.saved_tensors, grad_outputs
+        return (gradient * (above.abs() < 0.5)).sum(0), None
 
 
 def sampled_spikes(rates: Tensor, num_steps: int, generator: torch.Generator | None = None) -> Tensor:

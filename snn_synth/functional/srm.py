@@ -87,8 +87,9 @@ class _BoxcarSpike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         (membrane,) = ctx.saved_tensors
+        (gradient,) = grad_outputs
         near: Tensor = (membrane > -0.5) & (membrane <= 0.5)
-        return grad_outputs[0] * near
+        return gradient * near
 
 
 def refractory_spikes(potentials: Tensor, refractory: float = 0.65) -> Tensor:

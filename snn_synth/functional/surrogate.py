@@ -20,8 +20,8 @@ class _SigmoidSpike(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        return grad_outputs[0] * sigmoid_derivative(x, ctx.slope), None
+        (x,), (gradient,) = ctx.saved_tensors, grad_outputs
+        return gradient * sigmoid_derivative(x, ctx.slope), None
 
 
 def sigmoid_derivative(x: Tensor, slope: float = 1.0) -> Tensor:

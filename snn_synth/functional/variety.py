@@ -32,8 +32,8 @@ def within_class_variance(values: Tensor, labels: Tensor, classes: int) -> Tenso
     _check_labels(labels, classes, len(values))
     labels, values = labels.long(), values.flatten(1).float()
     sums, counts = class_sums(values, labels, classes)
-    apart = values - (sums / counts.clamp(min=1)[:, None])[labels]
-    total = class_sums(apart.square().sum(1, keepdim=True), labels, classes)[0][:, 0]
+    apart = values - (sums / counts[:, None])[labels]
+    total = class_sums(apart.square().sum(1, keepdim=True), labels, classes)[0].flatten()
     return total / counts.clamp(min=1)
 
 
@@ -66,7 +66,7 @@ def variance_ratio(values: Tensor, labels: Tensor, real: Tensor, real_labels: Te
     """
     found, wanted = within_class_variance(values, labels, classes), within_class_variance(real, real_labels, classes)
     # Of equal images the mean is rounded: they seem to vary.
-    vary = wanted > _ROUNDING * real.float().square().sum() / max(1, len(real))
+    vary = wanted > _ROUNDING * real.float().square().sum() / len(real)
     if not bool(vary.any()):
         raise InputError(f"Expected real images that vary within a class, got {len(real)} that do not")
     return (found[vary] / wanted[vary]).mean()

@@ -10,15 +10,15 @@ from snn_synth.functional.matching import class_sums
 def test_distances_of_class_means_are_those_of_a_loop():
     noise = torch.Generator().manual_seed(0)
     values = torch.randn(9, 4, generator=noise, dtype=torch.float64)
-    labels = torch.tensor([0, 2, 2, 0, 3, 0, 2, 3, 2])  # none of class 1
-    means, known = torch.randn(4, 4, generator=noise, dtype=torch.float64), torch.tensor([5.0, 5.0, 1.0, 0.0])
+    labels = torch.tensor([0, 2, 2, 0, 3, 0, 2, 3, 4])  # none of class 1, one of class 4
+    means, known = torch.randn(5, 4, generator=noise, dtype=torch.float64), torch.tensor([5.0, 5.0, 1.0, 0.0, 0.5])
     expected = 0.0
-    for c in (0, 2):  # class 3 is not known
+    for c in (0, 2, 4):  # class 3 is not known
         mean = np.mean([v for v, label in zip(values.numpy(), labels, strict=True) if label == c], 0)
-        expected += 0.5 * ((mean - means[c].numpy()) ** 2).sum() / 4
+        expected += 0.5 * ((mean - means[c].numpy()) ** 2).sum() / 5
     torch.testing.assert_close(matching_loss(values, labels, means, known).item(), expected)
-    sums, counts = class_sums(values, labels, 4)
-    assert counts.tolist() == [3, 0, 4, 2]
+    sums, counts = class_sums(values, labels, 5)
+    assert counts.tolist() == [3, 0, 3, 2, 1]
     torch.testing.assert_close(sums.sum(0), values.sum(0))
 
 
@@ -45,6 +45,7 @@ def test_energy_distance_within_classes_is_that_of_a_loop(repulsion):
     torch.testing.assert_close(found.item(), expected)
     alone = class_energy_distance(drawn[:2], real[:2], labels[:2])  # no pairs but of a drawn and a real sample
     torch.testing.assert_close(alone, (drawn - real)[:2].norm(dim=1).mean() * 2)
+    torch.testing.assert_close(class_energy_distance(drawn[:1], real[:1], labels[:1]), (drawn - real)[0].norm() * 2)
 
 
 def test_small_batches_have_no_part_in_the_energy_distance():

@@ -16,17 +16,28 @@ from snn_synth.functional import (
 )
 
 
-def test_the_bumps_by_their_formula():
-    found = raised_cosines(8, 10)
-    axis = np.log(np.arange(10) + 1)
-    centres = np.linspace(axis[0], axis[-1], 8)
-    spacing = centres[1] - centres[0]
-    for k, t in np.ndindex(8, 10):
+@pytest.mark.parametrize("length", [4, 10, 23])
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_the_bumps_by_their_formula(count, length):
+    found = raised_cosines(count, length)
+    axis = np.log(np.arange(length) + length / 10)
+    centres = np.linspace(axis[0], axis[-1], count)
+    spacing = centres[1] - centres[0] if count > 1 else axis[-1] - axis[0]
+    for k, t in np.ndindex(count, length):
         phase = np.clip((axis[t] - centres[k]) * 0.5 * np.pi / spacing, -np.pi, np.pi)
         assert found[k, t].item() == pytest.approx((1 + np.cos(phase)) / 2, abs=1e-6)
-    assert found.max(1).values[[0, 7]].tolist() == pytest.approx([1, 1])
-    assert raised_cosines(1, 10)[0, 0] == 1
-    assert raised_cosines(3, 1).isfinite().all()
+    assert found[0, 0] == 1
+    assert count == 1 or found[-1, -1].item() == pytest.approx(1)
+    assert raised_cosines(count, 1).isfinite().all()
+
+
+def test_narrower_bumps_end_where_the_cosine_is_at_its_least():
+    """Of 3 bumps over 10 steps the middle one, compressed by 2, ends half a spacing from its centre."""
+    axis = np.log(np.arange(10) + 1)
+    far = np.abs(axis - axis[-1] / 2) >= axis[-1] / 4
+    found = raised_cosines(3, 10, compression=2.0)[1].numpy()
+    np.testing.assert_allclose(found[far], 0, atol=1e-7)
+    assert (found[~far] > 1e-3).all()
 
 
 def test_a_spike_leaves_the_double_exponential():
@@ -130,9 +141,39 @@ def test_the_baseline_leaves_the_mean_gradient_as_it_is():
     assert abs(each.mean().item() - c * p * (1 - p)) < 3 * each.std().item() / math.sqrt(draws)
 
 
+def test_the_gradient_of_drawn_spikes_by_a_loop_over_draws():
+    noise = torch.Generator().manual_seed(0)
+    steps, draws, batch, neurons = 2, 3, 4, 5
+    losses = torch.randn(draws, batch, generator=noise, dtype=torch.float64)
+    slopes, logits = torch.randn(2, steps, draws, batch, neurons, generator=noise, dtype=torch.float64)
+    spikes = (torch.rand(slopes.shape, generator=noise) < 0.5).double()
+    logits.requires_grad_()
+    (gradient,) = torch.autograd.grad(score_function_loss(losses, slopes, logits, spikes), logits)
+    p = 1 / (1 + np.exp(-logits.detach().numpy()))
+    z, slope, loss = spikes.numpy(), slopes.numpy(), losses.numpy()
+    for k, b in np.ndindex(draws, batch):
+        others = [j for j in range(draws) if j != k]
+        a = np.mean([slope[:, j, b] for j in others], 0)
+        at_mean = [loss[j, b] - (slope[:, j, b] * (z[:, j, b] - p[:, j, b])).sum() for j in others]
+        unexplained = loss[k, b] - np.mean(at_mean) - (a * (z[:, k, b] - p[:, k, b])).sum()
+        q = p[:, k, b]
+        expected = unexplained * (z[:, k, b] - q) + a * q * (1 - q)  # of the log-probability, and of the probability
+        np.testing.assert_allclose(gradient[:, k, b].numpy(), expected / (draws * batch), atol=1e-12)
+
+
+def test_losses_and_slopes_of_a_graph_are_constants():
+    losses, slopes = torch.ones(2, 1, requires_grad=True), torch.ones(1, 2, 1, 1, requires_grad=True)
+    logits = torch.zeros(1, 2, 1, 1, requires_grad=True)
+    score_function_loss(losses * 2, slopes * 3, logits, torch.ones(1, 2, 1, 1)).backward()
+    assert losses.grad is None
+    assert slopes.grad is None
+    assert logits.grad.any()
+
+
 def test_bad_input():
-    with pytest.raises(InputError, match="at least one bump over at least one time step, got 0 and 3"):
-        raised_cosines(0, 3)
+    for shape in ((0, 3), (3, 0), (-1, 3)):
+        with pytest.raises(InputError, match=f"one bump over at least one time step, got {shape[0]} and {shape[1]}"):
+            raised_cosines(*shape)
     for losses, logits in (((1, 4), (3, 1, 4, 5)), ((2, 4), (3, 2, 3, 5)), ((2, 4), (2, 4)), ((4,), (3, 4, 1, 5))):
         with pytest.raises(
             InputError, match=r"Expected losses \[K, B\] of at least two draws and logits \[T, K, B, N\]"

@@ -67,6 +67,21 @@ def test_equal_real_images_do_not_vary_though_their_mean_is_rounded(number):
         variance_ratio(values, labels, equal, torch.zeros(number).long(), 4)
 
 
+def test_images_that_differ_by_little_vary_however_many_they_are():
+    """Half of 200 images brighter by 2^-11: a variance of 2^-24, of a mean square near 1."""
+    labels = torch.zeros(200).long()
+    real = 1 + (torch.arange(200) % 2)[:, None] * 2.0**-11
+    samples = 1 + (torch.arange(200) % 2)[:, None] * 2.0**-12
+    assert variance_ratio(samples, labels, real, labels, 2).item() == pytest.approx(1 / 4, rel=1e-3)
+
+
+def test_one_sample_has_no_variance_and_a_balance():
+    values, labels = torch.tensor([[3.0], [1.0], [2.0]]), torch.tensor([1, 2, 2])
+    assert within_class_variance(values, labels, 3).tolist() == [0, 0, 0.25]
+    assert class_imbalance(labels[:1], labels[1:], 3) == 1
+    assert class_imbalance(labels[:1], labels[:1], 3) == 0
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
 def test_labels_of_other_integers(dtype):
     values, labels = made(50, 1.0, 0)
