@@ -94,14 +94,14 @@ class _IFSpikeTimes(torch.autograd.Function):
         fired = ordered < num_steps
         count = int(fired.sum(1).max()) if times.numel() else 0
         ordered, order, fired = ordered[:, :count], order[:, :count], fired[:, :count]
-        membrane = (weight.T[order] * fired[..., None]).cumsum(1)
+        membrane = weight.T[order].cumsum(1)
         # Inputs of one step arrive together: only the last of them shows the membrane at that step.
         last = torch.cat([ordered[:, 1:] > ordered[:, :-1], torch.ones_like(fired[:, :1])], 1)
         crosses = (membrane > threshold) & (last & fired)[..., None]
         out = times.new_full((len(times), len(weight)), num_steps, dtype=weight.dtype)
         if count:
             first = ordered.gather(1, crosses.to(torch.uint8).argmax(1)) + 1
-            out = torch.where(crosses.any(1), first.clamp(max=num_steps).to(out.dtype), out)
+            out = torch.where(crosses.any(1), first.to(out.dtype), out)
         ctx.save_for_backward(times, weight, out)
         ctx.threshold, ctx.smoothing = threshold, smoothing
         return out

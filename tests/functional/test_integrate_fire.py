@@ -125,6 +125,44 @@ def test_kernels_give_the_reference_path(smoothing, threshold, guarded):
         torch.testing.assert_close(found, expected, rtol=2e-3, atol=1e-3)  # slopes are differences
 
 
+def test_without_a_length_a_code_has_256_steps():
+    times, weight = torch.tensor([[200.0, 255.0, 256.0]]), torch.tensor([[0.6, 0.6, 1.0], [0.6, 0.3, 1.0]])
+    assert if_spike_times(times, weight).tolist() == [[256, 256]]
+    assert if_spike_times(times[:, :2], 2 * weight[:, :2]).tolist() == [[201, 201]]
+    with pytest.raises(InputError, match=r"Expected whole spike times in \[0, 256\], got 257.0 to 257.0"):
+        if_spike_times(torch.tensor([[257.0]]), torch.ones(1, 1))
+
+
+def test_an_input_of_the_last_step_makes_a_neuron_silent_with_a_gradient():
+    """It fires at T, which means never; the rule still says which inputs came before."""
+    times = torch.tensor([[2.0, T - 1.0, T]], requires_grad=True)
+    weight = torch.tensor([[0.6, 0.7, 0.8]], requires_grad=True)
+    out = if_spike_times(times, weight, 1.0, T)
+    assert out.item() == T
+    out.backward()
+    assert weight.grad.tolist() == [[-1, -1, 0]]
+    torch.testing.assert_close(times.grad, torch.tensor([[0.6, 0.7, 0.0]]))
+
+
+def test_the_least_smoothing_is_a_share_of_the_steps():
+    times, weight = torch.tensor([[3.0]], requires_grad=True), torch.tensor([[2.0]], requires_grad=True)
+    if_spike_times(times, weight, 1.0, T, smoothing=T / 64).backward()
+    assert weight.grad.item() == pytest.approx(-T / 64 / 2), "one input: the slope is w / tau"
+    assert times.grad.item() == pytest.approx(1)
+    with pytest.raises(InputError, match="at least 0.3125, T / 64, got 0.3124"):
+        if_spike_times(times, weight, 1.0, T, smoothing=0.3124)
+    with pytest.raises(InputError, match="at least 0.3125, T / 64, got nan"):
+        if_spike_times(times, weight, 1.0, T, smoothing=math.nan)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (2, 0, 3)])
+def test_no_samples_and_no_inputs(shape):
+    batch, inputs, outputs = shape
+    found = if_spike_times(torch.zeros(batch, inputs), torch.ones(outputs, inputs), 1.0, T)
+    assert found.shape == (batch, outputs)
+    assert (found == T).all()
+
+
 def test_more_weight_never_delays():
     times, weight = neurons()
     found = if_spike_times(times, weight, 1.0, T)
