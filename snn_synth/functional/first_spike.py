@@ -51,7 +51,7 @@ def relative_targets(
         )
     earliest = times.min(1, keepdim=True).values
     silent = earliest >= num_steps
-    others = torch.where(times - earliest < margin, (earliest + margin).clamp(max=num_steps), times)
+    others = times.maximum((earliest + margin).clamp(max=num_steps))
     right = torch.where(silent, num_steps - margin, (earliest - advance).clamp(min=0))
     return others.scatter(1, labels[:, None], right)
 

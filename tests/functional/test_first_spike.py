@@ -52,6 +52,13 @@ def test_directions_of_errors_have_the_length_of_a_sample_share():
     assert loss.item() == pytest.approx((3 * error).norm(dim=1).mean().item() / 10)
 
 
+def test_a_gradient_too_small_for_a_length_is_none():
+    """Squares of 1e-30 are 0 in float32: it would have no length to be divided by."""
+    x = torch.zeros(3, 2, requires_grad=True)
+    (normalize_gradient(x) * torch.tensor([[1e-30, 1e-30], [0.0, 0.0], [3e-9, 4e-9]])).sum().backward()
+    torch.testing.assert_close(x.grad, torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.2, 0.8 / 3]]))
+
+
 def test_errors_below_the_least_keep_their_size():
     times = torch.tensor([[3.0, 5.0], [0.1, 0.2]], requires_grad=True)
     normalized_timing_loss(times, torch.zeros(2, 2), 10, least=2.0).backward()
@@ -65,11 +72,17 @@ def test_without_a_least_small_errors_pull_as_much_as_large_ones():
     torch.testing.assert_close(times.grad, torch.tensor([[0.6, 0.8], [0.6, 0.8]]) / 2)
 
 
-def test_the_softmax_prefers_early_neurons():
+@pytest.mark.parametrize("temperature", [0.5, 4.0])
+def test_the_softmax_prefers_early_neurons(temperature):
     times = torch.tensor([[3.0, 7.0, 20.0], [9.0, 9.0, 9.0]], dtype=torch.float64)
-    likely = [math.exp(-3 / 4) / sum(math.exp(-t / 4) for t in (3, 7, 20)), 1 / 3]
+    likely = [math.exp(-7 / temperature) / sum(math.exp(-t / temperature) for t in (3, 7, 20)), 1 / 3]
     expected = -sum(math.log(p) for p in likely) / 2
-    assert softmax_timing_loss(times, torch.tensor([0, 2]), 4.0).item() == pytest.approx(expected)
+    assert softmax_timing_loss(times, torch.tensor([1, 2]), temperature).item() == pytest.approx(expected)
+
+
+def test_without_a_temperature_eight_steps_are_e_times_as_likely():
+    times = torch.tensor([[3.0, 11.0]], dtype=torch.float64)
+    assert softmax_timing_loss(times, torch.tensor([0])).item() == pytest.approx(math.log(1 + math.exp(-1)))
 
 
 def test_homeostasis_lifts_the_weights_of_late_neurons_alone():
