@@ -5,6 +5,7 @@ import torch
 from snn_synth import encoding
 from snn_synth.encoding import even_encode, latency_encode, low_discrepancy_encode, poisson_encode, sample_keys
 from snn_synth.errors import InputError
+from snn_synth.functional.encoding import GOLDEN, MULTIPLIERS, keyed_uniform, unit_interval
 from snn_synth.kernels import encode as encode_by
 
 RATE_CODES = [poisson_encode, low_discrepancy_encode, even_encode]
@@ -41,6 +42,12 @@ def test_bits_equal_a_plain_integer_loop(encode):
         for b in range(3):
             expected = _plain_spikes(encode, x.tolist(), 70, max_rate, keys[b].item())
             np.testing.assert_array_equal(spikes[:, b].numpy(), expected)
+
+
+def test_numbers_of_the_hash_fit_its_integers():
+    for constant, unsigned in zip((*MULTIPLIERS, GOLDEN), (0x7FEB352D, 0x846CA68B, 0x9E3779B9), strict=True):
+        assert -(2**31) <= constant < 2**31
+        assert constant % 2**32 == unsigned
 
 
 def test_even_spikes_lie_at_equal_distances():
@@ -161,6 +168,26 @@ def test_sample_keys_stay_what_they_were():
     assert sample_keys(0, 3, 1).tolist() == KEYS[1:]
 
 
+def test_keys_of_large_and_negative_parts_are_those_of_a_plain_integer_loop():
+    parts = [(2**40 + 5, 3), (-1, 2**31), (2**33 - 1, -(2**35)), (7, 2**62 + 2**32 + 1), (2**63 - 1, 0)]
+    found = sample_keys(*torch.tensor(parts).T)
+    for key, values in zip(found.tolist(), parts, strict=True):
+        low = high = 0
+        for value in values:
+            first, second = value % 2**32, (value >> 32) % 2**32
+            low = _mix((_mix((low * 3 + first) % 2**32) + second + 0x9E3779B9) % 2**32)
+            high = _mix(_mix((high * 5 + first + 0x9E3779B9) % 2**32) ^ second)
+        assert key == (high % 2**31 << 32) + low
+
+
+def test_uniform_numbers_are_those_of_a_plain_integer_loop():
+    keys = sample_keys(torch.arange(3))
+    found = keyed_uniform(keys, 4)
+    for key, row in zip(keys.tolist(), found.tolist(), strict=True):
+        for i, number in enumerate(row):
+            assert number == (_mix(_mix(_mix((i + key % 2**32) % 2**32) ^ (key >> 32))) >> 8) / 2**24
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_dtype_is_preserved(dtype):
     x = torch.full((3,), 0.5, dtype=dtype)
@@ -213,6 +240,36 @@ def test_what_overshoots_by_rounding_is_clamped(encode, dtype):
     assert over[0] > 1
     assert torch.equal(encode(over), encode(over.clamp(0, 1)))
     assert over[0] > 1  # the caller's tensor is as it was
+
+
+def test_the_slack_ends_at_the_rounding_of_half_precision():
+    edge = 2.0**-10
+    assert unit_interval(torch.tensor([-edge, 1 + edge])).tolist() == [0, 1]
+    for value in (-edge * (1 + 1e-6), 1 + edge + 2e-7):
+        with pytest.raises(InputError, match=r"Expected values in \[0, 1\], got"):
+            unit_interval(torch.tensor([0.5, value]))
+
+
+def test_values_within_the_interval_and_no_values_are_returned_as_they_are():
+    for x in (torch.tensor([0.0, 1.0]), torch.tensor([0.25]), torch.zeros(0)):
+        assert unit_interval(x) is x
+
+
+def test_only_a_graph_that_is_recorded_on_a_gpu_leaves_values_unread(monkeypatch):
+    class OnGPU(torch.Tensor):
+        is_cuda = True
+
+    wrong = torch.tensor([2.0])
+    for recording in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda recording=recording: recording)
+        with pytest.raises(InputError, match=r"Expected values in \[0, 1\], got 2 to 2"):
+            unit_interval(wrong)
+        there = wrong.as_subclass(OnGPU)
+        if recording:
+            assert unit_interval(there) is there
+        else:
+            with pytest.raises(InputError, match=r"Expected values in \[0, 1\], got 2 to 2"):
+                unit_interval(there)
 
 
 def test_an_image_resized_in_half_precision_is_accepted():

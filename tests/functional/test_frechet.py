@@ -32,7 +32,23 @@ def test_fewer_samples_than_features_are_no_obstacle():
     assert frechet_distance(samples, samples + 2).item() == pytest.approx(20 * 4, rel=1e-6)
 
 
-@pytest.mark.parametrize("shapes", [((3, 4), (3, 5)), ((1, 4), (3, 4)), ((4,), (4,))])
+@pytest.mark.parametrize("seed", range(8))
+def test_equal_gaussians_are_never_at_less_than_no_distance(seed):
+    """Of rank 3 in 6 dimensions: by rounding, eigenvalues and the distance could lie below 0."""
+    samples = torch.randn(4, 6, generator=torch.Generator().manual_seed(seed))
+    assert 0 <= frechet_distance(samples, samples).item() < 1e-6
+
+
+def test_two_samples_and_one_feature_are_enough():
+    """Means 1 and 4, variances 2 and 8: 3^2 + (sqrt 8 - sqrt 2)^2."""
+    first, second = torch.tensor([[0.0], [2.0]]), torch.tensor([[2.0], [6.0]])
+    assert frechet_distance(first, second).item() == pytest.approx(9 + 2)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((3, 4), (3, 5)), ((1, 4), (3, 4)), ((3, 4), (1, 4)), ((4,), (4,)), ((3, 4), (3, 4, 1)), ((3, 4, 1), (3, 4))],
+)
 def test_bad_input(shapes):
     with pytest.raises(InputError, match=r"Expected two sets of at least two samples \[n, D\]"):
         frechet_distance(*(torch.zeros(shape) for shape in shapes))
@@ -53,9 +69,22 @@ def test_means_and_covariances_of_numpy_are_as_good_as_the_samples():
 def test_gaussians_of_other_sizes_are_refused():
     with pytest.raises(InputError, match=r"with equal D, got \[\[3\], \[3, 3\], \[3\], \[3\]\]"):
         gaussian_frechet_distance(torch.zeros(3), torch.eye(3), torch.zeros(3), torch.ones(3))
+    square = torch.zeros(3, 3)
+    for given in (
+        (square, torch.zeros(3, 3, 3, 3), square, torch.zeros(3, 3, 3, 3)),
+        (torch.zeros(3), torch.zeros(3), torch.zeros(3), square),
+        (torch.zeros(3), square, torch.zeros(2), square),
+    ):
+        with pytest.raises(InputError, match="with equal D, got"):
+            gaussian_frechet_distance(*given)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_what_is_not_finite_is_refused(value):
     with pytest.raises(InputError, match="Expected finite means and covariances, got inf or NaN"):
         frechet_distance(torch.full((3, 2), value), torch.zeros(3, 2))
+    for place in range(4):
+        given = [torch.zeros(2), torch.eye(2), torch.zeros(2), torch.eye(2)]
+        given[place] = torch.full_like(given[place], value)
+        with pytest.raises(InputError, match="Expected finite means and covariances, got inf or NaN"):
+            gaussian_frechet_distance(*given)

@@ -149,9 +149,9 @@ def test_the_least_smoothing_is_a_share_of_the_steps():
     if_spike_times(times, weight, 1.0, T, smoothing=T / 64).backward()
     assert weight.grad.item() == pytest.approx(-T / 64 / 2), "one input: the slope is w / tau"
     assert times.grad.item() == pytest.approx(1)
-    with pytest.raises(InputError, match="at least 0.3125, T / 64, got 0.3124"):
+    with pytest.raises(InputError, match=r"at least 0\.3125, T / 64, got 0\.3124"):
         if_spike_times(times, weight, 1.0, T, smoothing=0.3124)
-    with pytest.raises(InputError, match="at least 0.3125, T / 64, got nan"):
+    with pytest.raises(InputError, match=r"at least 0\.3125, T / 64, got nan"):
         if_spike_times(times, weight, 1.0, T, smoothing=math.nan)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.functional import membrane_error, membrane_loss, rate_loss
+from snn_synth.functional import membrane_error, membrane_loss, membrane_losses, rate_loss
 from snn_synth.learning import bptt_loss
 from snn_synth.losses import masked_membrane_loss
 from snn_synth.models import SpikingStack
@@ -46,11 +46,45 @@ def test_images_and_vectors_give_the_same_loss():
     torch.testing.assert_close(membrane_loss(membrane.reshape(6, 5, 1, 5, 8), target.reshape(6, 5, 1, 5, 8)), flat)
 
 
+@pytest.mark.parametrize("mask", [True, False])
+def test_the_loss_of_each_step_and_sample_with_weights_of_neurons(mask):
+    membrane, target = _case(0.7)
+    weight = torch.rand(5, 8, generator=torch.Generator().manual_seed(1))
+    shape = (6, 5, 5, 8)
+    found = membrane_losses(membrane.view(shape), target.view(shape), 0.7, mask, weight)
+    error = membrane_error(membrane, target, 0.7, mask).detach().numpy()
+    expected = 0.5 * (weight.flatten().double().numpy() * error**2).sum(2)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-12)
+    with pytest.raises(InputError, match=r"a weight for each neuron, of shape \[5, 8\], got \[40\]"):
+        membrane_losses(membrane.view(shape), target.view(shape), weight=weight.flatten())
+
+
+def test_without_settings_errors_are_masked_at_a_threshold_of_one():
+    membrane, target = torch.tensor([[[0.75, 1.25, 0.75, 1.25]]]), torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+    assert membrane_error(membrane, target).tolist() == [[[0.25, 0, 0, -1.25]]]
+    assert membrane_losses(membrane, target).item() == membrane_loss(membrane, target).item() == (0.0625 + 1.5625) / 2
+
+
+def test_squares_of_half_precision_do_not_overflow():
+    membrane, target = torch.full((1, 1, 2), 300.0, dtype=torch.float16), torch.zeros(1, 1, 2)
+    loss = membrane_loss(membrane, target)
+    assert (loss.dtype, loss.item()) == (torch.float32, 300.0**2)
+
+
+def test_a_learned_threshold_gets_its_gradient_through_the_target():
+    membrane, target = _case(0.7)
+    threshold = torch.full((40,), 0.7, dtype=torch.float64, requires_grad=True)
+    membrane_loss(membrane.detach(), target, threshold).backward()
+    error = membrane_error(membrane.detach(), target, 0.7)
+    torch.testing.assert_close(threshold.grad, (error * target).sum((0, 1)) / 30)
+
+
 def test_wrong_shapes_are_named():
     with pytest.raises(InputError, match=r"\[2, 3, 4\] and \[2, 3, 5\]"):
         membrane_loss(torch.zeros(2, 3, 4), torch.zeros(2, 3, 5))
-    with pytest.raises(InputError, match=r"\[T, B, neurons...\], got \[3, 4\]"):
-        membrane_loss(torch.zeros(3, 4), torch.zeros(3, 4))
+    for shape in ((3, 4), (0, 3, 4)):
+        with pytest.raises(InputError, match=rf"\[T, B, neurons...\], got \[{str(shape)[1:-1]}\] \(T >= 1\)"):
+            membrane_loss(torch.zeros(shape), torch.zeros(shape))
 
 
 def test_the_rate_loss_and_its_gradient_by_hand():
@@ -81,7 +115,7 @@ def test_rates_of_targets_that_cannot_be_foreseen_are_learned_by_the_rate_loss_a
     assert fired["membrane"] < 0.15
 
 
-@pytest.mark.parametrize("shapes", [((4, 2, 3), (4, 2, 4)), ((4, 2), (4, 2))])
+@pytest.mark.parametrize("shapes", [((4, 2, 3), (4, 2, 4)), ((4, 2), (4, 2)), ((0, 2, 3), (0, 2, 3))])
 def test_the_rate_loss_wants_equal_shapes_over_time(shapes):
     with pytest.raises(InputError, match=r"Expected spikes and target spikes of one shape \[T, B, neurons...\], got"):
         rate_loss(*(torch.zeros(shape) for shape in shapes))

@@ -3,7 +3,16 @@ import pytest
 import torch
 
 from snn_synth.errors import InputError
-from snn_synth.functional import firing_rate, pixel_mse, spike_mse, standardize, standardized_mse, synaptic_operations
+from snn_synth.functional import (
+    best_of_class,
+    firing_rate,
+    gallery_mse,
+    pixel_mse,
+    spike_mse,
+    standardize,
+    standardized_mse,
+    synaptic_operations,
+)
 from snn_synth.metrics import SpikeMSE, StandardizedMSE
 
 
@@ -65,6 +74,49 @@ def test_counts_of_spikes():
     spikes[0, 0, 1] = 1
     assert firing_rate(spikes).tolist() == [1.0, 0.125, 0.0]
     assert synaptic_operations(spikes, fan_out=10).item() == (8 + 1) * 10 / 2
+
+
+def test_operations_of_neurons_with_different_numbers_of_synapses_by_a_loop():
+    spikes = (torch.rand(6, 4, 2, 3, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    fan_out = torch.tensor([[5, 0, 2], [1, 7, 3]])
+    expected = sum(float(spikes[t, b, i, j] * fan_out[i, j]) for t, b, i, j in np.ndindex(6, 4, 2, 3)) / 4
+    assert synaptic_operations(spikes, fan_out).item() == pytest.approx(expected)
+
+
+def test_a_single_neuron_without_an_axis_and_a_single_step():
+    spikes = torch.tensor([[1.0, 1.0, 0.0, 1.0]])
+    assert firing_rate(spikes).item() == 0.75
+    assert synaptic_operations(spikes, 2).item() == 1.5
+    for wrong in (spikes[0], spikes[:0], torch.tensor(1.0)):
+        with pytest.raises(InputError, match=r"Expected spikes of shape \[T, B, ...\], got .* \(T >= 1\)"):
+            firing_rate(wrong)
+
+
+def test_errors_against_a_gallery_are_those_of_each_pair():
+    outputs, gallery = _maps(6, 5), _maps(7, 3)
+    outputs[2], gallery[1] = 4.0, 0.5  # constant ones
+    found = gallery_mse(outputs, gallery)
+    for i, j in np.ndindex(5, 3):
+        assert found[i, j].item() == pytest.approx(standardized_mse(outputs[i : i + 1], gallery[j : j + 1]).item())
+    with pytest.raises(InputError, match=r"Expected maps and images of one shape, got \[2, 3\] and \[3, 2\]"):
+        gallery_mse(torch.zeros(4, 2, 3), torch.zeros(4, 3, 2))
+
+
+def test_mixed_precision_does_not_round_errors_against_a_gallery():
+    outputs, gallery = _maps(6, 5).float(), _maps(7, 3).float()
+    expected = gallery_mse(outputs, gallery)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(gallery_mse(outputs, gallery), expected)
+
+
+def test_the_best_image_is_of_the_samples_own_class():
+    noise = torch.Generator().manual_seed(0)
+    errors, labels = torch.rand(8, 6, generator=noise), torch.tensor([0, 1, 2, 0, 1, 2, 0, 0])
+    gallery_labels = torch.tensor([2, 0, 1, 0, 1, 0])
+    found, places = best_of_class(errors, labels, gallery_labels)
+    for row, label, error, place in zip(errors, labels, found, places, strict=True):
+        own = [(float(row[j]), j) for j in range(6) if gallery_labels[j] == label]
+        assert (error.item(), place.item()) == min(own)
 
 
 def test_the_error_of_pixels_is_their_own():

@@ -71,6 +71,38 @@ def test_nearest_neighbours_are_those_of_a_loop_in_parts(monkeypatch, points):
     assert np.allclose(distances.numpy(), np.take_along_axis(every, places, 1), atol=1e-6)
 
 
+def test_sets_of_no_more_points_than_the_neighbours_need():
+    """Points 0, 1, 3 of a line: of 3 points two others are the most."""
+    images, samples = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[0.5], [2.5], [9.0]])
+    distances, places = nearest_neighbours(samples, images, 3)
+    assert places[1:].tolist() == [[2, 1, 0], [2, 1, 0]]
+    assert distances.tolist() == [[0.5, 0.5, 2.5], [0.5, 1.5, 2.5], [6, 8, 9]]
+    # Radii of the images with k = 2: 3, 2, 3; of the samples: 8.5, 6.5, 8.5.
+    assert [x.item() for x in precision_recall(samples, images, 2)] == pytest.approx([2 / 3, 1])
+    assert [x.item() for x in density_coverage(samples, images, 2)] == pytest.approx([(2 + 2 + 2) / 6, 1])
+    with pytest.raises(InputError, match=r"at least 4 samples and 4 images of one size, got \[3, 1\] and \[3, 1\]"):
+        precision_recall(samples, images, 3)
+
+
+def test_a_single_sample_has_a_density():
+    images = torch.arange(4.0)[:, None]  # radii 2, 1, 1 and 2: the sample lies within the first alone
+    assert [x.item() for x in density_coverage(images[:1], images, 2)] == [1 / 2, 1 / 4]
+    with pytest.raises(InputError, match=r"at least 1 samples and 3 images of one size, got \[0, 1\] and \[4, 1\]"):
+        density_coverage(images[:0], images, 2)
+
+
+def test_points_on_a_radius_are_within_it_for_precision_and_not_for_density():
+    images, samples = torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [-1.0]])
+    assert [x.item() for x in precision_recall(samples, images, 1)] == [1, 1]
+    assert [x.item() for x in density_coverage(samples, images, 1)] == [0, 0]
+
+
+def test_sets_in_parts_are_measured_as_whole_ones(monkeypatch, points):
+    whole = [*precision_recall(*points), *density_coverage(*points)]
+    monkeypatch.setattr("snn_synth.functional.neighbours.AT_ONCE", 7)
+    assert [*precision_recall(*points), *density_coverage(*points)] == whole
+
+
 def test_a_copy_has_no_distance_in_many_dimensions():
     images = torch.rand(200, 784, generator=torch.Generator().manual_seed(0))
     distances, places = nearest_neighbours(images, images)
@@ -97,5 +129,7 @@ def test_bad_input():
             measure(torch.zeros(9, 2), torch.zeros(9, 2), 0)
         with pytest.raises(InputError, match="Expected finite points, got inf or NaN"):
             measure(torch.full((9, 2), torch.nan), torch.zeros(9, 2))
+        with pytest.raises(InputError, match="Expected finite points, got inf or NaN"):
+            measure(torch.zeros(9, 2), torch.full((9, 2), torch.inf))
     with pytest.raises(InputError, match="Expected `count` of at least 1, got -1"):
         nearest_neighbours(torch.zeros(9, 2), torch.zeros(9, 2), -1)
