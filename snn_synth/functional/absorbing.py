@@ -138,6 +138,6 @@ def unmask_tokens(
     # The largest of logits with Gumbel noise is a draw of their softmax; in bfloat16, rare tokens would be rarer.
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     noise = torch.rand(logits.shape, dtype=logits.dtype, device=logits.device, generator=generator)
-    gumbel = -(-noise.clamp(min=1e-20).log()).clamp(min=1e-20).log()
+    gumbel = -(-noise.log()).log()  # -inf where the noise is 0
     drawn = (logits / temperature + gumbel).argmax(-1)
     return torch.where((tokens == masked) & drawn_now, drawn, tokens)

@@ -78,6 +78,20 @@ def test_a_share_of_the_masked_is_drawn_at_each_step_and_what_is_there_stays() -
     assert abs(float((drawn[0, masked] != 3).float().mean()) - 1 / 5) < 4 * math.sqrt(0.16 / (0.75 * count))
 
 
+def test_the_least_random_number_masks_nothing_without_a_share_and_draws_a_token(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "rand", lambda shape, **options: torch.zeros(shape))
+    tokens = torch.tensor([[MASKED, 3]])
+    assert torch.equal(mask_tokens(tokens, torch.zeros(1), MASKED), tokens)
+    assert mask_tokens(tokens, torch.full((1,), 1e-6), MASKED).tolist() == [[MASKED, MASKED]]
+    assert unmask_tokens(tokens, torch.zeros(1, 2, 4), 1000, MASKED)[0, 0] < 4
+
+
+def test_a_random_number_of_one_by_the_steps_is_too_large(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "rand", lambda shape, **options: torch.full(shape, 0.25))
+    for step, found in ((3, 1), (4, 2)):
+        assert unmask_tokens(torch.tensor([[2]]), torch.tensor([[[0.0, 1.0]]]), step, 2).item() == found
+
+
 @pytest.mark.parametrize(("step", "temperature"), [(0, 1.0), (1, 0.0), (1, -1.0), (1, math.inf), (1, math.nan)])
 def test_refuses_steps_and_temperatures_out_of_range(step: int, temperature: float) -> None:
     with pytest.raises(InputError, match="a step of at least 1 and a temperature above 0"):

@@ -201,6 +201,13 @@ def test_latency_is_one_spike_at_the_time_of_the_value():
     assert spikes.argmax(0).tolist()[:4] == [0, 2, 4, 8]
 
 
+@pytest.mark.parametrize("num_steps", [1, 8, 51, 255, 256])
+def test_steps_of_grey_levels_are_those_of_whole_numbers(num_steps):
+    levels = range(256)
+    found = encoding.step_times(torch.tensor([level / 255 for level in levels]), num_steps)
+    assert found.tolist() == [(255 - level) * num_steps // 255 for level in levels]
+
+
 @pytest.mark.parametrize("encode", [latency_encode, poisson_encode])
 @pytest.mark.parametrize(
     ("x", "num_steps", "message"),

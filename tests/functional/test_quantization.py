@@ -40,6 +40,16 @@ def test_averages_are_those_of_a_loop() -> None:
         np.testing.assert_allclose(means.sums[k].numpy(), 0.9 * sums[k] + 0.1 * taken.sum(0))
 
 
+def test_averages_keep_their_precision_where_codes_are_rounded() -> None:
+    means = CodebookMeans(torch.ones(2), torch.full((2, 1), 2.0))
+    counts, sums = follow_codes(means, torch.ones(300, 1, dtype=torch.bfloat16), torch.zeros(300).long(), 0.75)
+    assert counts.tolist() == [0.75 + 0.25 * 300, 0.75]
+    assert sums.tolist() == [[1.5 + 0.25 * 300], [1.5]]
+    assert counts.dtype == sums.dtype == torch.float32
+
+
 def test_refuses_vectors_of_other_lengths() -> None:
     with pytest.raises(InputError, match=r"codes \[\.\.\., D\] and a codebook \[K, D\], got \[2, 3\] and \[5, 4\]"):
         nearest_codeword(torch.zeros(2, 3), torch.zeros(5, 4))
+    with pytest.raises(InputError, match=r"codes \[\.\.\., D\] and a codebook \[K, D\], got \[\] and \[5\]"):
+        nearest_codeword(torch.tensor(0.0), torch.zeros(5))

@@ -55,6 +55,14 @@ def test_extremes_stay_within_bounds(own):
     assert label_probabilities(errors, temperature).isfinite().all()
 
 
+def test_what_no_temperature_within_bounds_tells_ends_at_one_of_them():
+    """All farther: not even even chances say so. None farther: any will do. Ten right by a thousandth: it is sure."""
+    zeros, ones = torch.zeros(10).long(), torch.ones(10).long()
+    for errors, labels, expected in (([0.1, 0.9], ones, 10), ([0.5, 0.5], zeros, 10), ([0.1, 0.101], zeros, 1e-3)):
+        found = fit_temperature(torch.tensor(errors, dtype=torch.float64).repeat(10, 1), labels)
+        assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_none(temperature):
     with pytest.raises(InputError, match="Expected a temperature above 0, got"):
