@@ -16,8 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from snn_synth.errors import InputError
 
-_HALLEY_STEPS = 8
-_NEAR_BRANCH = -0.25  # below it the series around z = -1/e starts closer
+_HALLEY_STEPS = 4
 STEEP = 1e30  # the derivative where V only touches the threshold, before it is clipped: inf times 0 would be NaN
 
 
@@ -36,13 +35,11 @@ def lambert_w0(z: Tensor) -> Tensor:
         >>> lambert_w0(torch.tensor([-0.25, 0.0], dtype=torch.float64))
         tensor([-0.3574,  0.0000], dtype=torch.float64)
     """
-    p = (2 * (1 + math.e * z)).clamp(min=0).sqrt()
-    w = torch.where(z < _NEAR_BRANCH, -1 + p - p**2 / 3 + 11 / 72 * p**3, z - z**2 + 1.5 * z**3)
+    w = (2 * (1 + math.e * z)).clamp(min=0).sqrt() - 1  # the first terms of the series around z = -1/e
     for _ in range(_HALLEY_STEPS):
         residual = w * w.exp() - z
         above = (w + 1).clamp(min=1e-30)
-        step = residual / (w.exp() * above - (w + 2) * residual / (2 * above))
-        w = torch.where(p > 0, (w - step.nan_to_num(0, 0, 0)).clamp(-1, 0), w)
+        w = (w - residual / (w.exp() * above - (w + 2) * residual / (2 * above))).clamp(-1, 0)
     return w
 
 
@@ -129,7 +126,7 @@ class _AlphaSpikeTimes(torch.autograd.Function):
         # Times count from the last input, so that no exponential overflows.
         origin = torch.where(fired, ordered, 0).amax(1, keepdim=True) if count else times.new_zeros(len(times), 1)
         t = torch.where(fired, ordered - origin, 0)
-        growth = torch.where(fired, (decay_rate * t).exp(), 0)
+        growth = (decay_rate * t).exp()
         w = weight.T[order]
         a = (w * growth[..., None]).cumsum(1)
         b = (w * (growth * t)[..., None]).cumsum(1)

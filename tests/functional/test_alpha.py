@@ -38,6 +38,20 @@ def test_lambert_is_scipys():
     assert lambert_w0(torch.tensor([-1.0])).item() == -1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lambert_at_its_ends(dtype):
+    """Steps of one rounding error around -1/e, where W rises like a root; and down to the least numbers below 0."""
+    eps = torch.finfo(dtype).eps
+    z = -1 / math.e + eps / 4 * torch.arange(-40, 200, dtype=dtype)
+    found = lambert_w0(z)
+    assert ((found >= -1) & (found <= 0)).all()
+    expected = lambertw(z.double().clamp(min=-1 / math.e).numpy()).real
+    torch.testing.assert_close(found.double(), torch.from_numpy(expected).nan_to_num(-1), rtol=0, atol=3 * eps**0.5)
+    small = -torch.logspace(-30, -3, 28, dtype=dtype)
+    torch.testing.assert_close(lambert_w0(small), torch.from_numpy(lambertw(small.double().numpy()).real).to(dtype))
+    assert lambert_w0(torch.tensor([-2.0, -1e30, 0.0], dtype=dtype)).tolist() == [-1, -1, 0]
+
+
 def test_lambert_of_the_kernel_is_scipys():
     z = np.concatenate([np.linspace(-1 / math.e + 1e-12, 0, 2001), np.linspace(-0.2501, -0.2499, 21)])
     found = [alpha._lambert_w0.py_func(x) for x in z]
@@ -53,6 +67,63 @@ def test_one_input_by_its_closed_form():
     found = alpha_spike_times(one, torch.tensor([[0.999 * least], [1.001 * least]], dtype=torch.float64), K, THETA)
     assert found[0, 0] == torch.inf
     assert found[0, 1].item() == pytest.approx(1.0353489621495306, abs=1e-9)
+
+
+def test_without_settings_rate_and_threshold_are_one_and_derivatives_have_no_limit():
+    times, least = torch.tensor([[0.0]], dtype=torch.float64), math.e
+    weight = torch.tensor([[2 * least], [0.999 * least], [least * (1 + 1e-9)]], dtype=torch.float64, requires_grad=True)
+    found = alpha_spike_times(times, weight)
+    assert found[0, 0].item() == pytest.approx(-lambertw(-1 / (2 * least)).real, abs=1e-12)
+    assert found[0, 1] == torch.inf
+    found[0, 2].backward()
+    assert weight.grad[2].item() < -1000, "it only just touches"
+
+
+@pytest.mark.parametrize("path", ["numba", "reference"])
+def test_silent_inputs_and_samples_have_no_part_in_fast_potentials(path):
+    """exp(-300) is nothing: times count from the last input that fires."""
+    times = torch.tensor([[0.25, torch.inf], [torch.inf, torch.inf], [torch.inf, 0.0]], requires_grad=True)
+    weight = torch.tensor([[4000.0, 2000.0]], requires_grad=True)
+    with kernels.use(path):
+        found = kernels.alpha_spike_times(times, weight, 300.0, 0.5)
+        found[[0, 2]].sum().backward()
+    expected = [0.25 - lambertw(-300 * 0.5 / 4000).real / 300, math.inf, -lambertw(-300 * 0.5 / 2000).real / 300]
+    assert found.flatten().tolist() == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(times.grad, torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]), rtol=1e-4, atol=0)
+    assert (weight.grad < 0).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (2, 0, 3)])
+def test_no_samples_and_no_inputs(shape):
+    batch, inputs, outputs = shape
+    times, weight = torch.zeros(batch, inputs, requires_grad=True), torch.ones(outputs, inputs, requires_grad=True)
+    found = alpha_spike_times(times, weight)
+    assert found.shape == (batch, outputs)
+    assert found.isinf().all()
+    torch.where(found.isfinite(), found, 0).sum().backward()
+    assert times.grad.shape == times.shape
+    assert (weight.grad == 0).all()
+
+
+def test_an_infinite_error_of_a_silent_neuron_moves_nothing():
+    times, weight = (x.requires_grad_() for x in neurons())
+    found = alpha_spike_times(times, weight, K, THETA, 5.0)
+    assert found.isinf().any()
+    found.square().sum().backward()
+    assert times.grad.isfinite().all()
+    assert weight.grad.isfinite().all()
+
+
+def test_both_derivatives_are_clipped_each_by_itself():
+    """Of an input at 0.3: by its weight as the quotient of differences says, by its time 1 at most."""
+    times = torch.tensor([[0.3, 0.4]], dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([[1.0, 6.0]], dtype=torch.float64, requires_grad=True)
+    free = torch.autograd.grad(alpha_spike_times(times, weight, K, THETA).sum(), (times, weight))
+    assert 0.1 < free[0].abs().min() < 0.2 < 0.8 < free[0].abs().max()
+    for limit in (0.02, 0.2, 5.0):
+        found = torch.autograd.grad(-3 * alpha_spike_times(times, weight, K, THETA, limit).sum(), (times, weight))
+        for one, other in zip(found, free, strict=True):
+            torch.testing.assert_close(one, -3 * other.clamp(-limit, limit))
 
 
 def test_times_are_those_of_a_dense_simulation():
@@ -235,6 +306,8 @@ def test_a_batch_in_which_nothing_fires():
             {"times": torch.tensor([[0.0, 60.0]]), "weight": torch.ones(1, 2), "decay_rate": 2.0},
             "within 39.93 of each other, .* of 2, got 60",
         ),
+        ({"times": torch.zeros(1)}, r"got \[1\] and \[1, 1\]"),
+        ({"weight": torch.zeros(1)}, r"got \[1, 1\] and \[1\]"),
         ({"decay_rate": 0.0}, "Expected `decay_rate` to be positive, got 0.0"),
         ({"threshold": -1.0}, "Expected `threshold` to be positive, got -1.0"),
         ({"clip": 0.0}, "Expected `clip` to be positive, got 0.0"),
