@@ -99,7 +99,7 @@ def check_spike_times(times: Tensor, weight: Tensor, decay_rate: float, threshol
         if value is not None and not value > 0:
             raise InputError(f"Expected `{name}` to be positive, got {value}")
     fires = times.isfinite()
-    if times.numel() and bool(fires.any()):
+    if times.numel():
         last, first = torch.where(fires, times, 0).detach().amax(1), times.detach().amin(1)
         span = float(torch.where(first.isfinite(), last - first, 0).max())
         most = 0.9 * math.log(torch.finfo(times.dtype).max) / decay_rate
@@ -131,7 +131,7 @@ class _AlphaSpikeTimes(torch.autograd.Function):
         a = (w * growth[..., None]).cumsum(1)
         b = (w * (growth * t)[..., None]).cumsum(1)
         first, fires = _first_interval(t, fired, a, b, decay_rate, threshold)
-        a, b = (x.gather(1, first[:, None])[:, 0] if count else x.sum(1) for x in (a, b))
+        a, b = (x.gather(1, first[:, None]).squeeze(1) if count else x.sum(1) for x in (a, b))
         a = torch.where(fires, a, 1)
         lambert = lambert_w0(torch.where(fires, -decay_rate * threshold / a * (decay_rate * b / a).exp(), 0))
         out = b / a - lambert / decay_rate
@@ -168,10 +168,9 @@ def _first_interval(
     until = torch.where(after, t.roll(-1, 1), torch.inf)[..., None]
     finite = torch.where(after[..., None], until, 0)
     at_end = torch.where(after[..., None], (-decay_rate * finite).exp() * (a * finite - b), 0)
-    rising = a > 0
-    ratio = b / torch.where(rising, a, 1)
+    ratio = b / a
     peak = ratio + 1 / decay_rate
-    height = a / decay_rate * (-decay_rate * ratio - 1).exp()
-    inside = rising & (peak >= t[..., None]) & (peak <= until)
+    height = a / decay_rate * (-decay_rate * ratio - 1).exp()  # a minimum, where a < 0, is negative; NaN where a = 0
+    inside = (peak >= t[..., None]) & (peak <= until)
     crosses = fired[..., None] & ((at_end >= threshold) | (inside & (height >= threshold)))
     return crosses.to(torch.uint8).argmax(1), crosses.any(1)

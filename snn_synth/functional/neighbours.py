@@ -108,7 +108,7 @@ def density_coverage(samples: Tensor, images: Tensor, k: int = 5) -> tuple[Tenso
     _check_positive("k", k)
     samples, images = _points(samples, images, k + 1)
     density = _within(samples, images, k, strictly=True).float().mean() / k
-    nearest = nearest_neighbours(images, samples)[0][:, 0]
+    nearest = nearest_neighbours(images, samples)[0].squeeze(1)
     return density, (nearest < _radii(images, k)).float().mean()
 
 

@@ -48,7 +48,7 @@ def test_lambert_at_its_ends(dtype):
     expected = lambertw(z.double().clamp(min=-1 / math.e).numpy()).real
     torch.testing.assert_close(found.double(), torch.from_numpy(expected).nan_to_num(-1), rtol=0, atol=3 * eps**0.5)
     small = -torch.logspace(-30, -3, 28, dtype=dtype)
-    torch.testing.assert_close(lambert_w0(small), torch.from_numpy(lambertw(small.double().numpy()).real).to(dtype))
+    np.testing.assert_allclose(lambert_w0(small).numpy(), lambertw(small.double().numpy()).real, rtol=10 * eps)
     assert lambert_w0(torch.tensor([-2.0, -1e30, 0.0], dtype=dtype)).tolist() == [-1, -1, 0]
 
 
@@ -77,6 +77,35 @@ def test_without_settings_rate_and_threshold_are_one_and_derivatives_have_no_lim
     assert found[0, 1] == torch.inf
     found[0, 2].backward()
     assert weight.grad[2].item() < -1000, "it only just touches"
+
+
+def test_a_potential_that_reaches_the_threshold_only_just_is_enough():
+    """At its peak; and where an inhibitory input turns it back."""
+    one, weight = torch.zeros(1, 1, dtype=torch.float64), torch.full((1, 1), 4.0, dtype=torch.float64)
+    peak = (weight / 2.0 * torch.tensor(-1.0, dtype=torch.float64).exp()).item()
+    assert alpha_spike_times(one, weight, 2.0, peak).item() == pytest.approx(0.5)
+    assert alpha_spike_times(one, weight, 2.0, peak * (1 + 1e-15)).item() == math.inf
+    times = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+    weight = torch.tensor([[4.0, -9.0]], dtype=torch.float64)
+    turned = (weight[0, 0] * torch.tensor(-0.5, dtype=torch.float64).exp()).item()
+    assert alpha_spike_times(times, weight, 0.5, turned).item() == pytest.approx(1)
+    assert alpha_spike_times(times, weight, 0.5, turned * (1 + 1e-15)).item() == math.inf
+
+
+def test_weights_that_sum_to_nothing_or_less_never_peak():
+    times = torch.tensor([[0.0, 0.0, 0.5]], dtype=torch.float64)
+    weight = torch.tensor([[3.0, -3.0, 0.0], [-3.0, 1.0, -1.0], [3.0, -3.0, 9.0]], dtype=torch.float64)
+    found = alpha_spike_times(times, weight, K, THETA)[0]
+    expected = 0.5 - lambertw(-K * THETA / 9).real / K
+    assert found.tolist() == [math.inf, math.inf, pytest.approx(expected, abs=1e-12)]
+
+
+def test_times_may_lie_as_far_apart_as_their_exponentials_allow():
+    rate = 0.9 * math.log(torch.finfo(torch.float32).max)
+    for times, rates in (([[0.0, 1.0]], rate), ([[5.0, 6.0], [torch.inf] * 2], rate), ([[3.0, torch.inf]], 1e6)):
+        assert alpha_spike_times(torch.tensor(times), torch.full((1, 2), 1e8), rates).isfinite().any()
+    with pytest.raises(InputError, match=r"within 1 of each other, .* of 79\.8506, got 1\.25"):
+        alpha_spike_times(torch.tensor([[0.0, 1.25]]), torch.ones(1, 2), rate)
 
 
 @pytest.mark.parametrize("path", ["numba", "reference"])

@@ -104,9 +104,10 @@ def test_errors_against_a_gallery_are_those_of_each_pair():
 
 def test_mixed_precision_does_not_round_errors_against_a_gallery():
     outputs, gallery = _maps(6, 5).float(), _maps(7, 3).float()
-    expected = gallery_mse(outputs, gallery)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(gallery_mse(outputs, gallery), expected)
+    expected = gallery_mse(outputs.double(), gallery.double()).float()
+    for mixed in (True, False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            torch.testing.assert_close(gallery_mse(outputs, gallery), expected)
 
 
 def test_the_best_image_is_of_the_samples_own_class():

@@ -72,13 +72,13 @@ def test_the_width_of_the_kernels_is_not_differentiated():
 
 
 def test_the_gradient_of_spikes_ends_half_a_unit_from_their_rates(monkeypatch):
-    uniform = torch.tensor([[[0.25, 0.5, 0.75]], [[0.75, 0.0, 0.875]]])
+    uniform = torch.tensor([[[0.25, 0.5, 0.75], [0.0, 0.0, 0.0]], [[0.75, 0.0, 0.875], [0.0, 0.0, 0.0]]])
     monkeypatch.setattr(torch, "rand", lambda *args, **options: uniform)
-    rates = torch.tensor([[0.25, 0.5, 0.375]], requires_grad=True)
+    rates = torch.tensor([[0.25, 0.5, 0.375], [0.25, 0.5, 1.0]], requires_grad=True)
     spikes = sampled_spikes(rates, 2)
-    assert spikes.tolist() == [[[0, 0, 0]], [[0, 1, 0]]]
+    assert spikes.tolist() == [[[0, 0, 0], [1, 1, 1]], [[0, 1, 0], [1, 1, 1]]]
     spikes.sum().backward()
-    assert rates.grad.tolist() == [[1, 1, 1]], "at half a unit itself it is 0"
+    assert rates.grad.tolist() == [[1, 1, 1], [2, 0, 0]], "at half a unit itself it is 0"
 
 
 def test_one_step_is_enough():
