@@ -151,6 +151,16 @@ def test_generator_decides():
     assert not torch.equal(first, second)
 
 
+def test_a_generator_draws_one_key_of_62_bits_for_all():
+    x = torch.rand(3, 40, generator=torch.Generator().manual_seed(0))
+    for seed in range(4):
+        key = torch.randint(2**62, (1,), generator=torch.Generator().manual_seed(seed))
+        expected = poisson_encode(x[None], 5, keys=key)[:, 0]
+        assert torch.equal(poisson_encode(x, 5, generator=torch.Generator().manual_seed(seed)), expected)
+        torch.manual_seed(seed)
+        assert torch.equal(poisson_encode(x, 5), expected)
+
+
 def test_sample_keys_do_not_collide_and_their_order_matters():
     keys = sample_keys(torch.arange(20)[:, None, None], torch.arange(20)[:, None], torch.arange(2000))
     assert keys.shape == (20, 20, 2000)
@@ -186,6 +196,13 @@ def test_uniform_numbers_are_those_of_a_plain_integer_loop():
     for key, row in zip(keys.tolist(), found.tolist(), strict=True):
         for i, number in enumerate(row):
             assert number == (_mix(_mix(_mix((i + key % 2**32) % 2**32) ^ (key >> 32))) >> 8) / 2**24
+
+
+def test_a_value_equal_to_its_random_number_does_not_fire():
+    keys = sample_keys(torch.arange(5))
+    numbers = keyed_uniform(keys, 200)  # those of the first step
+    assert not poisson_encode(numbers, 1, keys=keys).any()
+    assert poisson_encode(numbers + 2**-24, 1, keys=keys).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
