@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from snn_synth import files
 from snn_synth.data import fetch
 from snn_synth.data.download import CHUNK
 from snn_synth.errors import InputError
@@ -232,6 +233,15 @@ def test_a_folder_in_the_files_place_is_told(server, tmp_path):
     with pytest.raises(InputError, match=r"Expected to write .*file, got Is a directory"):
         fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False)
     assert (tmp_path / "file").is_dir()
+
+
+def test_a_file_system_without_locks_is_no_obstacle(server, tmp_path, monkeypatch):
+    def none(path):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(files, "FileLock", none)
+    server.files["/file"] = CONTENT
+    assert fetch([server.url("/file")], tmp_path / "file", SHA256, progress=False).read_bytes() == CONTENT
 
 
 def test_of_several_that_want_a_file_one_downloads_it(server, tmp_path):
