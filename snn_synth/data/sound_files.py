@@ -131,7 +131,9 @@ def _finished(path: Path, max_seconds: float) -> io.BytesIO:
     """The file with the size of 8 in its header, from which libsndfile knows a file that was never closed."""
     largest = int(min(max_seconds, 60) * MAX_RATE * 4)
     with path.open("rb") as file:
-        content = bytearray(file.read(largest))
+        content = bytearray(file.read(largest + 1))
+    if len(content) > largest:
+        raise InputError(f"Expected an unfinished recording of at most {largest:,} bytes, got more in {path}")
     content[4:8] = (8).to_bytes(4, "little")
     return io.BytesIO(content)
 

@@ -272,10 +272,39 @@ def test_what_a_sphere_header_promises(tmp_path):
             read_audio(sphere(path, **fields))
 
 
-@pytest.mark.parametrize("size", [15, 16])
-def test_a_sphere_header_is_no_shorter_than_its_first_lines(size, tmp_path):
-    with contextlib.suppress(InputError) if size == 16 else pytest.raises(InputError, match="got one of 15 bytes"):
-        assert len(read_audio(sphere(tmp_path / "word.wav", size))[0]) == 8000 + 504
+def test_a_sphere_header_is_no_shorter_than_its_first_lines_and_no_longer_than_the_file(tmp_path):
+    path = tmp_path / "word.wav"
+    assert len(read_audio(sphere(path, 16))[0]) == 8000 + 504
+    with pytest.raises(InputError, match="got one of 15 bytes"):
+        read_audio(sphere(path, 15))
+    with pytest.raises(InputError, match="Expected 16000 bytes of audio, got 0: "):
+        read_audio(sphere(path, 20_000))
+
+
+def test_an_unfinished_recording_is_read_whole_at_any_rate(tmp_path):
+    content = wav(np.tile(TONE, 3)[:20_000].tobytes(), says=0, riff=0)
+    content = content.replace(struct.pack("<II", 8000, 16_000), struct.pack("<II", 10**6, 2 * 10**6))
+    (tmp_path / "a.wav").write_bytes(content)
+    waveform, rate = read_audio(tmp_path / "a.wav", max_seconds=0.02)
+    assert (len(waveform), rate) == (20_000, 10**6)
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(20, 80_000), (60, 240_000), (200, 240_000)])
+def test_an_unfinished_recording_that_is_too_large_is_not_cut_in_silence(seconds, most, tmp_path, monkeypatch):
+    monkeypatch.setattr("snn_synth.data.sound_files.MAX_RATE", 1000)
+    for size in (most, most + 1):
+        content = wav(np.tile(TONE, 16).tobytes()[: size - 44], says=0, riff=0)
+        content = content.replace(struct.pack("<II", 8000, 16_000), struct.pack("<II", 1000, 2000))
+        assert len(content) == size
+        (tmp_path / "a.wav").write_bytes(content)
+        if size == most and seconds == 200:
+            assert len(read_audio(tmp_path / "a.wav", seconds)[0]) == (size - 44) // 2
+            continue
+        message = (
+            f"at most {seconds} seconds, got" if size == most else f"recording of at most {most:,} bytes, got more"
+        )
+        with pytest.raises(InputError, match=message):
+            read_audio(tmp_path / "a.wav", seconds)
 
 
 def test_why_a_file_could_not_be_read(tmp_path):
