@@ -59,7 +59,8 @@ def read_image(
                 if width * height > MAX_PIXELS:
                     raise InputError(f"Expected an image of at most {MAX_PIXELS:,} pixels, got {width} x {height}")
                 if height_width is not None:  # a JPEG file is decoded no larger than needed
-                    image.draft("RGB" if color else "L", (4 * max(height_width),) * 2)
+                    side = 4 * max(height_width)
+                    image.draft("RGB" if color else "L", (side, side))
                 ImageOps.exif_transpose(image, in_place=True)
                 return image_pixels(image, height_width, color, pad)
     except InputError as error:
