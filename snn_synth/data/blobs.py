@@ -45,7 +45,7 @@ def drifting_blobs(count: int, steps: int, neurons: int = 20, seed: int = 0) -> 
         noise, change = torch.randn(2, count, dtype=torch.float64, generator=generator)
         blob = amplitude * (angle + 0.45 * noise)
         around = torch.atan2(blob.sin(), blob.cos())
-        seen.append(((around + math.pi) * neurons / (2 * math.pi)).round().clamp(0, neurons - 1).long())
+        seen.append(((around + math.pi) * neurons / (2 * math.pi)).round().clamp_max(neurons - 1).long())
         angle = angle + speed
         speed = 0.9 * speed - 0.14 * change
         amplitude = 0.99 * amplitude + 0.01 * change
