@@ -88,6 +88,7 @@ class SpectrogramAugmentation(Recorded):
         k = self.strength
         unit = keyed_uniform(keys.to(pictures.device), 18).to(pictures.dtype)[:, :, None]  # [B, 18, 1]
         both = k * (2 * unit - 1)
+        silent = pictures.amax((1, 2), keepdim=True) == 0  # and stays so: contrast would lift it
         pictures = _warp(pictures, both[:, 0:5])
         pictures = _level(pictures, both[:, 5:11])
         noisy = unit[:, 11:12] < NOISY * k
@@ -96,7 +97,8 @@ class SpectrogramAugmentation(Recorded):
         pictures = pictures * _mask(pictures.shape[1], unit[:, 14], k * MASK_BANDS * unit[:, 15])[:, :, None]
         pictures = pictures * _mask(pictures.shape[2], unit[:, 16], k * MASK_FRAMES * unit[:, 17])[:, None, :]
         above = pictures.amax((1, 2), keepdim=True) - 1
-        return (pictures - torch.where(above > -1, above, 0)).clamp(0, 1)  # silence stays silent; 1 is not rounded up
+        loudest = (pictures - torch.where(above > -1, above, 0)).clamp_min(0)
+        return torch.where(silent, 0, loudest)
 
 
 def _warp(pictures: Tensor, amounts: Tensor) -> Tensor:

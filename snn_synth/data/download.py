@@ -143,7 +143,7 @@ def _try_mirror(
         found = str(error)
     if found == sha256:
         return None
-    part.unlink()
+    part.unlink(missing_ok=True)  # another process may be at it, where there are no locks
     return f"expected SHA-256 {sha256}, got {found}"
 
 

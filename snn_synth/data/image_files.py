@@ -129,7 +129,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         largest = 1.0
     else:  # TIFF may say 12 bits, which lie in 16
-        bits = image.tag_v2[258][0] if hasattr(image, "tag_v2") else 16  # its BitsPerSample
+        bits = image.tag_v2.get(258, (16,))[0] if hasattr(image, "tag_v2") else 16  # its BitsPerSample
         largest = 2.0 ** min(int(bits), 16) - 1
     if not (values.min() >= 0 and values.max() <= largest):  # nor NaN
         raise InputError(f"Expected pixels from 0 to {largest:g}, got {values.min():g} to {values.max():g}")

@@ -115,6 +115,14 @@ def test_a_picture_that_a_mask_hides_wholly_is_silent():
     assert torch.equal(loudest == 0, unit[:, 16] < 0.15 * unit[:, 17] / 2)
 
 
+def test_a_silent_picture_stays_so_whatever_its_contrast():
+    keys = sample_keys(0, torch.arange(200))
+    beside = torch.cat([torch.zeros(200, 7, 12), pictures(200)])
+    varied = SpectrogramAugmentation(1.0)(beside, keys.repeat(2, *[1] * (keys.dim() - 1)))
+    assert not varied[:200].any()
+    assert torch.equal(varied[200:].amax((1, 2)), torch.ones(200))
+
+
 def test_contrast_and_tilt_by_hand():
     amounts = torch.tensor([0.0, 0, 0, 0, 1, 0.5]).view(1, 6, 1)  # a tilt of 0.15, contrast of 1.1
     picture = torch.tensor([[[0.5], [0.0], [1.0]]])
