@@ -33,7 +33,7 @@ def within_class_variance(values: Tensor, labels: Tensor, classes: int) -> Tenso
     labels, values = labels.long(), values.flatten(1).float()
     sums, counts = class_sums(values, labels, classes)
     apart = values - (sums / counts[:, None])[labels]
-    total = class_sums(apart.square().sum(1, keepdim=True), labels, classes)[0].flatten()
+    total = class_sums(apart.square().sum(1), labels, classes)[0]
     return total / counts.clamp(min=1)
 
 

@@ -101,3 +101,5 @@ def test_bad_input():
         variance_ratio(values, labels, values[:0], labels[:0], 3)
     with pytest.raises(InputError, match="Expected real images that vary within a class, got 2 that do not"):
         variance_ratio(values, labels, values[:1].repeat(2, 1, 1, 1), labels[:1].repeat(2), 3)
+    with pytest.raises(InputError, match="Expected real images that vary within a class, got 50 that do not"):
+        variance_ratio(values, labels, torch.zeros_like(values), labels, 3)
