@@ -279,3 +279,9 @@ def test_more_words_than_any_set_has_are_refused_by_their_number(tmp_path, path,
     most, other = "at most 1000000 words, got 1000001 in spikes/times", "as many words in spikes/times as labels"
     with pytest.raises(InputError, match=most if words > 1_000_000 else other):
         SHD(tmp_path)
+
+
+def test_the_first_wrong_unit_is_named(tmp_path, path):
+    write_spike_file(path, [([0.1, 0.2, 0.3], [0, 700, 701])], [3], [0])
+    with pytest.raises(InputError, match="Expected units from 0 to 699, got 700 of word 0"):
+        SHD(tmp_path)
