@@ -118,3 +118,9 @@ def test_a_little_above_the_fraction_that_is_named_there_is_a_sample(samples):
 def test_up_to_20_speakers_are_all_named(known, end):
     with pytest.raises(InputError, match=end):
         split_by_speaker([f"speaker {number:02}" for number in range(known)], ["nobody"])
+
+
+@pytest.mark.parametrize("fraction", [0, 1])
+def test_a_fraction_lies_between_0_and_1(fraction):
+    with pytest.raises(InputError, match=f"a fraction between 0 and 1, got {fraction}$"):
+        random_split(10, fraction, seed=0)
