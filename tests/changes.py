@@ -48,7 +48,11 @@ class Mutant(NamedTuple):
     @property
     def name(self) -> str:
         """What it is known by in the list of equivalent ones, whatever its line."""
-        return f"{self.module}, {self.function}: {self.change}"
+        return named(self.module, self.function, self.change)
+
+
+def named(module: str, function: str, change: str) -> str:
+    return f"{module}, {function}: {change}"
 
 
 def changed(node: ast.AST, **fields: object) -> ast.AST:
@@ -85,8 +89,8 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
 def places(node: ast.AST, function: str = "") -> Iterator[tuple[ast.AST, str, int | None, str]]:
     """Each place of a child: its parent, the field, the index in it, and the function in which it lies."""
     for field, value in ast.iter_fields(node):
-        if field in UNSEEN and not isinstance(node, ast.Call):
-            continue
+        if field in UNSEEN and (not isinstance(node, ast.Call) or ast.unparse(node.func) == "zip"):
+            continue  # `strict` of a zip is a check on ourselves
         for i, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST):
                 yield node, field, i, function
@@ -108,9 +112,8 @@ def text(node: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(node)).splitlines()[0]
 
 
-def mutants(module: str) -> Iterator[Mutant]:
-    """All of a module."""
-    tree = ast.parse((PACKAGE / module).read_text())
+def made(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
+    """Change a tree, one place at a time: line, change and function of what it has now."""
     for parent, field, i, function in list(places(tree)):
         value = getattr(parent, field)
         node = value if i is None else value[i]
@@ -120,6 +123,18 @@ def mutants(module: str) -> Iterator[Mutant]:
         before = text(seen)
         for other in others:
             put(parent, field, i, other)
-            change = f"{before} -> {text(seen if seen is parent else other)}"
-            yield Mutant(module, node.lineno, change, ast.unparse(ast.fix_missing_locations(tree)), function)
+            yield node.lineno, f"{before} -> {text(seen if seen is parent else other)}", function
             put(parent, field, i, node)
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """All of a module."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    for line, change, function in made(tree):
+        yield Mutant(module, line, change, ast.unparse(ast.fix_missing_locations(tree)), function)
+
+
+def names(module: str) -> set[str]:
+    """By which those of a module are known."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    return {named(module, function, change) for _, change, function in made(tree)}
