@@ -5,14 +5,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from snn_synth.codec import unpack
 from snn_synth.data import MelSpectrogram
+from snn_synth.encoding import poisson_encode, sample_keys
 from snn_synth.errors import InputError
 from snn_synth.functional import fit_temperature, gallery_mse
 from snn_synth.kernels.cpu import choice
 from snn_synth.models import ACSNN, AESNN
 from snn_synth.models.synthesis import TEMPERATURE
 from snn_synth.training import LitAudiocoder, SpokenDigitsData
-from snn_synth.training.audiocoder import _named
+from snn_synth.training.audiocoder import _named, encode_gallery
 from tests.training.tiny import firing_autoencoder, quiet_trainer, write_fsdd
 
 DIGITS = tuple("0123456789")
@@ -196,3 +198,15 @@ def test_one_step_is_enough_and_none_is_refused(name):
     assert getattr(LitAudiocoder(ACSNN(80, 6, 12), **{name: 1}), name) == 1
     with pytest.raises(InputError, match=f"Expected `{name}` to be at least 1, got 0"):
         LitAudiocoder(ACSNN(80, 6, 12), **{name: 0})
+
+
+def test_a_gallery_of_many_images_has_the_spikes_of_each():
+    """They are encoded some hundred at a time; each has a key of its own."""
+    autoencoder = firing_autoencoder(6, 5)
+    images = torch.rand(505, 2, 3, generator=torch.Generator().manual_seed(0))
+    maps = unpack(encode_gallery(autoencoder, images, 4, seed=3))
+    assert maps.shape == (4, 505, 5)
+    for place in (0, 499, 500, 504):
+        spikes = poisson_encode(images[place].reshape(1, 6), 4, keys=sample_keys(3, torch.tensor([place])))
+        assert torch.equal(maps[:, place], autoencoder.encode(spikes)[:, 0])
+    assert maps.any(0).any(1).float().mean() > 0.5, "most images fire at all"
