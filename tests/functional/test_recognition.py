@@ -56,7 +56,7 @@ def test_extremes_stay_within_bounds(own):
 
 
 def test_what_no_temperature_within_bounds_tells_ends_at_one_of_them():
-    """All farther: not even equal probabilities say so. None farther: any will do. Ten right by a thousandth: it is sure."""
+    """All farther: equal probabilities at most. None farther: any will do. Ten right by a thousandth: it is sure."""
     zeros, ones = torch.zeros(10).long(), torch.ones(10).long()
     for errors, labels, expected in (([0.1, 0.9], ones, 10), ([0.5, 0.5], zeros, 10), ([0.1, 0.101], zeros, 1e-3)):
         found = fit_temperature(torch.tensor(errors, dtype=torch.float64).repeat(10, 1), labels)
