@@ -12,6 +12,7 @@ from snn_synth.kernels.cpu import memory
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch):
+    gc.collect()  # what tests before this one have left comes back before, not within it
     monkeypatch.setattr(memory, "_free", defaultdict(list))
     monkeypatch.setattr(memory, "_kept", 0)
 
