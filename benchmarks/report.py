@@ -112,7 +112,7 @@ def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
 
 
 def earlier(metrics: Mapping[str, Any]) -> str:
-    """The default path's times beside those of a version before it got new options."""
+    """The default path's times beside those of an earlier version."""
     rows = [
         [name, f"{one['earlier_ms']:.1f}", f"{one['now_ms']:.1f}", f"{one['ratio']:.3f}", f"{len(one['ratios'])}"]
         for name, one in metrics["steps"].items()
@@ -120,9 +120,8 @@ def earlier(metrics: Mapping[str, Any]) -> str:
     table = report.table(["step", "earlier, ms", "now, ms", "median ratio of pairs", "pairs"], rows)
     facts = metrics["machine"]
     return (
-        f"## What the options of neurons cost where they are not used\n\n{table}\n\n"
-        f"Commit {metrics['now']} beside {metrics['earlier']}, the last without reset by subtraction and learned leaks "
-        f"and thresholds, by `{metrics['command']}`: the paper's neurons in both, processes of the two versions in "
+        f"## The paper's neurons beside an earlier version\n\n{table}\n\n"
+        f"Commit {metrics['now']} beside {metrics['earlier']}, by `{metrics['command']}`: processes of both in "
         f"turns, on {facts['cores']} cores of {facts['cpu']}.\n"
     )
 

@@ -9,7 +9,7 @@ from snn_synth import functional, kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import alpha_spike_times, lambert_w0
 from snn_synth.kernels.cpu import alpha
-from tests.kernels.guarded import guard
+from tests.kernels.guarded import walls
 
 K, THETA = 1.3, 0.8
 
@@ -177,12 +177,8 @@ def test_times_are_those_of_a_dense_simulation():
 
 @pytest.fixture(params=[1, 2, 3], ids=["one thread", "two threads", "three threads"])
 def guarded(request, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    check = guard(monkeypatch, alpha)
-    yield
-    check()
-    torch.set_num_threads(before)
+    with walls(request.param, monkeypatch, alpha):
+        yield
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])

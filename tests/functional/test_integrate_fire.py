@@ -8,7 +8,7 @@ from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import if_spike_times
 from snn_synth.kernels.cpu import integrate_fire
-from tests.kernels.guarded import guard
+from tests.kernels.guarded import walls
 
 T = 20
 
@@ -86,12 +86,8 @@ def test_smoothed_gradients_are_the_rule_by_a_loop():
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
 def guarded(request, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    check = guard(monkeypatch, integrate_fire)
-    yield
-    check()
-    torch.set_num_threads(before)
+    with walls(request.param, monkeypatch, integrate_fire):
+        yield
 
 
 def test_neurons_of_the_kernel_fire_at_their_own_time_however_many_have_fired_before(guarded):

@@ -1,5 +1,6 @@
 """Memory with walls, for kernels of which nobody checks the places that they write to and read from."""
 
+import contextlib
 import math
 
 import torch
@@ -33,3 +34,16 @@ def guard(monkeypatch, *modules):
             assert (walls.isnan() if block.is_floating_point() else walls == _NUMBER).all()
 
     return check
+
+
+@contextlib.contextmanager
+def walls(threads, monkeypatch, *modules):
+    """So many threads, and walls that are looked at in the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        check = guard(monkeypatch, *modules)
+        yield
+        check()
+    finally:
+        torch.set_num_threads(before)

@@ -3,17 +3,13 @@ import torch
 from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import sparse
-from tests.kernels.guarded import guard
+from tests.kernels.guarded import walls
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"], autouse=True)
 def _threads(request, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    check = guard(monkeypatch, sparse)
-    yield
-    check()
-    torch.set_num_threads(before)
+    with walls(request.param, monkeypatch, sparse):
+        yield
 
 
 def draw(*shape, seed):
