@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from scipy.stats import ttest_rel
+
 ROUNDED = ("standardized_mse", "standardized_mse_whole_set", "spike_mse")  # to three decimals
 
 
@@ -19,13 +21,17 @@ def spread(one: Mapping[str, Any], form: str = ".3f") -> str:
 
 
 def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/standardized_mse") -> tuple[str, str]:
-    """Whether one variant's measure is below another's: a difference of less than two standard errors tells nothing."""
-    first, second = (metrics["variants"][variant][measure] for variant in (less, more))
-    error = sum((one["std"] or 0) ** 2 / len(one["each"]) for one in (first, second)) ** 0.5
-    difference = second["mean"] - first["mean"]
-    verdict = "cannot be told" if abs(difference) <= 2 * error else "holds" if difference > 0 else "does not hold"
+    """Whether one variant's measure is below another's: of several seeds, a paired t-test at 5 % must tell them apart.
+
+    A seed gives both variants the same order of samples, and data set B of speech the same pairs of word and image.
+    """
+    first, second = (metrics["variants"][variant][measure]["each"] for variant in (less, more))
+    pairs = list(zip(first, second, strict=False))  # the seeds that both have
+    difference = sum(b - a for a, b in pairs)
+    told = difference != 0 and (len(pairs) == 1 or ttest_rel(*zip(*pairs, strict=True)).pvalue < 0.05)
+    verdict = "cannot be told" if not told else "holds" if difference > 0 else "does not hold"
     variants = metrics["variants"]
-    seeds = "" if len(first["each"]) > 1 else " (one seed)"
+    seeds = "" if len(pairs) > 1 else " (one seed)"
     return verdict, f"{less} {value(variants[less], measure)}, {more} {value(variants[more], measure)}{seeds}"
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/earlier.py COMMIT [--pairs N]
 
-The steps of both versions are timed in turns, each in a process of its own, so that a machine whose speed drifts slows
-both: the ratio of a pair is that of two processes that ran one after the other. Close what else runs on the machine.
+A pair is a process of each version. The two take turns of a fifth of a second at a step, so that a machine whose speed
+drifts slows both. Pairs differ in where the system puts their memory. Close what else runs on the machine.
 """
 
 import argparse
@@ -23,60 +23,96 @@ from snn_synth.files import atomic_write
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "earlier"
 STEPS = """
-import json, statistics, time
+import statistics, sys, time
 import torch
 from snn_synth.learning import bptt_step, online_step
 from snn_synth.models import SpikingStack
 
-def median(step, seconds=2.0):
-    for _ in range(5):
-        step()
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def forward(model, spikes):
+    with torch.no_grad():
+        model(spikes)
 
-found = {}
+steps = {}
 for sizes, num_steps in (((784, 196, 784), 15), ((784, 512, 784), 60)):
     torch.manual_seed(0)
     model = SpikingStack(sizes, alpha=0.1, threshold=1.0)
     spikes = (torch.rand(num_steps, 100, sizes[0]) < 0.2).float()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.0, fused=True)
     name = f"{'-'.join(map(str, sizes))} T={num_steps}"
-    found["bptt " + name] = median(lambda: bptt_step(model, spikes, spikes, optimizer))
-    found["online " + name] = median(lambda: online_step(model, spikes, spikes, optimizer))
-    with torch.no_grad():
-        found["inference " + name] = median(lambda: model(spikes))
-print(json.dumps(found))
+    steps["bptt " + name] = lambda m=model, s=spikes, o=optimizer: bptt_step(m, s, s, o)
+    steps["online " + name] = lambda m=model, s=spikes, o=optimizer: online_step(m, s, s, o)
+    steps["inference " + name] = lambda m=model, s=spikes: forward(m, s)
+for step in steps.values():
+    for _ in range(5):
+        step()
+print("\\t".join(steps), flush=True)
+for line in sys.stdin:
+    times, end = [], time.perf_counter() + 0.2
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        steps[line.rstrip()]()
+        times.append(time.perf_counter() - start)
+    print(statistics.median(times), flush=True)
 """
+TURNS = 10
 
 
-def timed(tree: Path) -> dict[str, float]:
-    """Seconds of each step by the package in a folder, medians of one process."""
-    run = subprocess.run(
-        [sys.executable, "-c", STEPS],
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    return found
+class Version:
+    """The package in a folder, in a process of its own that times a step for a fifth of a second when it is asked."""
+
+    def __init__(self, tree: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", STEPS],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.steps = self._line().rstrip().split("\t")
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        if not (line := self.process.stdout.readline()):
+            raise SystemExit(f"The process that times the steps ended: exit code {self.process.wait()}")
+        return line
+
+    def seconds(self, step: str) -> float:
+        """Median of a fifth of a second."""
+        assert self.process.stdin is not None
+        print(step, file=self.process.stdin, flush=True)
+        return float(self._line())
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+def pair(tree: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of each step by the version in a folder and by this one, medians of turns."""
+    versions = [Version(tree), Version(ROOT)]
+    try:
+        times: list[dict[str, list[float]]] = [{}, {}]
+        for step in versions[0].steps:
+            for turn in range(TURNS):
+                for i in (0, 1) if turn % 2 else (1, 0):
+                    times[i].setdefault(step, []).append(versions[i].seconds(step))
+    finally:
+        for version in versions:
+            version.close()
+    earlier, now = ({step: statistics.median(each) for step, each in one.items()} for one in times)
+    return earlier, now
 
 
 def compare(commit: str, pairs: int) -> dict[str, Any]:
-    """Times of both versions, and the ratio of each pair, after a first run of each, which compiles."""
+    """Times of both versions, and the ratio of each pair of processes."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "earlier"
         subprocess.run(["git", "worktree", "add", "-q", "--detach", str(tree), commit], cwd=ROOT, check=True)
         try:
-            timed(tree), timed(ROOT)
             runs = []
             for i in range(pairs):
-                runs.append((timed(tree), timed(ROOT)) if i % 2 else (timed(ROOT), timed(tree))[::-1])
+                runs.append(pair(tree))
                 print(f"pair {i + 1} of {pairs}", file=sys.stderr)
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)

@@ -1,6 +1,7 @@
 """Write docs/performance.md, and its picture, from benchmarks/results/*.json: the page is never edited by hand."""
 
 import json
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,16 +115,21 @@ def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
 def earlier(metrics: Mapping[str, Any]) -> str:
     """The default path's times beside those of an earlier version."""
     rows = [
-        [name, f"{one['earlier_ms']:.1f}", f"{one['now_ms']:.1f}", f"{one['ratio']:.3f}", f"{len(one['ratios'])}"]
+        [name, f"{one['earlier_ms']:.1f}", f"{one['now_ms']:.1f}", f"{one['ratio']:.3f}", _quartiles(one["ratios"])]
         for name, one in metrics["steps"].items()
     ]
-    table = report.table(["step", "earlier, ms", "now, ms", "median ratio of pairs", "pairs"], rows)
+    table = report.table(["step", "earlier, ms", "now, ms", "median ratio of pairs", "its quartiles"], rows)
     facts = metrics["machine"]
     return (
         f"## The paper's neurons beside an earlier version\n\n{table}\n\n"
         f"Commit {metrics['now']} beside {metrics['earlier']}, by `{metrics['command']}`: processes of both in "
         f"turns, on {facts['cores']} cores of {facts['cpu']}.\n"
     )
+
+
+def _quartiles(values: list[float]) -> str:
+    low, _, high = statistics.quantiles(values, method="inclusive")
+    return f"{low:.3f} to {high:.3f}"
 
 
 def _spread(values: list[float]) -> str:

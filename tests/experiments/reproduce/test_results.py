@@ -48,14 +48,19 @@ def metrics(**variants):
 @pytest.mark.parametrize(
     ("less", "more", "verdict"),
     [
-        ((0.10, 0.11, 0.12), (0.20, 0.21, 0.22), "holds"),
-        ((0.20, 0.21, 0.22), (0.10, 0.11, 0.12), "does not hold"),
-        # standard errors 0.0289 each, their root sum 0.0408: twice that is more than the difference of 0.05
-        ((0.10, 0.15, 0.20), (0.15, 0.20, 0.25), "cannot be told"),
+        ((0.10, 0.11, 0.12), (0.20, 0.22, 0.21), "holds"),
+        ((0.20, 0.22, 0.21), (0.10, 0.11, 0.12), "does not hold"),
+        # differences 0.05, 0.10, 0: their mean is 0.05, its standard error 0.0289, t = 1.73 of the 4.30 that it takes
+        ((0.10, 0.15, 0.20), (0.15, 0.25, 0.20), "cannot be told"),
+        # as far apart, but each seed tells the same: 0.05, 0.04, 0.06, standard error 0.0058, t = 8.66
+        ((0.10, 0.15, 0.20), (0.15, 0.19, 0.26), "holds"),
+        # the seeds that both have
+        ((0.10, 0.15, 0.20), (0.15, 0.19, 0.26, 0.01), "holds"),
+        ((0.10, 0.15, 0.20), (0.10, 0.15, 0.20), "cannot be told"),
         ((0.1,), (0.2,), "holds"),
     ],
 )
-def test_a_claim_is_decided_by_the_spread_of_the_seeds(claims, less, more, verdict):
+def test_a_claim_is_decided_by_the_differences_of_the_seeds(claims, less, more, verdict):
     found = metrics(a=variant(*less), b=variant(*more))
     assert claims.below(found, "a", "b")[0] == verdict
 
