@@ -88,9 +88,11 @@ class Version:
         self.process.communicate()
 
 
-def pair(tree: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds of each step by the version in a folder and by this one, medians of turns."""
-    versions = [Version(tree), Version(ROOT)]
+def pair(tree: Path, number: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of each step by the version in a folder and by this one, medians of turns; which starts, alternates."""
+    trees = [tree, ROOT]
+    started = [Version(one) for one in (trees if number % 2 else trees[::-1])]
+    versions = started if number % 2 else started[::-1]
     try:
         times: list[dict[str, list[float]]] = [{}, {}]
         for step in versions[0].steps:
@@ -112,7 +114,7 @@ def compare(commit: str, pairs: int) -> dict[str, Any]:
         try:
             runs = []
             for i in range(pairs):
-                runs.append(pair(tree))
+                runs.append(pair(tree, i))
                 print(f"pair {i + 1} of {pairs}", file=sys.stderr)
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
@@ -132,23 +134,25 @@ def ratios(runs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> d
     }
 
 
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def main() -> None:
     """Compare, write, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit", help="the earlier version, as git names it")
     parser.add_argument("--pairs", type=int, default=15, help="runs of each version (default: 15)")
     given = parser.parse_args()
-    revision = ["git", "rev-parse", "--short=10"]
-    earlier, now = (
-        subprocess.run([*revision, one], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-        for one in (given.commit, "HEAD")
-    )
+    earlier = _git("rev-parse", "--short=10", given.commit)
+    now = _git("describe", "--always", "--exclude=*", "--abbrev=10", "--dirty")  # it is the working tree that is timed
+    facts = machine()  # its load is that before
     steps = compare(earlier, given.pairs)
     found = {
         "command": f"python benchmarks/earlier.py {given.commit} --pairs {given.pairs}",
         "earlier": earlier,
         "now": now,
-        "machine": machine(),
+        "machine": facts,
         "versions": versions(),
         "steps": steps,
     }

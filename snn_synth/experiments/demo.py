@@ -48,10 +48,9 @@ ANN_AUTOENCODER_LR, ANN_AUDIOCODER_LR = 1e-2, 3e-3
 WEIGHT_DECAY, WARM_UP = 1e-2, 0.15
 TRAIN_STEPS = 8  # of constant input; what is measured and drawn has spikes
 IMAGE_STEPS, SPEECH_STEPS = 15, 30
-SEED = 0
 
 
-def run(out: Path) -> dict[str, Any]:
+def run(out: Path, seed: int = 0) -> dict[str, Any]:
     """Train an autoencoder and an audiocoder on the embedded data, and write a report with pictures.
 
     Two of espeak's variants are left out with all their accents, and a twentieth of the utterances of the others; both
@@ -59,6 +58,7 @@ def run(out: Path) -> dict[str, Any]:
 
     Args:
         out: folder for ``report.html``, ``metrics.json``, some test words, the autoencoder and ``audiocoder.ckpt``.
+        seed: of the split, the pairing with images, the weights and the spikes.
 
     Returns:
         What ``metrics.json`` holds.
@@ -73,7 +73,7 @@ def run(out: Path) -> dict[str, Any]:
         sole_writer(out),
         tempfile.TemporaryDirectory() as pictures,
     ):
-        seed_everything(SEED, verbose=False)
+        seed_everything(seed, verbose=False)
         with _stage(f"speak: {len(MANY_VOICES)} voices say {10 * len(MANY_VOICES):,} digits", "speak", seconds):
             data = SpokenDigitsData(
                 corpus="espeak-many",
@@ -83,17 +83,17 @@ def run(out: Path) -> dict[str, Any]:
                 test_fraction=TEST,
                 validation_fraction=VALIDATION,
                 batch_size=BATCH,
-                seed=SEED,
+                seed=seed,
             )
             data.prepare_data()
             data.setup("fit")
         with _stage("autoencoder: learns to redraw digits from spikes", "autoencoder", seconds):
             folder = out / "autoencoder"
-            autoencoder = pretrain_autoencoder(data.image_set, folder, CODE, AUTOENCODER_EPOCHS, SEED)
+            autoencoder = pretrain_autoencoder(data.image_set, folder, CODE, AUTOENCODER_EPOCHS, seed)
         with _stage("audiocoder: learns to speak the autoencoder's spikes", "audiocoder", seconds):
-            module = _train_audiocoder(data, out)
+            module = _train_audiocoder(data, out, seed)
         with _stage("ann: a conventional network of the same size", "ann", seconds):
-            ann, ann_autoencoder = _train_ann(data)
+            ann, ann_autoencoder = _train_ann(data, seed)
         with _stage("report: test, pictures", "report", seconds):
             real = real_words(data.front_end)
             metrics = measure(data, real, Networks(autoencoder, module, ann_autoencoder, ann))
@@ -148,7 +148,7 @@ def _recipe(lr: float) -> dict[str, Any]:
     }
 
 
-def _train_audiocoder(data: SpokenDigitsData, out: Path) -> LitAudiocoder:
+def _train_audiocoder(data: SpokenDigitsData, out: Path, seed: int) -> LitAudiocoder:
     channels, frames = data.front_end.shape
     module = LitAudiocoder(
         ConvACSNN(channels, frames, WIDTHS, CODE, slope=SLOPE),
@@ -159,7 +159,7 @@ def _train_audiocoder(data: SpokenDigitsData, out: Path) -> LitAudiocoder:
         direct=True,
         augmentation=SpectrogramAugmentation(STRENGTH),
         loss="rate",
-        seed=SEED,
+        seed=seed,
         **_recipe(AUDIOCODER_LR),
     )
     trainer = _trainer(AUDIOCODER_EPOCHS, out)
@@ -168,9 +168,9 @@ def _train_audiocoder(data: SpokenDigitsData, out: Path) -> LitAudiocoder:
     return module.cpu().eval()
 
 
-def _train_ann(data: SpokenDigitsData) -> tuple[LitAudiocoderANN, AEANN]:
+def _train_ann(data: SpokenDigitsData, seed: int) -> tuple[LitAudiocoderANN, AEANN]:
     autoencoder = AEANN(data.gallery[0].numel(), CODE)
-    images = MNISTSubsetData(validation_fraction=0, seed=SEED)
+    images = MNISTSubsetData(validation_fraction=0, seed=seed)
     _trainer(AUTOENCODER_EPOCHS).fit(LitAutoencoderANN(autoencoder, **_recipe(ANN_AUTOENCODER_LR)), datamodule=images)
     autoencoder.cpu()
     channels, frames = data.front_end.shape
@@ -179,7 +179,7 @@ def _train_ann(data: SpokenDigitsData) -> tuple[LitAudiocoderANN, AEANN]:
         autoencoder,
         data.gallery,
         augmentation=SpectrogramAugmentation(STRENGTH),
-        seed=SEED,
+        seed=seed,
         **_recipe(ANN_AUDIOCODER_LR),
     )
     _trainer(AUDIOCODER_EPOCHS).fit(module, datamodule=data)

@@ -33,40 +33,42 @@ def _full_size(name: str) -> AudiocoderTrial:
 
 FIGURES = {
     "fig3": Experiment(
-        "A small leak helps, a large one harms; 0.1 regenerates the input spikes best.",
+        "Leaks of 0 to 0.5. The paper: a small one helps, a large one harms, and 0.1 regenerates the input best.",
         {f"leak {alpha:g}": replace(_DIGITS, alpha=alpha) for alpha in (0.0, 0.01, 0.1, 0.3, 0.5)},
         minutes=(0.5, 5),
         measures=("test/spike_mse", "train/spike_mse", "test/standardized_mse", "train/standardized_mse"),
     ),
     "fig4a": Experiment(
-        "Without the mask the training does not converge; with it 85 % of the error vector are zero.",
+        "Training with the mask of the loss and without. The paper: without it training does not converge, and with it "
+        "85 % of the error vector are zero.",
         {"mask": _DIGITS, "no mask": replace(_DIGITS, mask=False)},
         minutes=(0.5, 2),
         measures=("test/standardized_mse", "test/error_share"),
     ),
     "fig4b": Experiment(
-        "A longer input spike train lowers the error.",
+        "Input spike trains of 5 to 60 time steps. The paper: longer ones lower the error.",
         {f"T = {T}": replace(_DIGITS, num_steps=T) for T in (5, 10, 15, 20, 30, 60)},
         minutes=(0.5, 9),
     ),
     "fig5": Experiment(
-        "On MNIST the spiking autoencoder lies between conventional ones trained by SGD and by Adam.",
+        "The spiking autoencoder on MNIST beside conventional ones. The paper: between those trained by SGD and Adam.",
         {name.replace(" paper", ""): DIGITS[name] for name in PAPER},
         minutes=(0.5, 1),
         paper={name.replace(" paper", ""): error for name, error in ROWS["table1-mnist"].paper.items()},
     ),
     "fig6": Experiment(
-        "On Fashion-MNIST the spiking autoencoders, with 512 and 1024 hidden neurons, beat the conventional ones.",
+        "The same on Fashion-MNIST, with 512 and 1,024 hidden neurons. The paper: better than the conventional ones.",
         _as_in_paper(CLOTHES_512, 512) | _as_in_paper(CLOTHES_1024, 1024),
         minutes=(2, 24),
     ),
     "fig7a": Experiment(
-        "More hidden neurons lower the error, from 64 to 196 more than from 196 to 400.",
+        "64 to 400 hidden neurons. The paper: more lower the error, from 64 to 196 more than from 196 to 400.",
         {f"{hidden} hidden": replace(_DIGITS, hidden=hidden) for hidden in (64, 196, 400)},
         minutes=(0.5, 3),
     ),
     "fig7b": Experiment(
-        "At no learning rate of Adam does the conventional autoencoder reach the spiking one on Fashion-MNIST.",
+        "Learning rates of Adam for the conventional autoencoder on Fashion-MNIST. The paper: with none does it reach "
+        "the spiking one.",
         {"SNN, T = 60": _CLOTHES}
         | {
             f"ANN, lr {lr:g}": replace(CLOTHES_1024["ANN paper, Adam"], recipe=Recipe(lr=lr))
@@ -75,32 +77,34 @@ FIGURES = {
         minutes=(1, 16),
     ),
     "fig7c": Experiment(
-        "On Fashion-MNIST the number of time steps matters more: at 5 and 10 the conventional autoencoder is better.",
+        "Time steps on Fashion-MNIST. The paper: they matter more than on MNIST, and with 5 and 10 the conventional "
+        "autoencoder is better.",
         {f"SNN, T = {T}": replace(_CLOTHES, num_steps=T) for T in (5, 10, 15, 30, 60)}
         | {"ANN, Adam": CLOTHES_1024["ANN paper, Adam"]},
         minutes=(2, 28),
     ),
     "fig9": Experiment(
-        "The images drawn of data set A are clear and alike, those of data set B blurred (T_h = 10).",
+        "Images drawn of data sets A and B (T_h = 10). The paper: those of A are clear and alike, those of B blurred.",
         {"A": replace(_SPOKEN, bits=10), "B": SPEECH_B["SNN paper"]},
         minutes=(2, 21),
         paper={"B": 0.543},  # of A the table has T_h = 15
         measures=("test/standardized_mse", "train/standardized_mse"),
     ),
     "fig10a": Experiment(
-        "Hidden spikes of fewer time steps cost little.",
+        "Hidden spikes of 1 to 15 time steps. The paper: fewer cost little.",
         {f"T_h = {steps}": replace(_SPOKEN, bits=steps) if steps != 15 else _SPOKEN for steps in _STEPS},
         minutes=(3, 53),
         paper={"T_h = 15": 0.254},
     ),
     "fig10b": Experiment(
-        "The spiking audiocoder lies between conventional ones trained by SGD and by Adam.",
+        "The spiking audiocoder beside conventional ones. The paper: between those trained by SGD and Adam.",
         {name.replace(" paper", ""): SPEECH_A[name] for name in PAPER},
         minutes=(1, 10),
         paper={"SNN": 0.254, "ANN, SGD": 0.408, "ANN, Adam": 0.144},
     ),
     "fig10c": Experiment(
-        "At 1 and 2 bits of a hidden unit the spiking audiocoder beats the conventional one, above that it does not.",
+        "Hidden units of 1 to 15 bits. The paper: with 1 and 2 the spiking audiocoder is better than the conventional "
+        "one, with more it is not.",
         {f"SNN, T_h = {bits}": replace(_SPOKEN, bits=bits) if bits != 15 else _SPOKEN for bits in _STEPS}
         | {f"ANN, {bits} bit": replace(_SPOKEN_ANN, bits=bits) for bits in _STEPS},
         minutes=(3, 55),
@@ -118,10 +122,10 @@ FIGURES = {
         minutes=(1, 8),
     ),
     "full-size": Experiment(
-        "The paper's own audiocoder, 58500-2048-196, on FSDD's words by the paper's front end, Lyon's 39 x 1500: the "
-        "time of an epoch extrapolated from some batches (docs/performance.md has it of a quiet machine), and what 20 "
-        "epochs reach, as many as the paper's of TI-46: by backpropagation through time with the loss of rates, "
-        "trained on the cochleagram as a constant input, measured with Poisson spikes.",
+        "The paper's own audiocoder, 58500-2048-196, on FSDD's words by the paper's front end, Lyon's 39 x 1500: some "
+        "batches by the paper's rule, and 20 epochs, as many as the paper's of TI-46, by backpropagation through time "
+        "with the loss of rates, in mixed precision, trained on the cochleagram as a constant input and measured with "
+        "Poisson spikes.",
         {
             f"{name}, 12 batches": replace(_full_size(name), recipe=replace(SPEECH_RECIPES[name], epochs=1), batches=12)
             for name in ("SNN paper", "SNN, reset to zero")
@@ -134,7 +138,7 @@ FIGURES = {
         minutes=(5, 45),
     ),
     "probe": Experiment(
-        "The code of the autoencoder serves to recognize as well as to regenerate.",
+        "Does the code of an autoencoder serve to recognize, too? A linear classifier on it, and one on the pixels.",
         {
             "code of SNN paper": ProbeTrial(PROBE, autoencoder=_DIGITS),
             "code of SNN best": ProbeTrial(PROBE, autoencoder=DIGITS["SNN best"]),
@@ -146,7 +150,7 @@ FIGURES = {
         measures=("test/accuracy",),
     ),
     "mask-classifier": Experiment(
-        "The mask helps any spiking network with a large output layer: here a classifier with 1,000 output neurons.",
+        "Does the mask help any spiking network with a large output layer? A classifier with 1,000 output neurons.",
         {
             f"{rule}, {'mask' if mask else 'no mask'}": PopulationTrial(recipe, mask=mask)
             for rule, recipe in (("online", PAPER_SNN), ("bptt", CLASSIFIER))

@@ -1,6 +1,7 @@
 """The paper's table 1: autoencoders and audiocoders, spiking and not, by its recipe and by a better one."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
@@ -25,6 +26,9 @@ from snn_synth.experiments.reproduce.recipes import (
     ZERO_SPEECH_SNN,
     Recipe,
 )
+from snn_synth.functional.lif import Reset
+
+Coder = TypeVar("Coder", AutoencoderTrial, AudiocoderTrial)
 
 
 def _row(images: str, hidden: int, num_steps: int) -> dict[str, AutoencoderTrial]:
@@ -72,6 +76,13 @@ def _spoken(recipe: Recipe, autoencoder: AutoencoderTrial) -> AudiocoderTrial:
     )
 
 
+def with_neurons(trial: Coder, reset: Reset, *, learned: bool) -> Coder:
+    """The same recipe with other neurons, of an audiocoder's autoencoder too."""
+    if isinstance(trial, AudiocoderTrial):
+        trial = replace(trial, autoencoder=with_neurons(trial.autoencoder, reset, learned=learned))
+    return replace(trial, reset=reset, learned=learned)
+
+
 SPEECH_B_RECIPES = SPEECH_RECIPES | {
     "SNN best": BEST_SPEECH_B_SNN,
     "SNN best, even input": BEST_SPEECH_B_SNN,
@@ -81,7 +92,10 @@ SPEECH_B_RECIPES = SPEECH_RECIPES | {
 SPEECH_A = {name: _spoken(recipe, DIGITS[name]) for name, recipe in SPEECH_RECIPES.items()}
 SPEECH_B = {
     name: replace(
-        trial, recipe=SPEECH_B_RECIPES[name], pairing="B", bits=10 if trial.autoencoder.kind == "snn" else None
+        with_neurons(trial, trial.reset, learned=False),  # by the search: fixed leaks and thresholds draw better here
+        recipe=SPEECH_B_RECIPES[name],
+        pairing="B",
+        bits=10 if trial.autoencoder.kind == "snn" else None,
     )
     for name, trial in SPEECH_A.items()
 }
