@@ -155,9 +155,9 @@ def ablations(results: Results) -> str:
     variants = list(next(iter(ABLATIONS.values())).variants)
     lines = ["| | " + " | ".join(variants) + " |", "|---" * (len(variants) + 1) + "|"]
     for name, found in rows.items():
-        lines.append(
-            f"| {name.removeprefix('ablation-')} | {' | '.join(_cell(found, variant) for variant in variants)} |"
-        )
+        batch = next(iter(found.values()))["trial"]["recipe"]["batch_size"]
+        cells = " | ".join(_cell(found, variant) for variant in variants)
+        lines.append(f"| {name.removeprefix('ablation-')}, batches of {batch} | {cells} |")
     return "\n".join(lines) if rows else "Not run yet."
 
 

@@ -60,6 +60,7 @@ def metrics(**variants):
         ((0.10, 0.15, 0.20), (0.15, 0.19, 0.26, 0.01), "holds"),
         ((0.10, 0.15, 0.20), (0.10, 0.15, 0.20), "cannot be told"),
         ((0.1,), (0.2,), "holds"),
+        ((0.1,), (0.2, 0.05), "holds"),
     ],
 )
 def test_a_claim_is_decided_by_the_differences_of_the_seeds(claims, less, more, verdict):
@@ -109,6 +110,14 @@ def test_the_page_says_which_rows_have_what_we_aim_at(builder):
     assert told.endswith(
         "SNN best is there for audio to image A; SNN best, even input is there for MNIST 784-196-784, audio to image A."
     )
+
+
+def test_what_each_part_brings_stands_in_a_row_for_each_network(builder):
+    trial = {"recipe": {"batch_size": 50}}
+    found = metrics(**{"the paper's neuron": variant(0.3, trial=trial), "both": variant(0.1, 0.2, trial=trial)})
+    lines = builder.ablations({"ablation-a2i-b": found}).splitlines()
+    assert lines[2:] == ["| a2i-b, batches of 50 | 0.300 | not run | not run | 0.150 ± 0.071 | not run |"]
+    assert builder.ablations({}) == "Not run yet."
 
 
 @pytest.mark.parametrize(
