@@ -88,6 +88,7 @@ def _sampled(images: str) -> Experiment:
 _IMAGE_ANN = (8e-4, 1.6e-3, 2.4e-3, 3.2e-3)
 _LOW_ANN = (2e-4, 4e-4, 8e-4, 1.6e-3)
 _SPEECH_ANN = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2)
+_SMALL_BATCH = (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)
 SEARCHES = {
     "search-mnist": Experiment(
         "How the best recipes for MNIST were chosen: fourteen trials of each kind, on a tenth of the training images. "
@@ -118,16 +119,16 @@ SEARCHES = {
         measures=("val/standardized_mse",),
     ),
     "search-speech-b": Experiment(
-        "The same for data set B: twenty of each kind. Some of the spiking ones keep a leak of 0.1 and a threshold of "
-        "1 in the audiocoder, or in the audiocoder and the autoencoder (`all neurons fixed`).",
+        "The same for data set B: twenty-two of each kind. Some of the spiking ones keep a leak of 0.1 and a "
+        "threshold of 1 in the audiocoder, or in audiocoder and autoencoder (`all neurons fixed`).",
         _tried(SPEECH_B, (50,), snn=_SPEECH_ANN[:4], ann=_SPEECH_ANN)
         | _fixed(SPEECH_B, 50, _SPEECH_ANN[:4], autoencoder=False)
         | _fixed(SPEECH_B, 50, _SPEECH_ANN[:4], autoencoder=True)
         | _fixed(SPEECH_B, 25, _SPEECH_ANN[:3], autoencoder=True)
-        | _fixed(SPEECH_B, 10, _SPEECH_ANN[:1], autoencoder=True)
+        | _fixed(SPEECH_B, 10, _SMALL_BATCH[:3], autoencoder=True)
         | _tried(SPEECH_B, (50,), snn=(), ann=(7e-4, 1.4e-3, 2.8e-3, 5.6e-3))
         | _tried(SPEECH_B, (25,), snn=(), ann=_SPEECH_ANN[:5])
-        | _tried(SPEECH_B, (10,), snn=(), ann=_SPEECH_ANN[:3]),
+        | _tried(SPEECH_B, (10,), snn=(), ann=_SMALL_BATCH),
         minutes=(10, 60),
         measures=("val/standardized_mse",),
     ),
