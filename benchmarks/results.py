@@ -168,9 +168,9 @@ CHOICES: list[tuple[str, str, str, list[str]]] = [
 TRIED: dict[tuple[str, str], tuple[str, str]] = {
     ("table1-fashion-512", "SNN paper"): (
         "choices-fashion",
-        "The error of the training images falls at first, then rises: the paper's rate of 5e-4, with 60 updates "
-        "a batch and moments fresh for each, is too large. (On MNIST, too, 60 updates a batch are worse than 30: "
-        "figure 4B.) A fifth of that rate ends below the target, and so does "
+        "The error of the training images falls at first, then rises: the paper's rate of 5e-4 is too large for 60 "
+        "updates a batch, with moments that are kept even more than with fresh ones. (On MNIST, too, 60 updates a "
+        "batch are worse than 30: figure 4B.) A fifth of that rate ends below the target, and so does "
         "[another reading of the traces](#other-readings-of-the-papers-recipe).",
     ),
     ("table1-fashion-1024", "SNN paper"): (

@@ -103,7 +103,9 @@ def test_the_page_says_which_rows_have_what_we_aim_at(builder):
         "table1-mnist": metrics(**{"SNN best": variant(0.031), **even}),
         "table1-a2i-a": metrics(**{"SNN best": variant(0.07), **even}),
     }
-    told = builder.best_table(row).splitlines()[-1]
+    *_, told = builder.best_table(row).splitlines()
+    more = {"updates": metrics(**{"MNIST, Adam, updates: 15": variant(0.02)})}
+    assert "reaches 0.0200 on MNIST ([updates](#updates))" in builder.best_table(row | more).splitlines()[-1]
     assert told.startswith(
         "Beyond the targets we aim at the error of: MNIST 784-196-784 ANN best, Fashion-MNIST 784-512"
     )
