@@ -107,8 +107,11 @@ SEARCHES = {
         measures=("val/standardized_mse",),
     ),
     "search-fashion-1024": Experiment(
-        "The same for Fashion-MNIST, with 1,024 hidden neurons: four of each kind, around the best with 512.",
-        _tried(CLOTHES_1024, (5, 10), snn=(5e-4, 1e-3), shares=(3.0,), ann=(8e-4, 1.6e-3)),
+        "The same for Fashion-MNIST, with 1,024 hidden neurons, around the best with 512: five of the spiking kind, "
+        "eight of each conventional one.",
+        _tried(CLOTHES_1024, (5, 10), snn=(5e-4, 1e-3), shares=(3.0,), ann=(8e-4, 1.6e-3))
+        | _tried(CLOTHES_1024, (5,), snn=(2.5e-4,), shares=(3.0,), ann=_LOW_ANN[:2])
+        | _tried(CLOTHES_1024, (10,), snn=(), ann=_LOW_ANN[:2]),
         minutes=(6, 60),
         measures=("val/standardized_mse",),
     ),

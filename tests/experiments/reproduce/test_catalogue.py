@@ -6,6 +6,7 @@ from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
 from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS, find
+from snn_synth.experiments.reproduce.rows import PAPER
 
 
 def test_the_networks_of_the_table_are_the_papers():
@@ -31,7 +32,9 @@ def test_the_networks_of_the_table_are_the_papers():
         for name in ("table1-a2i-a", "table1-a2i-b")
     }
     # T is 30 in the paper's table and 60 in its text.
-    assert speech == {"table1-a2i-a": {("A", 30, 20, 50), ("A", 60, 20, 50)}, "table1-a2i-b": {("B", 30, 20, 50)}}
+    assert speech == {"table1-a2i-a": {("A", 30, 20), ("A", 60, 20)}, "table1-a2i-b": {("B", 30, 20)}}
+    by_the_paper = [rows[name].variants[variant] for name in speech for variant in PAPER]
+    assert {trial.recipe.batch_size for trial in by_the_paper} == {50}
     assert all(
         (variant.num_steps == 60) == name.endswith("T = 60") for name, variant in rows["table1-a2i-a"].variants.items()
     )
