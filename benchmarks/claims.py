@@ -18,14 +18,13 @@ def value(found: Mapping[str, Any], measure: str = "test/standardized_mse") -> s
 
 
 def spread(one: Mapping[str, Any], form: str = ".3f") -> str:
-    """Mean and deviation of one measure; of a small deviation the first digit."""
+    """Mean and deviation of one measure, with as many decimals as the deviation's first digit needs."""
     mean, std = one["mean"], one["std"]
     if std is None:
         return f"{mean:{form}}"
-    told = f"{std:{form}}"
-    if std and form.endswith("f") and not told.strip("0."):
-        told = f"{std:.{-floor(log10(std))}f}"
-    return f"{mean:{form}} ± {told}"
+    if std and form.endswith("f") and not f"{std:{form}}".strip("0."):
+        form = f".{-floor(log10(std))}f"
+    return f"{mean:{form}} ± {std:{form}}"
 
 
 def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test/standardized_mse") -> tuple[str, str]:
@@ -43,13 +42,15 @@ def below(metrics: Mapping[str, Any], less: str, more: str, measure: str = "test
 
 
 def told_apart(less: Sequence[float], more: Sequence[float]) -> tuple[str, float | None]:
-    """The verdict on whether values are below others, seed by seed, and the paired t-test's p; None of one seed."""
-    pairs = list(zip(less, more, strict=False))  # the seeds that both have
+    """The verdict on whether values are below others, seed by seed, and the paired t-test's p; None of one seed.
+
+    Both lists begin with seed 0; what only one of them has is left out.
+    """
+    pairs = list(zip(less, more, strict=False))
     difference = sum(b - a for a, b in pairs)
-    if len(pairs) == 1 or not difference:
-        p = None if len(pairs) == 1 else 1.0
-    else:
-        p = float(ttest_rel(*zip(*pairs, strict=True)).pvalue)
+    p = None
+    if len(pairs) > 1:
+        p = float(ttest_rel(*zip(*pairs, strict=True)).pvalue) if difference else 1.0
     if not difference or (p is not None and p >= LEVEL):
         return "cannot be told", p
     return ("holds" if difference > 0 else "does not hold"), p
@@ -168,13 +169,17 @@ def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
 
 
 SETTLED = 0.1  # share of the last error that an error may be away from it when it has converged
+LAST_PART = 1 / 6  # of a training, in which a curve that has converged no longer changes by more than that
 
 
-def converged(found: Mapping[str, Any]) -> float:
-    """After how many batches the error stays within a tenth of its last value."""
+def converged(found: Mapping[str, Any]) -> float | None:
+    """Batches until the error stays within a tenth of its last value; None if it still falls, or rises again."""
     batches, errors = found["curve"]["batch"], found["curve"]["standardized_mse"]
     away = [i for i, error in enumerate(errors) if abs(error / errors[-1] - 1) > SETTLED]
-    return float(batches[away[-1] + 1 if away else 0])
+    settled = batches[away[-1] + 1 if away else 0]
+    if settled > (1 - LAST_PART) * batches[-1] or errors[-1] > (1 + SETTLED) * min(errors):
+        return None
+    return float(settled)
 
 
 def as_fast(m: Mapping[str, Any], pairs: Sequence[tuple[str, str]], most: float, least: float = 0.0) -> tuple[str, str]:
@@ -183,18 +188,23 @@ def as_fast(m: Mapping[str, Any], pairs: Sequence[tuple[str, str]], most: float,
     for names in pairs:
         curves = [m["variants"][variant] for variant in names]
         first, second = (converged(curve) for curve in curves)
-        told = (f"{name} {_settled(curve)}" for name, curve in zip(names, curves, strict=True))
-        parts.append(("holds" if least <= first / second <= most else "does not hold", ", ".join(told)))
+        if first is None or second is None:
+            verdict = "cannot be told"
+        else:
+            verdict = "holds" if least <= first / second <= most else "does not hold"
+        parts.append((verdict, ", ".join(f"{n} {_settled(curve)}" for n, curve in zip(names, curves, strict=True))))
     verdict, figures = all_of(*parts)
     return verdict, f"batches until the error (mean of the seeds) stays within a tenth of its last value: {figures}"
 
 
 def _settled(found: Mapping[str, Any]) -> str:
-    """Batches to converge, and the lowest error if the last one is clearly above it."""
+    """Batches to converge, or why a curve has not."""
+    batches = converged(found)
+    if batches is not None:
+        return f"{batches:.0f}"
     errors = found["curve"]["standardized_mse"]
     lowest = min(errors)
-    rises = f" (rises from {lowest:.3f} to {errors[-1]:.3f})" if errors[-1] > (1 + SETTLED) * lowest else ""
-    return f"{converged(found):.0f}{rises}"
+    return f"rises from {lowest:.3f} to {errors[-1]:.3f}" if errors[-1] > (1 + SETTLED) * lowest else "still falls"
 
 
 def _compresses(m: Mapping[str, Any]) -> tuple[str, str]:

@@ -122,8 +122,8 @@ def earlier(metrics: Mapping[str, Any]) -> str:
     facts = metrics["machine"]
     return (
         f"## The paper's neurons beside an earlier version\n\n"
-        "Steps with the default neurons, beside the version that had no others. A median within 3 % is what we ask "
-        f"for.\n\n{table}\n\n"
+        "Steps with the default neurons, beside the version that had no others. We ask for a median of at most "
+        f"1.03.\n\n{table}\n\n"
         f"Commit {metrics['now']} beside {metrics['earlier']}, by `{metrics['command']}`: processes of both in "
         f"turns, on {facts['cores']} cores of {facts['cpu']}.\n"
     )

@@ -23,6 +23,7 @@ from tables import (
     best_table,
     inference,
     not_run,
+    of_former_recipe,
     readings,
     speech_of,
     stored,
@@ -45,25 +46,27 @@ claims of their text, with our numbers beside theirs. The page also has the best
 results of the generators of other papers.
 
 **paper** means the paper's own learning rule and settings. **best** means our best recipe for a network of the same
-size, the same number of epochs and the same T. It was chosen on a tenth of the training images, with as many trials for
-the conventional network as for the spiking one (`reproduce search-mnist`, ...). Errors are the standardized test MSE:
-image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1. They are
-means and standard deviations over three seeds; a number without a deviation is of one seed.
+size, the same number of epochs and the same T. It was chosen on a tenth of the training images, with at least as many
+trials for the conventional network as for the spiking one (`reproduce search-mnist`, ...). Errors are the standardized
+test MSE: image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1.
+They are means and standard deviations over three seeds; a number without a deviation is of one seed.
 
 This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
-what `snn-synth reproduce NAME --preset full` wrote. Its `metrics.json` has the command, the versions, every seed and
+what `snn-synth reproduce NAME --preset full` wrote, but `robustness` (`snn-synth robustness`) and `demo`
+(`benchmarks/demo.py`). Its `metrics.json` has the command, the versions, every seed and
 the settings of every trial. `python benchmarks/results.py runs/reproduce` adds new results.
 """
 
 TABLE_NOTES = """
-Who owns TI-46 runs the paper's speech rows by `snn-synth fit --config a2i_ti46`, with Lyon's front end and the paper's
-split and sizes. FSDD's words in the paper's shape: [full-size](#full-size).
+With TI-46, `snn-synth fit --config a2i_ti46` runs row A of speech, and `--data.pairing B --model.hidden_steps 10` row
+B, with Lyon's front end and the paper's split and sizes. FSDD's words in the paper's shape: [full-size](#full-size).
 """
 
 VERDICTS = """\
-**holds** and **does not hold** are those of several seeds that a paired t-test tells apart at 5 % (p is that test's;
-none is corrected for the number of claims), or of one seed, where small differences mean little. **cannot be told**:
-the test does not tell the seeds apart.
+Where two variants with several seeds are compared, **holds** and **does not hold** mean that a paired t-test over the
+seeds tells them apart at 5 % (p is not corrected for the number of claims), and **cannot be told** that it does not.
+With one seed the numbers are compared as they are, so small differences mean little. A bound (≤, ≥) is compared with
+the mean. Batches to converge are read from the mean curve, and cannot be told where it still falls, or rises again.
 """
 
 MODEL = """\
@@ -169,7 +172,7 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
     ("table1-fashion-512", "SNN paper"): (
         "choices-fashion",
         "The error of the training images falls at first, then rises: the paper's rate of 5e-4 is too large for 60 "
-        "updates a batch, with moments that are kept even more than with fresh ones. (On MNIST, too, 60 updates a "
+        "updates a batch, and more so if the moments are kept from batch to batch. (On MNIST, too, 60 updates a "
         "batch are worse than 30: figure 4B.) A fifth of that rate ends below the target, and so does "
         "[another reading of the traces](#other-readings-of-the-papers-recipe).",
     ),
@@ -258,7 +261,7 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     lines = [
         f"## {name}",
         "",
-        shown.shows if (shown := (EXPERIMENTS | SEARCHES).get(name)) else metrics["shows"],
+        (EXPERIMENTS | SEARCHES)[name].shows,
         "",
         f"`{metrics['command']}`, {metrics['trial_seconds'] / 60:.0f} minutes of training and measuring.",
         "",
@@ -272,7 +275,7 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
         cells = [value(found, measure) if measure in found else "" for measure in columns]
         paper = "" if found["paper"] is None else f"{found['paper']:.3f}"
         lines.append(f"| {variant} | " + " | ".join(cells) + f" | {paper} |")
-    lines += [line for said in not_run(name, metrics) for line in ("", said)]
+    lines += [line for said in (*not_run(name, metrics), *of_former_recipe(name, metrics)) for line in ("", said)]
     published = [found for found in metrics["variants"].values() if found["paper"] is not None]
     if published and (data := speech_of(published[0])):
         lines += ["", f"The paper's numbers are of {PAPERS_SPEECH}; ours of {data}: {OTHER_DATA}."]
@@ -306,7 +309,7 @@ def demo(metrics: Mapping[str, Any]) -> str:
         "## demo",
         "",
         "What `make demo` trains in some minutes on synthetic voices alone, beside a conventional network of its size: "
-        f"means and standard deviations over {len(runs)} seeds, of which `make demo` has the first.",
+        f"means and standard deviations over {len(runs)} seeds. `make demo` trains with the first, 0.",
         "",
         f"`{metrics['command']}`",
         "",
@@ -343,7 +346,7 @@ def _demo_rows(run: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 
 def _over_seeds(values: Sequence[float | None], form: str) -> str:
-    known = [value for value in values if value is not None]
+    known = [one for one in values if one is not None]
     if not known:
         return ""
     return spread({"mean": fmean(known), "std": stdev(known) if len(known) > 1 else None}, form)

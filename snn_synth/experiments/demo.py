@@ -102,6 +102,7 @@ def run(out: Path, seed: int = 0) -> dict[str, Any]:
         metrics |= {
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
             "command": "snn-synth demo",
+            "seed": seed,
             "versions": versions(),
         }
         write_report(out / "report.html", metrics, sections)

@@ -11,7 +11,7 @@ class Experiment:
     """A row of the table or a figure: the trials that stand side by side in it.
 
     Args:
-        shows: what the paper shows there, in a sentence.
+        shows: what stands side by side there, and what the paper says of it.
         variants: the trials, by the name that they have in the picture.
         minutes: that it takes on two cores, for one seed, quick and full.
         paper: the paper's standardized test MSE of a variant, where it prints the number.

@@ -40,7 +40,7 @@ FIGURES = {
     ),
     "fig4a": Experiment(
         "Training with the mask of the loss and without. The paper: without it training does not converge, and with it "
-        "85 % of the error vector are zero.",
+        "85 % of the error vector is zero.",
         {"mask": _DIGITS, "no mask": replace(_DIGITS, mask=False)},
         minutes=(0.5, 2),
         measures=("test/standardized_mse", "test/error_share"),
@@ -51,13 +51,13 @@ FIGURES = {
         minutes=(0.5, 9),
     ),
     "fig5": Experiment(
-        "The spiking autoencoder on MNIST beside conventional ones. The paper: between those trained by SGD and Adam.",
+        "Spiking and conventional autoencoders on MNIST. The paper: the spiking one lies between SGD and Adam.",
         {name.replace(" paper", ""): DIGITS[name] for name in PAPER},
         minutes=(0.5, 1),
         paper={name.replace(" paper", ""): error for name, error in ROWS["table1-mnist"].paper.items()},
     ),
     "fig6": Experiment(
-        "The same on Fashion-MNIST, with 512 and 1,024 hidden neurons. The paper: better than the conventional ones.",
+        "The same on Fashion-MNIST, with 512 and 1,024 hidden neurons. The paper: the spiking ones are better.",
         _as_in_paper(CLOTHES_512, 512) | _as_in_paper(CLOTHES_1024, 1024),
         minutes=(2, 24),
     ),
@@ -97,7 +97,7 @@ FIGURES = {
         paper={"T_h = 15": 0.254},
     ),
     "fig10b": Experiment(
-        "The spiking audiocoder beside conventional ones. The paper: between those trained by SGD and Adam.",
+        "Spiking and conventional audiocoders. The paper: the spiking one lies between SGD and Adam.",
         {name.replace(" paper", ""): SPEECH_A[name] for name in PAPER},
         minutes=(1, 10),
         paper={"SNN": 0.254, "ANN, SGD": 0.408, "ANN, Adam": 0.144},

@@ -92,7 +92,7 @@ SPEECH_B_RECIPES = SPEECH_RECIPES | {
 SPEECH_A = {name: _spoken(recipe, DIGITS[name]) for name, recipe in SPEECH_RECIPES.items()}
 SPEECH_B = {
     name: replace(
-        with_neurons(trial, trial.reset, learned=False),  # by the search: fixed leaks and thresholds draw better here
+        with_neurons(trial, trial.reset, learned=False),  # the best of search-speech-b
         recipe=SPEECH_B_RECIPES[name],
         pairing="B",
         bits=10 if trial.autoencoder.kind == "snn" else None,

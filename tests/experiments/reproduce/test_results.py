@@ -3,12 +3,14 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from snn_synth.data import MNIST, FashionMNIST
 from snn_synth.experiments.reproduce.catalogue import EXPERIMENTS
+from snn_synth.experiments.reproduce.searches import KINDS
 from snn_synth.models import SpikingVQDiffusion
 
 ROOT = Path(__file__).parents[3]
@@ -107,11 +109,10 @@ def test_the_page_says_which_rows_have_what_we_aim_at(builder):
     more = {"updates": metrics(**{"MNIST, Adam, updates: 15": variant(0.02)})}
     assert "reaches 0.0200 on MNIST ([updates](#updates))" in builder.best_table(row | more).splitlines()[-1]
     assert told.startswith(
-        "Beyond the targets we aim at the error of: MNIST 784-196-784 ANN best, Fashion-MNIST 784-512"
+        "Beyond the targets we aim at: MNIST 784-196-784: the error of ANN best; Fashion-MNIST 784-512-784: 0.036;"
     )
-    assert told.endswith(
-        "SNN best is there for audio to image A; SNN best, even input is there for MNIST 784-196-784, audio to image A."
-    )
+    even = "SNN best, even input reaches it for MNIST 784-196-784, audio to image A."
+    assert told.endswith(f"SNN best reaches it for audio to image A; {even}")
 
 
 def test_what_each_part_brings_stands_in_a_row_for_each_network(builder):
@@ -123,9 +124,9 @@ def test_what_each_part_brings_stands_in_a_row_for_each_network(builder):
 
 
 @pytest.mark.parametrize(
-    ("std", "told"), [(0.0123, "0.100 ± 0.012"), (0.0004, "0.100 ± 0.0004"), (0.0, "0.100 ± 0.000"), (None, "0.100")]
+    ("std", "told"), [(0.0123, "0.100 ± 0.012"), (0.0004, "0.1000 ± 0.0004"), (0.0, "0.100 ± 0.000"), (None, "0.100")]
 )
-def test_a_small_deviation_has_a_digit(claims, std, told):
+def test_a_small_deviation_has_a_digit_and_the_mean_as_many(claims, std, told):
     assert claims.spread({"mean": 0.1, "std": std}) == told
 
 
@@ -137,7 +138,7 @@ def test_the_share_of_pixels_that_a_network_may_skip(builder, row, images):
 
 
 def test_speech_of_other_data_is_shown_beside_the_papers_and_met_is_not_claimed(builder):
-    trial = {"corpus": "fsdd", "frames": 100, "hidden": 512, "autoencoder": {"hidden": 196}}
+    trial = asdict(EXPERIMENTS["table1-a2i-a"].variants["SNN paper"])
     names = ("SNN paper", "SNN best", "ANN paper, SGD", "ANN paper, Adam", "ANN best")
     row = metrics(**{name: variant(0.2, trial=trial) for name in names})
     row["variants"]["SNN paper"]["paper"] = 0.254
@@ -151,6 +152,35 @@ def test_speech_of_other_data_is_shown_beside_the_papers_and_met_is_not_claimed(
     assert said in builder.section("table1-a2i-a", row)
     row["variants"]["SNN paper"]["paper"] = None
     assert said not in builder.section("table1-a2i-a", row), "no number of the paper to compare with"
+
+
+def test_an_experiment_says_what_is_not_run_and_what_is_of_a_former_recipe(builder):
+    chosen = EXPERIMENTS["fig4a"].variants
+    trials = {name: json.loads(json.dumps(asdict(trial))) for name, trial in chosen.items()}
+    assert "recipe" not in builder.section("fig4a", metrics(**{n: variant(0.2, trial=t) for n, t in trials.items()}))
+    trials["no mask"]["recipe"]["lr"] *= 2
+    shown = builder.section("fig4a", metrics(**{"no mask": variant(0.2, trial=trials["no mask"])}))
+    assert "\nNot run yet: mask.\n" in shown
+    assert "\nOf a former recipe: no mask.\n" in shown
+    assert "\nNot run yet: SNN, batch 5, lr 0.001" in builder.section("search-fashion-1024", metrics())
+
+
+@pytest.mark.parametrize("experiment", ["search-speech", "search-speech-b"])
+@pytest.mark.parametrize(("kind", "best"), [*KINDS.items()])
+def test_the_best_recipe_for_speech_is_what_its_search_chose(builder, experiment, kind, best):
+    tried = builder.read(builder.RESULTS)[experiment]["variants"]
+    errors = {
+        name: one["val/standardized_mse"]["mean"] for name, one in tried.items() if name.split(", batch")[0] == kind
+    }
+    chosen = tried[min(errors, key=errors.get)]["trial"]
+    row = EXPERIMENTS["table1-a2i-a" if experiment == "search-speech" else "table1-a2i-b"]
+    trial = asdict(row.variants[best])
+    for found in (chosen, trial):
+        if not found.get("learned"):
+            found["recipe"]["neuron_share"] = 1.0  # of no use
+    assert {key: trial["recipe"][key] for key in chosen["recipe"]} == chosen["recipe"]
+    assert trial["learned"] == chosen.get("learned", False)
+    assert trial["autoencoder"]["learned"] == chosen["autoencoder"].get("learned", False)
 
 
 def test_what_is_not_met_stands_with_what_was_tried(builder):
@@ -198,16 +228,25 @@ def test_every_claim_can_be_checked_from_its_experiment(builder):
             assert figures.strip()
 
 
+def curve(*errors):
+    return {"curve": {"batch": [1, *range(20, 20 * len(errors), 20)], "standardized_mse": list(errors)}}
+
+
 def test_a_curve_has_converged_when_it_stays_near_its_last_value(claims):
-    rising = {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.5, 0.4, 0.46, 0.5]}}
-    assert claims.converged(rising) == 60, "0.5 was passed at 20 on the way down; 0.46 is within a tenth of it, 0.4 not"
-    falling = {"curve": {"batch": [1, 20, 40, 60, 80], "standardized_mse": [1.0, 0.9, 0.8, 0.7, 0.5]}}
-    assert claims.converged(falling) == 80
-    assert claims.converged({"curve": {"batch": [1, 20], "standardized_mse": [0.5, 0.5]}}) == 1
-    verdict, told = claims.as_fast({"variants": {"SNN": rising, "ANN": falling}}, [("SNN", "ANN")], 1 / 1.5)
-    assert verdict == "does not hold", "60 of 80"
-    assert told.endswith("last value: SNN 60 (rises from 0.400 to 0.500), ANN 80")
-    assert claims.as_fast({"variants": {"SNN": rising, "ANN": falling}}, [("SNN", "ANN")], 1.5, 1 / 1.5)[0] == "holds"
+    early = curve(1.0, 0.54, 0.5, 0.5, 0.5, 0.5, 0.5)
+    late = curve(1.0, 0.9, 0.8, 0.54, 0.5, 0.5, 0.5)
+    falling = curve(1.0, 0.9, 0.8, 0.7, 0.6, 0.56, 0.5)
+    rising = curve(1.0, 0.5, 0.4, 0.46, 0.5, 0.5, 0.5)
+    above = curve(1.0, 0.9, 0.8, 0.7, 0.54, 0.56, 0.5)
+    assert [claims.converged(one) for one in (early, late, falling, rising)] == [20, 60, None, None]
+    assert claims.converged(above) is None, "near it at 80, but not at 100"
+    variants = {"variants": {"early": early, "late": late, "falling": falling, "rising": rising}}
+    assert claims.as_fast(variants, [("early", "late")], 1 / 1.5)[0] == "holds", "20 of 60"
+    assert claims.as_fast(variants, [("late", "early")], 1 / 1.5)[0] == "does not hold"
+    assert claims.as_fast(variants, [("late", "late")], 1.5, 1 / 1.5)[0] == "holds"
+    verdict, told = claims.as_fast(variants, [("rising", "early"), ("early", "falling")], 1 / 1.5)
+    assert verdict == "cannot be told"
+    assert told.endswith("last value: rising rises from 0.400 to 0.500, early 20; early 20, falling still falls")
 
 
 def leaks(**errors):
@@ -247,12 +286,14 @@ def test_work_and_energy_stand_beside_each_other(builder):
         }
     )
     lines = builder.inference({"table1-mnist": row}).splitlines()
-    # 3,000 additions and 1,000 products: 0.9 * 3,000 + 3.7 * 1,000 = 6,400 pJ; 10,000 of both: 46,000 pJ; of the
-    # first layer's 5,000 the share of pixels that are not 0
+    # 3,000 additions and 1,000 products: 0.9 * 3,000 + 3.7 * 1,000 = 6,400 pJ; 10,000 of both: 46,000 pJ
     assert lines[2:4] == [
         "| MNIST 784-196-784, T=15 | SNN best | 100 | 2,000 | 1,000 |  | 6 |",
         "| MNIST 784-196-784, T=15 | ANN best |  |  |  | 10,000 | 46 |",
     ]
+    # of the 5,000 of its first layer the share 0.1816 of the pixels that are not 0: 908; 5,908 of both: 27,177 pJ
+    assert lines[4] == "| MNIST 784-196-784, T=15 | ANN best, pixels of 0 skipped |  |  |  | 5,908 | 27 |"
+    assert lines[-1].endswith("zeros: MNIST 784-196-784, T=15: 0.14 and 0.24.")
     assert sum("not measured yet" in line for line in lines) == 4
 
 
