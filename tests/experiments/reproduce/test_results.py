@@ -162,7 +162,7 @@ def test_an_experiment_says_what_is_not_run_and_what_is_of_a_former_recipe(build
     shown = builder.section("fig4a", metrics(**{"no mask": variant(0.2, trial=trials["no mask"])}))
     assert "\nNot run yet: mask.\n" in shown
     assert "\nOf a former recipe: no mask.\n" in shown
-    assert "\nNot run yet: SNN, batch 5, lr 0.001" in builder.section("search-fashion-1024", metrics())
+    assert "\nNot run yet: SNN, batch 5, lr 0.0005" in builder.section("search-fashion-1024", metrics())
 
 
 @pytest.mark.parametrize("experiment", ["search-speech", "search-speech-b"])
