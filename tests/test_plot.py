@@ -342,6 +342,19 @@ def test_training_and_test_shows_each_arm_and_the_published_value():
         plot.training_and_test(curves, finals | {"variant 1": {"test": (0.1, 0.0, None)}})
 
 
+@pytest.mark.parametrize(
+    ("published", "placed"), [(None, 0.51), (0.4, 0.51), (0.5, 0.52), (0.54, 0.56), (0.8, 0.51)], ids=str
+)
+def test_a_published_value_covers_no_number(published, placed):
+    finals = {"SNN": {"test": (0.5, 0.01, published)}, "ANN": {"test": (1.0, 0.0, None)}}
+    figure = plot.training_and_test(dict.fromkeys(finals, ([], [])), finals)
+    figure.canvas.draw()
+    number = figure.axes[0].texts[0]
+    assert number.get_position()[0] == pytest.approx(placed, abs=1e-9)
+    diamonds = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert not any(number.get_window_extent().overlaps(line.get_window_extent()) for line in diamonds)
+
+
 def test_grouped_bars_are_as_high_as_each_members_measures():
     found = {"george": {"unheard": (0.75, 0.02, None), "heard": (0.97, 0.0, None)}}
     found["theo"] = {"unheard": (0.9, 0.0, None), "heard": (0.98, 0.0, None)}

@@ -10,6 +10,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from snn_synth.errors import InputError
 from snn_synth.plot.figure import BLUE, CURVES, INK, ORANGE, label_axes, new_figure
 
+MARKER, NUMBER = 0.02, 0.13  # what a diamond and a number take, as shares of the longest bar
+
 
 def comparison_bars(values: Mapping[str, float], ylabel: str) -> Figure:
     """One bar for each name, its value above it; the first in the accent colour.
@@ -166,6 +168,7 @@ def training_and_test(
     figure = new_figure(10 if watched else 6, max(3, (0.15 + 0.2 * len(measures)) * len(curves) + 1.2))
     *lefts, right = figure.subplots(1, 2, width_ratios=[1.3, 1]) if watched else [figure.subplots()]
     height = 0.7 / len(measures)
+    longest = max(max(mean + off, published or 0) for one in finals.values() for mean, off, published in one.values())
     for place, name in enumerate(curves):
         colour, dashes = CURVES[place % len(CURVES)][0], CURVES[place // len(CURVES) % len(CURVES)][1]
         for left in lefts:
@@ -174,9 +177,12 @@ def training_and_test(
             mean, deviation, published = finals[name][measure]
             y = place - 0.35 + height * (row + 0.5)
             right.barh(y, mean, xerr=deviation, color=colour, alpha=1 - 0.8 * row / len(measures), height=0.9 * height)
-            right.text(mean + deviation, y, f" {mean:.3f}", va="center", fontsize=8 if height > 0.3 else 6, color=INK)
             if published is not None:
                 right.plot(published, y, marker="D", markersize=5, color=INK, markerfacecolor="white")
+            end = mean + deviation
+            if published is not None and -MARKER * longest < published - end < NUMBER * longest:
+                end = max(end, published + MARKER * longest)  # where the diamond would cover the number
+            right.text(end, y, f" {mean:.3f}", va="center", fontsize=8 if height > 0.3 else 6, color=INK)
     for left in lefts:
         left.set_ylim(bottom=0)
         left.legend(frameon=False, fontsize=8, labelcolor=INK)
