@@ -56,6 +56,12 @@ def told_apart(less: Sequence[float], more: Sequence[float]) -> tuple[str, float
     return ("holds" if difference > 0 else "does not hold"), p
 
 
+def verdict_with_p(less: Sequence[float], more: Sequence[float]) -> str:
+    """The same in words."""
+    verdict, p = told_apart(less, more)
+    return verdict if p is None else f"{verdict} (p = {p:.2g})"
+
+
 def all_of(*parts: tuple[str, str]) -> tuple[str, str]:
     """Several findings as one: all must hold."""
     verdicts = {verdict for verdict, _ in parts}

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from claims import CLAIMS, GENERATOR_CLAIMS, OUTLOOK_CLAIMS, Claim, spread, told_apart, value
+from claims import CLAIMS, GENERATOR_CLAIMS, OUTLOOK_CLAIMS, Claim, spread, value, verdict_with_p
 from generator_table import ABOUT, generators
 from tables import (
     BEST,
@@ -323,9 +323,8 @@ def demo(metrics: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} | {words} |")
     errors = {kind: [run["test words"][column] for run in runs] for column, kind in ((0, "SNN"), (2, "ANN"))}
     each = "; ".join(f"{kind} {', '.join(f'{error:.3f}' for error in of)}" for kind, of in errors.items())
-    verdict, p = told_apart(errors["SNN"], errors["ANN"])
-    sure = "" if p is None else f" (p = {p:.2g})"
-    lines += ["", f"Target: test words {against(DEMO, fmean(errors['SNN']))}; below the ANN: {verdict}{sure}. {each}."]
+    verdict = verdict_with_p(errors["SNN"], errors["ANN"])
+    lines += ["", f"Target: test words {against(DEMO, fmean(errors['SNN']))}; below the ANN: {verdict}. {each}."]
     return "\n".join([*lines, ""])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from claims import spread, told_apart, value
+from claims import spread, value, verdict_with_p
 
 from snn_synth.evaluation import energy
 from snn_synth.experiments.reproduce.ablation import ABLATIONS
@@ -156,8 +156,7 @@ def _more_updates(results: Results) -> list[str]:
 def _below(found: Mapping[str, Any], other: str) -> str:
     if not {"SNN best", other} <= set(found):
         return ""
-    verdict, p = told_apart(found["SNN best"]["each"], found[other]["each"])
-    return verdict if p is None else f"{verdict} (p = {p:.2g})"
+    return verdict_with_p(found["SNN best"]["each"], found[other]["each"])
 
 
 def ambitions(results: Results) -> str:
