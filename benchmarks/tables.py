@@ -21,8 +21,7 @@ its search (learned ones were tried with batches of 50 alone). **Even input** ha
 Poisson's. **Reset to zero** has the paper's neurons, which NIR can express; it has the recipe of SNN best on
 Fashion-MNIST, and that of an earlier search elsewhere. **ANN, same spikes** is a conventional network that is shown the
 rates of the same T Poisson steps as the spiking one, which is the fair comparison; **ANN best** sees the pixels or the
-spectrogram themselves. Both have a linear output, and one update a batch. The recipes with 1,024 hidden neurons come
-from the trials with 512; [their own search](#search-fashion-1024) ran later. [What the verdicts
+spectrogram themselves. Both have a linear output, and one update a batch. [What the verdicts
 mean](#the-papers-claims).
 """
 

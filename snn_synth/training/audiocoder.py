@@ -59,6 +59,7 @@ class LitAudiocoder(LitSpiking):
         direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
             product is done once, instead of on Poisson spikes; what is measured and drawn has spikes all the same.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
+        autoencoder_learned: each neuron of the autoencoder that is trained first learns its leak and threshold.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
@@ -75,7 +76,7 @@ class LitAudiocoder(LitSpiking):
     gallery: Tensor
     temperature: Tensor
     batch_kind: Any = SpeechBatch
-    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs"}
+    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs", "autoencoder_learned"}
     of_encoding: ClassVar[dict[str, Any]] = {**LitSpiking.of_encoding, "direct": False, "augmentation": None}
 
     def __init__(
@@ -88,6 +89,7 @@ class LitAudiocoder(LitSpiking):
         train_steps: int | None = None,
         direct: bool = False,
         augmentation: SpectrogramAugmentation | None = None,
+        autoencoder_learned: bool = True,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
@@ -97,7 +99,8 @@ class LitAudiocoder(LitSpiking):
         super().__init__(num_steps=num_steps, **settings)
         self.network = network
         self.autoencoder: SpikingAutoencoder | None = None
-        self.autoencoder_source, self.autoencoder_epochs = autoencoder, autoencoder_epochs
+        self.autoencoder_source = autoencoder
+        self.autoencoder_epochs, self.autoencoder_learned = autoencoder_epochs, autoencoder_learned
         self.hidden_steps, self.train_steps = hidden_steps, train_steps or num_steps
         self.direct, self.augmentation = direct, augmentation
         self.front_end: dict[str, Any] | None = None
@@ -165,8 +168,14 @@ class LitAudiocoder(LitSpiking):
         folder = Path(self.trainer.default_root_dir) / "autoencoder"
         rank_zero_info(f"No autoencoder given: training one on {data.image_name} first, to be saved in {folder}")
         if self.trainer.is_global_zero:
-            hidden, epochs = self.network.code, self.autoencoder_epochs
-            pretrain_autoencoder(data.image_set, folder, hidden=hidden, epochs=epochs, seed=self.seed)
+            pretrain_autoencoder(
+                data.image_set,
+                folder,
+                hidden=self.network.code,
+                epochs=self.autoencoder_epochs,
+                seed=self.seed,
+                learned=self.autoencoder_learned,
+            )
         self.trainer.strategy.barrier("autoencoder")
         return SpikingAutoencoder.from_pretrained(folder)
 

@@ -35,8 +35,9 @@ def pretrain_autoencoder(
     hidden: int = 196,
     epochs: int = 1,
     seed: int = 0,
+    learned: bool = True,
 ) -> AESNN:
-    """Train an AE-SNN of learned neurons that reset by subtraction, by BPTT with a one-cycle schedule, and save it.
+    """Train an AE-SNN whose neurons reset by subtraction, by BPTT with a one-cycle schedule, and save it.
 
     Few images (below 1,000) go through in ten batches, and as often as it takes to learn from them.
 
@@ -46,12 +47,13 @@ def pretrain_autoencoder(
         hidden: neurons of its code.
         epochs: over the images, at least; 30 of few images.
         seed: of weights, order and spikes.
+        learned: each neuron learns its leak and threshold.
     """
     few = len(images) < FEW
     batch_size = max(1, len(images) // 10) if few else BATCH
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = AESNN(images.images[0].numel(), hidden, slope=2.0, reset="subtract", learned=True)
+        network = AESNN(images.images[0].numel(), hidden, slope=2.0, reset="subtract", learned=learned)
     module = LitAutoencoder(
         network,
         seed=seed,

@@ -19,6 +19,7 @@ from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.generators import GENERATORS
+from snn_synth.experiments.reproduce.rows import SPEECH_B
 from snn_synth.experiments.reproduce.spoken import SPOKEN
 from tests.processes import command, exit_codes, free_port
 
@@ -43,7 +44,7 @@ CONFIGS = {
     "ae_nmnist": (["ae_nmnist"], [2312, 512, 2312], 15, 1, 20, 1.6e-3, True),
     "ae_fashion_mnist_ann": (["ae_fashion_mnist", "ae_fashion_mnist_ann"], [784, 512, 784], None, 1, 100, 5e-3, False),
     "a2i_fsdd": (["a2i_fsdd"], [3900, 1024, 196], 30, 20, 50, 1e-3, True),
-    "a2i_fsdd_b": (["a2i_fsdd_b"], [3900, 1024, 196], 30, 20, 50, 5e-4, True),
+    "a2i_fsdd_b": (["a2i_fsdd_b"], [3900, 1024, 196], 30, 20, 10, 2.5e-4, True),
     "a2i_fsdd_online": (["a2i_fsdd", "a2i_fsdd_online"], [3900, 1024, 196], 30, 20, 50, 5e-5, False),
     "a2i_ti46": (["a2i_ti46"], [58500, 2048, 196], 30, 20, 50, 5e-5, False),
     "shd_a2i": (["shd_a2i"], [700, 1024, 196], 50, 20, 50, 2e-3, True),
@@ -219,6 +220,12 @@ def test_a_config_makes_what_it_says(name, parsed):
     assert {"ResumeCheckpoint", "ImageGrid"} <= names
     assert ({"SpikeStatistics", "LayerWarning"} <= names) == (num_steps is not None)
     assert type(cli.trainer.strategy.checkpoint_io).__name__ == "AtomicCheckpointIO"
+
+
+def test_data_set_b_has_the_neurons_of_its_search(parsed):
+    found, best = parsed("--config=a2i_fsdd_b").model, SPEECH_B["SNN best"]
+    assert found.network.config.items() >= {"learned": best.learned, "reset": best.reset, "slope": best.slope}.items()
+    assert found.autoencoder_learned == best.autoencoder.learned
 
 
 @pytest.mark.parametrize("name", ["ae_mnist", "a2i_fsdd_online", "shd_a2i"])

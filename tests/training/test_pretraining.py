@@ -71,12 +71,19 @@ def test_the_network_and_how_it_learns(asked):
     assert (ask.module.seed, ask.module.loss, ask.module.rule, ask.module.neuron_share) == (4, "rate", "bptt", 10.0)
     settings = {"inputs": 6, "hidden": 3, "slope": 2.0, "reset": "subtract", "learned": True}
     assert settings.items() <= ask.network.config.items()
+    assert {name.rpartition(".")[2] for name, _ in ask.network.named_parameters()} == {"weight", "threshold", "beta"}
     optimizer = ask.module.optimizer(ask.network.parameters())
     assert isinstance(optimizer, torch.optim.AdamW)
     assert (optimizer.defaults["lr"], optimizer.defaults["fused"]) == (3e-3, True)
     assert ask.module.lr_scheduler.keywords == {"max_lr": 3e-3}
     alone = {"devices": 1, "logger": False, "enable_checkpointing": False, "enable_model_summary": False}
     assert alone.items() <= ask.settings.items()
+
+
+def test_leaks_and_thresholds_can_be_left_fixed(asked):
+    network = asked(20, hidden=3, learned=False).network
+    assert network.config["reset"] == "subtract"
+    assert {name.rpartition(".")[2] for name, _ in network.named_parameters()} == {"weight"}
 
 
 def test_weights_are_drawn_by_the_seed_and_saved(asked, tmp_path):
