@@ -192,3 +192,39 @@ def test_two_versions_are_compared_pair_by_pair(page):
     assert steps == {"bptt": {"earlier_ms": 12.0, "now_ms": 12.0, "ratio": 1.0, "ratios": [1.1, 0.9, 1.0]}}
     given = {"earlier": "aaa", "now": "bbb", "command": "python x", "machine": {"cores": 2, "cpu": "CPU"}}
     assert cells(page.earlier(given | {"steps": steps}), "bptt") == ["bptt", "12.0", "12.0", "1.000", "0.950 to 1.050"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_two_versions_take_turns_and_each_has_its_own_times(number, monkeypatch):
+    """A process of each version: the earlier one answers 2 s, this one 1 s, whichever starts first."""
+    earlier, asked = script("earlier"), []
+
+    class Answers(earlier.Version):
+        def __init__(self, tree):
+            self.steps, self.took = ["bptt", "online"], {"old": 2.0, "new": 1.0}[tree]
+            asked.append(f"start {tree}")
+
+        def seconds(self, step):
+            asked.append(step)
+            return self.took
+
+        def close(self):
+            asked.append("close")
+
+    monkeypatch.setattr(earlier, "Version", Answers)
+    monkeypatch.setattr(earlier, "ROOT", "new")
+    assert earlier.pair("old", number) == ({"bptt": 2.0, "online": 2.0}, {"bptt": 1.0, "online": 1.0})
+    assert asked[:2] == [["start new", "start old"], ["start old", "start new"]][number]
+    assert asked[2:] == ["bptt"] * 2 * earlier.TURNS + ["online"] * 2 * earlier.TURNS + ["close"] * 2
+
+
+def test_a_process_that_times_answers_with_the_median_of_a_step_or_ends_the_comparison(monkeypatch):
+    earlier = script("earlier")
+    answers = "print('a\\tb', flush=True)\nfor step in iter(input, 'b'): print(0.5, flush=True)"
+    monkeypatch.setattr(earlier, "STEPS", answers)
+    version = earlier.Version(ROOT)
+    assert version.steps == ["a", "b"]
+    assert version.seconds("a") == 0.5
+    with pytest.raises(SystemExit, match="ended: exit code 0"):
+        version.seconds("b")
+    version.close()
