@@ -13,6 +13,38 @@ LATER = {"later": True}
 """Metadata of a setting that came when there were results already: at its default, it is not in a run's name."""
 
 
+class SummingAdamW(torch.optim.AdamW):
+    """AdamW that makes one step of every ``sum_of``, by the sum of the gradients until then.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.ones(1))
+        >>> optimizer = SummingAdamW([weight], sum_of=2, lr=0.1, weight_decay=0.0)
+        >>> for _ in range(4):
+        ...     optimizer.zero_grad()
+        ...     weight.sum().backward()
+        ...     optimizer.step()
+        >>> weight.item()  # two steps of 0.1
+        0.8...
+    """
+
+    def __init__(self, params: Any, sum_of: int, **settings: Any) -> None:
+        """AdamW's settings, and of how many gradients it is to make a step."""
+        super().__init__(params, **settings)
+        self.sum_of, self.count = sum_of, 0
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Nothing: gradients are summed until a step has used them."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Count, and after the last of ``sum_of`` make the step."""
+        loss = closure() if closure else None
+        self.count += 1
+        if self.count % self.sum_of == 0:
+            super().step()
+            super().zero_grad()
+        return loss
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a training run that do not belong to the network.
@@ -31,6 +63,7 @@ class Recipe:
         traces: of the rule ``online``.
         fresh_moments: of the rule ``online``: forget the optimizer's state at each batch.
         beta2: share of Adam's second moment that is kept in an update.
+        sum_of: of how many gradients ``adam`` makes an update.
 
     Example:
         >>> made = Recipe(lr=0.1, optimizer="sgd").factories()["optimizer"]([torch.nn.Parameter(torch.ones(2))])
@@ -51,10 +84,13 @@ class Recipe:
     traces: Traces = field(default="reset", metadata=LATER)
     fresh_moments: bool = field(default=True, metadata=LATER)
     beta2: float = field(default=0.999, metadata=LATER)
+    sum_of: int = field(default=1, metadata=LATER)
 
     def factories(self) -> dict[str, Any]:
         """``optimizer`` and ``lr_scheduler`` as a LightningModule takes them."""
-        cls = {"adam": torch.optim.AdamW, "adam_l2": torch.optim.Adam, "sgd": torch.optim.SGD}[self.optimizer]
+        cls: Any = {"adam": torch.optim.AdamW, "adam_l2": torch.optim.Adam, "sgd": torch.optim.SGD}[self.optimizer]
+        if self.sum_of > 1:
+            cls = functools.partial(SummingAdamW, sum_of=self.sum_of)
         betas = {} if self.optimizer == "sgd" else {"betas": (0.9, self.beta2)}
         cycle = functools.partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.lr, pct_start=self.warmup)
         return {
