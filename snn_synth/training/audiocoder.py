@@ -59,7 +59,7 @@ class LitAudiocoder(LitSpiking):
         direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
             product is done once, instead of on Poisson spikes; what is measured and drawn has spikes all the same.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
-        autoencoder_learned: each neuron of the autoencoder that is trained first learns its leak and threshold.
+        autoencoder_neurons_learn: each neuron of the autoencoder that is trained first learns its leak and threshold.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
@@ -76,7 +76,7 @@ class LitAudiocoder(LitSpiking):
     gallery: Tensor
     temperature: Tensor
     batch_kind: Any = SpeechBatch
-    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs", "autoencoder_learned"}
+    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs", "autoencoder_neurons_learn"}
     of_encoding: ClassVar[dict[str, Any]] = {**LitSpiking.of_encoding, "direct": False, "augmentation": None}
 
     def __init__(
@@ -89,7 +89,7 @@ class LitAudiocoder(LitSpiking):
         train_steps: int | None = None,
         direct: bool = False,
         augmentation: SpectrogramAugmentation | None = None,
-        autoencoder_learned: bool = True,
+        autoencoder_neurons_learn: bool = True,
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
@@ -100,7 +100,7 @@ class LitAudiocoder(LitSpiking):
         self.network = network
         self.autoencoder: SpikingAutoencoder | None = None
         self.autoencoder_source = autoencoder
-        self.autoencoder_epochs, self.autoencoder_learned = autoencoder_epochs, autoencoder_learned
+        self.autoencoder_epochs, self.autoencoder_neurons_learn = autoencoder_epochs, autoencoder_neurons_learn
         self.hidden_steps, self.train_steps = hidden_steps, train_steps or num_steps
         self.direct, self.augmentation = direct, augmentation
         self.front_end: dict[str, Any] | None = None
@@ -174,7 +174,7 @@ class LitAudiocoder(LitSpiking):
                 hidden=self.network.code,
                 epochs=self.autoencoder_epochs,
                 seed=self.seed,
-                learned=self.autoencoder_learned,
+                learned=self.autoencoder_neurons_learn,
             )
         self.trainer.strategy.barrier("autoencoder")
         return SpikingAutoencoder.from_pretrained(folder)

@@ -19,7 +19,7 @@ from snn_synth.cli.trainer import SynthCLI
 from snn_synth.cli.undo import Undo
 from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.generators import GENERATORS
-from snn_synth.experiments.reproduce.rows import SPEECH_B
+from snn_synth.experiments.reproduce.rows import CLOTHES_512, DIGITS, SPEECH_A, SPEECH_B
 from snn_synth.experiments.reproduce.spoken import SPOKEN
 from tests.processes import command, exit_codes, free_port
 
@@ -222,10 +222,41 @@ def test_a_config_makes_what_it_says(name, parsed):
     assert type(cli.trainer.strategy.checkpoint_io).__name__ == "AtomicCheckpointIO"
 
 
-def test_data_set_b_has_the_neurons_of_its_search(parsed):
-    found, best = parsed("--config=a2i_fsdd_b").model, SPEECH_B["SNN best"]
+@pytest.mark.parametrize(
+    ("name", "best"),
+    [
+        ("ae_mnist", DIGITS["SNN best"]),
+        ("ae_fashion_mnist", CLOTHES_512["SNN best"]),
+        ("a2i_fsdd", SPEECH_A["SNN best"]),
+        ("a2i_fsdd_b", SPEECH_B["SNN best"]),
+    ],
+)
+def test_a_config_has_the_recipe_that_its_search_chose(name, best, parsed):
+    cli = parsed(f"--config={name}")
+    found, recipe = cli.model, best.recipe
     assert found.network.config.items() >= {"learned": best.learned, "reset": best.reset, "slope": best.slope}.items()
-    assert found.autoencoder_learned == best.autoencoder.learned
+    assert (found.rule, found.loss, found.num_steps) == (recipe.rule, recipe.loss, best.num_steps)
+    assert (cli.datamodule.batch_size, cli.trainer.max_epochs) == (recipe.batch_size, recipe.epochs)
+    optimizer = found.optimizer(found.network.parameters())
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (recipe.lr, recipe.weight_decay)
+    assert found.lr_scheduler(optimizer, total_steps=10)._schedule_phases[0]["end_step"] == recipe.warmup * 10 - 1
+    if best.learned:
+        assert found.neuron_share == recipe.neuron_share
+    if name.startswith("a2i"):
+        assert found.autoencoder_neurons_learn == best.autoencoder.learned
+        assert cli.datamodule.pairing == best.pairing
+    if name == "a2i_fsdd_b":
+        assert found.hidden_steps == best.bits
+
+
+def test_the_papers_rule_on_top_of_data_set_b_keeps_the_data_set(parsed):
+    cli = parsed("--config=a2i_fsdd_b", "--config=a2i_fsdd_online")
+    assert (cli.model.rule, cli.model.loss, cli.model.hidden_steps) == ("online", "membrane", 10)
+    assert (cli.datamodule.pairing, cli.datamodule.batch_size) == ("B", 50)
+    assert cli.datamodule.front_end.shape == (39, 100)
+    optimizer = cli.model.optimizer(cli.model.network.parameters())
+    assert (optimizer.defaults["lr"], cli.model.lr_scheduler) == (5e-5, None)
 
 
 @pytest.mark.parametrize("name", ["ae_mnist", "a2i_fsdd_online", "shd_a2i"])

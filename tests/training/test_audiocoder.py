@@ -171,7 +171,7 @@ def test_the_autoencoder_is_trained_as_the_settings_say(learned, tmp_path, monke
         firing_autoencoder(784, 16).save_pretrained(folder)
 
     monkeypatch.setattr("snn_synth.training.audiocoder.pretrain_autoencoder", train)
-    module = LitAudiocoder(ACSNN(80, 24, 16), autoencoder_epochs=3, autoencoder_learned=learned, seed=5)
+    module = LitAudiocoder(ACSNN(80, 24, 16), autoencoder_epochs=3, autoencoder_neurons_learn=learned, seed=5)
     module.trainer = SimpleNamespace(
         fast_dev_run=False,
         default_root_dir=tmp_path,
