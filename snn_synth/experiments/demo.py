@@ -33,7 +33,7 @@ from snn_synth.training.console import quiet_lightning
 from snn_synth.training.pretraining import pretrain_autoencoder
 
 # The recipe. Both kinds of networks get the same data, sizes, epochs, augmentation and schedule, each its own rate.
-# Of FSDD's 300 test words, real voices, it draws 53 % right.
+# Of FSDD's 300 test words, real voices, it draws about half right.
 HELD_OUT = "m3", "f4"  # with every accent
 TEST = 0.05  # of the words of voices that are trained on
 VALIDATION = 0.05  # of the words to train on: they say how sure the recognition may be

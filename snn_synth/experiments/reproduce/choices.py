@@ -55,7 +55,8 @@ CHOICES = {
     ),
     "choices-speech": Experiment(
         "The same for audio to image: time steps (the text says 60, the table 30), frames of the spectrogram (the "
-        "paper's 1,500 for a second of speech are not explained), and other images for data set A.",
+        "paper's 1,500 for a second of speech are not explained), and other images for data set A. Where it does not "
+        "say the paper's recipe, it is that of `SNN, reset to zero` in the table.",
         {
             "T = 30, 100 frames": SPEECH_A["SNN, reset to zero"],
             "T = 60": replace(SPEECH_A["SNN, reset to zero"], num_steps=60),

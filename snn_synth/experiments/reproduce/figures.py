@@ -122,10 +122,10 @@ FIGURES = {
         minutes=(1, 8),
     ),
     "full-size": Experiment(
-        "The paper's own audiocoder, 58500-2048-196, on FSDD's words by the paper's front end, Lyon's 39 x 1500: some "
-        "batches by the paper's rule, and 20 epochs, as many as the paper's of TI-46, by backpropagation through time "
-        "with the loss of rates, in mixed precision, trained on the cochleagram as a constant input and measured with "
-        "Poisson spikes.",
+        "The paper's own audiocoder, 58500-2048-196, on FSDD's words by the paper's front end, Lyon's 39 x 1500: 12 "
+        "batches by the paper's rule, and as many by backpropagation through time with the loss of rates. By the "
+        "latter also 20 epochs, as many as the paper's of TI-46, in mixed precision, trained on the cochleagram as a "
+        "constant input and measured with Poisson spikes.",
         {
             f"{name}, 12 batches": replace(_full_size(name), recipe=replace(SPEECH_RECIPES[name], epochs=1), batches=12)
             for name in ("SNN paper", "SNN, reset to zero")

@@ -216,7 +216,7 @@ def test_readings_stand_beside_the_paper_in_every_row(builder):
     assert "| the paper | 0.357 | 0.178 | 0.140 | 0.254 | 0.543 |" in lines
     assert "| as chosen | **0.200** | 0.200 | 0.200 | 0.200 | 0.200 |" in lines
     assert "| two | **0.260** | 0.260 | 0.260 | 0.260 | 0.260 |" in lines
-    assert "At most the paper's error in all 3 rows of images: one." in lines[-1]
+    assert "At most the paper's error in all 3 rows of images: one; in both rows of speech, too: one." in lines[-1]
     del read["readings-fashion-1024"]
     lines = builder.readings(results | read).splitlines()
     assert "| one | **0.100** | **0.100** | not run | 0.100 | 0.100 |" in lines
@@ -231,13 +231,89 @@ def test_every_claim_can_be_checked_from_its_experiment(builder):
         values = {measure: {"mean": 0.1, "std": 0.01, "each": [0.1] * 3} for measure in (*shown, *of_stored)}
         values["curve"] = {"batch": [1, 20, 40], "standardized_mse": [1.0, 0.5, 0.1]}
         results[name] = {"variants": dict.fromkeys(experiment.variants, values)}
-    for claims in (builder.CLAIMS, builder.GENERATOR_CLAIMS):
+    for claims in (builder.CLAIMS, builder.OUTLOOK_CLAIMS, builder.GENERATOR_CLAIMS):
         lines = builder.claims(results, claims).splitlines()[2:]
         assert len(lines) == len(claims)
         for line in lines:
             _, _, verdict, figures, _, _ = line.split("|")
             assert verdict.strip() in ("**holds**", "**does not hold**", "**cannot be told**"), line
             assert figures.strip()
+
+
+def of(**measures):
+    return {f"test/{name}": {"mean": one, "std": None, "each": [one]} for name, one in measures.items()}
+
+
+def errors(**each):
+    return {name.replace("_", " "): of(standardized_mse=one) for name, one in each.items()}
+
+
+def masked(zeros, without, error=0.1):
+    return {
+        "mask": of(standardized_mse=error, error_share=1 - zeros),
+        "no mask": of(standardized_mse=0.6, error_share=1 - without),
+    }
+
+
+def early(decision, spikes, accuracy):
+    ordinary = of(decision=0.9, spikes=100.0, accuracy=0.95)
+    return {"ordinary": ordinary, "aggressive, 0.1 steps": of(decision=decision, spikes=spikes, accuracy=accuracy)}
+
+
+def codes(*each):
+    return {f"T_h = {steps}": of(standardized_mse=one) for steps, one in zip((15, 5, 1), each, strict=True)}
+
+
+def over_steps(digits, clothes):
+    names = [("fig4b, T", digits), ("fig7c, SNN, T", clothes)]
+    return {f"{name} = {T}": of(standardized_mse=largest / T) for name, largest in names for T in (5, 10, 15, 30, 60)}
+
+
+def inhibited(*ratios):
+    return {str(r): of(pixel_mse=0.01, pixel_mse_without_inhibition=0.01 * r) for r in ratios}
+
+
+CASES = {
+    "The mask is essential": (masked(0.9, 0.0), [masked(0.7, 0.0), masked(0.9, 0.1), masked(0.9, 0.0, error=0.7)]),
+    "From 64 to 196 hidden": (
+        errors(**{"64_hidden": 0.3, "196_hidden": 0.2, "400_hidden": 0.15}),
+        [errors(**{"64_hidden": 0.3, "196_hidden": 0.25, "400_hidden": 0.15})],
+    ),
+    "Training with hidden spikes of fewer": (codes(0.2, 0.22, 0.229), [codes(0.2, 0.231, 0.2)]),
+    "The number of time steps matters": (over_steps(1.0, 1.1), [over_steps(1.1, 1.0)]),
+    "Inhibition is essential": (inhibited(2.0, 3.0), [inhibited(1.9, 3.0)]),
+    "The aggressive loss decides": (
+        early(0.6, 89, 0.941),
+        [early(0.61, 89, 0.95), early(0.6, 90, 0.95), early(0.6, 80, 0.93)],
+    ),
+}
+
+
+@pytest.mark.parametrize("says", CASES)
+def test_a_claim_holds_where_all_that_it_says_is_measured(builder, says):
+    (check,) = [one for _, said, one in [*builder.CLAIMS, *builder.GENERATOR_CLAIMS] if said.startswith(says)]
+    holds, fails = CASES[says]
+    assert check({"variants": holds})[0] == "holds"
+    assert [check({"variants": one})[0] for one in fails] == ["does not hold"] * len(fails)
+
+
+def test_claims_about_speech_say_that_the_data_are_others(builder):
+    trial = asdict(EXPERIMENTS["fig9"].variants["A"])
+    results = {"fig9": metrics(A=variant(0.2, trial=trial), B=variant(0.5, trial=trial))}
+    results["fig3"] = metrics(**{"leak 0.1": variant(0.1), "leak 0.5": variant(0.2)})
+    said = [claim for claim in builder.CLAIMS if claim[0] == "fig9" or "Too high" in claim[1]]
+    leak, speech = builder.claims(results, said, published=True).splitlines()[2:]
+    assert speech.endswith("| [fig9](#fig9); other data than the paper's |")
+    assert leak.endswith("| [fig3](#fig3) |")
+    assert "other data" not in builder.claims(results, said)
+
+
+def test_the_note_on_convolutions_is_what_the_seeds_say(builder):
+    found = builder.read(builder.RESULTS)["conv-fashion"]["variants"]
+    each = [found[name]["test/standardized_mse"]["each"] for name in ("SNN, convolutions", "SNN best")]
+    assert sum(conv < full for conv, full in zip(*each, strict=True)) == 2
+    assert found["SNN, convolutions"]["cost"]["epoch_seconds"] > found["SNN best"]["cost"]["epoch_seconds"]
+    assert "two seeds of three" in " ".join(builder.OUTLOOK["conv-fashion"])
 
 
 def curve(*errors):
