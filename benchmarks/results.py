@@ -184,6 +184,12 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 
+NOTES = {
+    "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
+    "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",
+}
+
+
 # Of what goes beyond the paper, what the numbers tell.
 OUTLOOK: dict[str, list[str]] = {
     "conv-fashion": [
@@ -282,8 +288,8 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     published = [found for found in metrics["variants"].values() if found["paper"] is not None]
     if published and (data := speech_of(published[0])):
         lines += ["", f"The paper's numbers are of {PAPERS_SPEECH}; ours of {data}: {OTHER_DATA}."]
-    if name == "full-size":
-        lines += ["", "[Performance](performance.md) has the time and the memory of a batch of this size."]
+    if name in NOTES:
+        lines += ["", NOTES[name]]
     if name in OUTLOOK:
         times = (f"{variant} {found['cost']['epoch_seconds']:.0f}" for variant, found in metrics["variants"].items())
         lines += ["", f"Seconds of an epoch, beside other trainings on the same machine: {', '.join(times)}."]

@@ -32,8 +32,9 @@ from snn_synth.training import (
 from snn_synth.training.console import quiet_lightning
 from snn_synth.training.pretraining import pretrain_autoencoder
 
-# The recipe. Both kinds of networks get the same data, sizes, epochs, augmentation and schedule. Learning rates, and the
-# batches of the conventional autoencoder, were the best of several on held-out images and on the validation words.
+# The recipe. Both kinds of networks get the same data, sizes, epochs, augmentation and schedule. The rates of both
+# audiocoders, and rate and batches of the conventional autoencoder, were the best of several on words and images that
+# were held out.
 # Of FSDD's 300 test words, real voices, it draws about half right.
 HELD_OUT = "m3", "f4"  # with every accent
 TEST = 0.05  # of the words of voices that are trained on
