@@ -1,6 +1,7 @@
 """Model folders: an untrusted one is read as data, and a saved one holds all of the constructor's arguments."""
 
 import copy
+import gc
 import json
 import pickle
 import time
@@ -177,3 +178,6 @@ def test_a_class_with_a_known_name_is_the_one_in_hand(folder):
     shadow = type("AESNN", (AESNN,), {})
     assert type(shadow.from_pretrained(folder)) is shadow
     assert type(AESNN.from_pretrained(folder)) is AESNN
+    del shadow
+    gc.collect()  # while there are two, a config that says `AESNN` is ambiguous, in another test too
+    assert "AESNN" not in {cls.__name__ for cls in AESNN.__subclasses__()}

@@ -1,3 +1,4 @@
+import gc
 import json
 
 import jsonargparse
@@ -208,6 +209,9 @@ def test_of_two_classes_of_one_name_the_first_is_made():
     later = type("MelSpectrogram", (Ramp,), {})
     assert type(build_front_end({"class_path": "MelSpectrogram", "init_args": {"channels": 20}})) is MelSpectrogram
     assert later.__name__ == MelSpectrogram.__name__
+    del later
+    gc.collect()  # while there are two, a config that says `MelSpectrogram` is ambiguous, in another test too
+    assert "MelSpectrogram" not in {cls.__name__ for cls in Ramp.__subclasses__()}
 
 
 def test_a_setting_that_must_be_given_is_named():
