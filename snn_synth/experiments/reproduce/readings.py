@@ -36,8 +36,7 @@ SLOW, GLOROT = "maximum rate 0.5", "Glorot's initial weights"
 
 def _image_variants(row: str) -> dict[str, AutoencoderTrial]:
     chosen = IMAGES[row]["SNN paper"]
-    variants = {name: replace(chosen, recipe=read(chosen.recipe)) for name, read in READINGS.items()}
-    variants[SUMMED] = replace(chosen, recipe=_summed(chosen.recipe, chosen.num_steps))
+    variants = {name: replace(chosen, recipe=recipe) for name, recipe in _read(chosen.recipe, chosen.num_steps).items()}
     variants[SLOW] = replace(chosen, max_rate=0.5)
     variants[GLOROT] = replace(chosen, glorot=True)
     for name in list(READINGS)[:2]:
@@ -45,16 +44,16 @@ def _image_variants(row: str) -> dict[str, AutoencoderTrial]:
     return variants
 
 
-def _summed(recipe: Recipe, num_steps: int) -> Recipe:
-    """The gradients of the rule at all time steps make one update, of an optimizer that goes on over the run."""
-    return replace(recipe, sum_of=num_steps, fresh_moments=False)
+def _read(recipe: Recipe, num_steps: int) -> dict[str, Recipe]:
+    """Each reading's recipe. With one update for the gradients of all time steps the optimizer goes on over the run."""
+    read = {name: reading(recipe) for name, reading in READINGS.items()}
+    return read | {SUMMED: replace(recipe, sum_of=num_steps, fresh_moments=False)}
 
 
 def _speech_variants(row: str) -> dict[str, AudiocoderTrial]:
     chosen = SPEECH[row]["SNN paper"]
     below = _image_variants("table1-mnist")
-    read = {name: reading(chosen.recipe) for name, reading in READINGS.items()}
-    read[SUMMED] = _summed(chosen.recipe, chosen.num_steps)
+    read = _read(chosen.recipe, chosen.num_steps)
     return {name: replace(chosen, recipe=recipe, autoencoder=below[name]) for name, recipe in read.items()}
 
 
