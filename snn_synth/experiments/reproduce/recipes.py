@@ -110,8 +110,6 @@ PAPER_SPEECH_SNN = Recipe(lr=5e-5, rule="online", epochs=20, batch_size=50)
 PAPER_SPEECH_SGD = Recipe(lr=1e-4, optimizer="sgd", epochs=20, batch_size=50)
 PAPER_SPEECH_ADAM = Recipe(lr=1e-4, epochs=20, batch_size=50)
 
-EARLIER_ANN = Recipe(lr=8e-4, batch_size=10, one_cycle=True)  # the autoencoder of that search, under unheard speakers
-
 # The best of `reproduce search-mnist`, `search-fashion`, `search-fashion-1024`, `search-speech` and `search-speech-b`,
 # by images and hidden neurons; 5 is the smallest batch tried, of data set B 10. For MNIST's spiking network the larger
 # of two batches that differ by 0.0003.

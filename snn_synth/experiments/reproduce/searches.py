@@ -18,6 +18,7 @@ from snn_synth.experiments.reproduce.rows import (
 )
 from snn_synth.experiments.reproduce.samples import ROWS
 from snn_synth.experiments.reproduce.sampling import HeldOutVQDTrial, SamplingTrial
+from snn_synth.experiments.reproduce.speakers import OTHERS, SPEAKERS, unseen
 
 KINDS = {"SNN": "SNN best", "ANN": "ANN best", "ANN, same spikes": "ANN best, same spikes"}
 
@@ -53,6 +54,14 @@ def _fixed(batch: int, lrs: tuple[float, ...], *, autoencoder_learns: bool = Fal
         )
         for lr in lrs
     }
+
+
+def _without_speakers(*lrs: float) -> Experiment:
+    """Highest learning rates of the conventional network, each without each of the first three speakers."""
+    network = OTHERS["ACANN"]
+    tried = {f"ACANN, lr {lr:g}": replace(network, recipe=replace(network.recipe, lr=lr)) for lr in lrs}
+    shows = "How the learning rate of the conventional network was chosen: by three of the six."
+    return unseen(shows, tried, (3, 25), SPEAKERS[:3])
 
 
 def _sampled(images: str) -> Experiment:
@@ -132,6 +141,7 @@ SEARCHES = {
         minutes=(20, 90),
         measures=("val/standardized_mse",),
     ),
+    "search-speakers": _without_speakers(1e-3, 2e-3, 4e-3),
     "search-sampling": _sampled("MNIST"),
     "search-sampling-fashion": _sampled("Fashion-MNIST"),
 }
