@@ -307,19 +307,10 @@ CLAIMS: list[Claim] = [
     (
         "updates",
         "Many updates a batch may be why the spiking autoencoder is better on Fashion-MNIST: the conventional one "
-        "gains by 60 instead of one, too.",
+        "gains by 60 instead of one, too (with Adam at the spiking one's learning rate).",
         lambda m: all_of(
-            *(
-                below(m, f"Fashion-MNIST, {by}, updates: 60", f"Fashion-MNIST, {by}, updates: 1")
-                for by in ("SGD", "Adam")
-            )
-        ),
-    ),
-    (
-        "updates+fig6",
-        "With as many updates the conventional autoencoder is no worse than the spiking one.",
-        lambda m: all_of(
-            *(below(m, f"updates, Fashion-MNIST, {by}, updates: 60", "fig6, SNN-512") for by in ("SGD", "Adam"))
+            below(m, "Fashion-MNIST, SGD, updates: 60", "Fashion-MNIST, SGD, updates: 1"),
+            below(m, "Fashion-MNIST, Adam, updates: 60, lr 5e-4", "Fashion-MNIST, Adam, updates: 1"),
         ),
     ),
     ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),

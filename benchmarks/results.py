@@ -10,6 +10,7 @@ from typing import Any
 from claims import CLAIMS, GENERATOR_CLAIMS, OUTLOOK_CLAIMS, Claim, spread, value, verdict_with_p
 from generator_table import ABOUT, generators
 from tables import (
+    ABLATIONS_SHOW,
     BEST,
     BOUNDS,
     DEMO,
@@ -45,11 +46,19 @@ Which results of Roy, Panda & Roy (2019) hold in this implementation: every row 
 claims of their text, with our numbers beside theirs. The page also has the best recipes for the same networks, and the
 results of the generators of other papers.
 
+An **SNN** is a spiking network, an **ANN** a conventional one of its size. **T** is the number of time steps, **T_h**
+that of the hidden spikes which an audiocoder learns. Data set **A** of speech pairs all words of a digit with one
+image, **B** each word with an image of its own.
+
 **paper** means the paper's own learning rule and settings. **best** means our best recipe for a network of the same
 size, the same number of epochs and the same T. It was chosen on a tenth of the training images, with at least as many
-trials for the conventional network as for the spiking one (`reproduce search-mnist`, ...). Errors are the standardized
-test MSE: image and output are given zero mean and unit variance first, so 0 is perfect and a silent output scores 1.
-They are means and standard deviations over three seeds; a number without a deviation is of one seed.
+trials for the ANN as for the SNN (`reproduce search-mnist`, ...); the smallest batches tried were mostly the best, so
+smaller ones may be better for both. [What no search chose](explanation/choices.md) is listed.
+
+Errors are the standardized test MSE: image and output are given zero mean and unit variance first, so 0 is perfect and
+a silent output scores 1. What is drawn of a test word is compared with the image of its digit that is nearest to it, as
+in the paper: B has many of each, A one. They are means and standard deviations over three seeds; a number without a
+deviation is of one seed.
 
 This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
 what `snn-synth reproduce NAME --preset full` wrote, but `robustness` (`snn-synth robustness`) and `demo`
@@ -58,8 +67,10 @@ the settings of every trial. `python benchmarks/results.py runs/reproduce` adds 
 """
 
 TABLE_NOTES = """
-With TI-46, `snn-synth fit --config a2i_ti46` runs row A of speech, and `--data.pairing B --model.hidden_steps 10` row
-B, with Lyon's front end and the paper's split and sizes. FSDD's words in the paper's shape: [full-size](#full-size).
+With TI-46, `snn-synth fit --config a2i_ti46 --model.autoencoder runs/ae_mnist_online/best.ckpt` runs row A of speech,
+and `--data.pairing B --model.hidden_steps 10` row B, with Lyon's front end, the paper's sizes and an 85/15 split. The
+autoencoder is the paper's: `snn-synth fit --config ae_mnist --config ae_mnist_online` trains it. FSDD's words in the
+paper's shape: [full-size](#full-size).
 """
 
 VERDICTS = """\
@@ -174,12 +185,12 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
         "The error of the training images falls at first, then rises: the paper's rate of 5e-4 is too large for 60 "
         "updates a batch, and more so if the moments are kept from batch to batch. (On MNIST, too, 60 updates a "
         "batch are worse than 30: figure 4B.) A fifth of that rate ends below the target, and so does "
-        "[another reading of the traces](#other-readings-of-the-papers-recipe).",
+        "[a trace without a reset](#other-readings-of-the-papers-recipe).",
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
         "As with 512 hidden neurons, the error falls at first, then rises; a fifth of that rate ends below the target, "
-        "as does [another reading of the traces](#other-readings-of-the-papers-recipe).",
+        "as does [a trace without a reset](#other-readings-of-the-papers-recipe).",
     ),
 }
 
@@ -195,7 +206,7 @@ NOTES = {
 OUTLOOK: dict[str, list[str]] = {
     "conv-fashion": [
         "Convolutions end below full connections in two seeds of three; by the spread of the third it cannot be",
-        "told. The spiking ones' epoch takes longer, so at equal training time they are not shown to be better. The",
+        "told. The spiking ones' epoch takes several times as long. The",
         "picture has the fully connected ones of a former recipe, with batches of 10. The convolutions' initial",
         "weights and learning rate were chosen by four trials on a twentieth of the images, whose results are not",
         "kept; the fully connected ones have the best of seventeen trials.",
@@ -292,8 +303,6 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     if name in NOTES:
         lines += ["", NOTES[name]]
     if name in OUTLOOK:
-        times = (f"{variant} {found['cost']['epoch_seconds']:.0f}" for variant, found in metrics["variants"].items())
-        lines += ["", f"Seconds of an epoch, beside other trainings on the same machine: {', '.join(times)}."]
         lines += ["", *OUTLOOK[name]]
     for picture, says in PICTURES.items():
         if (RESULTS / name / picture).is_file():
@@ -371,10 +380,12 @@ def page(results: Results) -> str:
         table_one(results),
         TABLE_NOTES,
         "## The best recipes\n",
+        ABLATIONS_SHOW,
         BEST,
         best_table(results),
         "",
         "### What each part brings\n",
+        ABLATIONS_SHOW,
         ablations(results),
         "",
         "### Targets that are not met\n",
