@@ -226,7 +226,7 @@ def readings(results: Results) -> str:
     if UNRESET in meets:
         told.append(LIKELIEST)
     told.append(
-        "Each is one seed. What ends above the paper's error with 512 hidden neurons was not run with 1,024 or on speech."
+        "Each is one seed. What is above the paper's error with 512 hidden neurons was not run with 1,024 or on speech."
     )
     marked = "In bold: at most the paper's error. Speech, of other data than the paper's, is not marked."
     return "\n".join([*lines, "", " ".join([*told, marked])])

@@ -113,8 +113,8 @@ FIGURES = {
     ),
     "updates": Experiment(
         "Conventional autoencoders by the paper's recipes, with one update a batch, and with as many as the online "
-        "rule gives the spiking ones: T, 15 on MNIST and 60 on Fashion-MNIST (512 hidden units). `lr 5e-4` is the spiking "
-        "one's rate, a tenth of the conventional one's.",
+        "rule gives the spiking ones: T, 15 on MNIST and 60 on Fashion-MNIST (512 hidden units). `lr 5e-4` is the rate "
+        "of the spiking one, a tenth of the conventional one's.",
         {
             f"{images}, {by}, updates: {updates}": replace(row[f"ANN paper, {by}"], updates=updates)
             for images, row, steps in (("MNIST", DIGITS, 15), ("Fashion-MNIST", CLOTHES_512, 60))

@@ -71,7 +71,7 @@ VARIANTS = {row: _image_variants(row) for row in IMAGES} | {row: _speech_variant
 
 READ = {
     f"readings-{row.removeprefix('table1-')}": Experiment(
-        f"The paper's recipe, {NAMES[row]}, with settings that its text does not give, and some that it gives otherwise.",
+        f"The paper's recipe, {NAMES[row]}, with settings that its text leaves open, and some that it gives otherwise.",
         variants,
         minutes=minutes,
         paper=dict.fromkeys(variants, ROWS[row].paper["SNN paper"]),
