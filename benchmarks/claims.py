@@ -129,7 +129,7 @@ def _fit(m: Mapping[str, Any], leak: str, holds: Callable[[float], bool]) -> tup
     }
     told = ", ".join(f"{variant} {first:.3f} and {second:.3f}" for variant, (first, second) in ratios.items())
     true_of = [variant for variant, both in ratios.items() if all(map(holds, both))]
-    too = "; true of every leak" if true_of == [*ratios] else ""
+    too = "; every leak does, so it does not set this one apart" if true_of == [*ratios] else ""
     return (
         "holds" if leak in true_of else "does not hold",
         f"train over test, Spike-MSE and MSE: {told} (one seed){too}",
@@ -471,7 +471,11 @@ GENERATOR_CLAIMS: list[Claim] = [
         "ESVAE's samples lie nearer to test images than Spiking-GAN's, at 14 x 14 pixels.",
         lambda m: below(m, "esvae, MNIST", "spiking-gan, as chosen", "test/classifier_frechet_14"),
     ),
-    ("aggressive-loss", "The aggressive loss decides a third earlier, by 11 % fewer spikes, as well.", _aggressive),
+    (
+        "aggressive-loss",
+        "The aggressive loss decides a third earlier, by 11 % fewer spikes, and is as often right.",
+        _aggressive,
+    ),
     (
         "predictive-coding",
         "The farther ahead, the fewer of the blobs' places are told right.",

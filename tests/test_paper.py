@@ -1,22 +1,15 @@
 """paper/paper.md has JOSS's form, cites what its bibliography holds, and quotes committed measurements alone."""
 
-import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from statistics import mean
-from typing import Any
 
 import pytest
 import yaml
 from scipy.stats import ttest_rel
 
-from snn_synth.keys import same
+from tests.committed import BENCHMARKS, ERROR, NUMBER, RESULTS, ROOT, Quoted, at, check, error, faster, read
 
-ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "paper" / "paper.md"
 HEADER, BODY = PAPER.read_text().removeprefix("---\n").split("\n---\n", 1)
 BIBLIOGRAPHY = (ROOT / "paper" / "paper.bib").read_text()
@@ -30,25 +23,6 @@ SECTIONS = [
     "Acknowledgements",
     "References",
 ]
-RESULTS, BENCHMARKS = "docs/results/{}/metrics.json", "benchmarks/results/{}.json"
-ERROR = "test/standardized_mse"
-
-
-@cache
-def read(name: str) -> Any:
-    return json.loads((ROOT / name).read_text())
-
-
-def at(name: str, *keys: str) -> float:
-    """The number at a path of keys in a committed file; `*` is the mean over all keys of its level."""
-    places = [read(name)]
-    for key in keys:
-        places = [place for one in places for place in (one.values() if key == "*" else [one[same(key, one)[0]]])]
-    return mean(places)
-
-
-def error(experiment: str, variant: str) -> float:
-    return at(RESULTS.format(experiment), "variants", variant, ERROR, "mean")
 
 
 def table_row(experiment: str) -> list[float]:
@@ -58,14 +32,6 @@ def table_row(experiment: str) -> list[float]:
     return [published, *(error(experiment, variant) for variant in ours)]
 
 
-def faster(machine: str, workload: str, beside: str, ours: str = "ours") -> float:
-    seconds = [
-        at(BENCHMARKS.format(machine), "workloads", workload, "implementations", implementation, "median")
-        for implementation in (beside, ours)
-    ]
-    return seconds[0] / seconds[1]
-
-
 def stored_traces() -> float:
     """Gigabytes of a float32 trace for each synapse and sample: 58500-2048-196, a batch of 50."""
     return 50 * (58500 * 2048 + 2048 * 196) * 4 / 1e9
@@ -73,10 +39,9 @@ def stored_traces() -> float:
 
 XEON, EPYC, H200 = "xeon-amx-2-cores", "epyc-2-cores", "nvidia-h200"
 SMALL, LARGE = "784-196-784", "58500-2048-196"
-NUMBER = r"(\d+(?:\.\d+)?)"
 ROW = rf"\| {NUMBER} \| {NUMBER} \| {NUMBER} \| {NUMBER} \| {NUMBER} \|"
 # What the paper says -> the numbers that the committed files hold.
-QUOTED: dict[str, Callable[[], list[float]]] = {
+QUOTED: Quoted = {
     rf"{NUMBER} GB for the paper's network": lambda: [stored_traces()],
     rf"{NUMBER} times as fast as in snnTorch for {SMALL}": lambda: [faster(XEON, f"bptt-{SMALL}", "snntorch")],
     rf"{NUMBER} times for {LARGE}": lambda: [faster(XEON, f"bptt-{LARGE}", "snntorch")],
@@ -109,13 +74,7 @@ TEXT = re.sub(r"\s+", " ", BODY)
 
 @pytest.mark.parametrize("says", QUOTED)
 def test_a_number_is_that_of_a_committed_file(says):
-    found = re.findall(says, TEXT)
-    assert len(found) == 1, "the paper says it once"
-    quoted = [found[0]] if isinstance(found[0], str) else list(found[0])
-    measured = [
-        f"{number:.{len(text.partition('.')[2])}f}" for text, number in zip(quoted, QUOTED[says](), strict=True)
-    ]
-    assert quoted == measured
+    check(says, TEXT, QUOTED)
 
 
 def test_no_other_number_is_quoted():

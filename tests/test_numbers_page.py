@@ -1,0 +1,107 @@
+"""docs/numbers.md quotes committed measurements; what `fit` reached in one run is not committed."""
+
+from statistics import mean, stdev
+
+import pytest
+
+from tests.committed import BENCHMARKS, NUMBER, RESULTS, ROOT, Quoted, at, check, each, faster, read
+
+TEXT = (ROOT / "docs" / "numbers.md").read_text()
+XEON, EPYC, H200 = "xeon-amx-2-cores", "epyc-2-cores", "nvidia-h200"
+SPREAD = rf"{NUMBER} ± {NUMBER}"
+DEMO, UNSEEN, OTHERS = (RESULTS.format(name) for name in ("demo", "unseen-speakers", "unseen-speakers-others"))
+MSE, RIGHT = "standardized_mse", "nearest_class"
+
+
+def demo(*keys: str) -> list[float]:
+    """Over the seeds: mean error, its deviation, and the mean share of words in percent."""
+    errors, right = (each(DEMO, "seeds", "*", *keys, measure) for measure in (MSE, RIGHT))
+    return [mean(errors), stdev(errors), 100 * mean(right)]
+
+
+def generated(experiment: str, variant: str, *measures: str) -> list[float]:
+    found = read(RESULTS.format(experiment))["variants"][variant]
+    return [found[f"test/{measure}"]["mean"] for measure in measures]
+
+
+def robustness(condition: str) -> list[float]:
+    return [100 * at(RESULTS.format("robustness"), "conditions", condition, "right")]
+
+
+def fully_connected() -> list[float]:
+    """Right shares of the paper's network, of who was left out and of the others."""
+    group = read(OTHERS)["groups"]["ACSNN"]
+    return [100 * group[f"{part}/nearest_class"]["mean"] for part in ("unheard", "test")]
+
+
+def both(workload: str, beside: str = "snntorch") -> list[float]:
+    return [faster(machine, workload, beside) for machine in (XEON, EPYC)]
+
+
+def with_mixed(workload: str) -> list[float]:
+    exact, without = both(workload)
+    return [exact, faster(XEON, workload, "snntorch", "mixed"), without]
+
+
+def a_batch() -> list[float]:
+    """Seconds and gigabytes of the online rule at the paper's full size."""
+    found = [read(BENCHMARKS.format(m))["workloads"]["online-58500-2048-196"]["implementations"] for m in (XEON, EPYC)]
+    return [number for one in found for number in (one["ours"]["median"], one["ours"]["peak_bytes"] / 1e9)]
+
+
+QUOTED: Quoted = {
+    rf"autoencoder alone [^|]*\| {NUMBER} \|": lambda: [at(DEMO, "seeds", "*", "autoencoder", MSE)],
+    rf"130 test words \| {SPREAD} \({NUMBER} %": lambda: demo("audio_to_image"),
+    rf"not in the training \| {SPREAD} \({NUMBER} %\)": lambda: demo("held_out_voices", "audio_to_image"),
+    rf"FSDD's 300 test words \| {SPREAD} \({NUMBER} %\)": lambda: demo("real_voices", "audio_to_image"),
+    rf"{SPREAD} \({NUMBER} %\), its autoencoder {NUMBER}; FSDD {NUMBER} %": lambda: [
+        *demo("ann"),
+        at(DEMO, "seeds", "*", "ann", f"autoencoder_{MSE}"),
+        demo("real_voices", "ann")[2],
+    ],
+    rf"words \(its model card\), {NUMBER} % of 320 others": lambda: robustness("espeak's unheard voices"),
+    rf"at -20 dB around the word \| {NUMBER} %": lambda: robustness("background, -20 dB"),
+    rf"noise at 10 dB \| {NUMBER} %": lambda: robustness("noise, 10 dB"),
+    rf"1.2 times as fast \| {NUMBER} %": lambda: robustness("speed x1.2"),
+    rf"three seeds \| {NUMBER} % \({NUMBER} to {NUMBER} %\)": lambda: [
+        100 * summary(each(UNSEEN, "variants", "*", f"unheard/{RIGHT}", "mean")) for summary in (mean, min, max)
+    ],
+    rf"test words in those runs \| {NUMBER} %": lambda: [100 * at(UNSEEN, "variants", "*", f"test/{RIGHT}", "mean")],
+    rf"fully connected network \| {NUMBER} % and {NUMBER} %": fully_connected,
+    rf"`pixel_mse` of {NUMBER}, 8 principal components {NUMBER} and 32 principal components {NUMBER}": lambda: (
+        generated("generators", "MNIST, ESVAE", "mean_image", "pca_8", "pca_32")
+    ),
+    rf"recognizes {NUMBER} % of the reconstructions": lambda: [
+        100 * share for share in generated("hybrid-vae", "mlp, rates", "recognized")
+    ],
+    rf"gives {NUMBER} % of the samples [^|]* vary {NUMBER} %": lambda: [
+        100 * share for share in generated("generators", "MNIST, Spiking-GAN", "sure", "pixel_variance")
+    ],
+    rf"`fit --config esvae_mnist` \| {NUMBER} \|": lambda: generated("generators", "MNIST, ESVAE", "pixel_mse"),
+    rf"over 0.9 for {NUMBER} %; Fréchet autoencoder distance {NUMBER}, the GAN's {NUMBER}": lambda: [
+        100 * generated("generators", "MNIST, ESVAE", "sure")[0],
+        *generated("generators", "MNIST, ESVAE", "fad"),
+        *generated("generators", "MNIST, Spiking-GAN", "fad"),
+    ],
+    rf"`fit --config vqd_mnist` \| {NUMBER} \|": lambda: generated("generators", "MNIST, VQ-diffusion", "pixel_mse"),
+    rf"`vq-diffusion`: distance {NUMBER};": lambda: generated("vq-diffusion", "MNIST", "fad"),
+    rf"784-196-784, T=15 \| snnTorch \| {NUMBER}; mixed precision {NUMBER} \| {NUMBER}": lambda: with_mixed(
+        "bptt-784-196-784"
+    ),
+    rf"784-1024-784, T=60 \| snnTorch \| {NUMBER}; mixed precision {NUMBER} \| {NUMBER}": lambda: with_mixed(
+        "bptt-784-1024-784"
+    ),
+    rf"T=30 \| snnTorch \| {NUMBER}; mixed precision {NUMBER} \| {NUMBER}": lambda: with_mixed("bptt-58500-2048-196"),
+    rf"inference, 784-196-784 \| snnTorch \| {NUMBER} \| {NUMBER}": lambda: both("inference-784-196-784"),
+    rf"as the paper prints them \| {NUMBER} \| {NUMBER}": lambda: both("online-784-196-784", "naive"),
+    rf"784-1024-784 \| the same \| {NUMBER} \| {NUMBER}": lambda: both("online-784-1024-784", "naive"),
+    rf"\| {NUMBER} s a batch in {NUMBER} GB \| {NUMBER} s a batch in {NUMBER} GB": a_batch,
+    rf"by BPTT is {NUMBER} times as fast": lambda: [faster(H200, "bptt-784-196-784", "snntorch")],
+    rf"it is {NUMBER} times as fast, because": lambda: [faster(H200, "bptt-784-196-784", "snntorch", "graph")],
+    rf"58500-2048-196 it is {NUMBER}\s+times as fast": lambda: [faster(H200, "bptt-58500-2048-196", "snntorch")],
+}
+
+
+@pytest.mark.parametrize("says", QUOTED)
+def test_a_number_is_that_of_a_committed_file(says):
+    check(says, TEXT, QUOTED)
