@@ -234,8 +234,8 @@ def readings(results: Results) -> str:
         "Each is one seed. What is above the paper's error with 512 hidden neurons was not run with 1,024 or on speech."
     )
     marked = (
-        "In bold: at most the paper's error; speech, of other data than the paper's, is not marked. Where the column of "
-        "the text is empty, the paper does not say."
+        "In bold: at most the paper's error; speech, of other data than the paper's, is not marked. Where the text's "
+        "column is empty, the paper does not say."
     )
     return "\n".join([*lines, "", " ".join([*told, marked])])
 
