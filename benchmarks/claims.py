@@ -74,6 +74,12 @@ def chain(metrics: Mapping[str, Any], variants: list[str], measure: str = "test/
     return all_of(*(below(metrics, less, more, measure) for more, less in pairwise(variants)))
 
 
+def _seeds(m: Mapping[str, Any]) -> str:
+    """Of how many seeds the compared means are."""
+    counts = sorted({len(one["test/standardized_mse"]["each"]) for one in m["variants"].values()})
+    return " or ".join("one seed" if count == 1 else f"means of {count} seeds" for count in counts)
+
+
 def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
     masked, all_errors = (1 - m["variants"][one]["test/error_share"]["mean"] for one in ("mask", "no mask"))
     shares = "holds" if 0.75 <= masked <= 0.95 and all_errors < 0.05 else "does not hold"
@@ -90,7 +96,7 @@ def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
     worst = max(costs.values())
     return ("holds" if worst < 1.15 * first else "does not hold"), ", ".join(
         f"{variant} {cost:.3f}" for variant, cost in costs.items()
-    ) + " (it would hold if none were over 15 % worse than the longest; one seed)"
+    ) + f" (it would hold if none were over 15 % worse than the longest; {_seeds(m)})"
 
 
 def _worse_than_all(m: Mapping[str, Any], snn: str) -> tuple[str, str]:
@@ -132,7 +138,7 @@ def _fit(m: Mapping[str, Any], leak: str, holds: Callable[[float], bool]) -> tup
     too = "; every leak does, so it does not set this one apart" if true_of == [*ratios] else ""
     return (
         "holds" if leak in true_of else "does not hold",
-        f"train over test, Spike-MSE and MSE: {told} (one seed){too}",
+        f"train over test, Spike-MSE and MSE: {told} ({_seeds(m)}){too}",
     )
 
 
@@ -149,7 +155,7 @@ def _disagree(m: Mapping[str, Any]) -> tuple[str, str]:
     )
     return (
         "holds" if held else "does not hold",
-        f"Spike-MSE and MSE: {figures} (one seed); lowest at {best['spike_mse']} and {best['standardized_mse']}",
+        f"Spike-MSE and MSE: {figures} ({_seeds(m)}); lowest at {best['spike_mse']} and {best['standardized_mse']}",
     )
 
 
@@ -157,7 +163,8 @@ def _less_gained(m: Mapping[str, Any]) -> tuple[str, str]:
     few, some, many = (m["variants"][f"{hidden} hidden"]["test/standardized_mse"]["mean"] for hidden in (64, 196, 400))
     gains = few - some, some - many
     verdict = "holds" if gains[0] > gains[1] else "does not hold"
-    return verdict, f"the error falls by {gains[0]:.3f} from 64 to 196, by {gains[1]:.3f} from 196 to 400 (one seed)"
+    told = f"the error falls by {gains[0]:.3f} from 64 to 196, by {gains[1]:.3f} from 196 to 400"
+    return verdict, f"{told} ({_seeds(m)})"
 
 
 def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
@@ -171,7 +178,7 @@ def _steps_matter(m: Mapping[str, Any]) -> tuple[str, str]:
         f"{images} {most:.3f} and {least:.3f}, {span:.3f} apart" for images, (span, most, least) in spans.items()
     )
     verdict = "holds" if spans["Fashion-MNIST"][0] > spans["MNIST"][0] else "does not hold"
-    return verdict, f"largest and smallest error over T of 5 to 60: {told} (one seed)"
+    return verdict, f"largest and smallest error over T of 5 to 60: {told} ({_seeds(m)})"
 
 
 SETTLED = 0.1  # share of the last error that an error may be away from it when it has converged

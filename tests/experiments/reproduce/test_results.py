@@ -374,7 +374,8 @@ def test_a_curve_has_converged_when_it_stays_near_its_last_value(claims):
 def leaks(**errors):
     keys = ("test/spike_mse", "train/spike_mse", "test/standardized_mse", "train/standardized_mse")
     variants = {
-        leak: {key: {"mean": one} for key, one in zip(keys, each, strict=True)} for leak, each in errors.items()
+        leak: {key: {"mean": one, "each": [one]} for key, one in zip(keys, each, strict=True)}
+        for leak, each in errors.items()
     }
     return {"variants": variants}
 
