@@ -196,7 +196,6 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
 
 
 NOTES = {
-    "table1-fashion-1024": "In the drawn images, `best` and `reset to zero` are of former recipes, with batches of 10.",
     "updates": "The drawn images lack the last row.",
     "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
     "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",
