@@ -196,6 +196,7 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
 
 
 NOTES = {
+    "readings-fashion-1024": "The drawn images show the last two.",
     "updates": "The drawn images lack the last row.",
     "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
     "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",

@@ -253,6 +253,19 @@ def test_readings_stand_beside_the_paper_in_every_row(builder):
     assert "rows of images: none." in lines[-1]
 
 
+def test_what_is_said_of_the_likeliest_reading_is_what_the_readings_reached(builder):
+    results, tables = builder.read(builder.RESULTS), sys.modules["tables"]
+    assert tables.LIKELIEST in builder.readings(results)
+    shares = {}
+    for reading in (tables.UNRESET, tables.THROUGH_TIME):
+        found = [results[f"readings-{row}"]["variants"][reading] for row in ("mnist", "fashion-512", "fashion-1024")]
+        shares[reading] = [one["test/standardized_mse"]["mean"] / one["paper"] for one in found]
+    digits, *clothes = shares[tables.THROUGH_TIME]
+    assert digits < 0.5
+    assert all(5 / 6 < share <= 1 for share in clothes)
+    assert all(share < 0.51 for share in shares[tables.UNRESET])
+
+
 def test_what_the_text_says_otherwise_is_said_of_readings_that_are_tried():
     assert set(TEXT) <= set(VARIANTS["table1-mnist"])
 
