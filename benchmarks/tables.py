@@ -18,17 +18,17 @@ Results = Mapping[str, Mapping[str, Any]]
 BEST = """\
 **SNN best** learns firing rates by backpropagation through time (`rate_loss`); its neurons reset by subtraction, and
 each learns its leak and threshold. For data set B of speech they keep a leak of 0.1 and a threshold of 1, the best of
-its search (learned ones were tried with batches of 50 alone). **Even input** has evenly spaced spikes instead of
-Poisson's. The neurons of **reset to zero** are the paper's, which NIR can express; its recipe is that of SNN best on
-Fashion-MNIST, and that of an earlier search elsewhere. **ANN, same spikes** is a conventional network that is shown the
-rates of the same T Poisson steps as the spiking one, which is the fair comparison; **ANN best** sees the pixels or the
-spectrogram themselves. Both conventional networks have a linear output, and one update a batch. [What the verdicts
-mean](#the-papers-claims).
+its search (learned ones were tried with batches of 50, and [with the best recipe](#what-each-part-brings)). **Even
+input** has evenly spaced spikes instead of Poisson's. The neurons of **reset to zero** are the paper's, which NIR can
+express; its recipe is that of SNN best on Fashion-MNIST, and that of an earlier search elsewhere. **ANN, same spikes**
+is a conventional network that is shown the rates of the same T Poisson steps as the spiking one, which is the fair
+comparison; **ANN best** sees the pixels or the spectrogram themselves. Both conventional networks have a linear output,
+and one update a batch. [What the verdicts mean](#the-papers-claims).
 """
 
 ABLATIONS_SHOW = """\
-Everything but neurons and input is that of SNN best, the learning rate, too. With a rate of its own the paper's neuron
-may do better: that is **reset to zero** above.
+Everything but neurons and input is that of SNN best, the learning rate, too. With a recipe of its own the paper's
+neuron does better on MNIST: **reset to zero** above.
 """
 
 INFERENCE = """\

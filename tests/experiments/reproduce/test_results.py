@@ -266,6 +266,13 @@ def test_what_is_said_of_the_likeliest_reading_is_what_the_readings_reached(buil
     assert all(share < 0.51 for share in shares[tables.UNRESET])
 
 
+def test_what_is_said_of_the_ablations_is_what_they_reached(builder):
+    results = builder.read(builder.RESULTS)
+    own = results["table1-mnist"]["variants"]["SNN, reset to zero"]["test/standardized_mse"]
+    shared = results["ablation-mnist"]["variants"]["the paper's neuron"]["test/standardized_mse"]
+    assert max(own["each"]) < min(shared["each"])
+
+
 def test_what_the_text_says_otherwise_is_said_of_readings_that_are_tried():
     assert set(TEXT) <= set(VARIANTS["table1-mnist"])
 
