@@ -86,6 +86,17 @@ def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
     return all_of(below(m, "mask", "no mask"), (shares, f"zeros in the error vector {masked:.1%} and {all_errors:.1%}"))
 
 
+def _gains_by_updates(m: Mapping[str, Any]) -> tuple[str, str]:
+    verdict, told = all_of(
+        below(m, "Fashion-MNIST, SGD, updates: 60", "Fashion-MNIST, SGD, updates: 1"),
+        below(m, "Fashion-MNIST, Adam, updates: 60, lr 5e-4", "Fashion-MNIST, Adam, updates: 1"),
+    )
+    return (
+        verdict,
+        f"{told}; Adam at its own rate, updates: 60 {value(m['variants']['Fashion-MNIST, Adam, updates: 60'])}",
+    )
+
+
 def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
     costs = {
         variant: one["test/standardized_mse"]["mean"]
@@ -135,7 +146,7 @@ def _fit(m: Mapping[str, Any], leak: str, holds: Callable[[float], bool]) -> tup
     }
     told = ", ".join(f"{variant} {first:.3f} and {second:.3f}" for variant, (first, second) in ratios.items())
     true_of = [variant for variant, both in ratios.items() if all(map(holds, both))]
-    too = "; every leak does, so it does not set this one apart" if true_of == [*ratios] else ""
+    too = "; the same is true of every leak, so it does not single out this one" if true_of == [*ratios] else ""
     return (
         "holds" if leak in true_of else "does not hold",
         f"train over test, Spike-MSE and MSE: {told} ({_seeds(m)}){too}",
@@ -314,11 +325,8 @@ CLAIMS: list[Claim] = [
     (
         "updates",
         "Many updates a batch may be why the spiking autoencoder is better on Fashion-MNIST: the conventional one "
-        "gains by 60 instead of one, too (with Adam at the spiking one's learning rate).",
-        lambda m: all_of(
-            below(m, "Fashion-MNIST, SGD, updates: 60", "Fashion-MNIST, SGD, updates: 1"),
-            below(m, "Fashion-MNIST, Adam, updates: 60, lr 5e-4", "Fashion-MNIST, Adam, updates: 1"),
-        ),
+        "gains by 60 instead of one, too (with Adam at a tenth of its learning rate, which is the spiking one's).",
+        _gains_by_updates,
     ),
     ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),
     (

@@ -57,7 +57,7 @@ smaller ones may be better for both. [What no search chose](explanation/choices.
 
 Errors are the standardized test MSE: image and output are given zero mean and unit variance first, so 0 is perfect and
 a silent output scores 1. What is drawn of a test word is compared with the image of its digit that is nearest to it, as
-in the paper: B has many of each, A one. They are means and standard deviations over three seeds; a number without a
+in the paper: B has many of each, A one. All numbers are means and standard deviations over three seeds; one without a
 deviation is of one seed.
 
 This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
@@ -184,20 +184,20 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
         "choices-fashion",
         "The error of the training images falls at first, then rises: the paper's rate of 5e-4 is too large for 60 "
         "updates a batch, and more so if the moments are kept from batch to batch. (On MNIST, too, 60 updates a "
-        "batch are worse than 30: figure 4B.) A fifth of that rate ends below the target, and so does "
-        "[a trace without a reset](#other-readings-of-the-papers-recipe).",
+        "batch are worse than 30: figure 4B.) A fifth of that rate ends below the target, and so do "
+        "[one update a batch, and a trace without a reset](#other-readings-of-the-papers-recipe).",
     ),
     ("table1-fashion-1024", "SNN paper"): (
         "choices-fashion",
         "As with 512 hidden neurons, the error falls at first, then rises; a fifth of that rate ends below the target, "
-        "as does [a trace without a reset](#other-readings-of-the-papers-recipe).",
+        "as do [one update a batch, and a trace without a reset](#other-readings-of-the-papers-recipe).",
     ),
 }
 
 
 NOTES = {
-    "readings-fashion-1024": "The drawn images show the last two.",
-    "updates": "The drawn images lack the last row.",
+    "readings-fashion-1024": "The drawn images show the last two rows of the table.",
+    "updates": "The last row of the table is not among the drawn images.",
     "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
     "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",
 }
@@ -207,7 +207,7 @@ NOTES = {
 OUTLOOK: dict[str, list[str]] = {
     "conv-fashion": [
         "Convolutions end below full connections in two seeds of three; by the spread of the third it cannot be",
-        "told. The spiking ones' epoch takes several times as long. The",
+        "told. An epoch of the spiking ones takes over four times as long. The",
         "picture has the fully connected ones of a former recipe, with batches of 10. The convolutions' initial",
         "weights and learning rate were chosen by four trials on a twentieth of the images, whose results are not",
         "kept; the fully connected ones have the best of seventeen trials.",

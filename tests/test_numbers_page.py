@@ -1,5 +1,6 @@
 """docs/numbers.md quotes committed measurements; what `fit` reached in one run is not committed."""
 
+import re
 from statistics import mean, stdev
 
 import pytest
@@ -10,6 +11,7 @@ TEXT = (ROOT / "docs" / "numbers.md").read_text()
 XEON, EPYC, H200 = "xeon-amx-2-cores", "epyc-2-cores", "nvidia-h200"
 SPREAD = rf"{NUMBER} ± {NUMBER}"
 DEMO, UNSEEN, OTHERS = (RESULTS.format(name) for name in ("demo", "unseen-speakers", "unseen-speakers-others"))
+VQD = RESULTS.format("vq-diffusion")
 MSE, RIGHT = "standardized_mse", "nearest_class"
 
 
@@ -26,6 +28,18 @@ def generated(experiment: str, variant: str, *measures: str) -> list[float]:
 
 def robustness(condition: str) -> list[float]:
     return [100 * at(RESULTS.format("robustness"), "conditions", condition, "right")]
+
+
+def card(measure: str) -> float:
+    """Percent, from the card of the network that comes with the package."""
+    text = (ROOT / "snn_synth" / "models" / "weights" / "fsdd" / "README.md").read_text()
+    (share,) = re.findall(rf"\| {measure} \| {NUMBER} \|", text)
+    return 100 * float(share)
+
+
+def fitted(variant: str) -> float:
+    """Seconds that a network's training takes."""
+    return 60 * at(BENCHMARKS.format("generators/training-times"), variant, "minutes")
 
 
 def fully_connected() -> list[float]:
@@ -59,6 +73,8 @@ QUOTED: Quoted = {
         at(DEMO, "seeds", "*", "ann", f"autoencoder_{MSE}"),
         demo("real_voices", "ann")[2],
     ],
+    rf"in the training \| {NUMBER} to {NUMBER} %": lambda: [robustness("clean")[0], card("nearest_class")],
+    rf"\| {NUMBER} % of 640 words": lambda: [card("unheard_voices")],
     rf"words \(its model card\), {NUMBER} % of 320 others": lambda: robustness("espeak's unheard voices"),
     rf"at -20 dB around the word \| {NUMBER} %": lambda: robustness("background, -20 dB"),
     rf"noise at 10 dB \| {NUMBER} %": lambda: robustness("noise, 10 dB"),
@@ -77,14 +93,24 @@ QUOTED: Quoted = {
     rf"gives {NUMBER} % of the samples [^|]* vary {NUMBER} %": lambda: [
         100 * share for share in generated("generators", "MNIST, Spiking-GAN", "sure", "pixel_variance")
     ],
-    rf"`fit --config esvae_mnist` \| {NUMBER} \|": lambda: generated("generators", "MNIST, ESVAE", "pixel_mse"),
+    rf"`fit --config gan_mnist` \| \| {NUMBER} \|": lambda: [fitted("MNIST, Spiking-GAN")],
+    rf"`fit --config esvae_mnist` \| {NUMBER} \| {NUMBER} \|": lambda: [
+        *generated("generators", "MNIST, ESVAE", "pixel_mse"),
+        fitted("MNIST, ESVAE"),
+    ],
     rf"over 0.9 for {NUMBER} %; Fréchet autoencoder distance {NUMBER}, the GAN's {NUMBER}": lambda: [
         100 * generated("generators", "MNIST, ESVAE", "sure")[0],
         *generated("generators", "MNIST, ESVAE", "fad"),
         *generated("generators", "MNIST, Spiking-GAN", "fad"),
     ],
-    rf"`fit --config vqd_mnist` \| {NUMBER} \|": lambda: generated("generators", "MNIST, VQ-diffusion", "pixel_mse"),
-    rf"`vq-diffusion`: distance {NUMBER};": lambda: generated("vq-diffusion", "MNIST", "fad"),
+    rf"`fit --config vqd_mnist` \| {NUMBER} \| {NUMBER} \|": lambda: [
+        *generated("generators", "MNIST, VQ-diffusion", "pixel_mse"),
+        fitted("MNIST, VQ-diffusion"),
+    ],
+    rf"`vq-diffusion`: distance {NUMBER}; with guidance 0\.5 over 0\.9 for {NUMBER} %, which vary {NUMBER} %": lambda: [
+        *generated("vq-diffusion", "MNIST", "fad"),
+        *(100 * at(VQD, "variants", "MNIST", f"guided/{one}", "mean") for one in ("sure", "pixel_variance")),
+    ],
     rf"784-196-784, T=15 \| snnTorch \| {NUMBER}; mixed precision {NUMBER} \| {NUMBER}": lambda: with_mixed(
         "bptt-784-196-784"
     ),
@@ -98,6 +124,9 @@ QUOTED: Quoted = {
     rf"\| {NUMBER} s a batch in {NUMBER} GB \| {NUMBER} s a batch in {NUMBER} GB": a_batch,
     rf"by BPTT is {NUMBER} times as fast": lambda: [faster(H200, "bptt-784-196-784", "snntorch")],
     rf"it is {NUMBER} times as fast, because": lambda: [faster(H200, "bptt-784-196-784", "snntorch", "graph")],
+    rf"3,500 words takes {NUMBER} s": lambda: [
+        at(BENCHMARKS.format(H200), "workloads", "bptt-58500-2048-196", "implementations", "ours", "median") * 3500 / 50
+    ],
     rf"58500-2048-196 it is {NUMBER}\s+times as fast": lambda: [faster(H200, "bptt-58500-2048-196", "snntorch")],
 }
 

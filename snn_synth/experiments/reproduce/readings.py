@@ -39,8 +39,8 @@ TEXT = {
     "the step's input as trace": "the trace of the step before is kept",
     "a fifth of the learning rate": "5e-4",
     "moments kept over the run": "moments of a batch's time steps alone",
-    "one update a batch, through time": "an update at every time step",
-    SUMMED: "an update at every time step",
+    "one update a batch, through time": "an update at every time step, with moments of a batch's time steps alone",
+    SUMMED: "an update at every time step, with moments of a batch's time steps alone",
 }
 
 

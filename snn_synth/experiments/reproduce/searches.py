@@ -57,10 +57,10 @@ def _fixed(batch: int, lrs: tuple[float, ...], *, autoencoder_learns: bool = Fal
 
 
 def _without_speakers(*lrs: float) -> Experiment:
-    """Highest learning rates of the conventional network, each without each of the first three speakers."""
+    """The conventional network at several learning rates, each trained without one of the first three speakers."""
     network = OTHERS["ACANN"]
     tried = {f"ACANN, lr {lr:g}": replace(network, recipe=replace(network.recipe, lr=lr)) for lr in lrs}
-    shows = "How the learning rate of the conventional network was chosen: by three of the six."
+    shows = "How the learning rate of the conventional network was chosen: by the unheard words of three of the six."
     return unseen(shows, tried, (3, 25), SPEAKERS[:3])
 
 

@@ -108,14 +108,14 @@ def test_the_page_says_which_rows_have_what_we_aim_at(builder):
         "table1-a2i-a": metrics(**{"SNN best": variant(0.07), **even}),
     }
     *_, told = builder.best_table(row).splitlines()
-    digits, clothes = sys.modules["tables"].MORE_UPDATES
-    more = {"updates": metrics(**{digits: variant(0.02), clothes: variant(0.03)})}
-    said = builder.best_table(row | more).splitlines()[-1]
-    assert "reaches 0.0200 on MNIST and, at a tenth of the paper's rate, 0.0300 on Fashion-MNIST" in said
+    more = dict(zip(sys.modules["tables"].MORE_UPDATES, (variant(0.02), variant(0.03), variant(0.3)), strict=True))
+    said = builder.best_table(row | {"updates": metrics(**more)}).splitlines()[-1]
+    assert "reaches 0.0200 on MNIST" in said
+    assert "0.0300 on Fashion-MNIST with 512 hidden units (rate 5e-4; at the paper's 5e-3 0.3000)" in said
     aims = "MNIST 784-196-784: the error of ANN best; Fashion-MNIST 784-512-784: 0.036;"
-    assert told.startswith(f"We aim at less than the targets, too: {aims}")
-    even = "SNN best, even input reaches it for MNIST 784-196-784, audio to image A."
-    assert told.endswith(f"SNN best reaches it for audio to image A; {even}")
+    assert told.startswith(f"Beyond the targets we aim at smaller errors still: {aims}")
+    even = "SNN best, even input has them for MNIST 784-196-784, audio to image A."
+    assert told.endswith(f"SNN best has them for audio to image A; {even}")
 
 
 def test_what_each_part_brings_stands_in_a_row_for_each_network(builder):
@@ -199,19 +199,19 @@ def test_the_best_recipe_is_what_its_search_chose(builder, search, row, kind, be
 
 
 def test_a_trial_that_stands_in_two_experiments_has_one_result(builder):
-    """For each seed: on another machine to rounding, which training spreads."""
-    errors = {}
+    """For each seed, within 5 %: machines differ by rounding, which training makes grow."""
+    every, errors = EXPERIMENTS | SEARCHES, {}
     for name, results in builder.read(builder.RESULTS).items():
         for one, found in results.get("variants", {}).items():
-            trial = (EXPERIMENTS | SEARCHES).get(name) and (EXPERIMENTS | SEARCHES)[name].variants.get(one)
+            trial = every[name].variants.get(one) if name in every else None
             if trial and "trial" in found and equal(trial, found["trial"]) and "test/standardized_mse" in found:
-                errors.setdefault(trial, []).append(found["test/standardized_mse"]["each"])
+                errors.setdefault(trial, []).append((f"{name}: {one}", found["test/standardized_mse"]["each"]))
     shared = [runs for runs in errors.values() if len(runs) > 1]
     assert len(shared) > 20
-    for first, *others in shared:
-        for other in others:
+    for (here, first), *others in shared:
+        for there, other in others:
             common = min(len(first), len(other))
-            assert other[:common] == pytest.approx(first[:common], rel=0.05)
+            assert other[:common] == pytest.approx(first[:common], rel=0.05), f"{here}, {there}"
 
 
 def test_what_is_not_met_stands_with_what_was_tried(builder):
@@ -238,9 +238,8 @@ def test_readings_stand_beside_the_paper_in_every_row(builder):
     assert "| Glorot's initial weights |  | **0.260** | 0.260 | 0.260 | 0.260 | 0.260 |" in lines
     reset = "| traces without a reset | a spike resets the trace |"
     assert f"{reset} **0.100** | **0.100** | **0.100** | 0.100 | 0.100 |" in lines
-    assert (
-        "At most the paper's error in all 3 rows of images: traces without a reset. The paper's text says" in lines[-1]
-    )
+    assert "in all 3 rows of images: traces without a reset (28%, 56%, 71% of it). The paper's text says" in lines[-1]
+    assert "Nearest is traces without a reset. None is near in every row" in lines[-1]
     assert "speech, too" not in lines[-1], "other data: no error of the paper's to compare with"
     read["readings-fashion-1024"] = metrics(**tried | {"Glorot's initial weights": variant(0.12)})
     assert "says otherwise" in builder.readings(results | read)
@@ -253,24 +252,12 @@ def test_readings_stand_beside_the_paper_in_every_row(builder):
     assert "rows of images: none." in lines[-1]
 
 
-def test_what_is_said_of_the_likeliest_reading_is_what_the_readings_reached(builder):
-    results, tables = builder.read(builder.RESULTS), sys.modules["tables"]
-    assert tables.LIKELIEST in builder.readings(results)
-    shares = {}
-    for reading in (tables.UNRESET, tables.THROUGH_TIME):
-        found = [results[f"readings-{row}"]["variants"][reading] for row in ("mnist", "fashion-512", "fashion-1024")]
-        shares[reading] = [one["test/standardized_mse"]["mean"] / one["paper"] for one in found]
-    digits, *clothes = shares[tables.THROUGH_TIME]
-    assert digits < 0.5
-    assert all(5 / 6 < share <= 1 for share in clothes)
-    assert all(share < 0.51 for share in shares[tables.UNRESET])
-
-
 def test_what_is_said_of_the_ablations_is_what_they_reached(builder):
-    results = builder.read(builder.RESULTS)
-    own = results["table1-mnist"]["variants"]["SNN, reset to zero"]["test/standardized_mse"]
-    shared = results["ablation-mnist"]["variants"]["the paper's neuron"]["test/standardized_mse"]
-    assert max(own["each"]) < min(shared["each"])
+    results, measure = builder.read(builder.RESULTS), "test/standardized_mse"
+    own = [results[f"table1-{row}"]["variants"]["SNN, reset to zero"][measure]["mean"] for row in ("mnist", "a2i-b")]
+    same = [results[f"ablation-{row}"]["variants"]["the paper's neuron"][measure]["mean"] for row in ("mnist", "a2i-b")]
+    assert own[0] < same[0]
+    assert own[1] > same[1]
 
 
 def test_what_the_text_says_otherwise_is_said_of_readings_that_are_tried():
@@ -366,7 +353,7 @@ def test_the_note_on_convolutions_is_what_the_seeds_say(builder):
     found = builder.read(builder.RESULTS)["conv-fashion"]["variants"]
     each = [found[name]["test/standardized_mse"]["each"] for name in ("SNN, convolutions", "SNN best")]
     assert sum(conv < full for conv, full in zip(*each, strict=True)) == 2
-    assert found["SNN, convolutions"]["cost"]["epoch_seconds"] > found["SNN best"]["cost"]["epoch_seconds"]
+    assert found["SNN, convolutions"]["cost"]["epoch_seconds"] > 4 * found["SNN best"]["cost"]["epoch_seconds"]
     assert "two seeds of three" in " ".join(builder.OUTLOOK["conv-fashion"])
 
 
@@ -411,7 +398,7 @@ def test_claims_of_the_leak_are_read_from_both_errors_of_both_sets(builder):
     assert under(found)[0] == good(found)[0] == disagree(found)[0] == "holds"
     assert good(found)[1].endswith("(one seed)")
     same = leaks(**dict.fromkeys(["leak 0", "leak 0.01"], (0.2, 0.201, 0.1, 0.101)))
-    assert good(same)[1].endswith("; every leak does, so it does not set this one apart")
+    assert good(same)[1].endswith("; the same is true of every leak, so it does not single out this one")
     found = leaks(**{"leak 0": (0.3, 0.31, 0.3, 0.29), "leak 0.01": (0.2, 0.3, 0.1, 0.1), "leak 0.1": (0.1, 0, 0.1, 0)})
     assert under(found)[0] == good(found)[0] == "does not hold"
     assert disagree(leaks(**{"leak 0.01": (0.2, 0, 0.2, 0), "leak 0.1": (0.1, 0, 0.1, 0)}))[0] == "does not hold"
