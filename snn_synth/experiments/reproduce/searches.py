@@ -141,7 +141,7 @@ SEARCHES = {
         minutes=(20, 90),
         measures=("val/standardized_mse",),
     ),
-    "search-speakers": _without_speakers(1e-3, 2e-3, 4e-3),
+    "search-speakers": _without_speakers(5e-4, 1e-3, 2e-3, 4e-3),
     "search-sampling": _sampled("MNIST"),
     "search-sampling-fashion": _sampled("Fashion-MNIST"),
 }
