@@ -199,6 +199,7 @@ NOTES = {
     "readings-fashion-1024": "The drawn images show the last two rows of the table.",
     "updates": "The last row of the table is not among the drawn images.",
     "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
+    "unseen-speakers-others": "In the drawn images, ACANN has a decoder of a former recipe.",
     "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",
 }
 

@@ -198,6 +198,12 @@ def test_the_best_recipe_is_what_its_search_chose(builder, search, row, kind, be
         assert trial["autoencoder"]["learned"] == chosen["autoencoder"].get("learned", False)
 
 
+def test_the_network_for_unseen_speakers_has_the_rate_that_its_search_chose(builder):
+    tried = builder.read(builder.RESULTS)["search-speakers"]["groups"]
+    best = max(tried, key=lambda name: tried[name]["unheard/nearest_class"]["mean"])
+    assert EXPERIMENTS["unseen-speakers-others"].variants["ACANN: theo"].recipe.lr == float(best.split("lr ")[1])
+
+
 def test_a_trial_that_stands_in_two_experiments_has_one_result(builder):
     """For each seed, within 5 %: machines differ by rounding, which training makes grow."""
     every, errors = EXPERIMENTS | SEARCHES, {}
