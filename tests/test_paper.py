@@ -60,7 +60,7 @@ QUOTED: Quoted = {
     rf"\| Fashion-MNIST, 1,024 hidden {ROW}": lambda: table_row("table1-fashion-1024"),
     rf"\| speech to image, one image a digit {ROW}": lambda: table_row("table1-a2i-a"),
     rf"\| speech to image, many images a digit {ROW}": lambda: table_row("table1-a2i-b"),
-    rf"error rises from {NUMBER} to {NUMBER} \(one seed\)": lambda: [error("fig4a", "mask"), error("fig4a", "no mask")],
+    rf"error rises from {NUMBER} to {NUMBER}\.": lambda: [error("fig4a", "mask"), error("fig4a", "no mask")],
     rf"in {NUMBER} % of cases": lambda: [
         100 * at(RESULTS.format("unseen-speakers"), "variants", "*", "unheard/nearest_class", "mean")
     ],
