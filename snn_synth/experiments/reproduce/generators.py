@@ -167,7 +167,7 @@ GENERATORS = {
             "MNIST": _ESVAE,
             "Fashion-MNIST": replace(_ESVAE, images="fashion_mnist"),
             "MNIST, 32 x 32 pixels": replace(_ESVAE, side=32),
-            "MNIST, the prior learns at the rate of the rest": replace(_ESVAE, prior_share=1.0),
+            "MNIST, one learning rate for all": replace(_ESVAE, prior_share=1.0),
         },
         minutes=(1, 105),
         measures=("test/pixel_mse", "test/fad"),
