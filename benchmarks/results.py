@@ -195,28 +195,22 @@ TRIED: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 
+# What the numbers and the pictures of a section do not tell by themselves.
 NOTES = {
+    "conv-fashion": """\
+Convolutions end below full connections in two seeds of three; by the spread of the third it cannot be
+told. An epoch of the spiking ones takes over four times as long. The
+picture has the fully connected ones of a former recipe, with batches of 10. The convolutions' initial
+weights and learning rate were chosen by four trials on a twentieth of the images, whose results are not
+kept; the fully connected ones have the best of seventeen trials.""",
+    "stacked": """\
+A second layer does not help a code of 64 neurons: its spikes go through 256 neurons and 15 steps once more.
+Layer by layer it is worse, as the layers learn together for one of the three epochs alone.""",
     "readings-fashion-1024": "The drawn images show the last two rows of the table.",
     "updates": "The last row of the table is not among the drawn images.",
     "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
     "unseen-speakers-others": "In the drawn images, ACANN has a decoder of a former recipe.",
     "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",
-}
-
-
-# Of what goes beyond the paper, what the numbers tell.
-OUTLOOK: dict[str, list[str]] = {
-    "conv-fashion": [
-        "Convolutions end below full connections in two seeds of three; by the spread of the third it cannot be",
-        "told. An epoch of the spiking ones takes over four times as long. The",
-        "picture has the fully connected ones of a former recipe, with batches of 10. The convolutions' initial",
-        "weights and learning rate were chosen by four trials on a twentieth of the images, whose results are not",
-        "kept; the fully connected ones have the best of seventeen trials.",
-    ],
-    "stacked": [
-        "A second layer does not help a code of 64 neurons: its spikes go through 256 neurons and 15 steps once more.",
-        "Layer by layer it is worse, as the layers learn together for one of the three epochs alone.",
-    ],
 }
 
 
@@ -304,8 +298,6 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
         lines += ["", f"The paper's numbers are of {PAPERS_SPEECH}; ours of {data}: {OTHER_DATA}."]
     if name in NOTES:
         lines += ["", NOTES[name]]
-    if name in OUTLOOK:
-        lines += ["", *OUTLOOK[name]]
     for picture, says in PICTURES.items():
         if (RESULTS / name / picture).is_file():
             lines += ["", f"![{name}: {says}](results/{name}/{picture})"]

@@ -5,10 +5,9 @@ from statistics import mean, stdev
 
 import pytest
 
-from tests.committed import BENCHMARKS, NUMBER, RESULTS, ROOT, Quoted, at, check, each, faster, read
+from tests.committed import BENCHMARKS, EPYC, H200, NUMBER, RESULTS, ROOT, XEON, Quoted, at, check, each, faster, read
 
 TEXT = (ROOT / "docs" / "numbers.md").read_text()
-XEON, EPYC, H200 = "xeon-amx-2-cores", "epyc-2-cores", "nvidia-h200"
 SPREAD = rf"{NUMBER} ± {NUMBER}"
 DEMO, UNSEEN, OTHERS = (RESULTS.format(name) for name in ("demo", "unseen-speakers", "unseen-speakers-others"))
 VQD = RESULTS.format("vq-diffusion")

@@ -8,7 +8,22 @@ import pytest
 import yaml
 from scipy.stats import ttest_rel
 
-from tests.committed import BENCHMARKS, ERROR, NUMBER, RESULTS, ROOT, Quoted, at, check, error, faster, read
+from tests.committed import (
+    BENCHMARKS,
+    EPYC,
+    ERROR,
+    H200,
+    NUMBER,
+    RESULTS,
+    ROOT,
+    XEON,
+    Quoted,
+    at,
+    check,
+    error,
+    faster,
+    read,
+)
 
 PAPER = ROOT / "paper" / "paper.md"
 HEADER, BODY = PAPER.read_text().removeprefix("---\n").split("\n---\n", 1)
@@ -37,7 +52,6 @@ def stored_traces() -> float:
     return 50 * (58500 * 2048 + 2048 * 196) * 4 / 1e9
 
 
-XEON, EPYC, H200 = "xeon-amx-2-cores", "epyc-2-cores", "nvidia-h200"
 SMALL, LARGE = "784-196-784", "58500-2048-196"
 ROW = rf"\| {NUMBER} \| {NUMBER} \| {NUMBER} \| {NUMBER} \| {NUMBER} \|"
 # What the paper says -> the numbers that the committed files hold.

@@ -360,7 +360,7 @@ def test_the_note_on_convolutions_is_what_the_seeds_say(builder):
     each = [found[name]["test/standardized_mse"]["each"] for name in ("SNN, convolutions", "SNN best")]
     assert sum(conv < full for conv, full in zip(*each, strict=True)) == 2
     assert found["SNN, convolutions"]["cost"]["epoch_seconds"] > 4 * found["SNN best"]["cost"]["epoch_seconds"]
-    assert "two seeds of three" in " ".join(builder.OUTLOOK["conv-fashion"])
+    assert "two seeds of three" in builder.NOTES["conv-fashion"]
 
 
 def curve(*errors):
