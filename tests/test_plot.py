@@ -443,3 +443,16 @@ def test_long_names_of_measures_stay_within_the_picture():
             box = label.get_window_extent()
             assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
             assert whole.y0 <= box.y0 <= box.y1 <= whole.y1
+
+
+def test_long_names_of_variants_leave_space_for_what_they_name():
+    name = "a conventional network of the same size that is fed the same spikes, batch 50, updates: 60, lr 5e-4"
+    finals = {name: {"test": (0.5, 0.01, None)}, "SNN": {"test": (0.4, 0.01, None)}}
+    bars = plot.training_and_test({one: ([1, 2], [0.9, 0.5]) for one in finals}, finals)
+    images = plot.image_rows({one: torch.ones(8, 28, 28) for one in finals})
+    for figure in (bars, images):
+        figure.canvas.draw()  # a name too long for a figure would be a warning, here an error
+        whole = figure.bbox
+        assert all(ax.get_window_extent().width > 0.05 * whole.width for ax in figure.axes)
+    shown = [bars.axes[1].get_yticklabels()[0].get_text(), images.axes[0].get_ylabel()]
+    assert [" ".join(text.split()) for text in shown] == [name, name]

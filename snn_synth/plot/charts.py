@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from snn_synth.errors import InputError
-from snn_synth.plot.figure import BLUE, CURVES, INK, ORANGE, label_axes, new_figure
+from snn_synth.plot.figure import BLUE, CURVES, INK, ORANGE, in_lines, label_axes, new_figure
 
 MARKER, NUMBER = 0.02, 0.13  # what a diamond and a number take, as shares of the longest bar
 
@@ -172,7 +172,7 @@ def training_and_test(
     for place, name in enumerate(curves):
         colour, dashes = CURVES[place % len(CURVES)][0], CURVES[place // len(CURVES) % len(CURVES)][1]
         for left in lefts:
-            left.plot(*curves[name], label=name, color=colour, linestyle=dashes, linewidth=1.2)
+            left.plot(*curves[name], label=in_lines(name), color=colour, linestyle=dashes, linewidth=1.2)
         for row, measure in enumerate(measures):
             mean, deviation, published = finals[name][measure]
             y = place - 0.35 + height * (row + 0.5)
@@ -187,7 +187,7 @@ def training_and_test(
         left.set_ylim(bottom=0)
         left.legend(frameon=False, fontsize=8, labelcolor=INK)
         label_axes(left, "batch", textwrap.fill(f"{ylabel} in training", 36))
-    right.set_yticks(range(len(finals)), list(finals))
+    right.set_yticks(range(len(finals)), [in_lines(name) for name in finals])
     right.invert_yaxis()
     right.margins(x=0.15)
     diamond = any(found[2] is not None for one in finals.values() for found in one.values())

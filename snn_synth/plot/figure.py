@@ -1,5 +1,6 @@
 """What all figures share: colours, sizes, labels; checked arrays; a file."""
 
+import textwrap
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -58,6 +59,11 @@ def label_axes(ax: Axes, xlabel: str, ylabel: str) -> None:
     ax.tick_params(labelsize=8, colors=INK, length=3)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(INK)
+
+
+def in_lines(name: str) -> str:
+    """A long name in several lines: beside a picture it takes the space of what it names."""
+    return textwrap.fill(name, 40)
 
 
 def title_axes(ax: Axes, title: str) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snn_synth.errors import InputError
-from snn_synth.plot.figure import FAINT, FRAME, INK, Array, as_array, as_images, new_figure, title_axes
+from snn_synth.plot.figure import FAINT, FRAME, INK, Array, as_array, as_images, in_lines, new_figure, title_axes
 
 
 def draw_image(ax: Axes, image: npt.NDArray[np.float32], title: str = "") -> None:
@@ -164,6 +164,6 @@ def image_rows(rows: Mapping[str, Array]) -> Figure:
     figure = image_grid(np.concatenate(list(grids.values())), columns=size[0])
     place = 0
     for name, grid in grids.items():
-        figure.axes[place].set_ylabel(name, fontsize=9, color=INK, rotation=0, ha="right", va="center")
+        figure.axes[place].set_ylabel(in_lines(name), fontsize=9, color=INK, rotation=0, ha="right", va="center")
         place += len(grid)
     return figure

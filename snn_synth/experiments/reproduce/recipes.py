@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from snn_synth.errors import InputError
 from snn_synth.kernels import Traces
 from snn_synth.training.spiking import Loss, Rule
 
@@ -65,6 +66,9 @@ class Recipe:
         beta2: share of Adam's second moment that is kept in an update.
         sum_of: of how many gradients ``adam`` makes an update.
 
+    Raises:
+        InputError: if another optimizer is to sum gradients.
+
     Example:
         >>> made = Recipe(lr=0.1, optimizer="sgd").factories()["optimizer"]([torch.nn.Parameter(torch.ones(2))])
         >>> type(made).__name__, made.defaults["weight_decay"]
@@ -85,6 +89,10 @@ class Recipe:
     fresh_moments: bool = field(default=True, metadata=LATER)
     beta2: float = field(default=0.999, metadata=LATER)
     sum_of: int = field(default=1, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        if self.sum_of > 1 and self.optimizer != "adam":
+            raise InputError(f"Expected the optimizer `adam`, which can sum gradients, got {self.optimizer}")
 
     def factories(self) -> dict[str, Any]:
         """``optimizer`` and ``lr_scheduler`` as a LightningModule takes them."""

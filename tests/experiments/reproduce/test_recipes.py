@@ -1,8 +1,10 @@
 """The optimizer of a reading of the paper's recipe: one update for the gradients of all time steps."""
 
 import numpy as np
+import pytest
 import torch
 
+from snn_synth.errors import InputError
 from snn_synth.experiments.reproduce.recipes import Recipe, SummingAdamW
 from snn_synth.learning import online_step
 from snn_synth.models import SpikingStack
@@ -50,3 +52,9 @@ def test_the_rule_of_every_step_makes_one_update_of_the_batch():
     moved = weight - network.layers[0][0].weight.detach().double().numpy()
     assert np.abs(total).max() > 0.1
     assert np.allclose(moved, total / (np.abs(total) + 1), atol=1e-5)  # Adam's first step
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam_l2"])
+def test_no_other_optimizer_sums_gradients(optimizer):
+    with pytest.raises(InputError, match=f"`adam`, .* got {optimizer}"):
+        Recipe(lr=0.1, optimizer=optimizer, sum_of=2)
