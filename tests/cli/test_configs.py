@@ -43,7 +43,7 @@ CONFIGS = {
     ),
     "ae_nmnist": (["ae_nmnist"], [2312, 512, 2312], 15, 1, 20, 1.6e-3, True),
     "ae_fashion_mnist_ann": (["ae_fashion_mnist", "ae_fashion_mnist_ann"], [784, 512, 784], None, 1, 100, 5e-3, False),
-    "a2i_fsdd": (["a2i_fsdd"], [3900, 1024, 196], 30, 20, 50, 1e-3, True),
+    "a2i_fsdd": (["a2i_fsdd"], [3900, 1024, 196], 30, 20, 10, 2.5e-4, True),
     "a2i_fsdd_b": (["a2i_fsdd_b"], [3900, 1024, 196], 30, 20, 10, 2.5e-4, True),
     "a2i_fsdd_online": (["a2i_fsdd", "a2i_fsdd_online"], [3900, 1024, 196], 30, 20, 50, 5e-5, False),
     "a2i_ti46": (["a2i_ti46"], [58500, 2048, 196], 30, 20, 50, 5e-5, False),

@@ -123,11 +123,11 @@ SEARCHES = {
     ),
     "search-speech": Experiment(
         "The same for audio to image, data set A, on a tenth of the training utterances: eighteen of the spiking kind, "
-        "twenty of each conventional one.",
+        "twenty-one of each conventional one.",
         _tried(SPEECH_A, (50,), snn=_SPEECH_ANN[1:5], ann=_SPEECH_ANN)
         | _tried(SPEECH_A, (10,), snn=_SMALL_BATCH[:3], ann=_SMALL_BATCH)
         | _tried(SPEECH_A, (25,), snn=_SPEECH_ANN[1:3], shares=(3.0,), ann=_SPEECH_ANN[1:5])
-        | _tried(SPEECH_A, (5,), snn=_SMALL_BATCH[:2], shares=(3.0,), ann=_SMALL_BATCH[:3]),
+        | _tried(SPEECH_A, (5,), snn=_SMALL_BATCH[:2], shares=(3.0,), ann=_SMALL_BATCH[:4]),
         minutes=(12, 110),
         measures=("val/standardized_mse",),
     ),
