@@ -137,7 +137,7 @@ BEST_ANN = {
 }
 BEST_SPIKES_ANN = BEST_ANN  # each has trials of its own, which ended at the same
 BEST_SPEECH_SNN = Recipe(lr=2.5e-4, one_cycle=True, epochs=20, batch_size=10, loss="rate", neuron_share=3)
-BEST_SPEECH_ANN = Recipe(lr=2.5e-4, one_cycle=True, epochs=20, batch_size=5)
+BEST_SPEECH_ANN = Recipe(lr=5e-4, one_cycle=True, epochs=20, batch_size=5)
 BEST_SPEECH_SPIKES_ANN = Recipe(lr=2.5e-4, one_cycle=True, epochs=20, batch_size=5)
 # Its leaks and thresholds are fixed; the ablation's that learn have the share that was best with batches of 50.
 BEST_SPEECH_B_SNN = Recipe(lr=2.5e-4, one_cycle=True, epochs=20, batch_size=10, loss="rate", neuron_share=10)
