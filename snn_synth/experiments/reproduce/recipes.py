@@ -119,8 +119,8 @@ PAPER_SPEECH_SGD = Recipe(lr=1e-4, optimizer="sgd", epochs=20, batch_size=50)
 PAPER_SPEECH_ADAM = Recipe(lr=1e-4, epochs=20, batch_size=50)
 
 # The best of `reproduce search-mnist`, `search-fashion`, `search-fashion-1024`, `search-speech` and `search-speech-b`,
-# by images and hidden neurons; 5 is the smallest batch tried, of data set B 10. For the spiking networks of MNIST and of
-# data set A the larger of two batches that differ by 0.0003.
+# by images and hidden neurons; 5 is the smallest batch tried, of data set B 10. For MNIST's spiking network the larger
+# of two batches that differ by 0.0003.
 BEST_SNN = {
     ("mnist", 196): Recipe(lr=1.6e-3, batch_size=10, one_cycle=True, loss="rate", neuron_share=10),
     ("fashion_mnist", 512): Recipe(lr=1e-3, batch_size=5, one_cycle=True, loss="rate", neuron_share=3),

@@ -128,7 +128,7 @@ SEARCHES = {
         | _tried(SPEECH_A, (10,), snn=_SMALL_BATCH[:3], ann=_SMALL_BATCH)
         | _tried(SPEECH_A, (25,), snn=_SPEECH_ANN[1:3], shares=(3.0,), ann=_SPEECH_ANN[1:5])
         | _tried(SPEECH_A, (5,), snn=_SMALL_BATCH[:2], shares=(3.0,), ann=_SMALL_BATCH[:4]),
-        minutes=(12, 110),
+        minutes=(12, 120),
         measures=("val/standardized_mse",),
     ),
     "search-speech-b": Experiment(
