@@ -2,13 +2,14 @@
 
     SNN_SYNTH_DATA=... python benchmarks/fits.py --runs runs/fits
 
-Each run takes one to ten minutes on two cores. Runs that are finished are not run again. Close what else runs on the
-machine: the load average before each run is recorded.
+takes half an hour on two cores. Runs in the folder that are finished are not run again; after a change of a config,
+give another. Close what else runs on the machine: the load average before each run is recorded.
 """
 
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from snn_synth.files import atomic_write
+from snn_synth.keys import present
 
 FITS = {
     "ae_mnist": ["ae_mnist"],
@@ -40,18 +42,19 @@ def main() -> None:
 
 def _fitted(folder: Path, configs: list[str]) -> dict[str, Any]:
     """What a run measured, how long the command took, and how busy the machine was before it."""
-    took = folder.with_suffix(".json")
+    took, fit = folder.with_suffix(".json"), ["fit", *(f"--config={config}" for config in configs)]
     if not took.is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "snn_synth.cli", "fit", *(f"--config={config}" for config in configs)]
+        command = [sys.executable, "-m", "snn_synth.cli", *fit, f"--trainer.default_root_dir={folder}"]
         print(folder.name, flush=True)
         load, start = os.getloadavg()[0], time.perf_counter()
-        subprocess.run([*command, f"--trainer.default_root_dir={folder}"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - start
         took.write_text(json.dumps({"seconds": round(seconds), "cores": os.cpu_count(), "load_before": round(load, 2)}))
     measured = json.loads((folder / "metrics.json").read_text())
-    tested = {key: value for key, value in measured.items() if key.startswith("test/")}
-    return {**tested, **json.loads(took.read_text())}
+    tested = {key: measured[key] for key in present(measured) if key.startswith("test/")}
+    command_line = shlex.join(["snn-synth", *fit])
+    return {"command": command_line, **tested, **json.loads(took.read_text()), "versions": measured["versions"]}
 
 
 if __name__ == "__main__":

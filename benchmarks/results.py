@@ -10,7 +10,6 @@ from typing import Any
 from claims import CLAIMS, GENERATOR_CLAIMS, OUTLOOK_CLAIMS, Claim, spread, value, verdict_with_p
 from generator_table import ABOUT, generators
 from tables import (
-    ABLATIONS_SHOW,
     BEST,
     BOUNDS,
     DEMO,
@@ -20,6 +19,7 @@ from tables import (
     STORED_MAPS,
     Results,
     ablations,
+    ablations_show,
     against,
     best_table,
     inference,
@@ -51,14 +51,15 @@ that of the hidden spikes which an audiocoder learns. Data set **A** of speech p
 image, **B** each word with an image of its own.
 
 **paper** means the paper's own learning rule and settings. **best** means our best recipe for a network of the same
-size, the same number of epochs and the same T. It was chosen on a tenth of the training images, with at least as many
-trials for the ANN as for the SNN (`reproduce search-mnist`, ...); the smallest batches tried were mostly the best, so
-smaller ones may be better for both. [What no search chose](explanation/choices.md) is listed.
+size, the same number of epochs and the same T. Its learning rates and batches were chosen on a tenth of the training
+images, with at least as many trials for the ANN as for the SNN (`reproduce search-mnist`, ...); the smallest batches
+tried were mostly the best, so smaller ones may be better for both. [What no search chose](explanation/choices.md), such
+as the kind of neuron, is listed.
 
 Errors are the standardized test MSE: image and output are given zero mean and unit variance first, so 0 is perfect and
 a silent output scores 1. What is drawn of a test word is compared with the image of its digit that is nearest to it, as
-in the paper: B has many of each, A one. All numbers are means and standard deviations over three seeds; one without a
-deviation is of one seed.
+in the paper: B has many of each, A one. Errors are means and standard deviations over three seeds; one without a
+deviation is of one seed. Costs, sizes and the shares of single speakers are means alone.
 
 This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
 what `snn-synth reproduce NAME --preset full` wrote, but `robustness` (`snn-synth robustness`) and `demo`
@@ -379,7 +380,7 @@ def page(results: Results) -> str:
         best_table(results),
         "",
         "### What each part brings\n",
-        ABLATIONS_SHOW,
+        ablations_show(results),
         ablations(results),
         "",
         "### Targets that are not met\n",

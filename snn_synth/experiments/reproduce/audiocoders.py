@@ -87,7 +87,7 @@ class AudiocoderTrial(Trial):
 
     @property
     def every(self) -> int:  # type: ignore[override]
-        """Batches between two points of the curve: an epoch of FSDD; ten where it is one of many networks."""
+        """Batches between two points of the curve: an epoch of FSDD in batches of 50; ten if one of many networks."""
         return 540 if self.held_out else 54
 
     @property

@@ -126,6 +126,21 @@ def test_what_each_part_brings_stands_in_a_row_for_each_network(builder):
     assert builder.ablations({}) == "Not run yet."
 
 
+def test_ablations_say_how_the_papers_neuron_does_by_its_own_recipe(builder):
+    ours, other = ({"recipe": {"lr": lr}} for lr in (0.1, 0.2))
+    found = {}
+    for row, here, there, trial in [
+        ("mnist", 0.3, 0.2, other),
+        ("fashion-512", 0.3, 0.1, ours),
+        ("a2i-b", 0.2, 0.3, other),
+    ]:
+        found[f"ablation-{row}"] = metrics(**{"the paper's neuron": variant(here, trial=ours)})
+        found[f"table1-{row}"] = metrics(**{"SNN, reset to zero": variant(there, trial=trial)})
+    told = " ".join(builder.ablations_show(found).split())
+    assert told.endswith("does better on MNIST 784-196-784, and worse on audio to image B.")
+    assert "reset to zero" not in builder.ablations_show({})
+
+
 @pytest.mark.parametrize(
     ("std", "told"), [(0.0123, "0.100 ± 0.012"), (0.0004, "0.1000 ± 0.0004"), (0.0, "0.100 ± 0.000"), (None, "0.100")]
 )
