@@ -30,8 +30,8 @@ _ROWS: list[tuple[str, str, Mapping[str, Any], tuple[float, float]]] = [
     ("mnist", "MNIST", DIGITS, (0.5, 5)),
     ("fashion-512", "Fashion-MNIST with 512 hidden neurons", CLOTHES_512, (1, 15)),
     ("fashion-1024", "Fashion-MNIST with 1,024 hidden neurons", CLOTHES_1024, (2, 30)),
-    ("a2i-a", "audio to image A", SPEECH_A, (1, 15)),
-    ("a2i-b", "audio to image B", SPEECH_B, (1, 15)),
+    ("a2i-a", "audio to image A", SPEECH_A, (1, 30)),
+    ("a2i-b", "audio to image B", SPEECH_B, (1, 26)),
 ]
 ABLATIONS = {
     f"ablation-{name}": Experiment(
