@@ -254,10 +254,10 @@ def readings(results: Results) -> str:
             told.append("The paper's text says otherwise of each.")
         nearest = max(shares, key=lambda name: geometric_mean(shares[name]))
         told.append(f"Nearest is {nearest}.")
-        spoken = [name for name in shares if all(found[name].get(row) for row in rows)]
-        told.append(f"Of these, run on speech, too: {'; '.join(spoken) or 'none'}.")
         if min(shares[nearest]) < NEAR:
             told.append("None is near in every row, so none explains the paper's numbers.")
+        spoken = [name for name in shares if all(found[name].get(row) for row in rows)]
+        told.append(f"Of these, {' and '.join(spoken) or 'none'} was run on both data sets of speech.")
     told += [
         "Each reading was run with one seed; what is above the paper's error with 512 hidden neurons, not with 1,024.",
         "In bold: at most the paper's error; speech, of other data than the paper's, is not marked.",
