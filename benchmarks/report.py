@@ -72,7 +72,7 @@ READ = """\
   kernels and in a run's checkpoint (`kernels/cpu/choice.py`).
 - **Mixed precision**: spikes are exact, and gradients are products in bfloat16 where the processor has it. The configs
   of the autoencoders and of speech use it (`precision: mixed`); the test errors of whole runs stand above.
-- **Waiting for data**, and `fit` on a GPU: `a2i_fsdd` had batches of 50 when it was measured, and has batches of 10 now.
+- **Waiting for data**, and `fit` on a GPU: `a2i_fsdd` had batches of 50 when it was measured; today's are of 10.
 - **Growth**: N^p is fitted to all points of a curve. The law for large N is p = 1 everywhere; what does not depend
   on N (weights and Adam against T and B, the data against hidden neurons) makes p smaller, caches that overflow
   make it larger.
