@@ -2,7 +2,7 @@
 
     SNN_SYNTH_DATA=... python benchmarks/fits.py --runs runs/fits
 
-takes half an hour on two cores. Runs in the folder that are finished are not run again; after a change of a config,
+takes a quarter of an hour on two cores. Runs in the folder that are finished are not run again; after a change of a config,
 give another. Close what else runs on the machine: the load average before each run is recorded.
 """
 
@@ -23,9 +23,6 @@ FITS = {
     "ae_mnist": ["ae_mnist"],
     "ae_mnist_online": ["ae_mnist", "ae_mnist_online"],
     "a2i_fsdd": ["a2i_fsdd"],
-    "a2i_fsdd_b": ["a2i_fsdd_b"],
-    "tc_mnist": ["tc_mnist"],
-    "hv_mnist": ["hv_mnist"],
 }
 OUT = Path(__file__).resolve().parent / "results" / "fits.json"
 
