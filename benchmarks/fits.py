@@ -2,8 +2,8 @@
 
     SNN_SYNTH_DATA=... python benchmarks/fits.py --runs runs/fits
 
-takes a quarter of an hour on two cores. Runs in the folder that are finished are not run again; after a change of a config,
-give another. Close what else runs on the machine: the load average before each run is recorded.
+takes ten minutes on two cores. Runs in the folder that are finished are not run again; after a change of a config, give
+another. Close what else runs on the machine: the load average before each run is recorded.
 """
 
 import argparse
