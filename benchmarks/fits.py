@@ -1,4 +1,4 @@
-"""What `snn-synth fit` reaches on this machine, and in how long: benchmarks/results/fits.json.
+"""What `snn-synth fit` reaches on this machine, and in how long: benchmarks/results/fits/runs.json.
 
     SNN_SYNTH_DATA=... python benchmarks/fits.py --runs runs/fits
 
@@ -24,7 +24,7 @@ FITS = {
     "ae_mnist_online": ["ae_mnist", "ae_mnist_online"],
     "a2i_fsdd": ["a2i_fsdd"],
 }
-OUT = Path(__file__).resolve().parent / "results" / "fits.json"
+OUT = Path(__file__).resolve().parent / "results" / "fits" / "runs.json"
 
 
 def main() -> None:
