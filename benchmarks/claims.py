@@ -56,6 +56,21 @@ def told_apart(less: Sequence[float], more: Sequence[float]) -> tuple[str, float
     return ("holds" if difference > 0 else "does not hold"), p
 
 
+def holm(values: Sequence[float]) -> list[float]:
+    """P-values corrected for their number (Holm 1979): at 5 %, all verdicts together are wrong in 5 % of the cases.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    ordered = sorted(range(len(values)), key=values.__getitem__)
+    corrected, largest = [0.0] * len(values), 0.0
+    for place, index in enumerate(ordered):
+        largest = max(largest, min(1.0, (len(values) - place) * values[index]))
+        corrected[index] = largest
+    return corrected
+
+
 def verdict_with_p(less: Sequence[float], more: Sequence[float]) -> str:
     """The same in words."""
     verdict, p = told_apart(less, more)
@@ -89,12 +104,11 @@ def _mask(m: Mapping[str, Any]) -> tuple[str, str]:
 def _gains_by_updates(m: Mapping[str, Any]) -> tuple[str, str]:
     verdict, told = all_of(
         below(m, "Fashion-MNIST, SGD, updates: 60", "Fashion-MNIST, SGD, updates: 1"),
+        below(m, "Fashion-MNIST, Adam, updates: 60, lr 5e-4", "Fashion-MNIST, Adam, updates: 1, lr 5e-4"),
         below(m, "Fashion-MNIST, Adam, updates: 60, lr 5e-4", "Fashion-MNIST, Adam, updates: 1"),
     )
-    return (
-        verdict,
-        f"{told}; Adam at its own rate, updates: 60 {value(m['variants']['Fashion-MNIST, Adam, updates: 60'])}",
-    )
+    many = value(m["variants"]["Fashion-MNIST, Adam, updates: 60"])
+    return verdict, f"{told}; at its own rate of 5e-3 Fashion-MNIST, Adam, updates: 60 {many}"
 
 
 def _short_codes(m: Mapping[str, Any]) -> tuple[str, str]:
@@ -325,7 +339,8 @@ CLAIMS: list[Claim] = [
     (
         "updates",
         "Many updates a batch may be why the spiking autoencoder is better on Fashion-MNIST: the conventional one "
-        "gains by 60 instead of one, too (with Adam at a tenth of its learning rate, which is the spiking one's).",
+        "gains by 60 instead of one, too, with SGD and with Adam at the spiking one's learning rate (with Adam at its "
+        "own rate, ten times as large, 60 are worse).",
         _gains_by_updates,
     ),
     ("fig9", "Data set A is easier than data set B.", lambda m: below(m, "A", "B")),

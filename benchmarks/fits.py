@@ -2,20 +2,20 @@
 
     SNN_SYNTH_DATA=... python benchmarks/fits.py --runs runs/fits
 
-takes ten minutes on two cores. Runs in the folder that are finished are not run again; after a change of a config, give
-another. Close what else runs on the machine: the load average before each run is recorded.
+takes half an hour on two cores. Runs in the folder that are finished are not run again; after a change of a config,
+give another. Close what else runs on the machine: the load average before each run is recorded.
 """
 
 import argparse
 import json
-import os
 import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from run_fit import fit, measured
+
+from snn_synth.experiments.bench.machine import machine
 from snn_synth.files import atomic_write
 from snn_synth.keys import present
 
@@ -23,7 +23,11 @@ FITS = {
     "ae_mnist": ["ae_mnist"],
     "ae_mnist_online": ["ae_mnist", "ae_mnist_online"],
     "a2i_fsdd": ["a2i_fsdd"],
+    "a2i_fsdd_b": ["a2i_fsdd_b"],
+    "tc_mnist": ["tc_mnist"],
+    "hv_mnist": ["hv_mnist"],
 }
+MACHINE = "cpu", "cores", "load_average"
 OUT = Path(__file__).resolve().parent / "results" / "fits" / "runs.json"
 
 
@@ -38,20 +42,18 @@ def main() -> None:
 
 
 def _fitted(folder: Path, configs: list[str]) -> dict[str, Any]:
-    """What a run measured, how long the command took, and how busy the machine was before it."""
-    took, fit = folder.with_suffix(".json"), ["fit", *(f"--config={config}" for config in configs)]
+    """What a run measured, how long the command took, on what machine, and how busy that was before."""
+    took = folder.with_suffix(".json")
     if not took.is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "snn_synth.cli", *fit, f"--trainer.default_root_dir={folder}"]
-        print(folder.name, flush=True)
-        load, start = os.getloadavg()[0], time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - start
-        took.write_text(json.dumps({"seconds": round(seconds), "cores": os.cpu_count(), "load_before": round(load, 2)}))
-    measured = json.loads((folder / "metrics.json").read_text())
-    tested = {key: measured[key] for key in present(measured) if key.startswith("test/")}
-    command_line = shlex.join(["snn-synth", *fit])
-    return {"command": command_line, **tested, **json.loads(took.read_text()), "versions": measured["versions"]}
+        facts = {key: value for key, value in machine().items() if key in MACHINE}
+        start = time.perf_counter()
+        fit(configs, folder)
+        took.write_text(json.dumps({"seconds": round(time.perf_counter() - start), **facts}))
+    metrics = measured(folder)
+    tested = {key: metrics[key] for key in present(metrics) if key.startswith("test/")}
+    command = shlex.join(["snn-synth", "fit", *(f"--config={config}" for config in configs)])
+    return {"command": command, **tested, **json.loads(took.read_text()), "versions": metrics["versions"]}
 
 
 if __name__ == "__main__":

@@ -8,10 +8,9 @@ table. Runs that are finished are not run again.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from run_fit import fit, measured
 
 from snn_synth.files import atomic_write
 
@@ -39,13 +38,10 @@ def main() -> None:
 def _error(runs: Path, config: str, seed: int, precision: str) -> float:
     """The test error of one run."""
     folder = runs / f"{config}-{seed}-{precision}"
-    if not (folder / "metrics.json").exists():
-        print(f"{config}, seed {seed}, {precision}", flush=True)
-        arguments = ["--seed_everything", "--model.seed", "--data.seed"]
-        command = [sys.executable, "-m", "snn_synth.cli", "fit", f"--config={config}", f"--model.precision={precision}"]
-        command += [f"{argument}={seed}" for argument in arguments] + [f"--trainer.default_root_dir={folder}"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"WANDB_MODE": "offline"})
-    return float(json.loads((folder / "metrics.json").read_text())["test/standardized_mse"])
+    if not measured(folder):
+        seeds = (f"{argument}={seed}" for argument in ("--seed_everything", "--model.seed", "--data.seed"))
+        fit([config], folder, f"--model.precision={precision}", *seeds)
+    return float(measured(folder)["test/standardized_mse"])
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
 def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
     """The test errors of whole runs, in float32 and in mixed precision."""
     rows = [
-        [f"`fit --config {config}`", *(_spread(values) for values in by_precision.values())]
+        [f"`{config}` of version 0.1", *(_spread(values) for values in by_precision.values())]
         for config, by_precision in errors.items()
     ]
     table = report.table(
@@ -108,8 +108,8 @@ def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
     )
     return (
         f"## What mixed precision does to the error\n\n{table}\n\n"
-        "The difference is smaller than that between two seeds. These are the configs of before, with the paper's "
-        "neurons and batches of 100; `python benchmarks/mixed.py` runs those of today.\n"
+        "The difference is smaller than that between two seeds. These are the configs of version 0.1, with the "
+        "paper's neurons; `python benchmarks/mixed.py` runs those of today.\n"
     )
 
 

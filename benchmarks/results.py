@@ -59,7 +59,9 @@ as the kind of neuron, is listed.
 Errors are the standardized test MSE: image and output are given zero mean and unit variance first, so 0 is perfect and
 a silent output scores 1. What is drawn of a test word is compared with the image of its digit that is nearest to it, as
 in the paper: B has many of each, A one. Errors are means and standard deviations over three seeds; one without a
-deviation is of one seed. Costs, sizes and the shares of single speakers are means alone.
+deviation is of one seed. Costs, sizes and the shares of single speakers are means alone. Equal settings in two
+sections may differ in the third decimal: they ran on different processors, and [rounding
+grows](trust.md#where-numbers-are-the-same).
 
 This page is written by `python benchmarks/results.py` from `docs/results/`: do not edit it. Each folder there holds
 what `snn-synth reproduce NAME --preset full` wrote, but `robustness` (`snn-synth robustness`) and `demo`
@@ -68,10 +70,9 @@ the settings of every trial. `python benchmarks/results.py runs/reproduce` adds 
 """
 
 TABLE_NOTES = """
-With TI-46, `snn-synth fit --config a2i_ti46 --model.autoencoder runs/ae_mnist_online/best.ckpt` runs row A of speech,
-and `--data.pairing B --model.hidden_steps 10` row B, with Lyon's front end, the paper's sizes and an 85/15 split. The
-autoencoder is the paper's: `snn-synth fit --config ae_mnist --config ae_mnist_online` trains it. FSDD's words in the
-paper's shape: [full-size](#full-size).
+With TI-46, `snn-synth fit --config a2i_ti46` runs row A of speech, and with `--data.pairing B --model.hidden_steps 10`
+row B, with Lyon's front end, the paper's sizes and an 85/15 split; it trains the paper's autoencoder first. FSDD's
+words in the paper's shape: [full-size](#full-size).
 """
 
 VERDICTS = """\
@@ -302,6 +303,8 @@ def section(name: str, metrics: Mapping[str, Any]) -> str:
     for picture, says in PICTURES.items():
         if (RESULTS / name / picture).is_file():
             lines += ["", f"![{name}: {says}](results/{name}/{picture})"]
+    if lacking := [variant for variant in metrics["variants"] if variant not in metrics.get("drawn", [variant])]:
+        lines += ["", f"The drawn images lack {'; '.join(lacking)}."]
     return "\n".join([*lines, ""])
 
 

@@ -2,10 +2,10 @@
 
 import textwrap
 from collections.abc import Mapping
-from statistics import geometric_mean
+from statistics import fmean, geometric_mean
 from typing import Any
 
-from claims import spread, value, verdict_with_p
+from claims import LEVEL, holm, spread, told_apart, value, verdict_with_p
 
 from snn_synth.evaluation import energy
 from snn_synth.experiments.reproduce.ablation import ABLATIONS
@@ -22,8 +22,8 @@ BEST = """\
 each learns its leak and threshold. For data set B of speech they keep a leak of 0.1 and a threshold of 1, the best of
 its search (learned ones were tried with batches of 50, and [with the best recipe](#what-each-part-brings)). **Even
 input** has evenly spaced spikes instead of Poisson's; on speech, the hidden spikes that are learned are still of
-Poisson input. The neurons of **reset to zero** are the paper's, which NIR can express; its recipe is that of SNN best
-on Fashion-MNIST, and that of an earlier search elsewhere. **ANN, same spikes** is a conventional network that is shown
+Poisson input. The neurons of **reset to zero** are the paper's, which NIR can express; its recipe is that of SNN best,
+but on MNIST that of an earlier search, which is better. **ANN, same spikes** is a conventional network that is shown
 the rates of the same T Poisson steps as the spiking one, which is the fair comparison; **ANN best** sees the pixels or
 the spectrogram themselves. Both conventional networks have a linear output, and one update a batch. [What the verdicts
 mean](#the-papers-claims).
@@ -74,6 +74,7 @@ MORE_UPDATES = (
     "Fashion-MNIST, Adam, updates: 60",
 )
 SKIPS = "ANN best, pixels of 0 skipped"
+SPIKES = "ANN best, same spikes"
 DEMO = 0.08  # target of the demo's test words
 PAPERS_SPEECH = "TI-46, Lyon 39 x 1500, 58500-2048-196"
 
@@ -137,8 +138,8 @@ def table_one(results: Results) -> str:
 
 def best_table(results: Results) -> str:
     """The best recipes, spiking beside conventional, and the targets."""
-    columns = ("SNN best", "SNN best, even input", "SNN, reset to zero", "ANN best, same spikes", "ANN best")
-    beside = ("ANN best, same spikes", "ANN best")
+    columns = ("SNN best", "SNN best, even input", "SNN, reset to zero", SPIKES, "ANN best")
+    beside = (SPIKES, "ANN best")
     head = ("row", *columns, *(f"SNN best below {other.replace(' best,', ',')}?" for other in beside))
     lines = [f"| {' | '.join(head)} |".replace("SNN best", "SNN best (target)", 1), "|---" * len(head) + "|"]
     for name, (title, _, bound) in BOUNDS.items():
@@ -148,7 +149,28 @@ def best_table(results: Results) -> str:
             cells[0] += f" ({against(bound, found['SNN best']['mean'])})"
         cells += [_below(found, other) for other in beside]
         lines.append(f"| {title} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", ambitions(results), *_more_updates(results)])
+    return "\n".join([*lines, "", *_fair(results), ambitions(results), *_more_updates(results)])
+
+
+def _fair(results: Results) -> list[str]:
+    """What is left of the comparison on the same spikes when p is corrected for the number of rows."""
+    told = {}
+    for name, (title, *_) in BOUNDS.items():
+        found = {variant: one[ERROR] for variant, one in results.get(name, {}).get("variants", {}).items()}
+        if {"SNN best", SPIKES} <= set(found):
+            verdict, p = told_apart(found["SNN best"]["each"], found[SPIKES]["each"])
+            if verdict == "holds" and p is not None:
+                told[title.split(",")[0]] = p, 1 - found["SNN best"]["mean"] / found[SPIKES]["mean"]
+    corrected = dict(zip(told, holm([p for p, _ in told.values()]), strict=True))
+    unsure = [f"{row} ({told[row][1]:.0%} less, p = {p:.2g})" for row, p in corrected.items() if p >= LEVEL]
+    if not unsure:
+        return []
+    sure = [f"{row} (p = {p:.2g})" for row, p in corrected.items() if p < LEVEL]
+    return [
+        f"Below ANN, same spikes, with p corrected for {len(told)} rows (Holm): sure at {LEVEL:.0%} for "
+        f"{', '.join(sure) or 'none'}; not for {', '.join(unsure)}.",
+        "",
+    ]
 
 
 def _more_updates(results: Results) -> list[str]:
@@ -159,9 +181,9 @@ def _more_updates(results: Results) -> list[str]:
     digits, clothes, printed = (f"{found[variant][ERROR]['mean']:.4f}" for variant in MORE_UPDATES)
     return [
         "",
-        f"With as many updates a batch as time steps, a conventional network with Adam reaches {digits} on MNIST (rate "
-        f"1e-3; at the paper's 0.1 it diverges) and {clothes} on Fashion-MNIST with 512 hidden units (rate 5e-4; at "
-        f"the paper's 5e-3 {printed}) ([updates](#updates); one seed each).",
+        "With as many updates a batch of 100 as time steps, a conventional network with Adam and a sigmoid as output "
+        f"reaches {digits} on MNIST (rate 1e-3; at the paper's 0.1 it diverges) and {clothes} on Fashion-MNIST with "
+        f"512 hidden units (rate 5e-4; at the paper's 5e-3 {printed}) ([updates](#updates); one seed each).",
     ]
 
 
@@ -184,7 +206,16 @@ def ambitions(results: Results) -> str:
             if variant in variants and not isinstance(bound, str) and variants[variant][ERROR]["mean"] <= bound:
                 rows.append(title)
     each = "; ".join(f"{variant} has them for {', '.join(rows) or 'none'}" for variant, rows in reached.items())
-    return f"Beyond the targets we aim at smaller errors still: {'; '.join(aims)}. {each}."
+    told = f"Beyond the targets we aim at smaller errors still: {'; '.join(aims)}. {each}."
+    if "demo" in results:
+        ours, theirs = (
+            fmean(run[kind][ERROR.removeprefix("test/")] for run in results["demo"]["seeds"].values())
+            for kind in ("audio_to_image", "ann")
+        )
+        told += (
+            f" [The demo](#demo)'s test words are to have at most the ANN's error, {theirs:.3f}; they have {ours:.3f}."
+        )
+    return told
 
 
 def ablations_show(results: Results) -> str:
@@ -256,14 +287,16 @@ def readings(results: Results) -> str:
         told.append(f"Nearest is {nearest}.")
         if min(shares[nearest]) < NEAR:
             told.append("None is near in every row, so none explains the paper's numbers.")
-        spoken = [name for name in shares if all(found[name].get(row) for row in rows)]
-        told.append(f"Of these, {' and '.join(spoken) or 'none'} was run on both data sets of speech.")
+        silent = [name for name in shares if not all(found[name].get(row) for row in rows)]
+        rest = f", but {' and '.join(silent)}," if silent else ""
+        told.append(f"All of these{rest} were run on both data sets of speech, too.")
     told += [
-        "Each reading was run with one seed; what is above the paper's error with 512 hidden neurons, not with 1,024.",
-        "In bold: at most the paper's error; speech, of other data than the paper's, is not marked.",
+        "Each reading was run with one seed. Those that missed the paper's error with 512 hidden neurons were mostly "
+        "not run with 1,024.",
+        "Bold is at most the paper's error; speech, of other data than the paper's, is not marked.",
         "Where the column of the text is empty for a reading, the paper does not say.",
     ]
-    return "\n".join([*lines, "", " ".join(told)])
+    return "\n".join([*lines, "", *(f"- {sentence}" for sentence in told)])
 
 
 def _at_most(found: Any, bound: float) -> bool:

@@ -23,7 +23,7 @@ from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.cochlea import SpokenSpikes
 from snn_synth.training.loaders import SpeechBatch
-from snn_synth.training.pretraining import load_autoencoder, pretrain_autoencoder
+from snn_synth.training.pretraining import AutoencoderRecipe, load_autoencoder, pretrain_autoencoder
 from snn_synth.training.spiking import LitSpiking
 from snn_synth.training.words import PairedWords, data_of
 
@@ -59,7 +59,9 @@ class LitAudiocoder(LitSpiking):
         direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
             product is done once, instead of on Poisson spikes; what is measured and drawn has spikes all the same.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
-        autoencoder_neurons_learn: each neuron of the autoencoder that is trained first learns its leak and threshold.
+        autoencoder_recipe: of that training: ``learned`` (neurons that reset by subtraction, each with a learned leak
+            and threshold), ``fixed`` (the same with a leak of 0.1 and a threshold of 1), or ``paper``, with the paper's
+            neurons, rule and settings.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
@@ -76,7 +78,7 @@ class LitAudiocoder(LitSpiking):
     gallery: Tensor
     temperature: Tensor
     batch_kind: Any = SpeechBatch
-    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs", "autoencoder_neurons_learn"}
+    fixed: ClassVar[set[str]] = {"network", "rule", "autoencoder", "autoencoder_epochs", "autoencoder_recipe"}
     of_encoding: ClassVar[dict[str, Any]] = {**LitSpiking.of_encoding, "direct": False, "augmentation": None}
 
     def __init__(
@@ -89,7 +91,7 @@ class LitAudiocoder(LitSpiking):
         train_steps: int | None = None,
         direct: bool = False,
         augmentation: SpectrogramAugmentation | None = None,
-        autoencoder_neurons_learn: bool = True,
+        autoencoder_recipe: AutoencoderRecipe = "learned",
         **settings: Any,
     ) -> None:
         """Keep the network and the settings; the autoencoder comes with ``fit`` or a checkpoint."""
@@ -100,7 +102,7 @@ class LitAudiocoder(LitSpiking):
         self.network = network
         self.autoencoder: SpikingAutoencoder | None = None
         self.autoencoder_source = autoencoder
-        self.autoencoder_epochs, self.autoencoder_neurons_learn = autoencoder_epochs, autoencoder_neurons_learn
+        self.autoencoder_epochs, self.autoencoder_recipe = autoencoder_epochs, autoencoder_recipe
         self.hidden_steps, self.train_steps = hidden_steps, train_steps or num_steps
         self.direct, self.augmentation = direct, augmentation
         self.front_end: dict[str, Any] | None = None
@@ -174,7 +176,7 @@ class LitAudiocoder(LitSpiking):
                 hidden=self.network.code,
                 epochs=self.autoencoder_epochs,
                 seed=self.seed,
-                learned=self.autoencoder_neurons_learn,
+                recipe=self.autoencoder_recipe,
             )
         self.trainer.strategy.barrier("autoencoder")
         return SpikingAutoencoder.from_pretrained(folder)

@@ -41,6 +41,8 @@ def test_one_config_trains_on_the_papers_split_and_draws_an_image_of_each_test_w
     module = LitAudiocoder.load_from_checkpoint(run / "best.ckpt", weights_only=True)
     assert module.network.sizes == [58500, 8, 12]
     assert (module.rule, module.loss, module.hidden_steps) == ("online", "membrane", 15)
+    papers = {"hidden": 12, "alpha": 0.1, "slope": 1.0, "reset": "zero", "learned": False}
+    assert papers.items() <= module.autoencoder.config.items()
     assert module.front_end["class_path"].endswith("LyonCochleagram")
     metrics = json.loads((run / "metrics.json").read_text())
     assert 0 < metrics["test/standardized_mse"] <= 4

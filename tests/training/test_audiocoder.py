@@ -162,8 +162,8 @@ def test_one_process_trains_the_autoencoder_and_the_others_wait_for_it(tmp_path,
     assert f"training one on MNIST first, to be saved in {tmp_path / 'autoencoder'}" in caplog.text
 
 
-@pytest.mark.parametrize("learned", [True, False])
-def test_the_autoencoder_is_trained_as_the_settings_say(learned, tmp_path, monkeypatch):
+@pytest.mark.parametrize("recipe", ["learned", "fixed", "paper"])
+def test_the_autoencoder_is_trained_as_the_settings_say(recipe, tmp_path, monkeypatch):
     asked = {}
 
     def train(images, folder, **settings):
@@ -171,7 +171,7 @@ def test_the_autoencoder_is_trained_as_the_settings_say(learned, tmp_path, monke
         firing_autoencoder(784, 16).save_pretrained(folder)
 
     monkeypatch.setattr("snn_synth.training.audiocoder.pretrain_autoencoder", train)
-    module = LitAudiocoder(ACSNN(80, 24, 16), autoencoder_epochs=3, autoencoder_neurons_learn=learned, seed=5)
+    module = LitAudiocoder(ACSNN(80, 24, 16), autoencoder_epochs=3, autoencoder_recipe=recipe, seed=5)
     module.trainer = SimpleNamespace(
         fast_dev_run=False,
         default_root_dir=tmp_path,
@@ -179,7 +179,7 @@ def test_the_autoencoder_is_trained_as_the_settings_say(learned, tmp_path, monke
         strategy=SimpleNamespace(barrier=lambda _: None),
     )
     module._find_autoencoder(SimpleNamespace(image_name="MNIST", image_set="all"))
-    assert asked == {"images": "all", "hidden": 16, "epochs": 3, "seed": 5, "learned": learned}
+    assert asked == {"images": "all", "hidden": 16, "epochs": 3, "seed": 5, "recipe": recipe}
 
 
 def test_hidden_layers_are_numbered_where_there_are_several():

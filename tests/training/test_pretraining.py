@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from snn_synth.data import ImageDataset
+from snn_synth.errors import InputError
 from snn_synth.models import SpikingAutoencoder
 from snn_synth.training import pretraining
 from snn_synth.training.pretraining import pretrain_autoencoder
@@ -81,9 +82,27 @@ def test_the_network_and_how_it_learns(asked):
 
 
 def test_leaks_and_thresholds_can_be_left_fixed(asked):
-    network = asked(20, hidden=3, learned=False).network
+    network = asked(20, hidden=3, recipe="fixed").network
     assert network.config["reset"] == "subtract"
     assert {name.rpartition(".")[2] for name, _ in network.named_parameters()} == {"weight"}
+
+
+def test_the_papers_recipe(asked):
+    """Roy, Panda & Roy 2019, section 4.1."""
+    ask = asked(1000, hidden=3, seed=4, recipe="paper")
+    assert (ask.module.seed, ask.module.loss, ask.module.rule) == (4, "membrane", "online")
+    papers = {"inputs": 6, "hidden": 3, "alpha": 0.1, "threshold": 1.0, "slope": 1.0, "reset": "zero", "learned": False}
+    assert papers.items() <= ask.network.config.items()
+    optimizer = ask.module.optimizer(ask.network.parameters())
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (5e-4, 1e-4)
+    assert ask.module.lr_scheduler is None
+    assert len(next(iter(ask.loader)).images) == 100
+
+
+def test_another_recipe_is_named(asked):
+    with pytest.raises(InputError, match="'learned', 'fixed' or 'paper', got 'best'"):
+        asked(20, hidden=3, recipe="best")
 
 
 def test_weights_are_drawn_by_the_seed_and_saved(asked, tmp_path):

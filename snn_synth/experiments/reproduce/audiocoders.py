@@ -161,9 +161,9 @@ class AudiocoderTrial(Trial):
 
     def _network(self, data: SpokenDigitsData) -> Audiocoder:
         code, alpha, slope = self.autoencoder.hidden, self.alpha, self.slope
-        if self.network == "conv":
-            return ConvACSNN(*data.front_end.shape, code=code, alpha=alpha, slope=slope, norm=self.norm)
         neurons: dict[str, Any] = {"reset": self.reset, "learned": self.learned}
+        if self.network == "conv":
+            return ConvACSNN(*data.front_end.shape, code=code, alpha=alpha, slope=slope, norm=self.norm, **neurons)
         return ACSNN(data.inputs, self.hidden, code, alpha=alpha, slope=slope, norm=self.norm, **neurons)
 
     def watch(self, module: LightningModule, data: SpokenDigitsData) -> dict[str, float]:

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import fields, replace
 
 from snn_synth.experiments.reproduce.audiocoders import AudiocoderTrial
+from snn_synth.experiments.reproduce.autoencoders import AutoencoderTrial
 from snn_synth.experiments.reproduce.experiment import Experiment
 from snn_synth.experiments.reproduce.generators import GENERATORS
 from snn_synth.experiments.reproduce.recipes import Recipe
@@ -18,7 +19,7 @@ from snn_synth.experiments.reproduce.rows import (
 )
 from snn_synth.experiments.reproduce.samples import ROWS
 from snn_synth.experiments.reproduce.sampling import HeldOutVQDTrial, SamplingTrial
-from snn_synth.experiments.reproduce.speakers import OTHERS, SPEAKERS, unseen
+from snn_synth.experiments.reproduce.speakers import LEFT_OUT, OTHERS, SPEAKERS, unseen
 
 KINDS = {"SNN": "SNN best", "ANN": "ANN best", "ANN, same spikes": "ANN best, same spikes"}
 
@@ -43,6 +44,18 @@ def _tried(
     return tried
 
 
+def _sigmoid(row: dict[str, AutoencoderTrial], batch: int, lrs: tuple[float, ...]) -> dict[str, AutoencoderTrial]:
+    """Trials of conventional autoencoders whose output is a sigmoid, and not linear."""
+    return {
+        f"{kind}, batch {batch}, lr {lr:g}, sigmoid": replace(
+            row[name], recipe=replace(row[name].recipe, batch_size=batch, lr=lr), output="sigmoid", search=True
+        )
+        for kind, name in KINDS.items()
+        if kind != "SNN"
+        for lr in lrs
+    }
+
+
 def _fixed(batch: int, lrs: tuple[float, ...], *, autoencoder_learns: bool = False) -> dict[str, AudiocoderTrial]:
     """Trials of audiocoders for data set B whose leaks and thresholds are fixed; the autoencoder's may learn."""
     trial = with_neurons(SPEECH_B["SNN best"], "subtract", learned=False)
@@ -62,6 +75,23 @@ def _without_speakers(*lrs: float) -> Experiment:
     tried = {f"ACANN, lr {lr:g}": replace(network, recipe=replace(network.recipe, lr=lr)) for lr in lrs}
     shows = "How the learning rate of the conventional network was chosen: by the unheard words of three of the six."
     return unseen(shows, tried, (3, 25), SPEAKERS[:3])
+
+
+def _neurons_without_speakers() -> Experiment:
+    """The convolutional network with the paper's neurons and with others, without one of the first three speakers."""
+    subtract = replace(LEFT_OUT, autoencoder=DIGITS["SNN best"], reset="subtract")
+    learned = replace(subtract, learned=True)
+    shows = "What neurons the convolutional network has: by the unheard words of three of the six."
+    tried = {
+        "reset to zero": LEFT_OUT,
+        "reset to zero, the best autoencoder": replace(LEFT_OUT, autoencoder=DIGITS["SNN best"]),
+        "reset by subtraction": subtract,
+        "reset by subtraction, learned": learned,
+        "reset by subtraction, learned at 3 times the rate": replace(
+            learned, recipe=replace(learned.recipe, neuron_share=3.0)
+        ),
+    }
+    return unseen(shows, tried, (10, 110), SPEAKERS[:3])
 
 
 def _sampled(images: str) -> Experiment:
@@ -146,6 +176,7 @@ SEARCHES = {
         measures=("val/standardized_mse",),
     ),
     "search-speakers": _without_speakers(5e-4, 1e-3, 2e-3, 4e-3),
+    "search-speakers-neurons": _neurons_without_speakers(),
     "search-sampling": _sampled("MNIST"),
     "search-sampling-fashion": _sampled("Fashion-MNIST"),
 }
