@@ -208,8 +208,7 @@ kept; the fully connected ones have the best of seventeen trials.""",
     "stacked": """\
 A second layer does not help a code of 64 neurons: its spikes go through 256 neurons and 15 steps once more.
 Layer by layer it is worse, as the layers learn together for one of the three epochs alone.""",
-    "readings-fashion-1024": "The drawn images show the last two rows of the table.",
-    "updates": "The last row of the table is not among the drawn images.",
+    "table1-a2i-b": "In the drawn images, SNN, reset to zero is by an earlier recipe.",
     "full-size": "[Performance](performance.md) has the time and the memory of a batch of this size.",
     "unseen-speakers-others": "In the drawn images, ACANN has a decoder of a former recipe.",
     "spoken-diffusion": "The picture has data set B's network of a former recipe, with batches of 50.",

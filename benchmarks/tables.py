@@ -229,11 +229,9 @@ def ablations_show(results: Results) -> str:
             if there["trial"]["recipe"] != here["trial"]["recipe"]:
                 (better if there[ERROR]["mean"] < here[ERROR]["mean"] else worse).append(BOUNDS[row][0].split(",")[0])
     told = "Everything but neurons and input is that of SNN best, the learning rate too."
-    if better or worse:
-        told += (
-            " By the recipe of **reset to zero** above, the paper's neuron does better on "
-            f"{' and '.join(better) or 'none'}, and worse on {' and '.join(worse) or 'none'}."
-        )
+    does = [f"{how} on {' and '.join(rows)}" for how, rows in (("better", better), ("worse", worse)) if rows]
+    if does:
+        told += f" By the recipe of **reset to zero** above, the paper's neuron does {', and '.join(does)}."
     return textwrap.fill(told, 120) + "\n"
 
 
@@ -287,9 +285,9 @@ def readings(results: Results) -> str:
         told.append(f"Nearest is {nearest}.")
         if min(shares[nearest]) < NEAR:
             told.append("None is near in every row, so none explains the paper's numbers.")
-        silent = [name for name in shares if not all(found[name].get(row) for row in rows)]
-        rest = f", but {' and '.join(silent)}," if silent else ""
-        told.append(f"All of these{rest} were run on both data sets of speech, too.")
+        spoken = [name for name in shares if all(found[name].get(row) for row in rows)]
+        which = "all" if len(spoken) == len(shares) else "; ".join(spoken) or "none"
+        told.append(f"Of these, run on both data sets of speech: {which}.")
     told += [
         "Each reading was run with one seed. Those that missed the paper's error with 512 hidden neurons were mostly "
         "not run with 1,024.",

@@ -124,7 +124,8 @@ def run(
         }
     drawn = {variant: np.load(folder / DRAWN) for variant, folder in folders.items() if (folder / DRAWN).is_file()}
     row_names = {variant: trial.row_names for variant, trial in trials.items()}
-    metrics["drawn"] = list(drawn)  # those whose trials lie here, which are in the picture
+    if drawn:
+        metrics["drawn"] = list(drawn)  # those whose trials lie here, which are in the picture
     _draw(out / name, metrics, drawn, row_names, experiment.shown_from)
     with atomic_write(path) as draft:
         text = json.dumps(metrics, indent=2)

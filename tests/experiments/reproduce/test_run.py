@@ -75,6 +75,7 @@ def test_an_experiment_leaves_numbers_of_all_seeds_and_pictures(experiment, tmp_
     assert snn["curve"]["standardized_mse"][-1] < 0.9 * snn["curve"]["standardized_mse"][0], "it learned"
     assert (snn["paper"], metrics["variants"]["ANN"]["paper"]) == (0.5, None)
     assert metrics["command"] == "snn-synth reproduce tiny"
+    assert metrics["drawn"] == ["SNN", "ANN"]
     assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"metrics.json", "errors.png", "images.png"}
     assert metrics["trial_seconds"] == pytest.approx(sum(one["trial_seconds"] for one in metrics["variants"].values()))
     again = run("tiny", experiment, tmp_path, "full", seeds=2, argv=["reproduce", "tiny"])
