@@ -154,7 +154,7 @@ def _recipe(lr: float) -> dict[str, Any]:
 def _train_audiocoder(data: SpokenDigitsData, out: Path, seed: int) -> LitAudiocoder:
     channels, frames = data.front_end.shape
     module = LitAudiocoder(
-        ConvACSNN(channels, frames, WIDTHS, CODE, slope=SLOPE),
+        ConvACSNN(channels, frames, WIDTHS, CODE, slope=SLOPE, reset="subtract"),
         autoencoder=str(out / "autoencoder"),
         hidden_steps=IMAGE_STEPS,
         num_steps=SPEECH_STEPS,
