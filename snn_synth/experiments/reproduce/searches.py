@@ -126,8 +126,8 @@ _SMALL_BATCH = (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)
 SEARCHES = {
     "search-mnist": Experiment(
         "How the best recipes for MNIST were chosen: fourteen trials of the spiking kind, nineteen of each "
-        "conventional one, on a tenth of the training images. With `neurons 3 times`, leaks and thresholds learn at three times the "
-        "rate of the weights; with `sigmoid`, that is the output of the conventional network.",
+        "conventional one, on a tenth of the training images. With `neurons 3 times`, leaks and thresholds learn at "
+        "three times the rate of the weights; with `sigmoid`, that is the output of the conventional network.",
         _tried(DIGITS, (5, 10), snn=(1.6e-3, 3.2e-3), ann=_IMAGE_ANN)
         | _tried(DIGITS, (5, 10), snn=(8e-4, 1.6e-3), shares=(10.0, 30.0), ann=(2e-4, 4e-4, 1.2e-3))
         | _sigmoid(DIGITS, 5, (8e-4, 1.6e-3, 2.4e-3, 3.2e-3, 4.8e-3)),
