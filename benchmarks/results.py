@@ -204,7 +204,7 @@ Convolutions end below full connections in two seeds of three; by the spread of 
 told. An epoch of the spiking ones takes over four times as long. The
 picture has the fully connected ones of a former recipe, with batches of 10. The convolutions' initial
 weights and learning rate were chosen by four trials on a twentieth of the images, whose results are not
-kept; the fully connected ones have the best of seventeen trials (spiking) and of twenty.""",
+kept; the fully connected ones have the best of a whole search.""",
     "stacked": """\
 A second layer does not help a code of 64 neurons: its spikes go through 256 neurons and 15 steps once more.
 Layer by layer it is worse, as the layers learn together for one of the three epochs alone.""",
