@@ -83,7 +83,7 @@ def test_image_sets_of_ones_own_class_and_those_with_names_edit_no_list(tmp_path
     own = ["--allow_import=mine", "--data.images=mine.Noise", "--data.images.count=40", "--model.network.inputs=36"]
     assert main(["fit", *TINY, *own, "--trainer.default_root_dir=runs/noise"]) == 0
     assert metrics("runs/noise/metrics.json")["test/standardized_mse"] > 0
-    named = ["--data.images=mnist", f"--data.root={digits}", "--model.network.inputs=784"]
+    named = ["--data.images=mnist", f"--data.root={digits}", "--model.network.inputs=784", "--model.network.hidden=64"]
     assert main(["fit", *TINY, *named, "--trainer.default_root_dir=runs/mnist"]) == 0
     assert metrics("runs/mnist/metrics.json")["test/standardized_mse"] > 0
 
