@@ -325,8 +325,9 @@ def demo(metrics: Mapping[str, Any]) -> str:
         "## demo",
         "",
         "What `make demo` trains in some minutes on synthetic voices alone, beside a conventional network of its size: "
-        f"means and standard deviations over {len(runs)} seeds. `make demo` trains with the first, 0. The 20 epochs "
-        "were chosen by the errors of these test words, the learning rates by those of other words.",
+        f"means and standard deviations over {len(runs)} seeds. `make demo` trains with the first, 0. The spiking "
+        "neurons reset by subtraction. The 20 epochs were chosen by the errors of these test words, the learning rates "
+        "and the reset by those of other words.",
         "",
         f"`{metrics['command']}`",
         "",

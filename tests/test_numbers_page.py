@@ -69,7 +69,7 @@ def a_batch() -> list[float]:
 
 
 QUOTED: Quoted = {
-    rf"autoencoder alone [^|]*\| {NUMBER} \|": lambda: [at(DEMO, "seeds", "*", "autoencoder", MSE)],
+    rf"autoencoder alone[^|]*\| {NUMBER} \|": lambda: [at(DEMO, "seeds", "*", "autoencoder", MSE)],
     rf"130 test words \| {SPREAD} \({NUMBER} %": lambda: demo("audio_to_image"),
     rf"not in the training \| {SPREAD} \({NUMBER} %\)": lambda: demo("held_out_voices", "audio_to_image"),
     rf"FSDD's 300 test words \| {SPREAD} \({NUMBER} %\)": lambda: demo("real_voices", "audio_to_image"),
