@@ -38,9 +38,6 @@ for an addition and 3.7 pJ for a product of 32-bit floats in 45 nm (Horowitz, IS
 potentials from memory costs more, and depends on the chip. **SNN, reset to zero** stands where it was measured.
 """
 
-# Share of the pixels of the first 1,000 test images that are not 0.
-NOT_ZERO = {"table1-mnist": 0.1816, "table1-fashion-512": 0.5017, "table1-fashion-1024": 0.5017}
-
 STORED_MAPS = """\
 Size and quality of the hidden spikes that `snn_synth.codec` stores for MNIST's first 1,000 test images, of 784 bytes
 each. A map takes a bit for each neuron and time step, padded to whole bytes. The error is the standardized MSE of the
@@ -312,7 +309,7 @@ def inference(results: Results) -> str:
     head = ("row", "", "spikes", "synaptic operations", "membrane updates", "multiply-accumulates", "energy (nJ)")
     lines, ratios = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"], []
     for name, (title, *_) in BOUNDS.items():
-        work = _work(name, results.get(name, {}).get("variants", {}))
+        work = _work(results.get(name, {}).get("variants", {}))
         spent = {}
         for variant, found in work.items():
             added, updated, macs = (found.get(key, 0.0) for key in ("operations", "updates", "macs"))
@@ -330,15 +327,16 @@ def inference(results: Results) -> str:
     return "\n".join([*lines, "", told if ratios else ""])
 
 
-def _work(name: str, variants: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _work(variants: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """The arithmetic of each variant, of conventional ones of the best, as a row's are all of one size."""
     work = {}
     for variant, found in variants.items():
         measured = {key.split("/")[1]: one["mean"] for key, one in found.items() if "inference/" in key}
         if measured and (variant == "ANN best" or not variant.startswith("ANN")):
             work[variant] = measured
-    if "ANN best" in work and name in NOT_ZERO:  # an autoencoder: the first layer has half of its weights
-        work[SKIPS] = {"macs": work["ANN best"]["macs"] * (NOT_ZERO[name] + 1) / 2}
+    share = work.get("ANN best", {}).get("inputs_not_zero")
+    if share is not None:  # of an autoencoder, whose first layer has half of its weights
+        work[SKIPS] = {"macs": work["ANN best"]["macs"] * (share + 1) / 2}
     return work
 
 

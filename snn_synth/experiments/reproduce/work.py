@@ -37,10 +37,16 @@ def spiking_work(spikes: Sequence[Tensor], operators: Sequence[Any]) -> Part:
 
 
 def conventional_work(module: LitAutoencoderANN | LitAudiocoderANN, batch: ImageBatch | SpeechBatch) -> Part:
-    """Multiply-accumulates, ``macs``, of a conventional network for one sample, as PyTorch counts them."""
+    """Multiply-accumulates, ``macs``, of a conventional network for one sample, as PyTorch counts them.
+
+    Of images also ``inputs_not_zero``, the share of pixels whose products are not 0.
+    """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module.predict_step(batch)  # type: ignore[arg-type]
-    return len(batch.labels), {"macs": counter.get_total_flops() / 2 / len(batch.labels)}
+    found = {"macs": counter.get_total_flops() / 2 / len(batch.labels)}
+    if isinstance(batch, ImageBatch):
+        found["inputs_not_zero"] = (batch.images != 0).double().mean().item()
+    return len(batch.labels), found
 
 
 @torch.no_grad()

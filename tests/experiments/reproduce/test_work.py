@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,7 +52,9 @@ def test_work_is_counted_spike_by_spike_and_neuron_by_neuron():
 
 def test_a_conventional_network_multiplies_each_weight_once_a_sample():
     images = image_batch(MNISTSubset(train=False), torch.arange(0, 50, 10))
-    assert conventional_work(LitAutoencoderANN(AEANN(784, 20)), images) == (5, {"macs": 2 * 784 * 20})
+    count, found = conventional_work(LitAutoencoderANN(AEANN(784, 20)), images)
+    assert (count, found["macs"]) == (5, 2 * 784 * 20)
+    assert found["inputs_not_zero"] == pytest.approx(np.count_nonzero(images.images.numpy()) / (5 * 784))
     module = LitAudiocoderANN(ACANN(60, 8, 20), AEANN(784, 20), images.images)
     words = SpeechBatch(torch.rand(4, 6, 10), torch.zeros(4).long(), torch.arange(4), torch.zeros(4).long())
     assert conventional_work(module, words) == (4, {"macs": 60 * 8 + 8 * 20 + 20 * 784})
