@@ -87,7 +87,9 @@ def _check(module: nn.Module) -> None:
         return
     factor = torch.as_tensor(module.graded_spikes_factor)
     found = {
-        'reset="subtract"': module.reset_mechanism != "zero",
+        'reset="subtract": train with reset="zero", and so the autoencoder of an audiocoder (docs/nir.md)': (
+            module.reset_mechanism != "zero"
+        ),
         "reset_delay=False": not module.reset_delay,
         "inhibition=True": bool(module.inhibition),
         "state_quant": bool(module.state_quant),

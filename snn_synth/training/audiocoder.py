@@ -23,7 +23,7 @@ from snn_synth.models.synthesis import TEMPERATURE, check_labels
 from snn_synth.training.base import HELD_OUT
 from snn_synth.training.cochlea import SpokenSpikes
 from snn_synth.training.loaders import SpeechBatch
-from snn_synth.training.pretraining import AutoencoderRecipe, load_autoencoder, pretrain_autoencoder
+from snn_synth.training.pretraining import AutoencoderRecipe, check_recipe, load_autoencoder, pretrain_autoencoder
 from snn_synth.training.spiking import LitSpiking
 from snn_synth.training.words import PairedWords, data_of
 
@@ -59,9 +59,9 @@ class LitAudiocoder(LitSpiking):
         direct: train on the spectrogram itself as a constant input of each time step (direct coding), whose first
             product is done once, instead of on Poisson spikes; what is measured and drawn has spikes all the same.
         augmentation: varies the spectrograms in training, by (seed, epoch, sample); none if not given.
-        autoencoder_recipe: of that training: ``learned`` (neurons that reset by subtraction, each with a learned leak
-            and threshold), ``fixed`` (the same with a leak of 0.1 and a threshold of 1), or ``paper``, with the paper's
-            neurons, rule and settings.
+        autoencoder_recipe: of that training, where there is one: ``learned`` (neurons that reset by subtraction, each
+            with a learned leak and threshold), ``fixed`` (the same with a leak of 0.1 and a threshold of 1), or
+            ``paper``, with the paper's neurons, rule and settings.
         **settings: of :class:`LitSpiking`: the rule, the optimizer, ...
 
     Source:
@@ -98,6 +98,7 @@ class LitAudiocoder(LitSpiking):
         for name, steps in (("hidden_steps", hidden_steps), ("train_steps", train_steps)):
             if steps is not None and steps < 1:
                 raise InputError(f"Expected `{name}` to be at least 1, got {steps}")
+        check_recipe(autoencoder_recipe)
         super().__init__(num_steps=num_steps, **settings)
         self.network = network
         self.autoencoder: SpikingAutoencoder | None = None

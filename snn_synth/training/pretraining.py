@@ -33,6 +33,12 @@ def load_autoencoder(source: str) -> SpikingAutoencoder:
     return SpikingAutoencoder.from_pretrained(source)
 
 
+def check_recipe(recipe: str) -> None:
+    """Raise InputError for one that is not known."""
+    if recipe not in get_args(AutoencoderRecipe):
+        raise InputError(f"Expected the autoencoder's recipe to be 'learned', 'fixed' or 'paper', got {recipe!r}")
+
+
 def pretrain_autoencoder(
     images: ImageDataset,
     folder: Path,
@@ -60,8 +66,7 @@ def pretrain_autoencoder(
     Raises:
         InputError: for another recipe.
     """
-    if recipe not in get_args(AutoencoderRecipe):
-        raise InputError(f"Expected the autoencoder's recipe to be 'learned', 'fixed' or 'paper', got {recipe!r}")
+    check_recipe(recipe)
     few, paper = len(images) < FEW, recipe == "paper"
     batch_size = max(1, len(images) // 10) if few else PAPER_BATCH if paper else BATCH
     neurons: dict[str, Any] = {} if paper else {"slope": 2.0, "reset": "subtract", "learned": recipe == "learned"}

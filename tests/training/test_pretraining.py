@@ -5,8 +5,8 @@ import torch
 
 from snn_synth.data import ImageDataset
 from snn_synth.errors import InputError
-from snn_synth.models import SpikingAutoencoder
-from snn_synth.training import pretraining
+from snn_synth.models import ACSNN, SpikingAutoencoder
+from snn_synth.training import LitAudiocoder, pretraining
 from snn_synth.training.pretraining import pretrain_autoencoder
 
 
@@ -103,6 +103,8 @@ def test_the_papers_recipe(asked):
 def test_another_recipe_is_named(asked):
     with pytest.raises(InputError, match="'learned', 'fixed' or 'paper', got 'best'"):
         asked(20, hidden=3, recipe="best")
+    with pytest.raises(InputError, match="'learned', 'fixed' or 'paper', got None"):
+        LitAudiocoder(ACSNN(80, 24, 16), autoencoder_recipe=None)
 
 
 def test_weights_are_drawn_by_the_seed_and_saved(asked, tmp_path):
