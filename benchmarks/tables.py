@@ -151,20 +151,21 @@ def best_table(results: Results) -> str:
 
 def _fair(results: Results) -> list[str]:
     """What is left of the comparison on the same spikes when p is corrected for the number of rows."""
-    told = {}
+    less, tests = {}, {}
     for name, (title, *_) in BOUNDS.items():
         found = {variant: one[ERROR] for variant, one in results.get(name, {}).get("variants", {}).items()}
         if {"SNN best", SPIKES} <= set(found):
-            verdict, p = told_apart(found["SNN best"]["each"], found[SPIKES]["each"])
-            if verdict == "holds" and p is not None:
-                told[title.split(",")[0]] = p, 1 - found["SNN best"]["mean"] / found[SPIKES]["mean"]
-    corrected = dict(zip(told, holm([p for p, _ in told.values()]), strict=True))
-    unsure = [f"{row} ({told[row][1]:.0%} less, p = {p:.2g})" for row, p in corrected.items() if p >= LEVEL]
+            row = title.split(",")[0]
+            less[row] = 1 - found["SNN best"]["mean"] / found[SPIKES]["mean"]
+            tests[row] = told_apart(found["SNN best"]["each"], found[SPIKES]["each"])[1]
+    tests = {row: p for row, p in tests.items() if p is not None}  # those of several seeds
+    corrected = dict(zip(tests, holm([*tests.values()]), strict=True))
+    sure = [f"{row} (p = {p:.2g})" for row, p in corrected.items() if p < LEVEL and less[row] > 0]
+    unsure = [f"{row} ({less[row]:.0%} less, p = {p:.2g})" for row, p in corrected.items() if p >= LEVEL]
     if not unsure:
         return []
-    sure = [f"{row} (p = {p:.2g})" for row, p in corrected.items() if p < LEVEL]
     return [
-        f"Below ANN, same spikes, with p corrected for {len(told)} rows (Holm): sure at {LEVEL:.0%} for "
+        f"Below ANN, same spikes, with p corrected for {len(tests)} rows (Holm): sure at {LEVEL:.0%} for "
         f"{', '.join(sure) or 'none'}; not for {', '.join(unsure)}.",
         "",
     ]

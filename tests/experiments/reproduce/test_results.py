@@ -237,6 +237,9 @@ def test_the_best_recipe_is_what_its_search_chose(builder, search, row, kind, be
     if (search, kind) == ("search-mnist", "SNN"):  # the larger of two batches, which differ by less than 0.0003
         assert errors["SNN, batch 10, lr 0.0016, neurons 10 times"] - min(errors.values()) < 3e-4
         errors = {name: error for name, error in errors.items() if "batch 10," in name}
+    if (search, kind) == ("search-mnist", "ANN, same spikes"):  # a sigmoid differs by less than that
+        assert errors["ANN, same spikes, batch 5, lr 0.0016"] - min(errors.values()) < 3e-4
+        errors = {name: error for name, error in errors.items() if "sigmoid" not in name}
     chosen = tried[min(errors, key=errors.get)]["trial"]
     trial = asdict(EXPERIMENTS[row].variants[best])
     for found in (chosen, trial):
