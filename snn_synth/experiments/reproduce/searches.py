@@ -82,7 +82,7 @@ def _neurons_without_a_speaker() -> Experiment:
     subtract = replace(LEFT_OUT, autoencoder=DIGITS["SNN best"], reset="subtract")
     lower, learned = replace(subtract.recipe, lr=4e-3), replace(subtract.recipe, neuron_share=3.0)
     shows = (
-        "What neurons the convolutional network has: with the first speaker left out, alone. All have the autoencoder "
+        "What neurons the convolutional network has: by the first speaker alone. All have the autoencoder "
         "of SNN best, the network of unseen-speakers another one."
     )
     tried = {

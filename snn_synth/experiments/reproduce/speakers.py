@@ -38,8 +38,8 @@ OTHERS = {
     "ACANN": AudiocoderTrial(ROBUST_ANN, DIGITS["ANN best"], corpus="fsdd+espeak-many", augmentation=FC_AUGMENTATION),
 }
 SHOWS = (
-    "One speaker of FSDD is left out of the training whole, each in turn: `unheard` is of all words of that one, "
-    "`test` of the others' test words. All train on espeak's voices, too. "
+    "One speaker of FSDD is left out of the training whole{turn}: `unheard` is of all words of that one, `test` of the "
+    "others' test words. All train on espeak's voices, too. "
 )
 
 
@@ -52,7 +52,7 @@ def unseen(
     """Each network without each of the speakers."""
     groups = {name: {speaker: f"{name}: {speaker}" for speaker in speakers} for name in networks}
     return Experiment(
-        SHOWS + shows,
+        SHOWS.format(turn=", each in turn" if len(speakers) > 1 else "") + shows,
         {
             variant: replace(networks[name], held_out=(speaker,))
             for name, variants in groups.items()
