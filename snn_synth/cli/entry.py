@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import snn_synth
 from snn_synth.cli.parsers import PARSERS, overview
 from snn_synth.cli.signals import Stopped, exit_code, in_order, say, stops_told
+from snn_synth.collection import no_collection
 from snn_synth.errors import InputError
 
 COMMANDS = {
@@ -89,5 +90,7 @@ def _dispatch(argv: list[str]) -> int:
     elif "-h" in argv or "--help" in argv:
         print(PARSERS[argv[0]]().format_help().rstrip())
     else:
-        importlib.import_module(COMMANDS[argv[0]]).run(argv)
+        with no_collection():
+            command = importlib.import_module(COMMANDS[argv[0]])
+        command.run(argv)
     return 0

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from snn_synth.collection import no_collection
 from snn_synth.errors import InputError
 
 Backend = Literal["reference", "numba", "triton"]
@@ -103,6 +104,7 @@ def _plain(x: Tensor, device: torch.device) -> bool:
     )
 
 
+@functools.cache
 def kernel(backend: Backend, module: str) -> Any:
     """The module of that name for the backend; numba and Triton are imported when first needed.
 
@@ -110,7 +112,8 @@ def kernel(backend: Backend, module: str) -> Any:
         >>> kernel("numba", "lif").__name__
         'snn_synth.kernels.cpu.lif'
     """
-    return importlib.import_module(f"snn_synth.kernels.{_FOLDERS[backend]}.{module}")
+    with no_collection():
+        return importlib.import_module(f"snn_synth.kernels.{_FOLDERS[backend]}.{module}")
 
 
 def constant(x: float | Tensor) -> bool:

@@ -100,8 +100,9 @@ class _Cache(FunctionCache):
     _impl_class = _Kept
 
     def load_overload(self, *what: Any) -> Any:
+        """As numba's, which first loads all that a compilation needs: half a second."""
         try:
-            return super().load_overload(*what)  # type: ignore[no-untyped-call]
+            return self._load_overload(*what)  # type: ignore[no-untyped-call]
         except Exception:  # a damaged file raises whatever unpickling raises
             with contextlib.suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]

@@ -75,14 +75,19 @@ _kept = _Kept()
 
 
 def scratch(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
-    """Memory that a kernel works in, ``[threads, *shape]``: each share has its own.
+    """Memory that a kernel works in, ``[threads, *shape]``: each share has its own, as :func:`kept` gives it."""
+    return kept(use, torch.get_num_threads(), *shape, dtype=dtype)
 
-    The next call for the same ``use`` and shape gives the same memory: what a kernel needs twice has two uses.
+
+def kept(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
+    """Memory that kernels work in.
+
+    The next call for the same ``use`` and shape gives the same memory: what is needed twice has two uses.
     """
-    key = use, torch.get_num_threads(), *shape, dtype
+    key = use, shape, dtype
     array = _kept.arrays.get(key)
     if array is None:
-        array = empty(torch.get_num_threads(), *shape, dtype=dtype).numpy()
+        array = empty(*shape, dtype=dtype).numpy()
         if array.nbytes <= _SMALL:
             if len(_kept.arrays) == _MOST:  # shapes that were in use once
                 _kept.arrays.clear()

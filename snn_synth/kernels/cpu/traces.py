@@ -11,26 +11,39 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.step import Errors, arrays
-from snn_synth.kernels.cpu.threads import jit, scratch
+from snn_synth.kernels.cpu.threads import jit, kept, scratch
 
 _ZERO = np.float32(0)
 _ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
 _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its square would be subnormal, which takes long
+_PRODUCT = 2**20  # sums of a product that are corrected at a time
 _LARGE = 2**22  # weights, from which on they are taken several blocks of columns at a time
 _WIDE = 8  # blocks
 _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
 
 # A neuron's trace is Y[t] - decay^(t-r) Y[r], so in one sample all neurons that last fired at r share it. Each of these
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
+# Where most errors are of neurons that have not fired, a product of matrices sums Y[t] over all of them, and the traces
+# are what it has to be corrected by, -decay^(t-r) Y[r]: of r = 0 there is nothing to correct.
 
 
 @subroutine
-def _number(last_spike: Any, wrong: Any, row_of: Any) -> int:
-    """Of one sample: number the last spikes of the neurons that have an error; how many they are."""
+def _choose(last_spike: Any, wrong: Any, earliest: int, chosen: Any) -> int:
+    """Of one sample: the neurons that have an error and a trace of their own; how many they are."""
+    count = 0
+    for i in range(len(wrong)):  # without a branch, which would often be guessed wrong
+        chosen[count] = wrong[i]
+        count += last_spike[wrong[i]] >= earliest
+    return count
+
+
+@subroutine
+def _number(last_spike: Any, chosen: Any, row_of: Any) -> int:
+    """Of one sample: number the last spikes of those neurons; how many they are."""
     for r in range(len(row_of)):
         row_of[r] = 0
-    for i in range(len(wrong)):
-        row_of[last_spike[wrong[i]]] = 1
+    for i in range(len(chosen)):
+        row_of[last_spike[chosen[i]]] = 1
     size = 0
     for r in range(len(row_of)):
         occurs = row_of[r]
@@ -40,26 +53,31 @@ def _number(last_spike: Any, wrong: Any, row_of: Any) -> int:
 
 
 @subroutine
-def _list(delta: Any, last_spike: Any, wrong: Any, row_of: Any, top: int, lists: Any) -> None:
+def _list(
+    delta: Any, last_spike: Any, chosen: Any, row_of: Any, top: int, begin: int, counts: Any, rows: Any, weights: Any
+) -> None:
     """Of one sample: put its errors, and the rows of their traces from ``top`` on, in the lists of their neurons."""
-    counts, rows, weights = lists
-    for i in range(len(wrong)):
-        m = wrong[i]
+    for i in range(len(chosen)):
+        m = chosen[i]
         at = counts[m]
-        rows[m, at], weights[m, at] = top + row_of[last_spike[m]], delta[m]
+        rows[m, begin + at], weights[m, begin + at] = top + row_of[last_spike[m]], delta[m]
         counts[m] = at + 1
 
 
 @subroutine
-def _make_trace(now: Any, share: Any, then: Any, trace: Any) -> None:
-    for j in range(len(now)):
-        trace[j] = now[j] - share * then[j]  # eq. 10, eq. 16
+def _make_trace(now: Any, share: Any, then: Any, corrects: bool, trace: Any) -> None:
+    if corrects:
+        for j in range(len(now)):
+            trace[j] = -share * then[j]
+    else:
+        for j in range(len(now)):
+            trace[j] = now[j] - share * then[j]  # eq. 10, eq. 16
     prefetch(then, WIDTH)  # type: ignore[call-arg]
 
 
 @subroutine
 def _make_traces(
-    sums: Any, step: int, b: int, powers: Any, row_of: Any, size: int, start: int, traces: Any, top: int
+    sums: Any, step: int, b: int, powers: Any, corrects: bool, row_of: Any, size: int, start: int, traces: Any, top: int
 ) -> None:
     """The traces of a sample in rows from ``top`` on: columns from ``start`` on."""
     end = min(start + WIDTH, sums.shape[2])
@@ -67,16 +85,26 @@ def _make_traces(
         if row_of[r] < size:  # it occurs, for the next one has another number
             size = row_of[r]
             trace = traces[(top + size) * WIDTH :]
-            _make_trace(sums[step, b, start:end], powers[step - r], sums[r, b, start:end], trace)
+            _make_trace(sums[step, b, start:end], powers[step - r], sums[r, b, start:end], corrects, trace)
 
 
 @subroutine
-def _add_traces(traces: Any, lists: Any, first: int, last: int, more: bool, sums: Any, at: int) -> None:
+def _add_traces(
+    traces: Any,
+    counts: Any,
+    rows: Any,
+    weights: Any,
+    begin: int,
+    first: int,
+    last: int,
+    more: bool,
+    sums: Any,
+    at: int,
+) -> None:
     """Of the neurons from ``first`` to ``last``: the sums over their lists (eq. 11, eq. 17), from row ``at`` on."""
-    counts, rows, weights = lists
     for m in range(first, last):
         place = (at + m - first) * WIDTH
-        sum_rows(traces, WIDTH, 0, rows[m], weights[m], 0, counts[m], more, sums, place)  # type: ignore[call-arg]
+        sum_rows(traces, WIDTH, 0, rows[m], weights[m], begin, counts[m], more, sums, place)  # type: ignore[call-arg]
 
 
 @subroutine
@@ -105,10 +133,21 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rate
 
 @subroutine
 def _number_all(
-    share: int, begin: int, end: int, last_spike: Any, wrong: Any, errors: Any, row_of: Any, sizes: Any
+    share: int,
+    begin: int,
+    end: int,
+    last_spike: Any,
+    wrong: Any,
+    errors: Any,
+    earliest: int,
+    step: int,
+    chosen: Any,
+    row_of: Any,
+    sizes: Any,
 ) -> None:
     for b in range(begin, end):
-        sizes[b] = _number(last_spike[b], wrong[b, : errors[b]], row_of[b])
+        count = _choose(last_spike[b], wrong[b, : errors[b]], earliest, chosen[b])
+        sizes[0, b], sizes[1, b] = count, _number(last_spike[b], chosen[b, :count], row_of[b, :step])
 
 
 @subroutine
@@ -117,20 +156,48 @@ def _list_all(
     begin: int,
     end: int,
     delta: Any,
-    wrong: Any,
-    errors: Any,
     last_spike: Any,
+    chosen: Any,
     row_of: Any,
-    tops: Any,
+    sizes: Any,
     group: int,
     lists: Any,
 ) -> None:
     """Of the samples of some groups."""
     counts, rows, weights = lists
     for g in range(begin, end):
-        for b in range(g * group, min(len(delta), (g + 1) * group)):
-            own = counts[g], rows[g], weights[g]
-            _list(delta[b], last_spike[b], wrong[b, : errors[b]], row_of[b], tops[b], own)
+        first, own = g * group, counts[g]
+        for m in range(len(own)):
+            own[m] = 0
+        for b in range(first, min(len(delta), first + group)):
+            here = chosen[b, : sizes[0, b]]
+            _list(delta[b], last_spike[b], here, row_of[b], sizes[2, b], first, own, rows, weights)
+
+
+@jit
+def _list_errors(
+    team: Any,
+    delta: Any,
+    wrong: Any,
+    errors: Any,
+    last_spike: Any,
+    earliest: int,
+    step: int,
+    chosen: Any,
+    row_of: Any,
+    sizes: Any,
+    group: int,
+    counts: Any,
+    rows: Any,
+    weights: Any,
+) -> None:
+    """Of each neuron and group of samples: the errors, and the rows of their traces."""
+    batch = len(delta)
+    share_out(_number_all, team, batch, (last_spike, wrong, errors, earliest, step, chosen, row_of, sizes))  # type: ignore[call-arg]
+    for b in range(batch):
+        sizes[2, b] = 0 if b % group == 0 else sizes[2, b - 1] + sizes[1, b - 1]
+    listed = delta, last_spike, chosen, row_of, sizes, group, (counts, rows, weights)
+    share_out(_list_all, team, -(-batch // group), listed)  # type: ignore[call-arg]
 
 
 @subroutine
@@ -143,9 +210,10 @@ def _sum_all(
     powers: Any,
     row_of: Any,
     sizes: Any,
-    tops: Any,
     group: int,
     lists: Any,
+    base: Any,
+    left: int,
     wide: int,
     tables: Any,
     totals: Any,
@@ -157,20 +225,27 @@ def _sum_all(
     rates: Any,
 ) -> None:
     """Of some of the neurons in each of the ``wide`` blocks of columns: the gradient, or Adam's step by it."""
+    (neurons, inputs), batch, corrects = target.shape, len(row_of), len(base) > 0
     counts, rows, weights = lists
-    (groups, neurons), batch, inputs = counts.shape, len(sizes), sums.shape[2]
     most, traces, found = _SUMS // wide, tables[share], totals[share]
     while at < last:
-        start, first = at // neurons * WIDTH * wide, at % neurons
+        start, first = left + at // neurons * WIDTH * wide, at % neurons
         end = min(neurons, first + min(most, last - at))
         at += end - first
         size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
-        for g in range(groups):
+        for i in range(several if corrects else 0):
+            column = start - left + i * WIDTH
+            for m in range(size):
+                row, place = base[first + m, column : column + WIDTH], (i * size + m) * WIDTH
+                _write(row, found[place : place + len(row)])
+        for g in range(-(-batch // group)):
+            begin = g * group
             for i in range(several):
-                for b in range(g * group, min(batch, (g + 1) * group)):
-                    _make_traces(sums, step, b, powers, row_of[b], sizes[b], start + i * WIDTH, traces, tops[b])
-                own = counts[g], rows[g], weights[g]
-                _add_traces(traces, own, first, end, g > 0, found, i * size)
+                column, more = start + i * WIDTH, corrects or g > 0
+                for b in range(begin, min(batch, begin + group)):
+                    own, top = row_of[b, :step], sizes[2, b]
+                    _make_traces(sums, step, b, powers, corrects, own, sizes[1, b], column, traces, top)
+                _add_traces(traces, counts[g], rows, weights, begin, first, end, more, found, i * size)
         for m in range(size):
             for i in range(several):
                 column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH :]
@@ -183,16 +258,18 @@ def _sum_all(
 @jit
 def _gradient_or_step(
     team: Any,
-    delta: Any,
-    wrong: Any,
-    errors: Any,
-    last_spike: Any,
-    group: int,
-    numbers: Any,
-    lists: Any,
+    columns: int,
     sums: Any,
     step: int,
     powers: Any,
+    row_of: Any,
+    sizes: Any,
+    group: int,
+    counts: Any,
+    rows: Any,
+    weights: Any,
+    base: Any,
+    left: int,
     wide: int,
     tables: Any,
     totals: Any,
@@ -203,15 +280,10 @@ def _gradient_or_step(
     started: bool,
     rates: Any,
 ) -> None:
-    row_of, sizes, tops = numbers
-    batch, neurons = delta.shape
-    share_out(_number_all, team, batch, (last_spike, wrong, errors, row_of, sizes))  # type: ignore[call-arg]
-    for b in range(batch):
-        tops[b] = 0 if b % group == 0 else tops[b - 1] + sizes[b - 1]
-    share_out(_list_all, team, len(lists[0]), (delta, wrong, errors, last_spike, row_of, tops, group, lists))
-    work = -(-sums.shape[2] // (WIDTH * wide)) * neurons
-    traced = sums, step, powers, row_of, sizes, tops, group, lists, wide, tables, totals
-    share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))
+    """Of the columns from ``left`` on."""
+    traced = sums, step, powers, row_of, sizes, group, (counts, rows, weights), base, left, wide, tables, totals
+    work = -(-columns // (WIDTH * wide)) * len(target)
+    share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))  # type: ignore[call-arg]
 
 
 @functools.lru_cache(maxsize=64)
@@ -255,32 +327,36 @@ def _run(
     started: bool,
     rates: tuple[float, ...],
 ) -> None:
-    batch, neurons = last_spike.shape
-    group = min(batch, _ERRORS * batch * neurons // max(int(errors.counts.sum()), 1))
-    groups = -(-batch // group)
+    delta, wrong, counts = arrays(errors)
+    last, past = last_spike.numpy(), sums.numpy()
+    (batch, neurons), (num_steps, _, inputs) = last.shape, past.shape
+    listed, fired = int(counts.sum()), 0
+    if 2 * listed > last.size:
+        fired = int(np.count_nonzero(last))
+    product = 2 * (listed - fired) > last.size
+    listed = fired if product else listed
+    group = max(1, min(batch, _ERRORS * batch * neurons // max(listed, 1)))
     # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
     # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
-    wide = _WIDE if neurons > sums.shape[2] or target.numel() > _LARGE else 1
-    _gradient_or_step(
-        *arrays(errors),
-        last_spike.numpy(),
-        group,
-        (np.empty((batch, step), np.int32), np.empty(batch, np.int64), np.empty(batch, np.int64)),
-        (
-            np.zeros((groups, neurons), np.int32),
-            empty(groups, neurons, group, dtype=torch.int32).numpy(),
-            empty(groups, neurons, group).numpy(),
-        ),
-        sums.numpy(),
-        step,
-        _powers(decay, len(sums)),
-        wide,
-        scratch("traces", group * (len(sums) - 1) * WIDTH),  # a group has no more: they differ in sample and step
-        scratch("sums", _SUMS * WIDTH),
-        updates,
-        target.numpy(),
-        mean.numpy(),
-        square.numpy(),
-        started,
-        tuple(map(np.float32, rates)),
+    wide = _WIDE if neurons > inputs or target.numel() > _LARGE else 1
+    chosen, row_of = (
+        kept(use, batch, size, dtype=torch.int32) for use, size in (("chosen", neurons), ("rows", num_steps))
     )
+    sizes = kept("sizes", 3, batch, dtype=torch.int64)
+    lists = (
+        kept("counts", batch, neurons, dtype=torch.int32),
+        kept("listed", neurons, batch, dtype=torch.int32),
+        kept("weights", neurons, batch),
+    )
+    _list_errors(delta, wrong, counts, last, int(product), step, chosen, row_of, sizes, group, *lists)
+    rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
+    traced = past, step, _powers(decay, num_steps), row_of, sizes, group, *lists
+    space = scratch("traces", (1 << (rows - 1).bit_length()) * WIDTH), scratch("sums", _SUMS * WIDTH)
+    block = max(_PRODUCT // neurons // (WIDTH * wide), 1) * WIDTH * wide if product else inputs
+    for left in range(0, inputs, block):
+        columns = min(block, inputs - left)
+        base = kept("product", neurons * product, columns)
+        if product:
+            torch.mm(errors.values.T, sums[step, :, left : left + columns], out=torch.from_numpy(base))
+        parameters = updates, target.numpy(), mean.numpy(), square.numpy(), started, tuple(map(np.float32, rates))
+        _gradient_or_step(columns, *traced, base, left, wide, *space, *parameters)
