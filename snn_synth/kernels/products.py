@@ -115,7 +115,8 @@ def adopt_choices(choices: Any) -> None:
         >>> adopt_choices(choices())  # as a run does that goes on
     """
     if isinstance(choices, dict) and choices:
-        kernel("numba", "choice").adopt(choices, kernel("numba", "products").available())
+        known = [*kernel("numba", "products").available(), *kernel("numba", "traces").WAYS]
+        kernel("numba", "choice").adopt(choices, known)
 
 
 def neuron_spikes(spikes: Tensor, weight: Tensor, decay: float, threshold: float) -> Tensor | None:

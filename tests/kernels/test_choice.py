@@ -207,6 +207,7 @@ def test_large_sizes_and_shares_are_measured_by_smaller_ones():
 
 
 def _write(number, file):
+    torch.set_num_threads(1)  # GNU OpenMP does not survive a fork
     choice._file = lambda: file
     choice.fastest(f"of {number}", (8,), 1.0, WAYS, ways)
 

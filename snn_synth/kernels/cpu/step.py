@@ -59,7 +59,6 @@ def _hidden(
     stop: int,
     integrates: bool,
     inputs: Any,
-    before: Any,
     sums: Any,
     currents: Any,
     membranes: Any,
@@ -71,7 +70,7 @@ def _hidden(
 ) -> None:
     for b in range(start, stop):
         if integrates:
-            _integrate(inputs[b], decay, before[b], sums[b])
+            _integrate(inputs[b], decay, sums[step - 1, b], sums[step, b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _fire(membranes[b], threshold, spikes[b])
 
@@ -101,7 +100,6 @@ def _output(
     stop: int,
     integrates: bool,
     inputs: Any,
-    before: Any,
     sums: Any,
     currents: Any,
     membranes: Any,
@@ -118,7 +116,7 @@ def _output(
 ) -> None:
     for b in range(start, stop):
         if integrates:
-            _integrate(inputs[b], decay, before[b], sums[b])
+            _integrate(inputs[b], decay, sums[step - 1, b], sums[step, b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
         counts[b] = _list(error[b], neurons[b])
@@ -256,12 +254,10 @@ def output(
 def _moving(
     layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float
 ) -> tuple[Any, ...]:
-    before = layer.sums[step - 1].numpy()
     return (
         inputs is not None,
-        before if inputs is None else inputs.contiguous().numpy(),
-        before,
-        layer.sums[step].numpy(),
+        currents.numpy() if inputs is None else inputs.contiguous().numpy(),
+        layer.sums.numpy(),
         currents.numpy(),
         layer.membranes.numpy(),
         layer.last_spike.numpy(),
@@ -273,7 +269,7 @@ def _moving(
 
 def hidden_error(error: Errors, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Errors:
     """The error of the layer below."""
-    sparse = weight.shape[1] >= WIDTH and 6 * int(error.counts.sum()) < error.values.numel()  # most are masked
+    sparse = weight.shape[1] >= WIDTH and 6 * int(np.add.reduce(error.counts)) < error.values.numel()  # most are masked
     weight = weight.contiguous()
     product = _unlisted(torch.empty_like(membranes) if sparse else torch.mm(error.values, weight))  # eq. 14
     _hidden_error(

@@ -1,25 +1,29 @@
 """The online rule's weight gradient (eq. 10-17), its traces made where they are used: numba, float32."""
 
 import functools
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from snn_synth.kernels.cpu import choice
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
-from snn_synth.kernels.cpu.step import Errors, arrays
+from snn_synth.kernels.cpu.step import Errors, arrays, errors
 from snn_synth.kernels.cpu.threads import jit, kept, scratch
 
 _ZERO = np.float32(0)
 _ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
 _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its square would be subnormal, which takes long
-_PRODUCT = 2**20  # sums of a product that are corrected at a time
-_LARGE = 2**22  # weights, from which on they are taken several blocks of columns at a time
+_WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
+_LARGE = 2**22  # weights; more are taken several blocks of columns at a time, and their gradient is nowhere written
 _WIDE = 8  # blocks
 _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
+
+WAYS = "traces", "product"
 
 # A neuron's trace is Y[t] - decay^(t-r) Y[r], so in one sample all neurons that last fired at r share it. Each of these
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
@@ -116,7 +120,8 @@ def _write(found: Any, row: Any) -> None:
 @subroutine
 def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rates: Any, m: int, start: int) -> None:
     """Adam's step of a block of a neuron's weights; moments hold nothing before the first."""
-    keep_mean, keep_square, new_mean, new_square, step_size, root, eps, shrink, l2 = rates
+    keep_mean, keep_square, new_mean, new_square = rates[0], rates[1], rates[2], rates[3]
+    step_size, root, eps, shrink, l2 = rates[4], rates[5], rates[6], rates[7], rates[8]
     end = min(start + WIDTH, weight.shape[1])
     row, means, squares = weight[m, start:end], mean[m, start:end], square[m, start:end]
     for j in range(len(row)):
@@ -175,6 +180,19 @@ def _list_all(
 
 
 @jit
+def _count(team: Any, errors: Any, last_spike: Any) -> tuple[int, int]:
+    """How many errors there are, and how many neurons that have fired."""
+    listed, fired = 0, 0
+    for b in range(len(errors)):
+        listed += errors[b]
+    if 2 * listed > last_spike.size:
+        for b in range(len(errors)):
+            for m in range(last_spike.shape[1]):
+                fired += last_spike[b, m] > 0
+    return listed, fired
+
+
+@jit
 def _list_errors(
     team: Any,
     delta: Any,
@@ -183,10 +201,10 @@ def _list_errors(
     last_spike: Any,
     earliest: int,
     step: int,
+    group: int,
     chosen: Any,
     row_of: Any,
     sizes: Any,
-    group: int,
     counts: Any,
     rows: Any,
     weights: Any,
@@ -196,8 +214,8 @@ def _list_errors(
     share_out(_number_all, team, batch, (last_spike, wrong, errors, earliest, step, chosen, row_of, sizes))  # type: ignore[call-arg]
     for b in range(batch):
         sizes[2, b] = 0 if b % group == 0 else sizes[2, b - 1] + sizes[1, b - 1]
-    listed = delta, last_spike, chosen, row_of, sizes, group, (counts, rows, weights)
-    share_out(_list_all, team, -(-batch // group), listed)  # type: ignore[call-arg]
+    listing = delta, last_spike, chosen, row_of, sizes, group, (counts, rows, weights)
+    share_out(_list_all, team, -(-batch // group), listing)
 
 
 @subroutine
@@ -213,7 +231,6 @@ def _sum_all(
     group: int,
     lists: Any,
     base: Any,
-    left: int,
     wide: int,
     tables: Any,
     totals: Any,
@@ -229,12 +246,12 @@ def _sum_all(
     counts, rows, weights = lists
     most, traces, found = _SUMS // wide, tables[share], totals[share]
     while at < last:
-        start, first = left + at // neurons * WIDTH * wide, at % neurons
+        start, first = at // neurons * WIDTH * wide, at % neurons
         end = min(neurons, first + min(most, last - at))
         at += end - first
         size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
         for i in range(several if corrects else 0):
-            column = start - left + i * WIDTH
+            column = start + i * WIDTH
             for m in range(size):
                 row, place = base[first + m, column : column + WIDTH], (i * size + m) * WIDTH
                 _write(row, found[place : place + len(row)])
@@ -258,7 +275,6 @@ def _sum_all(
 @jit
 def _gradient_or_step(
     team: Any,
-    columns: int,
     sums: Any,
     step: int,
     powers: Any,
@@ -269,7 +285,6 @@ def _gradient_or_step(
     rows: Any,
     weights: Any,
     base: Any,
-    left: int,
     wide: int,
     tables: Any,
     totals: Any,
@@ -280,15 +295,31 @@ def _gradient_or_step(
     started: bool,
     rates: Any,
 ) -> None:
-    """Of the columns from ``left`` on."""
-    traced = sums, step, powers, row_of, sizes, group, (counts, rows, weights), base, left, wide, tables, totals
-    work = -(-columns // (WIDTH * wide)) * len(target)
+    traced = sums, step, powers, row_of, sizes, group, (counts, rows, weights), base, wide, tables, totals
+    work = -(-target.shape[1] // (WIDTH * wide)) * len(target)
     share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))  # type: ignore[call-arg]
 
 
 @functools.lru_cache(maxsize=64)
 def _powers(decay: float, count: int) -> Any:
     return (decay ** np.arange(count)).astype(np.float32)
+
+
+class _Parameters(NamedTuple):
+    """The gradient that is written or, with rates, the weights that learn by it, and their moments."""
+
+    target: Tensor
+    mean: Tensor | None = None
+    square: Tensor | None = None
+    started: bool = False
+    rates: tuple[float, ...] = ()
+
+    def arrays(self) -> tuple[Any, ...]:
+        """As the kernel takes them."""
+        target = self.target.numpy()
+        if self.mean is None or self.square is None:
+            return False, target, target, target, False, np.zeros(9, np.float32)
+        return True, target, self.mean.numpy(), self.square.numpy(), self.started, np.array(self.rates, np.float32)
 
 
 def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
@@ -301,7 +332,7 @@ def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
 def weight_gradient(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
     gradient = empty(last_spike.shape[1], sums.shape[2])
-    _run(errors, last_spike, sums, step, decay, False, gradient, gradient, gradient, False, (0.0,) * 9)
+    _run(errors, last_spike, sums, step, decay, _Parameters(gradient))
     return gradient
 
 
@@ -310,53 +341,88 @@ def update_weight(
 ) -> None:
     """Adam's step by that gradient, which is not written anywhere."""
     mean, square = moments.both()
-    _run(errors, last_spike, sums, step, decay, True, weight, mean, square, moments.count > 0, moments.rates())
+    parameters = _Parameters(weight, mean, square, moments.count > 0, moments.rates())
+    _run(errors, last_spike, sums, step, decay, parameters)
     moments.keep(mean, square)
 
 
-def _run(
+def _run(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float, parameters: _Parameters) -> None:
+    batch, neurons = last_spike.shape
+    listed, fired = _count(errors.counts, last_spike.numpy())
+    product = 2 * (listed - fired) > batch * neurons and _product_pays(batch, parameters.target, fired)
+    _compute(product, fired if product else listed, errors, last_spike, sums, step, decay, parameters)
+
+
+def _product_pays(batch: int, target: Tensor, fired: int) -> bool:
+    """Whether a product that is corrected is the fastest way here, while so many neurons have fired."""
+    neurons, inputs = target.shape
+
+    def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
+        batch, neurons, inputs = sizes
+        generator, steps = torch.Generator().manual_seed(0), 8
+        found = errors(torch.randn(batch, neurons, generator=generator, dtype=torch.float32, device="cpu"))
+        last = torch.randint(1, steps, (batch, neurons), generator=generator, dtype=torch.int32, device="cpu")
+        last *= torch.rand(batch, neurons, generator=generator, device="cpu") < share
+        sums = torch.rand(steps + 1, batch, inputs, generator=generator, dtype=torch.float32, device="cpu")
+        gradient = empty(neurons, inputs)
+
+        def run(product: bool) -> None:
+            count = int(last.count_nonzero()) if product else last.numel()
+            _compute(product, count, found, last, sums, steps, 0.9, _Parameters(gradient))
+
+        return {"traces": lambda: run(False), "product": lambda: run(True)}
+
+    if batch * target.numel() < _WORTH or target.numel() > _LARGE:
+        return False
+    share = 0.2 if 4 * fired <= batch * neurons else 0.4
+    return choice.fastest("gradient of traces", (batch, neurons, inputs), share, WAYS, ways) == "product"
+
+
+def _compute(
+    product: bool,
+    listed: int,
     errors: Errors,
     last_spike: Tensor,
     sums: Tensor,
     step: int,
     decay: float,
-    updates: bool,
-    target: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    started: bool,
-    rates: tuple[float, ...],
+    parameters: _Parameters,
 ) -> None:
-    delta, wrong, counts = arrays(errors)
-    last, past = last_spike.numpy(), sums.numpy()
-    (batch, neurons), (num_steps, _, inputs) = last.shape, past.shape
-    listed, fired = int(counts.sum()), 0
-    if 2 * listed > last.size:
-        fired = int(np.count_nonzero(last))
-    product = 2 * (listed - fired) > last.size
-    listed = fired if product else listed
+    target, past = parameters.target, sums.numpy()
+    (batch, neurons), (num_steps, _, inputs) = last_spike.shape, past.shape
     group = max(1, min(batch, _ERRORS * batch * neurons // max(listed, 1)))
     # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
     # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
     wide = _WIDE if neurons > inputs or target.numel() > _LARGE else 1
-    chosen, row_of = (
-        kept(use, batch, size, dtype=torch.int32) for use, size in (("chosen", neurons), ("rows", num_steps))
+    base = kept("product", neurons * product, inputs)
+    if product:
+        torch.mm(errors.values.T, sums[step], out=torch.from_numpy(base))
+    chosen, row_of, sizes, *lists = _space(batch, neurons, num_steps)
+    _list_errors(*arrays(errors), last_spike.numpy(), int(product), step, group, chosen, row_of, sizes, *lists)
+    rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
+    _gradient_or_step(
+        past,
+        step,
+        _powers(decay, num_steps),
+        row_of,
+        sizes,
+        group,
+        *lists,
+        base,
+        wide,
+        scratch("traces", (1 << (rows - 1).bit_length()) * WIDTH),
+        scratch("sums", _SUMS * WIDTH),
+        *parameters.arrays(),
     )
-    sizes = kept("sizes", 3, batch, dtype=torch.int64)
-    lists = (
+
+
+def _space(batch: int, neurons: int, num_steps: int) -> tuple[Any, ...]:
+    """Memory for the lists of errors."""
+    return (
+        kept("chosen", batch, neurons, dtype=torch.int32),
+        kept("rows", batch, num_steps, dtype=torch.int32),
+        kept("sizes", 3, batch, dtype=torch.int64),
         kept("counts", batch, neurons, dtype=torch.int32),
         kept("listed", neurons, batch, dtype=torch.int32),
         kept("weights", neurons, batch),
     )
-    _list_errors(delta, wrong, counts, last, int(product), step, chosen, row_of, sizes, group, *lists)
-    rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
-    traced = past, step, _powers(decay, num_steps), row_of, sizes, group, *lists
-    space = scratch("traces", (1 << (rows - 1).bit_length()) * WIDTH), scratch("sums", _SUMS * WIDTH)
-    block = max(_PRODUCT // neurons // (WIDTH * wide), 1) * WIDTH * wide if product else inputs
-    for left in range(0, inputs, block):
-        columns = min(block, inputs - left)
-        base = kept("product", neurons * product, columns)
-        if product:
-            torch.mm(errors.values.T, sums[step, :, left : left + columns], out=torch.from_numpy(base))
-        parameters = updates, target.numpy(), mean.numpy(), square.numpy(), started, tuple(map(np.float32, rates))
-        _gradient_or_step(columns, *traced, base, left, wide, *space, *parameters)
