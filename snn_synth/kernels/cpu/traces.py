@@ -58,13 +58,13 @@ def _number(last_spike: Any, chosen: Any, row_of: Any) -> int:
 
 @subroutine
 def _list(
-    delta: Any, last_spike: Any, chosen: Any, row_of: Any, top: int, begin: int, counts: Any, rows: Any, weights: Any
+    delta: Any, last_spike: Any, chosen: Any, row_of: Any, top: int, counts: Any, rows: Any, weights: Any
 ) -> None:
     """Of one sample: put its errors, and the rows of their traces from ``top`` on, in the lists of their neurons."""
     for i in range(len(chosen)):
         m = chosen[i]
         at = counts[m]
-        rows[m, begin + at], weights[m, begin + at] = top + row_of[last_spike[m]], delta[m]
+        rows[m, at], weights[m, at] = top + row_of[last_spike[m]], delta[m]
         counts[m] = at + 1
 
 
@@ -98,7 +98,6 @@ def _add_traces(
     counts: Any,
     rows: Any,
     weights: Any,
-    begin: int,
     first: int,
     last: int,
     more: bool,
@@ -108,7 +107,7 @@ def _add_traces(
     """Of the neurons from ``first`` to ``last``: the sums over their lists (eq. 11, eq. 17), from row ``at`` on."""
     for m in range(first, last):
         place = (at + m - first) * WIDTH
-        sum_rows(traces, WIDTH, 0, rows[m], weights[m], begin, counts[m], more, sums, place)  # type: ignore[call-arg]
+        sum_rows(traces, WIDTH, 0, rows[m], weights[m], 0, counts[m], more, sums, place)  # type: ignore[call-arg]
 
 
 @subroutine
@@ -176,7 +175,7 @@ def _list_all(
             own[m] = 0
         for b in range(first, min(len(delta), first + group)):
             here = chosen[b, : sizes[0, b]]
-            _list(delta[b], last_spike[b], here, row_of[b], sizes[2, b], first, own, rows, weights)
+            _list(delta[b], last_spike[b], here, row_of[b], sizes[2, b], own, rows[g], weights[g])
 
 
 @jit
@@ -262,7 +261,7 @@ def _sum_all(
                 for b in range(begin, min(batch, begin + group)):
                     own, top = row_of[b, :step], sizes[2, b]
                     _make_traces(sums, step, b, powers, corrects, own, sizes[1, b], column, traces, top)
-                _add_traces(traces, counts[g], rows, weights, begin, first, end, more, found, i * size)
+                _add_traces(traces, counts[g], rows[g], weights[g], first, end, more, found, i * size)
         for m in range(size):
             for i in range(several):
                 column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH :]
@@ -397,7 +396,7 @@ def _compute(
     base = kept("product", neurons * product, inputs)
     if product:
         torch.mm(errors.values.T, sums[step], out=torch.from_numpy(base))
-    chosen, row_of, sizes, *lists = _space(batch, neurons, num_steps)
+    chosen, row_of, sizes, *lists = _space(batch, neurons, group, num_steps)
     _list_errors(*arrays(errors), last_spike.numpy(), int(product), step, group, chosen, row_of, sizes, *lists)
     rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
     _gradient_or_step(
@@ -416,13 +415,18 @@ def _compute(
     )
 
 
-def _space(batch: int, neurons: int, num_steps: int) -> tuple[Any, ...]:
-    """Memory for the lists of errors."""
+def _space(batch: int, neurons: int, group: int, num_steps: int) -> tuple[Any, ...]:
+    """Memory for the lists of errors: of as many sizes as there are batches, for groups are of many."""
+    groups, each = -(-batch // group), neurons * group
+    listed, weights = (
+        kept(use, 2 * batch * neurons, dtype=dtype)[: groups * each].reshape(groups, neurons, group)
+        for use, dtype in (("listed", torch.int32), ("weights", torch.float32))
+    )
     return (
         kept("chosen", batch, neurons, dtype=torch.int32),
         kept("rows", batch, num_steps, dtype=torch.int32),
         kept("sizes", 3, batch, dtype=torch.int64),
         kept("counts", batch, neurons, dtype=torch.int32),
-        kept("listed", neurons, batch, dtype=torch.int32),
-        kept("weights", neurons, batch),
+        listed,
+        weights,
     )
