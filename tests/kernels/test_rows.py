@@ -16,7 +16,7 @@ def kernel(tmp_path, monkeypatch):
     def run(team, table, stride, start, rows, weights, first, count, keep, out, at):
         prefetch(table, start)
         prefetch(table, len(table) - 1)  # in part outside
-        sum_rows(table, stride, start, rows, weights, first, count, keep, out, at)
+        sum_rows(WIDTH, table, stride, start, rows, weights, first, count, keep, out, at)
 
     return run
 

@@ -10,12 +10,14 @@ from numba.extending import intrinsic
 WIDTH = 64  # columns of one sum: four vectors of AVX-512, eight of AVX2, which hide the wait for each other
 
 _LANES = 16
+NARROW = _LANES  # columns of a sum at the edge of a table, in one vector
 _ZERO = np.float32(0)
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def sum_rows(
     typing: Any,
+    width: Any,
     table: Any,
     stride: Any,
     start: Any,
@@ -27,19 +29,19 @@ def sum_rows(
     out: Any,
     at: Any,
 ) -> Any:
-    """``out[at : at + WIDTH] = sum_i weights[i] * row(rows[i])[start : start + WIDTH]``, i from first, count of them.
+    """``out[at : at + width] = sum_i weights[i] * row(rows[i])[start : start + width]``, count of i from first on.
 
-    ``keep`` adds the sum to what ``out`` holds: several short sums round better than a long one. The rows of the
-    table are ``stride`` long; all arrays have one axis and are contiguous.
+    The width is a constant, WIDTH or NARROW. ``keep`` adds the sum to what ``out`` holds: several short sums round
+    better than a long one. The rows of the table are ``stride`` long; all arrays have one axis and are contiguous.
     """
     n = types.intp
-    signature = types.void(table, n, n, rows, weights, n, n, types.boolean, out, n)
+    signature = types.void(width, table, n, n, rows, weights, n, n, types.boolean, out, n)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         table, rows, weights, out = (
-            context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 3, 4, 8)
+            context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (1, 4, 5, 9)
         )
-        stride, start, first, count, keep, at = (arguments[i] for i in (1, 2, 5, 6, 7, 9))
+        stride, start, first, count, keep, at = (arguments[i] for i in (2, 3, 6, 7, 8, 10))
         vector = ir.VectorType(ir.FloatType(), _LANES)
         zero, undefined = ir.Constant(vector, [0.0] * _LANES), ir.Constant(vector, ir.Undefined)
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
@@ -48,7 +50,7 @@ def sum_rows(
         )
 
         def vectors(base: Any, place: Any) -> list[Any]:
-            places = [builder.add(place, ir.Constant(place.type, i)) for i in range(0, WIDTH, _LANES)]
+            places = [builder.add(place, ir.Constant(place.type, i)) for i in range(0, width.literal_value, _LANES)]
             return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
 
         targets = vectors(out.data, at)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu.memory import empty
-from snn_synth.kernels.cpu.rows import WIDTH, sum_rows
+from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, parallel, scratch
 
@@ -92,28 +92,32 @@ def _transpose(
 
 
 @subroutine
-def _read(dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, width: int, tile: Any) -> None:
+def _read(
+    dense: Any, by_rows: bool, low: int, high: int, depth: int, start: int, size: int, width: int, tile: Any
+) -> None:
     if by_rows:
         for k in range(high - low):
             row = dense[(low + k) * width + start :]
-            for j in range(WIDTH):  # an assignment of slices would take a second more to compile, with its messages
+            for j in range(size):  # an assignment of slices would take a second more to compile, with its messages
                 tile[k * WIDTH + j] = row[j]
     else:
-        for j in range(WIDTH):
+        for j in range(size):
             column = dense[(start + j) * depth + low : (start + j) * depth + high]
             for k in range(len(column)):
                 tile[k * WIDTH + j] = column[k]
 
 
 @subroutine
-def _write(sums: Any, count: int, out: Any, by_rows: bool, top: int, height: int, start: int, width: int) -> None:
+def _write(
+    sums: Any, count: int, out: Any, by_rows: bool, top: int, height: int, start: int, size: int, width: int
+) -> None:
     if by_rows:
         for i in range(count):
             row = out[(top + i) * width + start :]
-            for j in range(WIDTH):
+            for j in range(size):
                 row[j] = sums[i * WIDTH + j]
     else:
-        for j in range(WIDTH):
+        for j in range(size):
             column = out[(start + j) * height + top : (start + j) * height + top + count]
             for i in range(len(column)):
                 column[i] = sums[i * WIDTH + j]
@@ -144,7 +148,8 @@ def _product(
     tile, sums, at = tiles[share], totals[share], places[share]
     target = out if direct else sums
     for task in range(begin, end):
-        start = min(task // parts * WIDTH, width - WIDTH)  # the last block does some columns again
+        size = WIDTH if width - task // parts * WIDTH > NARROW else NARROW
+        start = min(task // parts * WIDTH, width - size)  # the last block does some columns again
         top = min(task % parts * rows, height)
         bottom = min(top + rows, height)
         for i in range(top, bottom):
@@ -152,16 +157,19 @@ def _product(
         place, stride = (top * width + start, width) if direct else (0, WIDTH)
         for low in range(0, depth, _TILE):
             high = min(low + _TILE, depth)
-            _read(dense, dense_by_rows, low, high, depth, start, width, tile)
+            _read(dense, dense_by_rows, low, high, depth, start, size, width, tile)
             for i in range(bottom - top):
                 left = right = at[i]
                 while right < first[top + i + 1] and columns[right] < high:
                     right += 1
-                count, more = right - left, low > 0
-                sum_rows(tile, WIDTH, -low * WIDTH, columns, values, left, count, more, target, place + i * stride)  # type: ignore[call-arg]
+                count, more, goal = right - left, low > 0, place + i * stride
+                if size == WIDTH:
+                    sum_rows(WIDTH, tile, WIDTH, -low * WIDTH, columns, values, left, count, more, target, goal)  # type: ignore[call-arg]
+                else:
+                    sum_rows(NARROW, tile, WIDTH, -low * WIDTH, columns, values, left, count, more, target, goal)  # type: ignore[call-arg]
                 at[i] = right
         if not direct:
-            _write(sums, bottom - top, out, out_by_rows, top, height, start, width)
+            _write(sums, bottom - top, out, out_by_rows, top, height, start, size, width)
 
 
 def sparse(x: Tensor) -> Sparse:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import products
-from snn_synth.kernels.cpu.rows import WIDTH, sum_rows
+from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import parallel, scratch
@@ -127,9 +127,14 @@ def _weigh(error: Any, neurons: Any, weight: Any, values: Any, product: Any) -> 
     """``error @ weight`` of one sample and the neurons that have an error."""
     for i in range(len(neurons)):
         values[i] = error[neurons[i]]
-    for block in range(0, len(product), WIDTH):
-        start = min(block, len(product) - WIDTH)  # the last block may do some columns again
-        sum_rows(weight, len(product), start, neurons, values, 0, len(neurons), False, product, start)  # type: ignore[call-arg]
+    size = len(product)
+    for block in range(0, size, WIDTH):  # the last one may do some columns again
+        if size - block > NARROW:
+            start = min(block, size - WIDTH)
+            sum_rows(WIDTH, weight, size, start, neurons, values, 0, len(neurons), False, product, start)  # type: ignore[call-arg]
+        else:
+            start = size - NARROW
+            sum_rows(NARROW, weight, size, start, neurons, values, 0, len(neurons), False, product, start)  # type: ignore[call-arg]
 
 
 @subroutine

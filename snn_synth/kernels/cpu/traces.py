@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snn_synth.kernels.cpu import choice
 from snn_synth.kernels.cpu.memory import empty
-from snn_synth.kernels.cpu.rows import WIDTH, prefetch, sum_rows
+from snn_synth.kernels.cpu.rows import NARROW, WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.step import Errors, arrays, errors
 from snn_synth.kernels.cpu.threads import jit, kept, scratch
@@ -21,6 +21,7 @@ _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its squ
 _WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _LARGE = 2**22  # weights; more are taken several blocks of columns at a time, and their gradient is nowhere written
 _WIDE = 8  # blocks
+_VECTORS = WIDTH // NARROW  # of a block of columns
 _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
 
 WAYS = "traces", "product"
@@ -101,13 +102,17 @@ def _add_traces(
     first: int,
     last: int,
     more: bool,
+    narrow: bool,
     sums: Any,
     at: int,
 ) -> None:
     """Of the neurons from ``first`` to ``last``: the sums over their lists (eq. 11, eq. 17), from row ``at`` on."""
     for m in range(first, last):
         place = (at + m - first) * WIDTH
-        sum_rows(traces, WIDTH, 0, rows[m], weights[m], 0, counts[m], more, sums, place)  # type: ignore[call-arg]
+        if narrow:
+            sum_rows(NARROW, traces, WIDTH, 0, rows[m], weights[m], 0, counts[m], more, sums, place)  # type: ignore[call-arg]
+        else:
+            sum_rows(WIDTH, traces, WIDTH, 0, rows[m], weights[m], 0, counts[m], more, sums, place)  # type: ignore[call-arg]
 
 
 @subroutine
@@ -218,6 +223,13 @@ def _list_errors(
 
 
 @subroutine
+def _vectors(columns: int) -> int:
+    """Vectors that the sums of so many columns take: of what is left after whole blocks, one or a block's."""
+    rest = columns % WIDTH
+    return columns // WIDTH * _VECTORS + (0 if rest == 0 else 1 if rest <= NARROW else _VECTORS)
+
+
+@subroutine
 def _sum_all(
     share: int,
     at: int,
@@ -240,14 +252,22 @@ def _sum_all(
     started: bool,
     rates: Any,
 ) -> None:
-    """Of some of the neurons in each of the ``wide`` blocks of columns: the gradient, or Adam's step by it."""
+    """Of some of the neurons in each of the ``wide`` blocks of columns: the gradient, or Adam's step by it.
+
+    Work is counted in vectors of a neuron's columns.
+    """
     (neurons, inputs), batch, corrects = target.shape, len(row_of), len(base) > 0
     counts, rows, weights = lists
     most, traces, found = _SUMS // wide, tables[share], totals[share]
+    whole = wide * _VECTORS * neurons  # of all blocks of columns but the last ones
     while at < last:
-        start, first = at // neurons * WIDTH * wide, at % neurons
-        end = min(neurons, first + min(most, last - at))
-        at += end - first
+        start = at // whole * WIDTH * wide
+        each = min(wide * _VECTORS, _vectors(inputs - start))
+        first, stop = at % whole // each, min(neurons, (last - at + at % whole) // each)
+        if first == stop:  # the rest of a neuron's columns, which the next share begins with
+            break
+        end = min(stop, first + most)
+        at += end * each - at % whole
         size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
         for i in range(several if corrects else 0):
             column = start + i * WIDTH
@@ -258,10 +278,11 @@ def _sum_all(
             begin = g * group
             for i in range(several):
                 column, more = start + i * WIDTH, corrects or g > 0
+                narrow = inputs - column <= NARROW
                 for b in range(begin, min(batch, begin + group)):
                     own, top = row_of[b, :step], sizes[2, b]
                     _make_traces(sums, step, b, powers, corrects, own, sizes[1, b], column, traces, top)
-                _add_traces(traces, counts[g], rows[g], weights[g], first, end, more, found, i * size)
+                _add_traces(traces, counts[g], rows[g], weights[g], first, end, more, narrow, found, i * size)
         for m in range(size):
             for i in range(several):
                 column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH :]
@@ -295,7 +316,7 @@ def _gradient_or_step(
     rates: Any,
 ) -> None:
     traced = sums, step, powers, row_of, sizes, group, (counts, rows, weights), base, wide, tables, totals
-    work = -(-target.shape[1] // (WIDTH * wide)) * len(target)
+    work = _vectors(target.shape[1]) * len(target)
     share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))  # type: ignore[call-arg]
 
 
