@@ -196,3 +196,27 @@ def test_a_disk_that_stops_writing_costs_nothing_but_time(tmp_path, monkeypatch,
     else:
         monkeypatch.setattr(cache, "FileLock", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
     assert kernel(np.float32(1)) == 2
+
+
+LOAD = """
+import sys, torch
+torch.set_num_threads(1)
+from snn_synth.kernels.cpu import step
+one = torch.ones(1, 1)
+print("result", step.hidden_error(step.errors(one), one, one, 1.0, 1.0).values.item(), "scipy.linalg" in sys.modules)
+"""
+GO_ON = """
+sums = torch.zeros(2, 1, 1)
+step.integrate(one[None], 0.5, sums)
+print("sums", sums.flatten().tolist())
+"""
+
+
+@pytest.mark.slow
+def test_a_kept_kernel_loads_without_what_only_a_compilation_needs(package):
+    """Half a second of imports; a process that then compiles another kernel makes up for it."""
+    first, again, more = (start(package, code).communicate(timeout=120)[0] for code in (LOAD, LOAD, LOAD + GO_ON))
+    assert "result 0.25 True" in first
+    assert "result 0.25 False" in again
+    assert "result 0.25 False" in more
+    assert "sums [0.0, 1.0]" in more

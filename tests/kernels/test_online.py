@@ -101,6 +101,84 @@ def test_weight_gradient_is_the_sum_over_traces(batch, neurons, inputs, step, de
     _assert_close(ours, expected, 1e-6)
 
 
+@pytest.mark.parametrize("inputs", [1, 16, 17, 64, 80, 81, 196, 580])
+@pytest.mark.parametrize(
+    ("batch", "neurons", "fires", "density"),
+    [(100, 30, 0.3, 1.0), (100, 30, 0.0, 1.0), (9, 600, 0.3, 0.9), (40, 33, 0.1, 0.7)],
+)
+def test_the_gradient_is_the_same_from_a_product(batch, neurons, inputs, fires, density, threads, monkeypatch):
+    """Where few neurons have fired, their traces correct the product of all errors with the leaky sums."""
+    asked = []
+    monkeypatch.setattr(traces, "_product_pays", lambda *given: asked.append(given) or True)
+    rng = np.random.default_rng(3)
+    step, decay = 9, 0.9
+    sums = rng.random((step + 1, batch, inputs)).astype(np.float32)
+    sums[0] = 0
+    last = (rng.integers(1, step, (batch, neurons)) * (rng.random((batch, neurons)) < fires)).astype(np.int32)
+    delta = (rng.standard_normal((batch, neurons)) * (rng.random((batch, neurons)) < density)).astype(np.float32)
+    expected = np.einsum("bm,bi->mi", delta.astype(float), sums[step])
+    for b, m in np.argwhere(last):
+        expected[m] -= delta[b, m] * decay ** (step - last[b, m]) * sums[last[b, m], b].astype(float)
+    arguments = cpu_step.errors(torch.from_numpy(delta)), torch.from_numpy(last), torch.from_numpy(sums), step, decay
+    check = guard(monkeypatch, traces)
+    _assert_close(weight_gradient(*arguments), expected, 1e-6)
+    weight, moments = torch.ones(neurons, inputs), _Moments((neurons, inputs))
+    update_weight(*arguments, weight, moments)
+    check()
+    _assert_close(moments.kept[0], expected, 1e-6)
+    assert len(asked) == 2
+
+
+def test_a_product_is_thought_of_where_most_errors_are_of_neurons_that_have_not_fired(monkeypatch):
+    asked = []
+    monkeypatch.setattr(traces.choice, "fastest", lambda *given: asked.append(given[:4]) or "traces")
+    sums = torch.ones(3, 32, 2**10)
+    for wrong, fired, size in [
+        (20, 0, 32),
+        (32, 16, 32),
+        (32, 15, 32),
+        (32, 8, 32),
+        (32, 9, 32),
+        (17, 0, 32),
+        (32, 0, 31),
+    ]:
+        delta, last = torch.zeros(32, size), torch.zeros(32, size, dtype=torch.int32)
+        delta[:, :wrong], last[:, :fired] = 1, 1
+        asked.clear()
+        weight_gradient(cpu_step.errors(delta), last, sums, 2, 0.5)
+        shares = [share for _, _, share, _ in asked]
+        wanted = {15: [0.4], 9: [0.4], 8: [0.2], 0: [0.2]}.get(fired, []) if size == 32 else []
+        assert shares == wanted, (wrong, fired, size)
+    assert not traces._product_pays(1, torch.zeros(2**11, 2**11 + 1), 0)  # as large as the weights themselves
+    assert traces._product_pays(1, torch.zeros(2**11, 2**11), 0) is False
+    assert asked == [("gradient of traces", (1, 2**11, 2**11), 0.2, traces.WAYS)]
+    for product in ("float32", "listed"):  # forced, of any size that may have a product
+        with kernels.use("numba", product):
+            assert traces._product_pays(1, torch.zeros(2, 2), 0) == (product == "float32")
+            assert not traces._product_pays(1, torch.zeros(2**11, 2**11 + 1), 0)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("way", traces.WAYS)
+def test_both_ways_to_a_gradient_are_measured(way, monkeypatch):
+    """What is timed gives a gradient, the same one."""
+    found = []
+
+    def fastest(kind, sizes, share, names, ways):
+        made = ways((5, 40, 70), 0.3)
+        assert tuple(made) == names
+        for run in made.values():
+            run()
+        return way
+
+    compute = traces._compute
+    monkeypatch.setattr(traces.choice, "fastest", fastest)
+    monkeypatch.setattr(traces, "_compute", lambda *given: compute(*given) or found.append(given[-1].target.clone()))
+    assert traces._product_pays(100, torch.zeros(200, 100), 5) == (way == "product")
+    assert found[0].abs().max() > 1
+    _assert_close(*found, 1e-5)
+
+
 def test_sums_have_a_place_after_each_step_and_nothing_before_the_first():
     sums = traces.leaky_sums(5, 3, torch.zeros(2, 7))
     assert sums.shape == (6, 3, 7)

@@ -14,6 +14,7 @@ from snn_synth.kernels.cpu.rows import NARROW, WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.step import Errors, arrays, errors
 from snn_synth.kernels.cpu.threads import jit, kept, scratch
+from snn_synth.kernels.dispatch import forced_product
 
 _ZERO = np.float32(0)
 _ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
@@ -384,6 +385,7 @@ def _product_pays(batch: int, target: Tensor, fired: int) -> bool:
         last = torch.randint(1, steps, (batch, neurons), generator=generator, dtype=torch.int32, device="cpu")
         last *= torch.rand(batch, neurons, generator=generator, device="cpu") < share
         sums = torch.rand(steps + 1, batch, inputs, generator=generator, dtype=torch.float32, device="cpu")
+        sums[0] = 0
         gradient = empty(neurons, inputs)
 
         def run(product: bool) -> None:
@@ -392,8 +394,9 @@ def _product_pays(batch: int, target: Tensor, fired: int) -> bool:
 
         return {"traces": lambda: run(False), "product": lambda: run(True)}
 
-    if batch * target.numel() < _WORTH or target.numel() > _LARGE:
-        return False
+    forced = forced_product()
+    if target.numel() > _LARGE or forced or batch * target.numel() < _WORTH:
+        return target.numel() <= _LARGE and forced == "float32"
     share = 0.2 if 4 * fired <= batch * neurons else 0.4
     return choice.fastest("gradient of traces", (batch, neurons, inputs), share, WAYS, ways) == "product"
 
