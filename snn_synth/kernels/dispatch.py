@@ -33,8 +33,9 @@ def use(backend: Backend, product: Product | None = None) -> Iterator[None]:
             does not take still go to the reference.
         product: with ``numba``, how products with spikes are computed: in ``float32`` as any, of ``listed`` spikes, or
             on ``tiles`` of a processor with AMX. If not given, or if this machine or product has no such way, what
-            was measured to be the fastest here. With ``float32`` the online rule's gradient of a layer of which few
-            neurons have fired is a product, too, with another it is not.
+            was measured to be the fastest here. The online rule's gradient of a layer of at most four million weights,
+            of which less than half of the neurons have fired, is a product too with ``float32``, and a sum of traces
+            with the others.
 
     Raises:
         InputError: for another name.

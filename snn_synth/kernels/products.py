@@ -95,7 +95,7 @@ class _SpikeLinearOnGPU(torch.autograd.Function):
 
 
 def choices() -> dict[str, str]:
-    """The ways of products that this process has found to be the fastest on the CPU, for a run's checkpoint.
+    """The ways of products and gradients that this process has found fastest on the CPU, for a run's checkpoint.
 
     Example:
         >>> isinstance(choices(), dict)  # empty until a large product has been taken

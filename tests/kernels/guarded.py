@@ -10,7 +10,7 @@ _NUMBER = -987654321  # of a wall of integers; those of floating point, and what
 
 
 def guard(monkeypatch, *modules):
-    """Put walls around what these modules take from ``scratch`` and ``empty``; gives a check that they still stand."""
+    """Put walls around what these modules take from ``empty``, ``kept`` and ``scratch``; gives a check of them."""
     blocks = []
 
     def empty(*shape, dtype=torch.float32):
@@ -19,11 +19,14 @@ def guard(monkeypatch, *modules):
         blocks.append((block, size))
         return block[_WALL : _WALL + size].view(shape)
 
+    def kept(use, *shape, dtype=torch.float32):
+        return empty(*shape, dtype=dtype).numpy()
+
     def scratch(use, *shape, dtype=torch.float32):
-        return empty(torch.get_num_threads(), *shape, dtype=dtype).numpy()
+        return kept(use, torch.get_num_threads(), *shape, dtype=dtype)
 
     for module in modules:
-        taken = [one for one in (empty, scratch) if hasattr(module, one.__name__)]
+        taken = [one for one in (empty, kept, scratch) if hasattr(module, one.__name__)]
         assert taken
         for one in taken:
             monkeypatch.setattr(module, one.__name__, one)

@@ -102,7 +102,9 @@ class _Cache(FunctionCache):
     def load_overload(self, *what: Any) -> Any:
         """As numba's, which first loads all that a compilation needs: half a second."""
         try:
-            return self._load_overload(*what)  # type: ignore[no-untyped-call]
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(*what)  # type: ignore[no-untyped-call]
+            return None
         except Exception:  # a damaged file raises whatever unpickling raises
             with contextlib.suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]

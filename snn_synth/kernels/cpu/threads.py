@@ -82,7 +82,8 @@ def scratch(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
 def kept(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
     """Memory that kernels work in.
 
-    The next call for the same ``use`` and shape gives the same memory: what is needed twice has two uses.
+    The next call of this Python thread for the same ``use`` and shape may give the same memory: what is needed twice
+    has two uses.
     """
     key = use, shape, dtype
     array = _kept.arrays.get(key)

@@ -20,7 +20,7 @@ _ZERO = np.float32(0)
 _ERRORS = 16  # of a neuron in a group of samples: more would push the group's traces out of the cache
 _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its square would be subnormal, which takes long
 _WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
-_LARGE = 2**22  # weights; more are taken several blocks of columns at a time, and their gradient is nowhere written
+_LARGE = 2**22  # weights; more are taken several blocks of columns at a time, and have no product
 _WIDE = 8  # blocks
 _VECTORS = WIDTH // NARROW  # of a block of columns
 _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
@@ -29,8 +29,9 @@ WAYS = "traces", "product"
 
 # A neuron's trace is Y[t] - decay^(t-r) Y[r], so in one sample all neurons that last fired at r share it. Each of these
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
-# Where most errors are of neurons that have not fired, a product of matrices sums Y[t] over all of them, and the traces
-# are what it has to be corrected by, -decay^(t-r) Y[r]: of r = 0 there is nothing to correct.
+# Where there are many more errors than neurons that have fired, a product of matrices may sum Y[t] over all errors, and
+# the traces are what it has to be corrected by, -decay^(t-r) Y[r]: of
+# r = 0 there is nothing to correct.
 
 
 @subroutine
@@ -186,7 +187,7 @@ def _list_all(
 
 @jit
 def _count(team: Any, errors: Any, last_spike: Any) -> tuple[int, int]:
-    """How many errors there are, and how many neurons that have fired."""
+    """How many errors there are and, where most neurons have one, how many neurons have fired."""
     listed, fired = 0, 0
     for b in range(len(errors)):
         listed += errors[b]
