@@ -1,3 +1,4 @@
+import contextlib
 import resource
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from torch import nn
 
 from snn_synth import kernels
-from snn_synth.kernels.cpu import products, traces
+from snn_synth.kernels.cpu import choice, products, traces
 from snn_synth.kernels.cpu import step as cpu_step
 from snn_synth.kernels.cpu.traces import update_weight, weight_gradient
 from snn_synth.kernels.online import Layer, online_rule
@@ -24,6 +25,16 @@ def threads(request):
     torch.set_num_threads(request.param)
     yield request.param
     torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 class Recorder(torch.optim.Optimizer):
@@ -131,7 +142,7 @@ def test_the_gradient_is_the_same_from_a_product(batch, neurons, inputs, fires, 
 
 def test_a_product_is_thought_of_where_most_errors_are_of_neurons_that_have_not_fired(monkeypatch):
     asked = []
-    monkeypatch.setattr(traces.choice, "fastest", lambda *given: asked.append(given[:4]) or "traces")
+    monkeypatch.setattr(choice, "fastest", lambda *given: asked.append(given[:4]) or "traces")
     sums = torch.ones(3, 32, 2**10)
     for wrong, fired, size in [
         (20, 0, 32),
@@ -159,6 +170,22 @@ def test_a_product_is_thought_of_where_most_errors_are_of_neurons_that_have_not_
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_the_way_to_a_gradient_is_measured_once_and_adopted(device, monkeypatch):
+    """Whatever the default dtype and device are."""
+    monkeypatch.setattr(choice, "_chosen", {})
+    monkeypatch.setattr(choice, "_file", lambda: None)
+    monkeypatch.setattr(choice, "SECONDS", 0)
+    with torch.device(device), default_dtype(torch.float64):
+        found = traces._product_pays(100, torch.zeros(200, 100, device="cpu"), 5)
+    (key,) = kernels.choices()
+    assert key.startswith("gradient of traces, 96x192x96, up to 0.2, ")
+    assert kernels.choices() == {key: "product" if found else "traces"}
+    for way in traces.WAYS:
+        kernels.adopt_choices({key: way})
+        assert traces._product_pays(100, torch.zeros(200, 100), 5) == (way == "product")
+
+
 @pytest.mark.parametrize("way", traces.WAYS)
 def test_both_ways_to_a_gradient_are_measured(way, monkeypatch):
     """What is timed gives a gradient, the same one."""
@@ -172,7 +199,7 @@ def test_both_ways_to_a_gradient_are_measured(way, monkeypatch):
         return way
 
     compute = traces._compute
-    monkeypatch.setattr(traces.choice, "fastest", fastest)
+    monkeypatch.setattr(choice, "fastest", fastest)
     monkeypatch.setattr(traces, "_compute", lambda *given: compute(*given) or found.append(given[-1].target.clone()))
     assert traces._product_pays(100, torch.zeros(200, 100), 5) == (way == "product")
     assert found[0].abs().max() > 1
