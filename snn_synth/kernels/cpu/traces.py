@@ -30,8 +30,7 @@ WAYS = "traces", "product"
 # A neuron's trace is Y[t] - decay^(t-r) Y[r], so in one sample all neurons that last fired at r share it. Each of these
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
 # Where there are many more errors than neurons that have fired, a product of matrices may sum Y[t] over all errors, and
-# the traces are what it has to be corrected by, -decay^(t-r) Y[r]: of
-# r = 0 there is nothing to correct.
+# the traces are what it has to be corrected by, -decay^(t-r) Y[r]: of r = 0 there is nothing to correct.
 
 
 @subroutine
@@ -450,7 +449,7 @@ def _space(batch: int, neurons: int, group: int, num_steps: int) -> tuple[Any, .
     return (
         kept("chosen", batch, neurons, dtype=torch.int32),
         kept("rows", batch, num_steps, dtype=torch.int32),
-        kept("sizes", 3, batch, dtype=torch.int64),
+        kept("sizes", 3, batch, dtype=torch.int64),  # of a sample, its errors in the lists, its traces, the first's row
         kept("counts", batch, neurons, dtype=torch.int32),
         listed,
         weights,
