@@ -263,13 +263,14 @@ def _sum_all(
     whole = wide * _VECTORS * neurons  # of all blocks of columns but the last ones
     while at < last:
         start = at // whole * WIDTH * wide
-        each = min(wide * _VECTORS, _vectors(inputs - start))
+        rest = inputs - start
+        each = min(wide * _VECTORS, _vectors(rest))
         first, stop = at % whole // each, min(neurons, (last - at + at % whole) // each)
         if first == stop:  # the rest of a neuron's columns, which the next share begins with
             break
         end = min(stop, first + most)
         at += end * each - at % whole
-        size, several = end - first, min(wide, -(-(inputs - start) // WIDTH))
+        size, several = end - first, min(wide, -(-rest // WIDTH))
         for i in range(several if corrects else 0):
             column = start + i * WIDTH
             for m in range(size):
