@@ -441,7 +441,7 @@ def _compute(
 
 
 def _space(batch: int, neurons: int, group: int, num_steps: int) -> tuple[Any, ...]:
-    """Memory for the lists of errors: of as many sizes as there are batches, for groups are of many."""
+    """Memory for the lists of errors, the same for groups of any size."""
     groups, each = -(-batch // group), neurons * group
     listed, weights = (
         kept(use, 2 * batch * neurons, dtype=dtype)[: groups * each].reshape(groups, neurons, group)
