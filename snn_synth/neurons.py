@@ -120,7 +120,8 @@ class SigmoidLeaky(snn.Leaky):  # type: ignore[misc]
     @property
     def decay(self) -> Tensor:
         """Share of the membrane potential that is left after a step, ``1 - alpha``."""
-        return self.beta.clamp(0, 1) if isinstance(self.beta, nn.Parameter) else self.beta
+        beta: Tensor = self.beta
+        return beta.clamp(0, 1) if "beta" in self._parameters else beta
 
     @property
     def plain(self) -> bool:

@@ -75,7 +75,7 @@ def test_many_steps_move_a_weight_as_pytorch_does(make):
         last = torch.randint(0, 3, (9, 33), generator=generator, dtype=torch.int32)
         theirs.grad = traces.weight_gradient(errors, last, sums, 3, 0.9)
         its.step()
-        traces.update_weight(errors, last, sums, 3, 0.9, ours.detach(), moments)
+        traces.update_weight(errors, last, sums, 3, 0.9, moments)
     assert_close(ours, theirs, rtol=1e-5, atol=1e-3 * LR)
     assert mine.state[ours].keys() == its.state[theirs].keys()
     for name, value in mine.state[ours].items():
@@ -265,11 +265,11 @@ def test_the_state_lies_where_pytorch_has_it(device, fused, capturable):
     weight = torch.nn.Parameter(torch.zeros(2, 3, device=device))
     group = {"fused": fused, "capturable": capturable}
     moments = Moments(weight, group, {}, decoupled=False)
-    mean, square = moments.both()
+    mean, square = moments.mean, moments.square
     assert {(x.device.type, x.shape, x.dtype) for x in (mean, square)} == {(device, (2, 3), torch.float32)}
-    moments.keep(mean, square)
-    assert moments.both()[0] is mean
-    assert moments.both()[1] is square
+    moments.keep()
+    assert moments.state["exp_avg"] is mean
+    assert moments.state["exp_avg_sq"] is square
     assert moments.count == 1
     step = moments.state["step"]
     assert (step.shape, step.dtype) == ((), torch.float32)
@@ -315,8 +315,8 @@ def test_gradients_too_small_to_matter_leave_no_subnormal_numbers():
     (moments,) = plain_moments(ADAM([weight]), [weight])
     errors = step.errors(torch.full((1, 1), 1e-20))
     sums = torch.ones(2, 1, 1)
-    traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, weight.detach(), moments)
+    traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, moments)
     assert moments.state["exp_avg_sq"].item() == 0
     errors = step.errors(torch.full((1, 1), math.nan))
-    traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, weight.detach(), moments)
+    traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, moments)
     assert weight.isnan().all()  # which is noticed at the next step

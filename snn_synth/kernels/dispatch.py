@@ -139,9 +139,18 @@ def has_hooks(module: torch.nn.Module) -> bool:
         >>> has_hooks(module), has_hooks(torch.nn.Identity())
         (True, False)
     """
-    kinds = ("forward_pre_hooks", "forward_hooks", "backward_pre_hooks", "backward_hooks")
     of_all = torch.nn.modules.module
-    return any(getattr(module, f"_{kind}") or getattr(of_all, f"_global_{kind}") for kind in kinds)
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_pre_hooks
+        or module._backward_hooks
+        or "forward" in module.__dict__  # a function put in the place of the class's, as offloading does
+        or of_all._global_forward_pre_hooks
+        or of_all._global_forward_hooks
+        or of_all._global_backward_pre_hooks
+        or of_all._global_backward_hooks
+    )
 
 
 def check_once() -> None:

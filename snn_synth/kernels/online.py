@@ -4,32 +4,19 @@ It keeps what :mod:`snn_synth.functional.eligibility` keeps: for each layer the 
 membranes, and the last spike of each neuron.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from snn_synth.kernels.dispatch import Backend, backend, check_once, kernel
+from snn_synth.kernels.dispatch import Backend, check_once, kernel
+from snn_synth.kernels.layer import Layer, backend_of
 
 Traces = Literal["reset", "leaky", "instant"]
 """What a trace is of: the input since the neuron's last spike, all the input so far, or that of the step alone."""
-
-
-class Layer(NamedTuple):
-    """Neurons with one fixed leak and threshold, and the weights of their input.
-
-    Example:
-        >>> layer = Layer(torch.tensor([[0.5]], requires_grad=True), decay=0.9, threshold=1.0, slope=5.0)
-        >>> layer.decay
-        0.9
-    """
-
-    weight: Tensor
-    decay: float
-    threshold: float
-    slope: float
 
 
 def online_rule(
@@ -67,30 +54,10 @@ def online_rule(
         >>> W.grad  # V[2] e[2] = (0.5 * 0.5 + 0.5) * (0.5 * 1 + 1)
         tensor([[1.1250]])
     """
-    weights = [layer.weight for layer in layers]
-    sizes = [weights[0].shape[1], *(len(weight) for weight in weights)]
-    which = backend(spikes, targets, *weights)
-    if (
-        which == "reference"
-        or torch.is_autocast_enabled(spikes.device.type)
-        or spikes.requires_grad
-        or targets.requires_grad
-        or list(spikes.shape[2:]) != sizes[:1]
-        or list(targets.shape) != [*spikes.shape[:2], sizes[-1]]
-        or [weight.shape[1] for weight in weights] != sizes[:-1]
-        or 0 in (*spikes.shape, *sizes)
-    ):
+    which = backend_of(layers, spikes, targets)
+    if which == "reference":
         return None
     return OnlineRule(which, layers, spikes, mask, traces)
-
-
-class _State:
-    """Of a layer: sums of its input Y[0] to Y[T], membranes V[t], and last spikes before step t."""
-
-    def __init__(self, weight: Tensor, sums: Tensor) -> None:
-        self.sums = sums
-        self.membranes = weight.new_zeros((sums.shape[1], len(weight)))
-        self.last_spike = weight.new_zeros((sums.shape[1], len(weight)), dtype=torch.int32)
 
 
 class OnlineRule:
@@ -110,7 +77,9 @@ class OnlineRule:
         self.layers = layers
         self.weights = [layer.weight for layer in layers]
         self.values = [weight.detach() for weight in self.weights]  # the same memory, without a graph
-        self.states = [_State(weight, self.traces.leaky_sums(*spikes.shape[:2], weight)) for weight in self.values]
+        self.states = [
+            self.dynamics.State(weight, self.traces.leaky_sums(*spikes.shape[:2], weight)) for weight in self.values
+        ]
         self.dynamics.integrate(spikes, layers[0].decay, self.states[0].sums)
         self.mask, self.kind = mask, kind
         self.step = 0
@@ -126,8 +95,12 @@ class OnlineRule:
         """Of each layer at this time step, before reset."""
         return [state.membranes for state in self.states]
 
-    def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
-        """Move on to step t; its loss."""
+    def finite(self, loss: float | Tensor) -> bool:
+        """Whether loss and membranes of this time step are known to be finite."""
+        return isinstance(loss, float) and math.isfinite(loss) and all(state.finite() for state in self.states[:-1])
+
+    def forward(self, spikes: Tensor, targets: Tensor) -> float | Tensor:
+        """Move on to step t; its loss, a tensor where reading it would wait for a GPU."""
         self.step += 1
         *before, last = range(len(self.layers))
         for i in before:
@@ -135,8 +108,8 @@ class OnlineRule:
         batch = len(targets)
         scale = -1 / batch  # eq. 9, eq. 13
         self.delta = self.dynamics.output(*self._now(last, spikes), targets, self.mask, scale)
-        delta = self.dynamics.values(self.delta).view(-1)
-        return torch.dot(delta, delta) * (0.5 * batch)  # eq. 8
+        loss: float | Tensor = self.dynamics.loss(self.delta, 0.5 * batch)  # eq. 8
+        return loss
 
     def _now(self, i: int, spikes: Tensor) -> tuple[Any, ...]:
         """What layer i moves on by."""
@@ -163,26 +136,27 @@ class OnlineRule:
         for i in reversed(range(len(self.values))):
             state, weight, decay = self.states[i], self.values[i], self.layers[i].decay
             below = self._below(delta, weight, i) if i else delta  # by the weight before its update
-            self.traces.update_weight(delta, self._start(state), state.sums, self.step, decay, weight, moments[i])
+            self.traces.update_weight(delta, self._start(state), state.sums, self.step, decay, moments[i])
             delta = below
         increment_version(self.weights)
 
-    def _start(self, state: _State) -> Tensor:
+    def _start(self, state: Any) -> Tensor:
         """Of each neuron, the step after which its trace begins."""
+        last_spike: Tensor = state.last_spike
         if self.kind == "reset":
-            return state.last_spike
-        return torch.full_like(state.last_spike, 0 if self.kind == "leaky" else self.step - 1)
+            return last_spike
+        return torch.full_like(last_spike, 0 if self.kind == "leaky" else self.step - 1)
 
     def _below(self, delta: Any, weight: Tensor, i: int) -> Any:
         """The error of the layer below layer i."""
-        below, membranes = self.layers[i - 1], self.states[i - 1].membranes
-        return self.dynamics.hidden_error(delta, weight, membranes, below.threshold, below.slope)
+        below = self.layers[i - 1]
+        return self.dynamics.hidden_error(delta, weight, self.states[i - 1], below.threshold, below.slope)
 
 
 class _Step(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rule: OnlineRule, spikes: Tensor, targets: Tensor, *weights: Tensor) -> Tensor:
-        loss = rule.forward(spikes, targets)
+        loss = torch.as_tensor(rule.forward(spikes, targets), dtype=spikes.dtype, device=spikes.device)
         ctx.save_for_backward(*weights)
         ctx.rule, ctx.step = rule, rule.step
         return loss

@@ -52,6 +52,16 @@ def precision(name: Precision) -> Iterator[None]:
         _precision.reset(token)
 
 
+def current_precision() -> Precision:
+    """That of the :func:`precision` block.
+
+    Example:
+        >>> current_precision()
+        'float32'
+    """
+    return _precision.get()
+
+
 class _SpikeLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kernels: Any, spikes: Tensor, weight: Tensor, precision: Precision) -> Tensor:

@@ -1,7 +1,8 @@
 """Adam of ``torch.optim`` in numbers, for an update that is made together with its gradient."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,22 +22,30 @@ class Moments:
         self.weight, self.group, self.state = weight, group, state
         self.count = int(state["step"]) if state else 0
         """Steps so far."""
+        self.mean: Tensor = state["exp_avg"] if state else self._empty()
+        """Of the gradients, or memory for it before the first step; so is their mean square."""
+        self.square: Tensor = state["exp_avg_sq"] if state else self._empty()
         self.decoupled = group.get("decoupled_weight_decay", decoupled)
 
-    def both(self) -> tuple[Tensor, Tensor]:
-        """Mean and mean square of the gradients, or memory for them before the first step."""
-        if self.count == 0:
-            return self._empty(), self._empty()
-        return self.state["exp_avg"], self.state["exp_avg_sq"]
+    @functools.cached_property
+    def arrays(self) -> tuple[Any, Any, Any]:
+        """Weight, mean and mean square, for NumPy."""
+        return self.weight.detach().numpy(), self.mean.numpy(), self.square.numpy()
 
-    def keep(self, mean: Tensor, square: Tensor) -> None:
-        """Note what a step has made of both: not before, for it may have been interrupted."""
+    @functools.cached_property
+    def _note(self) -> Callable[[int], object]:
+        """Writes the number of steps: by NumPy, in a tenth of the time, where it is on the CPU."""
+        step: Tensor = self.state["step"]
+        return step.numpy().fill if step.is_cpu else step.fill_
+
+    def keep(self) -> None:
+        """Note that a step was made: not before, for it may have been interrupted."""
         if self.count == 0:
             on_device = self.group["fused"] or self.group["capturable"]  # as PyTorch has it
             step = torch.zeros((), dtype=torch.float32, device=self.weight.device if on_device else "cpu")
-            self.state.update(step=step, exp_avg=mean, exp_avg_sq=square)
+            self.state.update(step=step, exp_avg=self.mean, exp_avg_sq=self.square)
         self.count += 1
-        self.state["step"].fill_(self.count)
+        self._note(self.count)
 
     def _empty(self) -> Tensor:
         return empty(*self.weight.shape) if self.weight.is_cpu else torch.empty_like(self.weight)
@@ -88,7 +97,7 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     optimizer.zero_grad()
     decoupled = isinstance(optimizer, torch.optim.AdamW)
     moments = [Moments(weight, groups[id(weight)], optimizer.state[weight], decoupled) for weight in weights]
-    kept = [m.state[name] for m in moments if m.state for name in ("exp_avg", "exp_avg_sq")]
+    kept = [x for m in moments for x in (m.mean, m.square)]
     return moments if all(x.is_contiguous() and x.dtype == torch.float32 for x in kept) else None
 
 

@@ -10,8 +10,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
+from snn_synth.kernels import network_loss
 from snn_synth.learning.finite import check_forward, readable
-from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of
+from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of, only_layers, plain_layers
+from snn_synth.neurons import SigmoidLeaky
+from snn_synth.synapses import SpikeLinear
 
 
 def bptt_loss(
@@ -64,6 +67,12 @@ def bptt_loss(
         return _chunked_loss(model, layers, spikes, targets, mask, chunk, truncate)
     if truncate:
         raise InputError("Expected a `chunk` to truncate at, got truncate=True without one")
+    whole = _whole(model, layers, spikes, targets, mask)
+    if whole is not None:
+        loss, membranes = whole
+        if readable(loss):
+            check_forward(model, spikes, targets, membranes, loss)
+        return loss
     out, neuron = model(spikes), layers[-1][1]
     currents = getattr(out, "currents", None)
     if currents is None or getattr(out, "ran", None) is not None:
@@ -73,6 +82,17 @@ def bptt_loss(
     if readable(loss):
         check_forward(model, spikes, targets, getattr(out, "hidden_membranes", ()), loss)
     return loss
+
+
+def _whole(
+    model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor, mask: bool
+) -> tuple[Tensor, Sequence[Tensor]] | None:
+    """The loss and the hidden membranes by one kernel call for all layers; None where more is asked of a layer."""
+    ours = all(type(operator) is SpikeLinear and type(neuron) is SigmoidLeaky for operator, neuron in layers)
+    if not ours or not torch.is_grad_enabled() or not only_layers(model):
+        return None
+    plain = plain_layers(layers)
+    return None if plain is None else network_loss(plain, spikes, targets, mask)
 
 
 def bptt_step(

@@ -1,16 +1,22 @@
 """What both rules ask of a network: ``.layers``, pairs of a linear operator without bias and its neurons."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from snn_synth.errors import InputError
-from snn_synth.functional.inputs import as_values
+from snn_synth.functional.inputs import as_values, number
+from snn_synth.kernels import Layer
+from snn_synth.kernels.dispatch import constant, has_hooks
 from snn_synth.neurons import SigmoidLeaky
+from snn_synth.synapses import SpikeLinear
 
 Layers = list[tuple[nn.Module, SigmoidLeaky]]
+_FULL = nn.Linear, SpikeLinear
+Forward = TypeVar("Forward", bound=Callable[..., Any])
 
 
 def layers_of(model: nn.Module) -> Layers:
@@ -53,3 +59,40 @@ def check_steps(layers: Layers, spikes: Tensor, targets: Tensor) -> tuple[Tensor
 def batch_normed(operator: nn.Module) -> bool:
     """Whether there is batch norm in it, whose statistics are those of all time steps."""
     return any(isinstance(module, _BatchNorm) for module in operator.modules())
+
+
+def runs_layers(forward: Forward) -> Forward:
+    """Marks the ``forward`` of a network that does nothing but run its ``.layers``, in their order and from rest.
+
+    Example:
+        >>> from snn_synth.models import AESNN
+        >>> AESNN.forward.runs_layers
+        True
+    """
+    forward.runs_layers = True  # type: ignore[attr-defined]
+    return forward
+
+
+def only_layers(model: nn.Module) -> bool:
+    """Whether calling a network is to run its ``.layers``, and nothing waits for the call."""
+    return getattr(type(model).forward, "runs_layers", False) and not has_hooks(model)
+
+
+def plain_layers(layers: Layers) -> list[Layer] | None:
+    """Layers as kernels take them: fully connected, of neurons that do what the paper's do; None for others."""
+    found: list[Layer] = []
+    for operator, neuron in layers:
+        numbers = _numbers(neuron)
+        if numbers is None or type(operator) not in _FULL or operator.bias is not None or has_hooks(operator):
+            return None
+        found.append(Layer(operator.weight, *numbers))
+    return found
+
+
+def _numbers(neuron: SigmoidLeaky) -> tuple[float, float, float] | None:
+    """Decay, threshold and slope of a plain neuron that is reset to zero; None for others."""
+    decay, threshold, factor = neuron.decay, neuron.threshold, neuron.graded_spikes_factor
+    fixed = constant(decay) and constant(threshold) and constant(factor)
+    if not fixed or not neuron.plain or neuron.reset_mechanism != "zero" or number(factor) != 1:
+        return None
+    return number(decay), number(threshold), neuron.slope

@@ -1,7 +1,7 @@
 r"""The paper's learning rule: eligibility traces, and an update at every time step (eq. 5-17)."""
 
 from collections.abc import Callable
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,10 @@ from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.functional import Trace, traced_current
 from snn_synth.functional.inputs import number
-from snn_synth.kernels.dispatch import has_hooks
 from snn_synth.learning.adam import plain_moments
 from snn_synth.learning.finite import check_forward, readable
-from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of
+from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of, plain_layers
 from snn_synth.neurons import SigmoidLeaky
-from snn_synth.synapses import SpikeLinear
 
 Backward = Callable[[Tensor], Any]
 
@@ -93,24 +91,29 @@ def online_step(
         backward = _reduced(model, backward)
     if fresh_moments:
         _forget(getattr(optimizer, "optimizer", optimizer))
-    rule = _kernel_step(layers, spikes, targets, mask, traces)
+    plain = plain_layers(layers)
+    rule = None if plain is None else kernels.online_rule(plain, spikes, targets, mask, traces)
     step = rule or _ReferenceStep(layers, len(spikes), mask, traces)
     moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
     if rule and backward is torch.Tensor.backward:
         moments = plain_moments(optimizer, rule.weights)
     losses, watched = [], readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
-        loss = step(step_spikes, target) if rule is None or moments is None else rule.forward(step_spikes, target)
+        if rule is not None and moments is not None:
+            loss = rule.forward(step_spikes, target)
+            if watched and not rule.finite(loss):
+                check_forward(model, spikes, targets, rule.membranes[:-1], torch.as_tensor(loss))
+            rule.update(moments)
+            losses.append(loss)
+            continue
+        loss = step(step_spikes, target)
         if watched:
             check_forward(model, spikes, targets, step.membranes[:-1], loss)
-        if rule is not None and moments is not None:
-            rule.update(moments)
-        else:
-            optimizer.zero_grad()
-            backward(loss)
-            optimizer.step()
+        optimizer.zero_grad()
+        backward(loss)
+        optimizer.step()
         losses.append(loss.detach())
-    return torch.stack(losses).float().mean()
+    return torch.stack([torch.as_tensor(loss) for loss in losses]).float().mean()
 
 
 def _forget(optimizer: torch.optim.Optimizer) -> None:
@@ -167,29 +170,6 @@ class _ReferenceStep:
                 trace.reset(neuron.mem_reset(membrane))
             self.membranes.append(membrane.detach())  # what V[t-1] owes to the weights is in the trace
         return self.layers[-1][1].membrane_loss(membrane[None], target[None], self.mask)
-
-
-def _kernel_step(
-    layers: Layers, spikes: Tensor, targets: Tensor, mask: bool, traces: kernels.Traces
-) -> kernels.OnlineRule | None:
-    """Plain fully connected layers of float32; None for others."""
-    if not all(_plain_weights(operator) and _plain_neuron(neuron) for operator, neuron in layers):
-        return None
-    plain = [
-        kernels.Layer(cast(Tensor, operator.weight), number(neuron.decay), number(neuron.threshold), neuron.slope)
-        for operator, neuron in layers
-    ]
-    return kernels.online_rule(plain, spikes, targets, mask, traces)
-
-
-def _plain_weights(operator: nn.Module) -> bool:
-    return type(operator) in (nn.Linear, SpikeLinear) and operator.bias is None and not has_hooks(operator)
-
-
-def _plain_neuron(neuron: SigmoidLeaky) -> bool:
-    one_each = neuron.threshold.numel() == neuron.graded_spikes_factor.numel() == 1
-    resets = neuron.reset_mechanism == "zero"
-    return neuron.plain and resets and one_each and number(neuron.graded_spikes_factor) == 1
 
 
 def _reduced(model: DistributedDataParallel, backward: Backward) -> Backward:

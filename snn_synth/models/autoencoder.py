@@ -10,6 +10,7 @@ from snn_synth.errors import InputError
 from snn_synth.functional.encoding import RateCode
 from snn_synth.functional.lif import Reset
 from snn_synth.kernels import encode
+from snn_synth.learning.layers import runs_layers
 from snn_synth.models.flatten import flatten_images
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.models.stack import SpikingStack, StackOutput, run_layers
@@ -109,6 +110,7 @@ class LayerPair(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList([down, up])
 
+    @runs_layers
     def forward(self, spikes: Tensor) -> StackOutput:
         """Run all time steps from rest."""
         return run_layers(self.layers, spikes, spikes.shape[-1])

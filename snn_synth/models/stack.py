@@ -16,6 +16,7 @@ from snn_synth.functional.inputs import as_constant, as_values
 from snn_synth.functional.lif import Reset
 from snn_synth.kernels import precision, spike_linear, use
 from snn_synth.kernels.dispatch import has_hooks
+from snn_synth.learning.layers import runs_layers
 from snn_synth.models.pretrained import Pretrained
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import BatchNormed, SpikeConv2d, SpikeLinear
@@ -278,9 +279,10 @@ class SpikingStack(Pretrained):
             for n, m in pairwise(sizes)
         )
 
+    @runs_layers
     def forward(self, spikes: Tensor) -> StackOutput:
         """Run all time steps from rest."""
-        return self.run(spikes)
+        return run_layers(self.layers, spikes, self.sizes[0])
 
     def run(self, spikes: Tensor, first: int = 0, last: int | None = None) -> StackOutput:
         """Run the layers ``first`` to ``last`` (exclusive) alone over all time steps, from rest."""

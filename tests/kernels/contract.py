@@ -12,7 +12,6 @@ from snn_synth.functional.eligibility import Trace
 from snn_synth.functional.encoding import even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.functional.lif import lif_scan
 from snn_synth.functional.loss import membrane_error
-from snn_synth.kernels.online import _State
 from snn_synth.learning.adam import plain_moments
 
 DEVICE = "cuda" if os.environ.get("TRITON_INTERPRET") == "0" else "cpu"
@@ -46,6 +45,11 @@ def normal(shape, seed):
 def numbers_of(neuron, neurons):
     """Decay and threshold as the kernels take them."""
     return [torch.linspace(*x, neurons) if isinstance(x, tuple) else x for x in neuron[:2]]
+
+
+def values(errors):
+    """The numbers of a backend's errors."""
+    return (errors if isinstance(errors, torch.Tensor) else errors.values).cpu()
 
 
 def subtracts(neuron):
@@ -216,11 +220,15 @@ def test_weight_gradient(kernels, num_steps, batch, outputs, inputs, decay):
 def test_hidden_error_passes_the_weights_and_the_surrogate(kernels, inputs, density):
     error = normal((9, 70), 0) * (torch.rand(9, 70, generator=torch.Generator().manual_seed(1)) < density)
     weight, membranes = normal((70, inputs), 2), 3 * normal((9, inputs), 3)
-    errors = kernels.step.errors(send(error)[0])
-    found = kernels.step.hidden_error(errors, *send(weight, membranes), threshold=0.5, slope=2.0)
+    errors, below = (
+        kernels.step.errors(send(error)[0]),
+        kernels.step.State(*send(torch.zeros(inputs, 1), torch.zeros(2, 9, 1))),
+    )
+    below.membranes.copy_(membranes)
+    found = kernels.step.hidden_error(errors, *send(weight), below, threshold=0.5, slope=2.0)
     through = torch.sigmoid(2 * (membranes.double() - 0.5))
     wanted = (error.double() @ weight.double()) * 2 * through * (1 - through)
-    assert_close(kernels.step.values(found).cpu().double(), wanted, rtol=1e-5, atol=1e-5)
+    assert_close(values(found).double(), wanted, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -232,7 +240,7 @@ def test_neurons_move_on_like_the_equations(kernels, mask):
     known = send(torch.zeros(13, 7, 9))[0]
     kernels.step.integrate(*send(torch.from_numpy(inputs)), 0.75, known)
     weight, start = send(torch.zeros(30, 9), torch.zeros(13, 7, 9))
-    hidden, output = (_State(weight, start.clone()) for _ in range(2))
+    hidden, output = (kernels.step.State(weight, start.clone()) for _ in range(2))
     v, r, fired = np.zeros((7, 30), np.float32), np.zeros((7, 30)), np.zeros((7, 30), bool)
     sums = np.zeros((7, 9), np.float32)
     for t in range(1, 13):
@@ -244,8 +252,10 @@ def test_neurons_move_on_like_the_equations(kernels, mask):
         np.testing.assert_array_equal(kernels.step.hidden(hidden, *now).cpu(), fired)
         errors = kernels.step.output(output, *now, *send(torch.from_numpy(targets[t - 1])), mask, 0.25)
         wrong = fired != (targets[t - 1] > 0) if mask else 1
-        errors = kernels.step.values(errors).cpu()
-        np.testing.assert_allclose(errors, 0.25 * wrong * (1.25 * targets[t - 1] - v), rtol=1e-6)
+        np.testing.assert_allclose(values(errors), 0.25 * wrong * (1.25 * targets[t - 1] - v), rtol=1e-6)
+        loss = kernels.step.loss(errors, 3.0)
+
+        np.testing.assert_allclose(float(loss), 3 * values(errors).double().square().sum(), rtol=1e-6)
         for layer in (hidden, output):
             np.testing.assert_allclose(layer.membranes.cpu(), v, rtol=1e-6)
             np.testing.assert_array_equal(layer.last_spike.cpu(), r)
@@ -270,7 +280,7 @@ def test_update_weight_is_adam_by_the_weight_gradient(kernels, kind, settings, b
         arguments = errors, *send(last), sums, 3, 0.9
         theirs.grad = kernels.traces.weight_gradient(*arguments)
         its.step()
-        kernels.traces.update_weight(*arguments, ours.detach(), moments)
+        kernels.traces.update_weight(*arguments, moments)
     assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     assert mine.state[ours].keys() == its.state[theirs].keys()
     for name, value in mine.state[ours].items():

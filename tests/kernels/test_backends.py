@@ -418,6 +418,14 @@ def test_hooks_of_a_module_and_of_all_are_seen(kind, everywhere):
     assert not has_hooks(module)
 
 
+def test_another_function_in_the_place_of_forward_is_seen():
+    module = nn.Identity()
+    module.forward = lambda x: 2 * x
+    assert has_hooks(module)
+    del module.forward
+    assert not has_hooks(module)
+
+
 def test_differentiating_twice_says_so():
     currents = (2 * rand(4, 2, 3)).requires_grad_()
     with pytest.raises(InputError, match="create_graph"):
@@ -432,11 +440,17 @@ def _online(weight):
     return kernels.online_rule(layers, spikes, spikes, mask=False)(spikes[0], spikes[0])
 
 
+def _network(weight):
+    spikes, layers = torch.ones(4, 2, 3), [kernels.Layer(weight, 0.9, 1.0, 1.0)]
+    return kernels.network_loss(layers, spikes, torch.zeros(4, 2, 3), mask=False)[0]
+
+
 ONCE = {
     "loss": lambda x: lif_scan_loss(x.expand(2, 3, 3), torch.zeros(2, 3, 3)),
     "spikes of a product": lambda x: kernels.spike_linear(x, torch.ones(2, 3)).sum(),
     "weight of a product": lambda x: kernels.spike_linear(torch.ones(5, 3), x).sum(),
     "online rule": _online,
+    "network": _network,
 }
 
 

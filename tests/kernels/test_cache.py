@@ -21,7 +21,9 @@ import torch
 torch.set_num_threads(1)
 from snn_synth.kernels.cpu import step
 one = torch.ones(1, 1)
-print("result", step.hidden_error(step.errors(one), one, one, 1.0, 1.0).values.item())
+layer = step.State(one, torch.zeros(2, 1, 1))
+layer.membranes.fill_(1)
+print("result", step.hidden_error(step.errors(one), one, layer, 1.0, 1.0).values.item())
 """
 
 
@@ -203,7 +205,9 @@ import sys, torch
 torch.set_num_threads(1)
 from snn_synth.kernels.cpu import step
 one = torch.ones(1, 1)
-print("result", step.hidden_error(step.errors(one), one, one, 1.0, 1.0).values.item(), "scipy.linalg" in sys.modules)
+layer = step.State(one, torch.zeros(2, 1, 1))
+layer.membranes.fill_(1)
+print("result", step.hidden_error(step.errors(one), one, layer, 1.0, 1.0).values.item(), "scipy.linalg" in sys.modules)
 """
 GO_ON = """
 sums = torch.zeros(2, 1, 1)

@@ -97,10 +97,10 @@ def test_every_kernel_compiles_and_rounds_each_operation(compiled, shape):
     step.hidden(layer, x[0], x[0], 1, 0.9, 1.0)
     for mask in (True, False):
         step.output(layer, x[0], x[0], 1, 0.9, 1.0, x[0], mask, 1.0)
-    step.hidden_error(x[0], torch.zeros(neurons, neurons), x[0], 1.0, 1.0)
+    step.hidden_error(x[0], torch.zeros(neurons, neurons), layer, 1.0, 1.0)
     weight = torch.nn.Parameter(torch.zeros(neurons, neurons))
     (moments,) = plain_moments(torch.optim.Adam([weight]), [weight])
-    traces.update_weight(x[0], last_spike, sums, 1, 0.9, weight.detach(), moments)
+    traces.update_weight(x[0], last_spike, sums, 1, 0.9, moments)
 
     exact = len(compiled)
     products.narrow(x[0])

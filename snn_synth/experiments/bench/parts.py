@@ -33,6 +33,12 @@ def _reference(*_: Tensor | None) -> str:
     return "reference"
 
 
+@contextlib.contextmanager
+def _without_scans() -> Iterator[None]:
+    with _swap("lif.backend", _reference)(), _swap("layer.backend", _reference)():
+        yield
+
+
 def _none(*_: object) -> None:
     return None
 
@@ -68,13 +74,13 @@ def _with_every_error() -> Iterator[None]:
 _INPUT: dict[str, Off] = {"Poisson spikes hashed and compared in one pass": _swap("encoding.backend", _reference)}
 PARTS: dict[Rule, dict[str, Off]] = {
     "bptt": {
-        "scan, loss and their gradients in one pass": _swap("lif.backend", _reference),
+        "scan, loss and their gradients in one pass": _without_scans,
         "products with spikes in the fastest way": partial(kernels.use, "numba", "float32"),
         "memory used again": _without_memory,
         **_INPUT,
     },
     "online": {
-        "traces made where they are used": _swap("online.backend", _reference),
+        "traces made where they are used": _swap("layer.backend", _reference),
         "masked errors skipped": _with_every_error,
         "Adam's step made with its gradient": partial(patch, "snn_synth.learning.online.plain_moments", _none),
         **_INPUT,

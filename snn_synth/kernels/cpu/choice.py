@@ -4,7 +4,9 @@ Ways round differently, and a run that goes on must not notice: all processes on
 file beside the compiled kernels), and a run's checkpoint has those that were made in it.
 """
 
+import bisect
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -66,9 +68,8 @@ def fastest(
         ... )
         'rest'
     """
-    rounded = tuple(min(LARGEST, _rounded(size)) for size in sizes)
-    band = next(i for i, most in enumerate(SHARES) if share <= most or most == SHARES[-1])
-    key = f"{kind}, {'x'.join(map(str, rounded))}, up to {SHARES[band]:g}, {torch.get_num_threads()} threads"
+    band = min(bisect.bisect_left(SHARES, share), len(SHARES) - 1)
+    rounded, key = _place(kind, tuple(sizes), band, torch.get_num_threads())
     if _chosen.get(key) not in names:
         with _lock, _kept() as kept:
             if _chosen.get(key) not in names:  # no other thread has come first
@@ -77,6 +78,13 @@ def fastest(
                     kept[key] = _measured(ways(rounded, middle))
                 _chosen[key] = kept[key]
     return _chosen[key]
+
+
+@functools.lru_cache(1024)
+def _place(kind: str, sizes: tuple[int, ...], band: int, threads: int) -> tuple[tuple[int, ...], str]:
+    """Sizes that count as these, and what a choice for them is kept under."""
+    rounded = tuple(min(LARGEST, _rounded(size)) for size in sizes)
+    return rounded, f"{kind}, {'x'.join(map(str, rounded))}, up to {SHARES[band]:g}, {threads} threads"
 
 
 def chosen() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The neuron's scans over time (eq. 1-9), one pass each: numba, float32."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -225,16 +226,22 @@ def _arrays(sums: tuple[Tensor, Tensor] | None) -> tuple[Any, Any]:
     return (None, None) if sums is None else (sums[0].numpy(), sums[1].numpy())
 
 
+@functools.lru_cache(16)
+def _rest(batch: int, neurons: int) -> Any:
+    """Membranes before the first step, which no kernel writes to."""
+    return np.zeros((batch, neurons), np.float32)
+
+
 def forward(
     currents: Tensor, initial: Tensor | None, decay: Scalar, threshold: Scalar, subtract: bool
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
-    start = currents.new_zeros(currents.shape[1:]) if initial is None else initial
+    start = _rest(*currents.shape[1:]) if initial is None else initial.numpy()
     _forward(
         currents.shape[1],
         currents.numpy(),
-        start.numpy(),
+        start,
         _number(decay),
         _number(threshold),
         subtract or None,
@@ -272,7 +279,7 @@ def backward(
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
     """Gradient by the currents; where they are ``learned``, by decay and threshold of each sample too."""
     gradient, sums = empty(*membranes.shape), _sums(learned, *membranes.shape[1:])
-    start = membranes.new_zeros(membranes.shape[1:] if learned else (0, 0)) if initial is None else initial
+    start = initial.numpy() if initial is not None else _rest(*membranes.shape[1:]) if learned else _rest(0, 0)
     _backward(
         membranes.shape[1],
         grad_spikes is not None,
@@ -280,7 +287,7 @@ def backward(
         grad_membranes is not None,
         (membranes if grad_membranes is None else grad_membranes).numpy(),
         membranes.numpy(),
-        start.numpy(),
+        start,
         _number(decay),
         _number(threshold),
         subtract or None,
@@ -300,9 +307,13 @@ def loss(
     mask: bool,
     scale: float,
     learned: bool,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
-    """Half the sum of the squared errors, in float64, and ``scale`` times its gradients, as of :func:`backward`."""
-    gradient, sums = empty(*currents.shape), _sums(learned, *currents.shape[1:])
+    """Half the sum of the squared errors, in float64, and ``scale`` times its gradients, as of :func:`backward`.
+
+    ``out`` takes the gradient by the currents, and may be the currents.
+    """
+    gradient, sums = empty(*currents.shape) if out is None else out, _sums(learned, *currents.shape[1:])
     totals = currents.new_empty(currents.shape[1], dtype=torch.float64)
     _loss(
         currents.shape[1],

@@ -100,7 +100,7 @@ def available() -> list[str]:
 
 def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: str | None) -> str:
     """The name of the fastest way: forward alone or, with ``learns``, together with the gradient."""
-    size = len(spikes) * weight.numel()
+    rows, size = spikes.shape[0], spikes.shape[0] * weight.numel()
     if not size or (size < WORTH and forced is None):
         return "float32"
     share = _share(spikes)
@@ -124,7 +124,7 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
         return {name: lambda name=name: run(WAYS[name]) for name in names}  # type: ignore[misc]
 
     kind = f"{precision} product of spikes" + (" and gradient" if learns else "")
-    return choice.fastest(kind, (len(spikes), *weight.shape), share, names, ways)
+    return choice.fastest(kind, (rows, *weight.shape), share, names, ways)
 
 
 def neuron_spikes(spikes: Tensor, weight: Tensor, precision: str, decay: float, threshold: float) -> Tensor | None:
@@ -159,9 +159,9 @@ def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None)
 
 def _share(spikes: Tensor) -> float:
     """Share of the spikes that are not zero, of a few rows."""
-    fired = spikes.numpy()[:: max(1, len(spikes) // _SAMPLED)] != 0  # several times as fast as PyTorch's count
+    fired = spikes.numpy()[:: max(1, spikes.shape[0] // _SAMPLED)] != 0  # several times as fast as PyTorch's count
     return float(np.count_nonzero(fired) / fired.size)
 
 
 def _may_list(weight: Tensor, share: float, precision: str) -> bool:
-    return precision != "bfloat16" and share <= _MOST and len(weight) >= WIDTH
+    return precision != "bfloat16" and share <= _MOST and weight.shape[0] >= WIDTH

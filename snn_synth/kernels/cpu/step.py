@@ -1,5 +1,6 @@
 """What the online rule does at one time step beside its weight gradient (eq. 1-9, eq. 13-15): numba, float32."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,10 +8,11 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import products
+from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
-from snn_synth.kernels.cpu.threads import parallel, scratch
+from snn_synth.kernels.cpu.threads import parallel, scratch, totals
 from snn_synth.kernels.dispatch import forced_product
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -22,10 +24,41 @@ class Errors(NamedTuple):
 
     values: Tensor
     """``[B, N]``."""
+    array: Any
+    """The same memory, for NumPy."""
     neurons: Any
     """Of each sample, the neurons with an error, and then any numbers."""
     counts: Any
     """How many there are of those."""
+    sizes: Any
+    """How many there are in the samples of each thread."""
+    squares: Any
+    """The sum of their squares, again for each thread; of an output layer."""
+
+    def listed(self) -> int:
+        """How many errors are not zero."""
+        return sum(self.sizes.tolist())
+
+
+class State:
+    """A layer during a batch."""
+
+    def __init__(self, weight: Tensor, sums: Tensor) -> None:
+        """The sums Y[0] to Y[T] of its input are to be filled; membranes are at rest, and no neuron has fired."""
+        batch, neurons = sums.shape[1], len(weight)
+        self.sums = sums
+        self.membranes = weight.new_zeros((batch, neurons))
+        self.last_spike = weight.new_zeros((batch, neurons), dtype=torch.int32)
+        self.spikes = empty(batch, neurons)
+        """Of this time step, as are the errors."""
+        self.errors = _unlisted(empty(batch, neurons))
+        self.arrays = sums.numpy(), self.membranes.numpy(), self.last_spike.numpy(), self.spikes.numpy()
+        self.totals = totals()
+        """Sums of the membranes of each thread's samples."""
+
+    def finite(self) -> bool:
+        """Whether all membranes of this time step are known to be finite."""
+        return math.isfinite(sum(self.totals.tolist()))
 
 
 # Rows as arrays of their own become vector instructions.
@@ -52,6 +85,32 @@ def _fire(membranes: Any, threshold: Any, spikes: Any) -> None:
         spikes[n] = _ONE if membranes[n] >= threshold else _ZERO  # eq. 2
 
 
+@subroutine
+def _fill(value: Any, x: Any) -> None:
+    for n in range(len(x)):
+        x[n] = value
+
+
+@subroutine
+def _add(x: Any, total: Any) -> None:
+    for n in range(len(total)):
+        total[n] += x[n]
+
+
+@subroutine
+def _add_squares(x: Any, total: Any) -> None:
+    for n in range(len(total)):
+        total[n] += x[n] * x[n]
+
+
+@subroutine
+def _sum(x: Any) -> Any:
+    total = 0.0
+    for n in range(len(x)):
+        total += x[n]
+    return total
+
+
 @parallel
 def _hidden(
     share: int,
@@ -67,12 +126,18 @@ def _hidden(
     decay: Any,
     threshold: Any,
     spikes: Any,
+    space: Any,
+    totals: Any,
 ) -> None:
+    total = space[share]  # of each neuron: additions along neurons would wait for one another
+    _fill(_ZERO, total)
     for b in range(start, stop):
         if integrates:
             _integrate(inputs[b], decay, sums[step - 1, b], sums[step, b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _fire(membranes[b], threshold, spikes[b])
+        _add(membranes[b], total)
+    totals[share] = _sum(total)
 
 
 @subroutine
@@ -110,16 +175,24 @@ def _output(
     targets: Any,
     mask: bool,
     scale: Any,
+    space: Any,
     error: Any,
     neurons: Any,
     counts: Any,
+    sizes: Any,
+    squares: Any,
 ) -> None:
+    total, size = space[share], 0
+    _fill(_ZERO, total)
     for b in range(start, stop):
         if integrates:
             _integrate(inputs[b], decay, sums[step - 1, b], sums[step, b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
+        _add_squares(error[b], total)
         counts[b] = _list(error[b], neurons[b])
+        size += counts[b]
+    sizes[share], squares[share] = size, _sum(total)
 
 
 @subroutine
@@ -159,52 +232,56 @@ def _hidden_error(
     space: Any,
     product: Any,
     found: Any,
+    numbers: Any,
     sizes: Any,
 ) -> None:
+    size = 0
     for b in range(start, stop):
         if sparse:
             _weigh(error[b], neurons[b, : counts[b]], weight, space[share], product[b])  # eq. 14
         _weaken(product[b], membranes[b], threshold, slope)
-        sizes[b] = _list(product[b], found[b])
+        numbers[b] = _list(product[b], found[b])
+        size += numbers[b]
+    sizes[share] = size
 
 
 @parallel
-def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts: Any) -> None:
+def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts: Any, sizes: Any) -> None:
+    size = 0
     for b in range(start, stop):
         counts[b] = _list(values[b], neurons[b])
+        size += counts[b]
+    sizes[share] = size
 
 
 def errors(values: Tensor) -> Errors:
     """Errors of a layer, as the other functions here take them."""
     listed = _unlisted(values)
-    _errors(len(values), *arrays(listed))
+    _errors(len(values), listed.array, listed.neurons, listed.counts, listed.sizes)
     return listed
 
 
-def values(errors: Errors) -> Tensor:
-    """The numbers alone."""
-    return errors.values
+def loss(errors: Errors, scale: float) -> float:
+    """``scale`` times the sum of the squares of an output layer's errors."""
+    return scale * float(sum(errors.squares.tolist()))
 
 
 def scaled(errors: Errors, factor: Tensor) -> Errors:
     """All of them times a number."""
-    return errors._replace(values=errors.values * factor)
+    values = errors.values * factor
+    return errors._replace(values=values, array=values.numpy())
 
 
 def _unlisted(values: Tensor) -> Errors:
     batch, size = values.shape
-    return Errors(values, np.empty((batch, size), np.int32), np.empty(batch, np.int64))
-
-
-def arrays(errors: Errors) -> tuple[Any, Any, Any]:
-    """As kernels take them."""
-    return errors.values.numpy(), errors.neurons, errors.counts
+    lists = np.empty((batch, size), np.int32), np.empty(batch, np.int64)
+    return Errors(values, values.numpy(), *lists, totals(np.int64), totals())
 
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """``spikes @ weight.T``, in the fastest way for as many spikes as there are at this step."""
     if forced_product() is None and spikes.numel() * len(weight) < _WORTH:
-        return torch.mm(spikes, weight.T)
+        return torch.nn.functional.linear(spikes, weight)
     way = products.way(spikes, weight, "float32", False, forced_product())
     return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
@@ -222,18 +299,19 @@ def integrate(inputs: Tensor, decay: float, sums: Tensor) -> None:
     _integrate_all(inputs.shape[1], inputs.contiguous().numpy(), np.float32(decay), sums.numpy())
 
 
-def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+def hidden(layer: State, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
     """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place.
 
-    Sums stay as they are without ``inputs``.
+    Sums stay as they are without ``inputs``. The spikes are those of the layer until the next step.
     """
-    spikes = torch.empty_like(currents)
-    _hidden(len(currents), *_moving(layer, inputs, currents, step, decay, threshold), spikes.numpy())
-    return spikes
+    moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
+    layer.totals.fill(0)  # there may be fewer threads than before
+    _hidden(*moving, layer.arrays[3], space, layer.totals)
+    return layer.spikes
 
 
 def output(
-    layer: Any,
+    layer: State,
     inputs: Tensor | None,
     currents: Tensor,
     step: int,
@@ -243,49 +321,56 @@ def output(
     mask: bool,
     scale: float,
 ) -> Errors:
-    """As :func:`hidden`, of the last layer: ``scale`` times E."""
-    error = _unlisted(torch.empty_like(currents))
-    _output(
-        len(currents),
-        *_moving(layer, inputs, currents, step, decay, threshold),
-        targets.contiguous().numpy(),
-        mask,
-        np.float32(scale),
-        *arrays(error),
-    )
-    return error
+    """As :func:`hidden`, of the last layer: ``scale`` times E, which is the layer's until the next step."""
+    moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
+    _, *arrays = layer.errors
+    layer.errors.sizes.fill(0)
+    layer.errors.squares.fill(0)
+    _output(*moving, targets.contiguous().numpy(), mask, np.float32(scale), space, *arrays)
+    return layer.errors
 
 
 def _moving(
-    layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float
+    layer: State, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float
 ) -> tuple[Any, ...]:
+    sums, membranes, last_spike, _ = layer.arrays
+    array = currents.numpy()
     return (
+        len(array),
         inputs is not None,
-        currents.numpy() if inputs is None else inputs.contiguous().numpy(),
-        layer.sums.numpy(),
-        currents.numpy(),
-        layer.membranes.numpy(),
-        layer.last_spike.numpy(),
+        array if inputs is None else inputs.contiguous().numpy(),
+        sums,
+        array,
+        membranes,
+        last_spike,
         step,
         np.float32(decay),
         np.float32(threshold),
     )
 
 
-def hidden_error(error: Errors, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Errors:
-    """The error of the layer below."""
-    sparse = weight.shape[1] >= WIDTH and 6 * int(np.add.reduce(error.counts)) < error.values.numel()  # most are masked
+def hidden_error(error: Errors, weight: Tensor, layer: State, threshold: float, slope: float) -> Errors:
+    """The error of the layer below, which is that layer's until the next step."""
+    (batch, size), below = error.array.shape, layer.errors
+    sparse = weight.shape[1] >= WIDTH and 6 * error.listed() < batch * size  # most are masked
     weight = weight.contiguous()
-    product = _unlisted(torch.empty_like(membranes) if sparse else torch.mm(error.values, weight))  # eq. 14
+    if not sparse:
+        torch.mm(error.values, weight, out=below.values)  # eq. 14
+    below.sizes.fill(0)
     _hidden_error(
-        len(membranes),
-        *arrays(error),
+        batch,
+        error.array,
+        error.neurons,
+        error.counts,
         weight.numpy().reshape(-1),
         sparse,
-        membranes.numpy(),
+        layer.arrays[1],
         np.float32(threshold),
         np.float32(slope),
-        scratch("sums", len(weight)),
-        *arrays(product),
+        scratch("sums", size),
+        below.array,
+        below.neurons,
+        below.counts,
+        below.sizes,
     )
-    return product
+    return below

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any
 
 import numba
+import numpy as np
 import torch
 from llvmlite import binding
 
@@ -94,6 +95,11 @@ def kept(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
                 _kept.arrays.clear()
             _kept.arrays[key] = array
     return array
+
+
+def totals(dtype: Any = np.float64) -> Any:
+    """Zeros, one for each thread that there may ever be: what a kernel's share adds up is its own."""
+    return np.zeros(numba.config.NUMBA_NUM_THREADS, dtype)  # type: ignore[attr-defined]
 
 
 @functools.cache

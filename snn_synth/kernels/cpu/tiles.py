@@ -1,5 +1,6 @@
 """Products of matrices on AMX, each the sum of one to three parts in bfloat16; results in float32. Numba."""
 
+import functools
 import math
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +28,7 @@ EXACT = 3  # parts: 8 bits each make the 24 of a float32
 _PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
 _CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_NONE: Any = np.empty(0, np.uint8)
 
 
 class Operand(NamedTuple):
@@ -297,20 +299,20 @@ def product(
     along = left.is_contiguous(), not right.is_contiguous()
     lefts = Operand(_flat(left), height, depth, along[0], not along[0], left_parts)
     rights = Operand(_flat(right), width, depth, along[1], along[1], right_parts)
-    out, packed, team = empty(height, width), empty(0, dtype=torch.uint8), _team()
+    out, packed, team = empty(height, width), _NONE, _team()
     if ready := group * SIDE * shares[1] < width:
-        packed = empty(2 * -(-height // SIDE) * -(-depth // DEPTH) * left_parts * TILE, dtype=torch.uint8)
-        _pack_all(-(-height // SIDE), lefts, team, packed.numpy())
+        packed = empty(2 * -(-height // SIDE) * -(-depth // DEPTH) * left_parts * TILE, dtype=torch.uint8).numpy()
+        _pack_all(-(-height // SIDE), lefts, team, packed)
     space = scratch("tiles", 2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
-    _multiply(math.prod(shares), lefts, packed.numpy(), rights, *shares, panel, group, space, team, out.numpy())
-    left_lost, right_lost = team.lost.any(axis=(0, 2))
-    if spikes == "left" and left_lost:
+    _multiply(math.prod(shares), lefts, packed, rights, *shares, panel, group, space, team, out.numpy())
+    if spikes == "left" and team.lost[:, 0].any():
         return product(left, right, EXACT, right_parts)
-    if spikes == "right" and right_lost:
+    if spikes == "right" and team.lost[:, 1].any():
         return product(left, right, left_parts, EXACT)
     return out
 
 
+@functools.lru_cache(256)
 def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: int) -> tuple[int, int]:
     """Tiles along the sum, and blocks of columns, that are done at a time, so that the right ones stay in the cache.
 

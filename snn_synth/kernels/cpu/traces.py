@@ -12,7 +12,7 @@ from snn_synth.kernels.cpu import choice
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
-from snn_synth.kernels.cpu.step import Errors, arrays, errors
+from snn_synth.kernels.cpu.step import Errors, errors
 from snn_synth.kernels.cpu.threads import jit, kept, scratch
 from snn_synth.kernels.dispatch import forced_product
 
@@ -185,42 +185,13 @@ def _list_all(
 
 
 @jit
-def _count(team: Any, errors: Any, last_spike: Any) -> tuple[int, int]:
-    """How many errors there are and, where most neurons have one, how many neurons have fired."""
-    listed, fired = 0, 0
-    for b in range(len(errors)):
-        listed += errors[b]
-    if 2 * listed > last_spike.size:
-        for b in range(len(errors)):
-            for m in range(last_spike.shape[1]):
-                fired += last_spike[b, m] > 0
-    return listed, fired
-
-
-@jit
-def _list_errors(
-    team: Any,
-    delta: Any,
-    wrong: Any,
-    errors: Any,
-    last_spike: Any,
-    earliest: int,
-    step: int,
-    group: int,
-    chosen: Any,
-    row_of: Any,
-    sizes: Any,
-    counts: Any,
-    rows: Any,
-    weights: Any,
-) -> None:
-    """Of each neuron and group of samples: the errors, and the rows of their traces."""
-    batch = len(delta)
-    share_out(_number_all, team, batch, (last_spike, wrong, errors, earliest, step, chosen, row_of, sizes))  # type: ignore[call-arg]
-    for b in range(batch):
-        sizes[2, b] = 0 if b % group == 0 else sizes[2, b - 1] + sizes[1, b - 1]
-    listing = delta, last_spike, chosen, row_of, sizes, group, (counts, rows, weights)
-    share_out(_list_all, team, -(-batch // group), listing)
+def _fired(team: Any, last_spike: Any) -> int:
+    """How many neurons have fired."""
+    fired = 0
+    for b in range(last_spike.shape[0]):
+        for m in range(last_spike.shape[1]):
+            fired += last_spike[b, m] > 0
+    return fired
 
 
 @subroutine
@@ -297,16 +268,21 @@ def _sum_all(
 @jit
 def _gradient_or_step(
     team: Any,
+    delta: Any,
+    wrong: Any,
+    errors: Any,
+    last_spike: Any,
     sums: Any,
     step: int,
     powers: Any,
+    chosen: Any,
     row_of: Any,
     sizes: Any,
-    group: int,
     counts: Any,
     rows: Any,
     weights: Any,
     base: Any,
+    group: int,
     wide: int,
     tables: Any,
     totals: Any,
@@ -317,9 +293,16 @@ def _gradient_or_step(
     started: bool,
     rates: Any,
 ) -> None:
+    """Of each neuron and group of samples: the errors, and the rows of their traces; then the sums of those."""
+    batch, earliest = len(delta), 1 if len(base) > 0 else 0
+    share_out(_number_all, team, batch, (last_spike, wrong, errors, earliest, step, chosen, row_of, sizes))  # type: ignore[call-arg]
+    for b in range(batch):
+        sizes[2, b] = 0 if b % group == 0 else sizes[2, b - 1] + sizes[1, b - 1]
+    listing = delta, last_spike, chosen, row_of, sizes, group, (counts, rows, weights)
+    share_out(_list_all, team, -(-batch // group), listing)
     traced = sums, step, powers, row_of, sizes, group, (counts, rows, weights), base, wide, tables, totals
     work = _vectors(target.shape[1]) * len(target)
-    share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))  # type: ignore[call-arg]
+    share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))
 
 
 @functools.lru_cache(maxsize=64)
@@ -330,18 +313,11 @@ def _powers(decay: float, count: int) -> Any:
 class _Parameters(NamedTuple):
     """The gradient that is written or, with rates, the weights that learn by it, and their moments."""
 
-    target: Tensor
-    mean: Tensor | None = None
-    square: Tensor | None = None
+    target: Any
+    mean: Any
+    square: Any
     started: bool = False
     rates: tuple[float, ...] = ()
-
-    def arrays(self) -> tuple[Any, ...]:
-        """As the kernel takes them."""
-        target = self.target.numpy()
-        if self.mean is None or self.square is None:
-            return False, target, target, target, False, np.zeros(9, np.float32)
-        return True, target, self.mean.numpy(), self.square.numpy(), self.started, np.array(self.rates, np.float32)
 
 
 def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
@@ -354,28 +330,28 @@ def leaky_sums(num_steps: int, batch: int, weight: Tensor) -> Tensor:
 def weight_gradient(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:
     """Sum over the batch of the local error times the trace."""
     gradient = empty(last_spike.shape[1], sums.shape[2])
-    _run(errors, last_spike, sums, step, decay, _Parameters(gradient))
+    array = gradient.numpy()
+    _run(errors, last_spike.numpy(), sums, step, decay, _Parameters(array, array, array))
     return gradient
 
 
-def update_weight(
-    errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float, weight: Tensor, moments: Any
-) -> None:
+def update_weight(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float, moments: Any) -> None:
     """Adam's step by that gradient, which is not written anywhere."""
-    mean, square = moments.both()
+    weight, mean, square = moments.arrays
     parameters = _Parameters(weight, mean, square, moments.count > 0, moments.rates())
-    _run(errors, last_spike, sums, step, decay, parameters)
-    moments.keep(mean, square)
+    _run(errors, last_spike.numpy(), sums, step, decay, parameters)
+    moments.keep()
 
 
-def _run(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, decay: float, parameters: _Parameters) -> None:
-    batch, neurons = last_spike.shape
-    listed, fired = _count(errors.counts, last_spike.numpy())
-    product = 2 * (listed - fired) > batch * neurons and _product_pays(batch, parameters.target, fired)
+def _run(errors: Errors, last_spike: Any, sums: Tensor, step: int, decay: float, parameters: _Parameters) -> None:
+    listed, fired, product = errors.listed(), 0, False
+    if 2 * listed > last_spike.size:  # with fewer, the neurons that have fired need not be counted
+        fired = _fired(last_spike)
+        product = 2 * (listed - fired) > last_spike.size and _product_pays(len(last_spike), parameters.target, fired)
     _compute(product, fired if product else listed, errors, last_spike, sums, step, decay, parameters)
 
 
-def _product_pays(batch: int, target: Tensor, fired: int) -> bool:
+def _product_pays(batch: int, target: Any, fired: int) -> bool:
     """Whether a product that is corrected is the fastest way here, while so many neurons have fired."""
     neurons, inputs = target.shape
 
@@ -387,17 +363,18 @@ def _product_pays(batch: int, target: Tensor, fired: int) -> bool:
         last *= torch.rand(batch, neurons, generator=generator, device="cpu") < share
         sums = torch.rand(steps + 1, batch, inputs, generator=generator, dtype=torch.float32, device="cpu")
         sums[0] = 0
-        gradient = empty(neurons, inputs)
+        gradient = empty(neurons, inputs).numpy()
 
         def run(product: bool) -> None:
             count = int(last.count_nonzero()) if product else last.numel()
-            _compute(product, count, found, last, sums, steps, 0.9, _Parameters(gradient))
+            parameters = _Parameters(gradient, gradient, gradient)
+            _compute(product, count, found, last.numpy(), sums, steps, 0.9, parameters)
 
         return {"traces": lambda: run(False), "product": lambda: run(True)}
 
     forced = forced_product()
-    if target.numel() > _LARGE or forced or batch * target.numel() < _WORTH:
-        return target.numel() <= _LARGE and forced == "float32"
+    if target.size > _LARGE or forced or batch * target.size < _WORTH:
+        return target.size <= _LARGE and forced == "float32"
     share = 0.2 if 4 * fired <= batch * neurons else 0.4
     return choice.fastest("gradient of traces", (batch, neurons, inputs), share, WAYS, ways) == "product"
 
@@ -406,37 +383,44 @@ def _compute(
     product: bool,
     listed: int,
     errors: Errors,
-    last_spike: Tensor,
+    last_spike: Any,
     sums: Tensor,
     step: int,
     decay: float,
     parameters: _Parameters,
 ) -> None:
-    target, past = parameters.target, sums.numpy()
+    target, mean, square, started, rates = parameters
+    past = sums.numpy()
     (batch, neurons), (num_steps, _, inputs) = last_spike.shape, past.shape
     group = max(1, min(batch, _ERRORS * batch * neurons // max(listed, 1)))
     # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
     # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
-    wide = _WIDE if neurons > inputs or target.numel() > _LARGE else 1
+    wide = _WIDE if neurons > inputs or target.size > _LARGE else 1
     base = kept("product", neurons * product, inputs)
     if product:
         torch.mm(errors.values.T, sums[step], out=torch.from_numpy(base))
-    chosen, row_of, sizes, *lists = _space(batch, neurons, group, num_steps)
-    _list_errors(*arrays(errors), last_spike.numpy(), int(product), step, group, chosen, row_of, sizes, *lists)
     rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
+    _, delta, wrong, counts, _, _ = errors
     _gradient_or_step(
+        delta,
+        wrong,
+        counts,
+        last_spike,
         past,
         step,
         _powers(decay, num_steps),
-        row_of,
-        sizes,
-        group,
-        *lists,
+        *_space(batch, neurons, group, num_steps),
         base,
+        group,
         wide,
         scratch("traces", (1 << (rows - 1).bit_length()) * WIDTH),
         scratch("sums", _SUMS * WIDTH),
-        *parameters.arrays(),
+        len(rates) > 0,
+        target,
+        mean,
+        square,
+        started,
+        np.array(rates or (0,), np.float32),
     )
 
 

@@ -1,7 +1,5 @@
 """What the online rule does at one time step beside its weight gradient (eq. 1-9, eq. 13-15): Triton, float32."""
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -63,6 +61,20 @@ def _through_surrogate(
     tl.store(errors + here, through * tl.load(errors + here, here < size, 0.0), here < size)  # eq. 15
 
 
+class State:
+    """A layer during a batch."""
+
+    def __init__(self, weight: Tensor, sums: Tensor) -> None:
+        """The sums Y[0] to Y[T] of its input are to be filled; membranes are at rest, and no neuron has fired."""
+        self.sums = sums
+        self.membranes = weight.new_zeros((sums.shape[1], len(weight)))
+        self.last_spike = weight.new_zeros((sums.shape[1], len(weight)), dtype=torch.int32)
+
+    def finite(self) -> bool:
+        """Whether all membranes of this time step are known to be finite: nobody has looked."""
+        return False
+
+
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """``spikes @ weight.T``."""
     return linear(spikes, weight)
@@ -74,7 +86,7 @@ def integrate(inputs: Tensor, decay: float, sums: Tensor) -> None:
     launch(_integrate, _grid(size), inputs.contiguous(), sums, len(inputs), size, decay, BLOCK)
 
 
-def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
+def hidden(layer: State, inputs: Tensor | None, currents: Tensor, step: int, decay: float, threshold: float) -> Tensor:
     """Spikes of step t; the layer's sums, membranes and last spikes, of the steps before, move on in place.
 
     Sums stay as they are without ``inputs``.
@@ -83,7 +95,7 @@ def hidden(layer: Any, inputs: Tensor | None, currents: Tensor, step: int, decay
 
 
 def output(
-    layer: Any,
+    layer: State,
     inputs: Tensor | None,
     currents: Tensor,
     step: int,
@@ -102,9 +114,10 @@ def errors(values: Tensor) -> Tensor:
     return values
 
 
-def values(errors: Tensor) -> Tensor:
-    """The numbers alone."""
-    return errors
+def loss(errors: Tensor, scale: float) -> Tensor:
+    """``scale`` times the sum of their squares."""
+    values = errors.view(-1)
+    return torch.dot(values, values) * scale
 
 
 def scaled(errors: Tensor, factor: Tensor) -> Tensor:
@@ -112,15 +125,15 @@ def scaled(errors: Tensor, factor: Tensor) -> Tensor:
     return errors * factor
 
 
-def hidden_error(error: Tensor, weight: Tensor, membranes: Tensor, threshold: float, slope: float) -> Tensor:
+def hidden_error(error: Tensor, weight: Tensor, layer: State, threshold: float, slope: float) -> Tensor:
     """The error of the layer below."""
     below = torch.mm(error, weight)  # eq. 14
-    launch(_through_surrogate, _grid(below.numel()), below, membranes, below.numel(), threshold, slope, BLOCK)
+    launch(_through_surrogate, _grid(below.numel()), below, layer.membranes, below.numel(), threshold, slope, BLOCK)
     return below
 
 
 def _layer_moves_on(
-    layer: Any,
+    layer: State,
     inputs: Tensor | None,
     currents: Tensor,
     step: int,

@@ -101,15 +101,13 @@ def weight_gradient(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, 
     return shares.sum(0) if len(shares) > 1 else shares[0]
 
 
-def update_weight(
-    delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float, weight: Tensor, moments: Any
-) -> None:
+def update_weight(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float, moments: Any) -> None:
     """Adam's step by that gradient."""
+    weight = moments.weight.detach()
     shares = _shares(delta, last_spike, sums, step, decay)
-    mean, square = moments.both()
     numbers = len(shares), weight.numel(), *moments.rates(), moments.count > 0
-    launch(_adam, (triton.cdiv(weight.numel(), BLOCK),), shares, weight, mean, square, *numbers, BLOCK)
-    moments.keep(mean, square)
+    launch(_adam, (triton.cdiv(weight.numel(), BLOCK),), shares, weight, moments.mean, moments.square, *numbers, BLOCK)
+    moments.keep()
 
 
 def _shares(delta: Tensor, last_spike: Tensor, sums: Tensor, step: int, decay: float) -> Tensor:

@@ -1,0 +1,111 @@
+r"""The masked loss of a fully connected network and its gradients through time, in one autograd node (eq. 1-9).
+
+A small network's step is short, and its kernels empty the caches of what Python needs between them: one node for each
+product and each scan takes twice as long as one for all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snn_synth.kernels.dispatch import check_once, forced_product, kernel
+from snn_synth.kernels.layer import Layer, backend_of
+from snn_synth.kernels.products import Precision, current_precision
+
+
+def network_loss(
+    layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool
+) -> tuple[Tensor, list[Tensor]] | None:
+    r"""Masked membrane loss of a network from rest, whose neurons are reset to zero.
+
+    .. math:: L = \frac{1}{TB} \sum_{t,b} \tfrac12 \lVert m \odot (V_{th} X - V) \rVert^2
+
+    Args:
+        layers: from the input to the output.
+        spikes: the input of all time steps.
+        targets: X, the spikes that the last layer should fire.
+        mask: False keeps the error of every output neuron.
+
+    Shape:
+        ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
+
+    Returns:
+        The loss, and the membranes of all layers but the last. None where no kernel on the CPU takes these tensors.
+
+    Source:
+        Roy, Panda & Roy 2019, eq. 1-9.
+
+    Example:
+        >>> W = torch.tensor([[0.5]], requires_grad=True)
+        >>> loss, _ = network_loss([Layer(W, 0.5, 1.0, 1.0)], torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
+        >>> loss  # of V = 0.5 and 0.75
+        tensor(0.2031, grad_fn=<_NetworkLossBackward>)
+    """
+    repeated = len(spikes) > 1 and spikes.stride(0) == 0  # by `expand`: one product is enough
+    if repeated or backend_of(layers, spikes, targets) != "numba":
+        return None
+    membranes: list[Tensor] = []
+    weights = [layer.weight for layer in layers]
+    loss: Tensor = _NetworkLoss.apply(  # type: ignore[no-untyped-call]
+        layers, spikes, targets, mask, current_precision(), membranes, *weights
+    )
+    return loss, membranes
+
+
+class _NetworkLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        layers: Sequence[Layer],
+        spikes: Tensor,
+        targets: Tensor,
+        mask: bool,
+        precision: Precision,
+        membranes: list[Tensor],
+        *weights: Tensor,
+    ) -> Tensor:
+        products, lif, forced = kernel("numba", "products"), kernel("numba", "lif"), forced_product()
+        steps, wanted = spikes.shape[:2], ctx.needs_input_grad[6:]
+        fired, kept, ways, last = spikes.flatten(0, 1), [], [], len(layers) - 1
+        for i, weight in enumerate(weights):
+            _, decay, threshold, _ = layers[i]
+            name = products.way(fired, weight, precision, wanted[i], forced)
+            flat, needed = products.WAYS[name].forward(fired, weight, precision)
+            currents = flat.view(*steps, -1)
+            kept.append(needed)
+            ways.append(name)
+            if i < last:
+                spikes, membrane = lif.forward(currents, None, decay, threshold, False)
+                membranes.append(membrane)
+                fired = spikes.flatten(0, 1)
+        scale = 1 / (steps[0] * steps[1])
+        total, gradient, _ = lif.loss(
+            currents, targets.contiguous(), decay, threshold, False, mask, scale, False, currents
+        )
+        ctx.save_for_backward(*weights, *membranes, gradient, *(x for needed in kept for x in needed))
+        ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ways
+        ctx.sizes = [len(needed) for needed in kept]
+        return (total * scale).to(currents.dtype)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        check_once()
+        products, lif, layers = kernel("numba", "products"), kernel("numba", "lif"), ctx.layers
+        count, wanted, saved = len(layers), ctx.needs_input_grad[6:], list(ctx.saved_tensors)
+        weights, membranes, (delta, *kept) = saved[:count], saved[count : 2 * count - 1], saved[2 * count - 1 :]
+        gradients: list[Tensor | None] = [None] * count
+        if grad_loss != 1:  # a pass over memory to save
+            delta = delta * grad_loss
+        for i in reversed(range(wanted.index(True), count)):
+            needed = tuple(kept[len(kept) - ctx.sizes[i] :])
+            del kept[len(kept) - ctx.sizes[i] :]
+            errors = delta.flatten(0, 1)
+            if wanted[i]:
+                gradients[i] = products.WAYS[ctx.ways[i]].by_weight(errors, needed, weights[i], ctx.precision)
+            if any(wanted[:i]):
+                _, decay, threshold, slope = layers[i - 1]
+                by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced).view_as(membranes[i - 1])
+                delta, _ = lif.backward(by_spikes, None, membranes[i - 1], None, decay, threshold, False, slope, False)
+        return *(None,) * 6, *gradients

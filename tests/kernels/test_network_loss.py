@@ -1,0 +1,322 @@
+"""The loss of a whole network in one node: beside NumPy in float64, and bit for bit beside a node for each kernel."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from snn_synth import kernels
+from snn_synth.errors import InputError
+from snn_synth.kernels.cpu import lif, products, sparse
+from snn_synth.kernels.layer import Layer
+from snn_synth.learning import bptt, bptt_loss, bptt_step
+from snn_synth.models import AESNN, SpikingStack
+from snn_synth.neurons import SigmoidLeaky
+from tests.kernels.guarded import walls
+
+WAYS = [
+    None,
+    "float32",
+    "listed",
+    pytest.param("tiles", marks=pytest.mark.skipif("tiles" not in products.available(), reason="needs AMX")),
+]
+
+
+def spikes_of(*shape, seed=0, rate=0.3):
+    return (torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < rate).float()
+
+
+def stack(sizes, make=SpikingStack, **settings):
+    torch.manual_seed(0)
+    net = make(list(sizes), **settings)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(4)
+    return net
+
+
+def by_hand(weights, spikes, targets, mask, decay, threshold, slope):
+    """Eq. 1-9 in NumPy, one sample and one time step at a time, and their gradients by the chain rule."""
+    weights = [weight.detach().double().numpy() for weight in weights]
+    spikes, targets = spikes.double().numpy(), targets.double().numpy()
+    steps, batch = spikes.shape[:2]
+    loss, gradients, decay = 0.0, [np.zeros_like(w) for w in weights], float(np.float32(decay))
+    for b in range(batch):
+        inputs, membranes = [spikes[:, b]], []
+        for w in weights:
+            v = np.zeros((steps, len(w)))
+            before = np.zeros(len(w))
+            for t in range(steps):
+                v[t] = decay * np.where(before >= threshold, 0, before) + w @ inputs[-1][t]
+                before = v[t]
+            membranes.append(v)
+            inputs.append((v >= threshold).astype(float))
+        wrong = inputs[-1] != targets[:, b] if mask else np.ones_like(targets[:, b])
+        error = wrong * (threshold * targets[:, b] - membranes[-1])
+        loss += 0.5 * (error**2).sum() / (steps * batch)
+        passed = -error / (steps * batch)
+        for i in reversed(range(len(weights))):
+            for t in reversed(range(steps - 1)):
+                passed[t] += decay * np.where(membranes[i][t] >= threshold, 0, passed[t + 1])
+            gradients[i] += passed.T @ inputs[i]
+            if i:
+                s = 1 / (1 + np.exp(-slope * (membranes[i - 1] - threshold)))
+                passed = (passed @ weights[i]) * slope * s * (1 - s)
+    return loss, gradients
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("sizes", "steps", "batch", "threads"),
+    [((3, 2), 1, 1, 1), ((70, 130, 65), 6, 9, 2), ((70, 40, 5, 66), 12, 3, 2), ((1500, 80, 100), 4, 5, 2)],
+)
+def test_loss_and_gradients_are_those_of_the_equations(sizes, steps, batch, threads, way, mask, monkeypatch):
+    net = stack(sizes, alpha=0.2, threshold=0.75, slope=3.0)
+    spikes, targets = spikes_of(steps, batch, sizes[0]), spikes_of(steps, batch, sizes[-1], seed=1)
+    layers = [Layer(weight, 0.8, 0.75, 3.0) for weight in net.parameters()]
+    with walls(threads, monkeypatch, lif, products, sparse), kernels.use("numba", way):
+        loss, membranes = kernels.network_loss(layers, spikes, targets, mask)
+        gradients = torch.autograd.grad(loss, list(net.parameters()))
+    wanted, by_weight = by_hand(net.parameters(), spikes, targets, mask, 0.8, 0.75, 3.0)
+    assert loss.item() == pytest.approx(wanted, rel=1e-5)
+    assert [m.shape for m in membranes] == [(steps, batch, size) for size in sizes[1:-1]]
+    for ours, theirs in zip(gradients, by_weight, strict=True):
+        assert_close(ours.double(), torch.from_numpy(theirs), rtol=1e-4, atol=1e-6)
+
+
+def several(net, spikes, targets, mask=True):
+    """The loss by a node for each kernel, as it is computed where a hook waits for the network."""
+    handle = net.register_forward_hook(lambda *_: None)
+    try:
+        return bptt_loss(net, spikes, targets, mask)
+    finally:
+        handle.remove()
+
+
+def is_one(loss):
+    return type(loss.grad_fn).__name__ == "_NetworkLossBackward"
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed", "bfloat16"])
+@pytest.mark.parametrize("way", WAYS)
+def test_the_bits_are_those_of_a_node_for_each_kernel(way, precision):
+    """So a run that goes on does not notice whether something has waited for the network."""
+    net, spikes, targets = stack((300, 200, 250)), spikes_of(8, 30, 300), spikes_of(8, 30, 250, seed=1)
+    found = []
+    for loss_of in (bptt_loss, several):
+        with kernels.use("numba", way), kernels.precision(precision):
+            loss = loss_of(net, spikes, targets)
+            assert is_one(loss) == (loss_of is bptt_loss)
+            found.append((loss.detach(), *torch.autograd.grad(2.5 * loss, list(net.parameters()))))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+class Changed(SpikingStack):
+    """Its forward pass is another."""
+
+    def forward(self, spikes):
+        return super().forward(1 - spikes)
+
+
+class SubNeuron(SigmoidLeaky):
+    """Its loss is another."""
+
+    def scan_loss(self, currents, targets, mask=True):
+        return 3 * super().scan_loss(currents, targets, mask)
+
+
+def sub_neuron(net):
+    net.layers[1][1] = SubNeuron()
+
+
+def another_forward(net):
+    net.forward = lambda spikes: SpikingStack.forward(net, 1 - spikes)
+
+
+def another_forward_of_a_layer(net):
+    operator = net.layers[0][0]
+    operator.forward = lambda spikes: type(operator).forward(operator, 1 - spikes)
+
+
+def hooked(module_of, net):
+    module_of(net).register_forward_hook(lambda module, given, out: None)
+
+
+SEVERAL = {
+    "another forward pass": (partial(stack, make=Changed), None),
+    "another function in its place": (stack, another_forward),
+    "another function in a layer's place": (stack, another_forward_of_a_layer),
+    "a neuron with a loss of its own": (stack, sub_neuron),
+    "a hook of the network": (stack, partial(hooked, lambda net: net)),
+    "a hook of an operator": (stack, partial(hooked, lambda net: net.layers[0][0])),
+    "a hook of a neuron": (stack, partial(hooked, lambda net: net.layers[0][1])),
+    "reset by subtraction": (partial(stack, reset="subtract"), None),
+    "learned neurons": (partial(stack, learned=True), None),
+    "a bias": (partial(stack, bias=True), None),
+    "batch norm": (partial(stack, norm=True), None),
+    "a layer of nn.Linear": (stack, lambda net: net.layers[0].__setitem__(0, nn.Linear(70, 40, bias=False))),
+    "double": (stack, lambda net: net.double()),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_what_asks_for_more_gets_a_node_for_each_kernel(name):
+    make, change = SEVERAL[name]
+    net = make((70, 40, 66))
+    if change:
+        change(net)
+    spikes, targets = spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    loss = bptt_loss(net, spikes, targets)
+    assert not is_one(loss)
+    out = net(spikes.to(next(net.parameters()).dtype))
+    wanted = net.layers[-1][1].membrane_loss(out.membrane, targets.to(out.membrane.dtype))
+    assert_close(loss, 3 * wanted if name == "a neuron with a loss of its own" else wanted)
+
+
+def test_so_do_inputs_that_ask_for_more():
+    net, spikes, targets = stack((70, 40, 66)), spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    assert is_one(bptt_loss(net, spikes, targets))
+    loss = bptt_loss(net, spikes.clone().requires_grad_(), targets)
+    assert not is_one(loss)
+    assert not is_one(bptt_loss(net, spikes[:1].expand(5, 3, 70), targets))  # one product for all time steps
+    with kernels.use("reference"):
+        assert not is_one(bptt_loss(net, spikes, targets))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not is_one(bptt_loss(net, spikes, targets))
+    with torch.no_grad():
+        assert bptt_loss(net, spikes, targets).grad_fn is None
+
+
+def test_hooks_see_every_call():
+    net, seen = stack((70, 40, 66)), []
+    net.register_forward_hook(lambda module, given, out: seen.append(out.hidden.shape))
+    bptt_loss(net, spikes_of(5, 3, 70), spikes_of(5, 3, 66))
+    assert seen == [(5, 3, 40)]
+
+
+def test_functions_of_torch_func_differentiate_it():
+    net, spikes = stack((7, 5, 6)), spikes_of(4, 3, 7)
+    targets = spikes_of(4, 3, 6, seed=1)
+    weights = dict(net.named_parameters())
+
+    def loss_of(given):
+        with torch.nn.utils.stateless._reparametrize_module(net, given):
+            return bptt_loss(net, spikes, targets)
+
+    gradients = torch.func.grad(loss_of)(weights)
+    wanted = torch.autograd.grad(bptt_loss(net, spikes, targets), list(net.parameters()))
+    for ours, theirs in zip(gradients.values(), wanted, strict=True):
+        assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("learning", [(0,), (1,), (2,), (0, 2), ()])
+def test_layers_that_do_not_learn_get_no_gradient(learning, monkeypatch):
+    net, spikes, targets = stack((70, 40, 80, 66)), spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    wanted = torch.autograd.grad(bptt_loss(net, spikes, targets), list(net.parameters()))
+    for i, weight in enumerate(net.parameters()):
+        weight.requires_grad_(i in learning)
+    passed, by_spikes = [], products.by_spikes
+    monkeypatch.setattr(products, "by_spikes", lambda *given: passed.append(1) or by_spikes(*given))
+    loss = bptt_loss(net, spikes, targets)
+    if not learning:
+        assert not loss.requires_grad
+        return
+    loss.backward()
+    for i, weight in enumerate(net.parameters()):
+        assert torch.equal(weight.grad, wanted[i]) if i in learning else weight.grad is None
+    assert len(passed) == 2 - min(learning)  # errors are passed down to the lowest layer that learns
+
+
+def test_a_graph_that_is_kept_gives_its_gradient_again():
+    net, spikes, targets = stack((70, 40, 66)), spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    loss, weights = bptt_loss(net, spikes, targets), list(net.parameters())
+    first, second = (torch.autograd.grad(loss, weights, retain_graph=True) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_two_losses_at_once_keep_what_is_theirs():
+    net = stack((70, 40, 66))
+    weights = list(net.parameters())
+    batches = [(spikes_of(5, 3, 70, seed=i), spikes_of(5, 3, 66, seed=9 + i)) for i in range(2)]
+    alone = [torch.autograd.grad(bptt_loss(net, *batch), weights) for batch in batches]
+    together = torch.autograd.grad(sum(bptt_loss(net, *batch) for batch in batches), weights)
+    for whole, *parts in zip(together, *alone, strict=True):
+        assert_close(whole, sum(parts))
+
+
+def test_one_weight_in_two_layers_gets_both_gradients():
+    net, spikes = stack((70, 70, 70)), spikes_of(5, 3, 70)
+    net.layers[1][0].weight = net.layers[0][0].weight
+    tied = stack((70, 70, 70))
+    tied.layers[1][0].weight = nn.Parameter(tied.layers[0][0].weight.detach().clone())
+    apart = torch.autograd.grad(bptt_loss(tied, spikes, spikes), list(tied.parameters()))
+    (found,) = torch.autograd.grad(bptt_loss(net, spikes, spikes), list(net.parameters()))
+    assert_close(found, sum(apart))
+
+
+@pytest.mark.parametrize("what", ["weight", "spikes"])
+def test_what_is_changed_before_the_backward_pass_is_noticed(what):
+    net, spikes, targets = stack((70, 40, 66)), spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    with kernels.use("numba", "float32"):
+        loss = bptt_loss(net, spikes, targets)
+        with torch.no_grad():
+            (net.layers[1][0].weight if what == "weight" else spikes).mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+
+
+def test_currents_and_targets_of_the_caller_stay_as_they_are():
+    """The gradient takes the place of currents that nobody else has, and of no others."""
+    currents, targets = torch.rand(4, 3, 70), spikes_of(4, 3, 70)
+    before = currents.clone()
+    kernels.lif_scan_loss(currents, targets)
+    assert torch.equal(currents, before)
+    wanted = lif.loss(currents, targets, 0.9, 1.0, False, True, 0.25, False)
+    found = lif.loss(currents, targets, 0.9, 1.0, False, True, 0.25, False, currents)
+    assert found[1] is currents
+    assert torch.equal(found[0], wanted[0])
+    assert torch.equal(found[1], wanted[1])
+
+
+def test_there_is_no_second_derivative():
+    net, spikes = stack((7, 5, 7)), spikes_of(4, 3, 7)
+    with pytest.raises(InputError, match="create_graph"):
+        torch.autograd.grad(bptt_loss(net, spikes, spikes), list(net.parameters()), create_graph=True)
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_weights_that_are_not_finite_are_named(layer):
+    net, spikes = stack((7, 5, 7)), torch.ones(4, 3, 7)
+    with torch.no_grad():
+        net.layers[layer][0].weight[1, 2] = math.nan
+    with pytest.raises(InputError, match=f"got nan in `layers.{layer}.0.weight`"):
+        bptt_loss(net, spikes, spikes)
+
+
+def test_shapes_that_do_not_fit_are_refused_as_before():
+    net = stack((7, 5, 6))
+    with pytest.raises(InputError, match=r"Expected spikes of shape \[T, B, 7\]"):
+        bptt_loss(net, torch.ones(4, 3, 8), torch.ones(4, 3, 6))
+    assert (
+        kernels.network_loss([Layer(torch.ones(2, 3), 0.9, 1.0, 1.0)], torch.ones(0, 1, 3), torch.ones(0, 1, 2), True)
+        is None
+    )
+    with pytest.raises(InputError, match="Expected"):
+        bptt_loss(net, torch.ones(4, 3, 7), torch.ones(4, 3, 5))
+
+
+def test_an_autoencoder_learns_by_it():
+    torch.manual_seed(0)
+    net, spikes = AESNN(20, 10), spikes_of(10, 8, 20)
+    assert is_one(bptt_loss(net, spikes, spikes))
+    assert not bptt.only_layers(nn.Linear(2, 2))
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    losses = [bptt_step(net, spikes, spikes, optimizer).item() for _ in range(60)]
+    assert losses[-1] < 0.5 * losses[0]
