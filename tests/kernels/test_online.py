@@ -1,4 +1,5 @@
 import contextlib
+import math
 import resource
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from snn_synth import kernels
+from snn_synth.errors import InputError
 from snn_synth.kernels.cpu import choice, products, traces
 from snn_synth.kernels.cpu import step as cpu_step
 from snn_synth.kernels.cpu.traces import update_weight, weight_gradient
@@ -334,6 +336,45 @@ def test_a_batch_of_updates_ends_where_the_reference_ends():
         assert (reference - before).abs().max() > 5e-3
         assert (reference - ours).abs().max() < 1e-5
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_a_step_may_have_fewer_threads_than_the_one_before():
+    """What a thread that is no more has added up is forgotten."""
+    net, spikes, targets = _stack([70, 40, 66]), _spikes(4, 9, 70, seed=1), _spikes(4, 9, 66, seed=2)
+    before, found = torch.get_num_threads(), []
+    for changes in (False, True):
+        rule, losses = _rule(net, spikes, targets), []
+        try:
+            for t in range(4):
+                torch.set_num_threads(1 + (t + changes) % 2 if changes else 1)
+                losses.append(rule.forward(spikes[t], targets[t]))
+                gradients = rule.gradients(torch.ones(()), [w.detach() for w in net.parameters()], [True, True])
+                assert rule.finite(losses[-1])
+                assert rule.delta.listed() == rule.delta.values.count_nonzero()
+                assert rule.states[0].errors.listed() == rule.states[0].errors.values.count_nonzero()
+        finally:
+            torch.set_num_threads(before)
+        found.append((losses, gradients))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_membrane_that_is_not_finite_is_known(value):
+    """Of the hidden layer; in the loss, of the output."""
+    net, spikes, targets = _stack([12, 10, 8]), _spikes(1, 4, 12, seed=1), _spikes(1, 4, 8, seed=2)
+    assert _rule(net, spikes, targets).finite(1.0)
+    assert not _rule(net, spikes, targets).finite(value)
+    assert not _rule(net, spikes, targets).finite(torch.tensor(1.0))  # nobody has read it
+    spikes[0, 2, 3] = 1
+    with torch.no_grad():
+        net.layers[0][0].weight[7, 3] = value
+    rule = _rule(net, spikes, targets)
+    rule.forward(spikes[0], targets[0])
+    assert not rule.finite(1.0)
+    with pytest.raises(InputError, match=f"got {value} in `layers.0.0.weight`"):
+        online_step(net, spikes, targets, torch.optim.Adam(net.parameters()))
 
 
 def test_a_frozen_layer_gets_no_gradient_and_changes_no_other():
