@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import choice
+from snn_synth.kernels.cpu.error_lists import list_all, number_all
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
@@ -31,43 +32,6 @@ WAYS = "traces", "product"
 # traces is made once, and the gradient of a neuron is a weighted sum of them. Errors that are zero take no part.
 # Where there are many more errors than neurons that have fired, a product of matrices may sum Y[t] over all errors, and
 # the traces are what it has to be corrected by, -decay^(t-r) Y[r]: of r = 0 there is nothing to correct.
-
-
-@subroutine
-def _choose(last_spike: Any, wrong: Any, earliest: int, chosen: Any) -> int:
-    """Of one sample: the neurons that have an error and a trace of their own; how many they are."""
-    count = 0
-    for i in range(len(wrong)):  # without a branch, which would often be guessed wrong
-        chosen[count] = wrong[i]
-        count += last_spike[wrong[i]] >= earliest
-    return count
-
-
-@subroutine
-def _number(last_spike: Any, chosen: Any, row_of: Any) -> int:
-    """Of one sample: number the last spikes of those neurons; how many they are."""
-    for r in range(len(row_of)):
-        row_of[r] = 0
-    for i in range(len(chosen)):
-        row_of[last_spike[chosen[i]]] = 1
-    size = 0
-    for r in range(len(row_of)):
-        occurs = row_of[r]
-        row_of[r] = size
-        size += occurs
-    return size
-
-
-@subroutine
-def _list(
-    delta: Any, last_spike: Any, chosen: Any, row_of: Any, top: int, counts: Any, rows: Any, weights: Any
-) -> None:
-    """Of one sample: put its errors, and the rows of their traces from ``top`` on, in the lists of their neurons."""
-    for i in range(len(chosen)):
-        m = chosen[i]
-        at = counts[m]
-        rows[m, at], weights[m, at] = top + row_of[last_spike[m]], delta[m]
-        counts[m] = at + 1
 
 
 @subroutine
@@ -139,49 +103,6 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rate
         row[j] = shrink * w - step_size * (mu / (np.sqrt(nu) * root + eps))
     for x in (row, means, squares):
         prefetch(x, WIDTH)  # type: ignore[call-arg]
-
-
-@subroutine
-def _number_all(
-    share: int,
-    begin: int,
-    end: int,
-    last_spike: Any,
-    wrong: Any,
-    errors: Any,
-    earliest: int,
-    step: int,
-    chosen: Any,
-    row_of: Any,
-    sizes: Any,
-) -> None:
-    for b in range(begin, end):
-        count = _choose(last_spike[b], wrong[b, : errors[b]], earliest, chosen[b])
-        sizes[0, b], sizes[1, b] = count, _number(last_spike[b], chosen[b, :count], row_of[b, :step])
-
-
-@subroutine
-def _list_all(
-    share: int,
-    begin: int,
-    end: int,
-    delta: Any,
-    last_spike: Any,
-    chosen: Any,
-    row_of: Any,
-    sizes: Any,
-    group: int,
-    lists: Any,
-) -> None:
-    """Of the samples of some groups."""
-    counts, rows, weights = lists
-    for g in range(begin, end):
-        first, own = g * group, counts[g]
-        for m in range(len(own)):
-            own[m] = 0
-        for b in range(first, min(len(delta), first + group)):
-            here = chosen[b, : sizes[0, b]]
-            _list(delta[b], last_spike[b], here, row_of[b], sizes[2, b], own, rows[g], weights[g])
 
 
 @jit
@@ -295,11 +216,11 @@ def _gradient_or_step(
 ) -> None:
     """Of each neuron and group of samples: the errors, and the rows of their traces; then the sums of those."""
     batch, earliest = len(delta), 1 if len(base) > 0 else 0
-    share_out(_number_all, team, batch, (last_spike, wrong, errors, earliest, step, chosen, row_of, sizes))  # type: ignore[call-arg]
+    share_out(number_all, team, batch, (last_spike, wrong, errors, earliest, step, chosen, row_of, sizes))  # type: ignore[call-arg]
     for b in range(batch):
         sizes[2, b] = 0 if b % group == 0 else sizes[2, b - 1] + sizes[1, b - 1]
     listing = delta, last_spike, chosen, row_of, sizes, group, (counts, rows, weights)
-    share_out(_list_all, team, -(-batch // group), listing)
+    share_out(list_all, team, -(-batch // group), listing)
     traced = sums, step, powers, row_of, sizes, group, (counts, rows, weights), base, wide, tables, totals
     work = _vectors(target.shape[1]) * len(target)
     share_out(_sum_all, team, work, (*traced, updates, target, mean, square, started, rates))
@@ -344,10 +265,9 @@ def update_weight(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, d
 
 
 def _run(errors: Errors, last_spike: Any, sums: Tensor, step: int, decay: float, parameters: _Parameters) -> None:
-    listed, fired, product = errors.listed(), 0, False
-    if 2 * listed > last_spike.size:  # with fewer, the neurons that have fired need not be counted
-        fired = _fired(last_spike)
-        product = 2 * (listed - fired) > last_spike.size and _product_pays(len(last_spike), parameters.target, fired)
+    listed = errors.listed()
+    fired = _fired(last_spike) if 2 * listed > last_spike.size else listed  # of few errors, a product never pays
+    product = 2 * (listed - fired) > last_spike.size and _product_pays(len(last_spike), parameters.target, fired)
     _compute(product, fired if product else listed, errors, last_spike, sums, step, decay, parameters)
 
 
