@@ -1,7 +1,7 @@
 r"""The masked loss of a fully connected network and its gradients through time, in one autograd node (eq. 1-9).
 
-A small network's step is short, and its kernels empty the caches of what Python needs between them: one node for each
-product and each scan takes twice as long as one for all.
+A small network's kernels are short, and empty the caches of what Python needs between them: one node costs less than
+one for each product and each scan.
 """
 
 from collections.abc import Sequence
