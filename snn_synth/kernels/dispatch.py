@@ -133,6 +133,8 @@ def constant(x: float | Tensor) -> bool:
 def has_hooks(module: torch.nn.Module) -> bool:
     """Whether something waits for each call of this module, or of any: a kernel that takes its place would be silent.
 
+    So it would where another function has been put in the place of ``forward``, or the module was compiled in place.
+
     Example:
         >>> module = torch.nn.Identity()
         >>> handle = module.register_forward_hook(print)
@@ -146,6 +148,7 @@ def has_hooks(module: torch.nn.Module) -> bool:
         or module._backward_pre_hooks
         or module._backward_hooks
         or "forward" in module.__dict__  # a function put in the place of the class's, as offloading does
+        or module._compiled_call_impl is not None
         or of_all._global_forward_pre_hooks
         or of_all._global_forward_hooks
         or of_all._global_backward_pre_hooks

@@ -139,6 +139,10 @@ def another_forward(net):
     net.forward = lambda spikes: SpikingStack.forward(net, 1 - spikes)
 
 
+def compiled_in_place(net):
+    net.compile(backend="eager")
+
+
 def another_forward_of_a_layer(net):
     operator = net.layers[0][0]
     operator.forward = lambda spikes: type(operator).forward(operator, 1 - spikes)
@@ -151,6 +155,7 @@ def hooked(module_of, net):
 SEVERAL = {
     "another forward pass": (partial(stack, make=Changed), None),
     "another function in its place": (stack, another_forward),
+    "torch.compile": (stack, compiled_in_place),
     "another function in a layer's place": (stack, another_forward_of_a_layer),
     "a neuron with a loss of its own": (stack, sub_neuron),
     "a hook of the network": (stack, partial(hooked, lambda net: net)),
@@ -184,7 +189,8 @@ def test_so_do_inputs_that_ask_for_more():
     assert is_one(bptt_loss(net, spikes, targets))
     loss = bptt_loss(net, spikes.clone().requires_grad_(), targets)
     assert not is_one(loss)
-    assert not is_one(bptt_loss(net, spikes[:1].expand(5, 3, 70), targets))  # one product for all time steps
+    assert not is_one(bptt_loss(net, spikes[:1].expand(2, 3, 70), targets[:2]))  # one product for all time steps
+    assert is_one(bptt_loss(net, spikes[:1].expand(1, 3, 70), targets[:1]))
     with kernels.use("reference"):
         assert not is_one(bptt_loss(net, spikes, targets))
     with torch.autocast("cpu", torch.bfloat16):
