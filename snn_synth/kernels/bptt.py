@@ -47,7 +47,7 @@ def network_loss(
     if repeated or backend_of(layers, spikes, targets) != "numba":
         return None
     membranes: list[Tensor] = []
-    weights = [layer.weight for layer in layers]
+    weights = [layer.weight for layer in reversed(layers)]  # gradients come in their order: from the output down
     loss: Tensor = _NetworkLoss.apply(  # type: ignore[no-untyped-call]
         layers, spikes, targets, mask, current_precision(), membranes, *weights
     )
@@ -67,43 +67,42 @@ class _NetworkLoss(torch.autograd.Function):
         *weights: Tensor,
     ) -> Tensor:
         products, lif, forced = kernel("numba", "products"), kernel("numba", "lif"), forced_product()
-        steps, wanted = spikes.shape[:2], ctx.needs_input_grad[6:]
-        fired, kept, ways, last = spikes.flatten(0, 1), [], [], len(layers) - 1
-        for i, weight in enumerate(weights):
-            _, decay, threshold, _ = layers[i]
-            name = products.way(fired, weight, precision, wanted[i], forced)
-            flat, needed = products.WAYS[name].forward(fired, weight, precision)
-            currents = flat.view(*steps, -1)
+        num_steps, batch = spikes.shape[:2]
+        fired, kept, ways = spikes.flatten(0, 1), [], []
+        for i, weight in enumerate(reversed(weights)):
+            way = products.way(fired, weight, precision, ctx.needs_input_grad[-1 - i], forced)
+            flat, needed = products.WAYS[way].forward(fired, weight, precision)
+            currents = flat.view(num_steps, batch, -1)
             kept.append(needed)
-            ways.append(name)
-            if i < last:
+            ways.append(way)
+            _, decay, threshold, _ = layers[i]
+            if i < len(layers) - 1:
                 spikes, membrane = lif.forward(currents, None, decay, threshold, False)
                 membranes.append(membrane)
                 fired = spikes.flatten(0, 1)
-        scale = 1 / (steps[0] * steps[1])
+        scale = 1 / (num_steps * batch)
         total, gradient, _ = lif.loss(
             currents, targets.contiguous(), decay, threshold, False, mask, scale, False, currents
         )
         ctx.save_for_backward(*weights, *membranes, gradient, *(x for needed in kept for x in needed))
         ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ways
         ctx.sizes = [len(needed) for needed in kept]
-        return (total * scale).to(currents.dtype)  # type: ignore[no-any-return]
+        return (total * scale).to(gradient.dtype)  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         check_once()
         products, lif, layers = kernel("numba", "products"), kernel("numba", "lif"), ctx.layers
-        count, wanted, saved = len(layers), ctx.needs_input_grad[6:], list(ctx.saved_tensors)
-        weights, membranes, (delta, *kept) = saved[:count], saved[count : 2 * count - 1], saved[2 * count - 1 :]
-        gradients: list[Tensor | None] = [None] * count
+        count, wanted, saved = len(layers), ctx.needs_input_grad[6:][::-1], ctx.saved_tensors
+        weights, membranes, (delta, *kept) = saved[:count][::-1], saved[count : 2 * count - 1], saved[2 * count - 1 :]
+        gradients: list[Tensor | None] = [None] * count  # of the output layer first
         if grad_loss != 1:  # a pass over memory to save
             delta = delta * grad_loss
         for i in reversed(range(wanted.index(True), count)):
-            needed = tuple(kept[len(kept) - ctx.sizes[i] :])
-            del kept[len(kept) - ctx.sizes[i] :]
-            errors = delta.flatten(0, 1)
+            errors, end = delta.flatten(0, 1), sum(ctx.sizes[: i + 1])
             if wanted[i]:
-                gradients[i] = products.WAYS[ctx.ways[i]].by_weight(errors, needed, weights[i], ctx.precision)
+                needed, way = tuple(kept[end - ctx.sizes[i] : end]), products.WAYS[ctx.ways[i]]
+                gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision)
             if any(wanted[:i]):
                 _, decay, threshold, slope = layers[i - 1]
                 by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced).view_as(membranes[i - 1])

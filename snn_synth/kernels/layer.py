@@ -42,5 +42,7 @@ def backend_of(layers: Sequence[Layer], spikes: Tensor, targets: Tensor) -> Back
         and [weight.shape[1] for weight in weights] == sizes[:-1]
         and 0 not in (*spikes.shape, *sizes)
     )
-    asked = spikes.requires_grad or targets.requires_grad or torch.is_autocast_enabled(spikes.device.type)
-    return backend(spikes, targets, *weights) if fits and not asked else "reference"
+    which = backend(spikes, targets, *weights) if fits else "reference"
+    if which == "reference" or spikes.requires_grad or targets.requires_grad:
+        return "reference"
+    return "reference" if torch.is_autocast_enabled(spikes.device.type) else which

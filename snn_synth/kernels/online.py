@@ -108,7 +108,7 @@ class OnlineRule:
         batch = len(targets)
         scale = -1 / batch  # eq. 9, eq. 13
         self.delta = self.dynamics.output(*self._now(last, spikes), targets, self.mask, scale)
-        loss: float | Tensor = self.dynamics.loss(self.delta, 0.5 * batch)  # eq. 8
+        loss: float | Tensor = self.dynamics.loss(self.states[last], self.delta, 0.5 * batch)  # eq. 8
         return loss
 
     def _now(self, i: int, spikes: Tensor) -> tuple[Any, ...]:

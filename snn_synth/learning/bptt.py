@@ -10,11 +10,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
-from snn_synth.kernels import network_loss
+from snn_synth.kernels import backend, network_loss
 from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of, only_layers, plain_layers
 from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import SpikeLinear
+
+_WRITTEN = SpikeLinear.forward, SigmoidLeaky.scan, SigmoidLeaky.scan_loss
 
 
 def bptt_loss(
@@ -87,12 +89,28 @@ def bptt_loss(
 def _whole(
     model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor, mask: bool
 ) -> tuple[Tensor, Sequence[Tensor]] | None:
-    """The loss and the hidden membranes by one kernel call for all layers; None where more is asked of a layer."""
-    ours = all(type(operator) is SpikeLinear and type(neuron) is SigmoidLeaky for operator, neuron in layers)
-    if not ours or not torch.is_grad_enabled() or not only_layers(model):
+    """The loss and the hidden membranes in one autograd node for all layers; None where more is asked of a layer."""
+    if (
+        not torch.is_grad_enabled()
+        or backend(spikes, targets) != "numba"
+        or torch._C._len_torch_dispatch_stack()  # something looks at each operation
+        or not only_layers(model)
+        or not all(_as_written(operator, neuron) for operator, neuron in layers)
+    ):
         return None
     plain = plain_layers(layers)
     return None if plain is None else network_loss(plain, spikes, targets, mask)
+
+
+def _as_written(operator: nn.Module, neuron: SigmoidLeaky) -> bool:
+    """Whether their methods are those of this package, which one node takes the place of."""
+    return (
+        type(operator) is SpikeLinear
+        and type(neuron) is SigmoidLeaky
+        and (SpikeLinear.forward, SigmoidLeaky.scan, SigmoidLeaky.scan_loss) == _WRITTEN
+        and "scan" not in neuron.__dict__
+        and "scan_loss" not in neuron.__dict__
+    )
 
 
 def bptt_step(

@@ -15,8 +15,10 @@ from snn_synth.neurons import SigmoidLeaky
 from snn_synth.synapses import SpikeLinear
 
 Layers = list[tuple[nn.Module, SigmoidLeaky]]
+_Forward = TypeVar("_Forward", bound=Callable[..., Any])
 _FULL = nn.Linear, SpikeLinear
-Forward = TypeVar("Forward", bound=Callable[..., Any])
+_run_layers: set[Any] = set()
+_CALL = nn.Module.__call__
 
 
 def layers_of(model: nn.Module) -> Layers:
@@ -61,35 +63,42 @@ def batch_normed(operator: nn.Module) -> bool:
     return any(isinstance(module, _BatchNorm) for module in operator.modules())
 
 
-def runs_layers(forward: Forward) -> Forward:
-    """Marks the ``forward`` of a network that does nothing but run its ``.layers``, in their order and from rest.
+def runs_layers(forward: _Forward) -> _Forward:
+    """Notes that a network's method does nothing but run its ``.layers``, in their order and from rest.
 
     Example:
-        >>> from snn_synth.models import AESNN
-        >>> AESNN.forward.runs_layers
+        >>> from snn_synth.models import SpikingStack
+        >>> only_layers(SpikingStack([3, 2]))  # whose `forward` is noted
         True
     """
-    forward.runs_layers = True  # type: ignore[attr-defined]
+    _run_layers.add(forward)  # the function itself: an attribute would be copied to what wraps it
     return forward
 
 
 def only_layers(model: nn.Module) -> bool:
-    """Whether calling a network is to run its ``.layers``, and nothing waits for the call."""
-    return getattr(type(model).forward, "runs_layers", False) and not has_hooks(model)
+    """Whether calling a network is to run its ``.layers`` and no more, and nothing waits for the call."""
+    kind: Any = type(model)
+    run = getattr(model, "run", None)  # what `SpikingStack.forward` calls
+    return (
+        kind.forward in _run_layers
+        and (run is None or getattr(run, "__func__", None) in _run_layers)
+        and kind.__call__ is _CALL
+        and not has_hooks(model)
+    )
 
 
 def plain_layers(layers: Layers) -> list[Layer] | None:
     """Layers as kernels take them: fully connected, of neurons that do what the paper's do; None for others."""
     found: list[Layer] = []
     for operator, neuron in layers:
-        numbers = _numbers(neuron)
+        numbers = _constants(neuron)
         if numbers is None or type(operator) not in _FULL or operator.bias is not None or has_hooks(operator):
             return None
         found.append(Layer(operator.weight, *numbers))
     return found
 
 
-def _numbers(neuron: SigmoidLeaky) -> tuple[float, float, float] | None:
+def _constants(neuron: SigmoidLeaky) -> tuple[float, float, float] | None:
     """Decay, threshold and slope of a plain neuron that is reset to zero; None for others."""
     decay, threshold, factor = neuron.decay, neuron.threshold, neuron.graded_spikes_factor
     fixed = constant(decay) and constant(threshold) and constant(factor)

@@ -102,7 +102,7 @@ def online_step(
         if rule is not None and moments is not None:
             loss = rule.forward(step_spikes, target)
             if watched and not rule.finite(loss):
-                check_forward(model, spikes, targets, rule.membranes[:-1], torch.as_tensor(loss))
+                check_forward(model, spikes, targets, rule.membranes[:-1], _as_tensor(loss))
             rule.update(moments)
             losses.append(loss)
             continue
@@ -113,7 +113,12 @@ def online_step(
         backward(loss)
         optimizer.step()
         losses.append(loss.detach())
-    return torch.stack([torch.as_tensor(loss) for loss in losses]).float().mean()
+    return torch.stack([_as_tensor(loss) for loss in losses]).float().mean()
+
+
+def _as_tensor(loss: float | Tensor) -> Tensor:
+    """A loss that a kernel on the CPU gave as a number, whatever the default device and dtype are."""
+    return loss if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float32, device="cpu")
 
 
 def _forget(optimizer: torch.optim.Optimizer) -> None:

@@ -282,8 +282,9 @@ class SpikingStack(Pretrained):
     @runs_layers
     def forward(self, spikes: Tensor) -> StackOutput:
         """Run all time steps from rest."""
-        return run_layers(self.layers, spikes, self.sizes[0])
+        return self.run(spikes)
 
+    @runs_layers
     def run(self, spikes: Tensor, first: int = 0, last: int | None = None) -> StackOutput:
         """Run the layers ``first`` to ``last`` (exclusive) alone over all time steps, from rest."""
         return run_layers(list(self.layers)[first:last], spikes, self.sizes[first])

@@ -253,7 +253,7 @@ def test_neurons_move_on_like_the_equations(kernels, mask):
         errors = kernels.step.output(output, *now, *send(torch.from_numpy(targets[t - 1])), mask, 0.25)
         wrong = fired != (targets[t - 1] > 0) if mask else 1
         np.testing.assert_allclose(values(errors), 0.25 * wrong * (1.25 * targets[t - 1] - v), rtol=1e-6)
-        loss = kernels.step.loss(errors, 3.0)
+        loss = kernels.step.loss(output, errors, 3.0)
 
         np.testing.assert_allclose(float(loss), 3 * values(errors).double().square().sum(), rtol=1e-6)
         for layer in (hidden, output):

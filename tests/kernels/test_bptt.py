@@ -1,5 +1,6 @@
 """The loss of a whole network in one node: beside NumPy in float64, and bit for bit beside a node for each kernel."""
 
+import functools
 import math
 from functools import partial
 
@@ -7,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
 from torch.testing import assert_close
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.kernels.cpu import lif, products, sparse
 from snn_synth.kernels.layer import Layer
-from snn_synth.learning import bptt, bptt_loss, bptt_step
+from snn_synth.learning import bptt, bptt_loss, bptt_step, online_step
 from snn_synth.models import AESNN, SpikingStack
 from snn_synth.neurons import SigmoidLeaky
+from snn_synth.synapses import SpikeLinear
 from tests.kernels.guarded import walls
 
 WAYS = [
@@ -131,12 +134,46 @@ class SubNeuron(SigmoidLeaky):
         return 3 * super().scan_loss(currents, targets, mask)
 
 
+class OwnRun(SpikingStack):
+    """What its forward pass calls is another."""
+
+    def run(self, spikes, first=0, last=None):
+        return super().run(1 - spikes, first, last)
+
+
+class OwnCall(SpikingStack):
+    def __call__(self, spikes):
+        return super().__call__(1 - spikes)
+
+
+class Wrapped(SpikingStack):
+    """A decorator's function has the attributes of what it wraps."""
+
+    @functools.wraps(SpikingStack.forward)
+    def forward(self, spikes):
+        return SpikingStack.forward(self, 1 - spikes)
+
+
 def sub_neuron(net):
     net.layers[1][1] = SubNeuron()
 
 
 def another_forward(net):
     net.forward = lambda spikes: SpikingStack.forward(net, 1 - spikes)
+
+
+def another_run(net):
+    net.run = lambda spikes: SpikingStack.run(net, 1 - spikes)
+
+
+def another_scan(net):
+    neuron = net.layers[0][1]
+    neuron.scan = lambda currents, mem=None: SigmoidLeaky.scan(neuron, currents / 2, mem)
+
+
+def another_loss(net):
+    neuron = net.layers[1][1]
+    neuron.scan_loss = lambda *given: 3 * SigmoidLeaky.scan_loss(neuron, *given)
 
 
 def compiled_in_place(net):
@@ -154,7 +191,13 @@ def hooked(module_of, net):
 
 SEVERAL = {
     "another forward pass": (partial(stack, make=Changed), None),
+    "another `run`": (partial(stack, make=OwnRun), None),
+    "another call": (partial(stack, make=OwnCall), None),
+    "a decorated forward pass": (partial(stack, make=Wrapped), None),
     "another function in its place": (stack, another_forward),
+    "another function in the place of `run`": (stack, another_run),
+    "a scan in the place of a neuron's": (stack, another_scan),
+    "a loss in the place of a neuron's": (stack, another_loss),
     "torch.compile": (stack, compiled_in_place),
     "another function in a layer's place": (stack, another_forward_of_a_layer),
     "a neuron with a loss of its own": (stack, sub_neuron),
@@ -181,7 +224,7 @@ def test_what_asks_for_more_gets_a_node_for_each_kernel(name):
     assert not is_one(loss)
     out = net(spikes.to(next(net.parameters()).dtype))
     wanted = net.layers[-1][1].membrane_loss(out.membrane, targets.to(out.membrane.dtype))
-    assert_close(loss, 3 * wanted if name == "a neuron with a loss of its own" else wanted)
+    assert_close(loss, 3 * wanted if "loss" in name else wanted)
 
 
 def test_so_do_inputs_that_ask_for_more():
@@ -197,6 +240,77 @@ def test_so_do_inputs_that_ask_for_more():
         assert not is_one(bptt_loss(net, spikes, targets))
     with torch.no_grad():
         assert bptt_loss(net, spikes, targets).grad_fn is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (SpikeLinear, "forward"),
+        (SigmoidLeaky, "scan"),
+        (SigmoidLeaky, "scan_loss"),
+        (SpikingStack, "forward"),
+        (nn.Module, "__call__"),
+    ],
+)
+def test_so_does_a_class_with_another_method(kind, name, monkeypatch):
+    """As profilers and tests do."""
+    net, spikes, called = stack((70, 40, 66)), spikes_of(5, 3, 70), []
+    original = getattr(kind, name)
+
+    @functools.wraps(original)
+    def method(self, *given, **named):
+        called.append(self)
+        return original(self, *given, **named)
+
+    monkeypatch.setattr(kind, name, method)
+    assert not is_one(bptt_loss(net, spikes, spikes_of(5, 3, 66)))
+    assert called
+
+
+@pytest.mark.filterwarnings("ignore:While compiling, we found certain side effects")  # on snnTorch's buffers
+def test_it_is_compiled_and_exported_as_one_graph():
+    net, spikes, targets = stack((70, 40, 66)), spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    wanted = bptt_loss(net, spikes, targets)
+
+    class Loss(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, spikes, targets):
+            return bptt_loss(self.net, spikes, targets)
+
+    compiled = torch.compile(Loss(), fullgraph=True, backend="eager")
+    assert_close(compiled(spikes, targets), wanted)
+    for strict in (True, False):
+        exported = torch.export.export(Loss(), (spikes, targets), strict=strict)
+        assert_close(exported.module()(spikes, targets), wanted)
+
+
+def test_shapes_alone_are_computed_on_meta_and_fake_tensors():
+    net, spikes, targets = stack((70, 40, 66)), spikes_of(5, 3, 70), spikes_of(5, 3, 66, seed=1)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert bptt_loss(net, spikes, targets).shape == ()
+    net.to("meta")
+    loss = bptt_loss(net, spikes.to("meta"), targets.to("meta"))
+    loss.backward()
+    assert (loss.device.type, net.layers[0][0].weight.grad.shape) == ("meta", (40, 70))
+    online = online_step(net, spikes.to("meta"), targets.to("meta"), torch.optim.Adam(net.parameters()))
+    assert online.device.type == "meta"
+
+
+def test_gradients_come_from_the_output_down():
+    """One weight in three layers is given their sum in the order of a node for each kernel; so are hooks."""
+    net, spikes, seen = stack((70, 70, 70, 70)), spikes_of(5, 3, 70), []
+    for weight in net.parameters():
+        weight.register_post_accumulate_grad_hook(lambda weight: seen.append(weight))
+    bptt_loss(net, spikes, spikes).backward()
+    first, second, third = net.parameters()
+    assert [id(weight) for weight in seen] == [id(third), id(second), id(first)]
+    for layer in net.layers:
+        layer[0].weight = first
+    ours, theirs = (torch.autograd.grad(loss_of(net, spikes, spikes), first)[0] for loss_of in (bptt_loss, several))
+    assert torch.equal(ours, theirs)
 
 
 def test_hooks_see_every_call():

@@ -377,6 +377,22 @@ def test_a_membrane_that_is_not_finite_is_known(value):
         online_step(net, spikes, targets, torch.optim.Adam(net.parameters()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_the_loss_is_where_the_network_is(dtype):
+    """Whatever the default device and dtype are; so is what is looked at when it is not finite."""
+    spikes, targets = _spikes(4, 5, 12, seed=1), _spikes(4, 5, 8, seed=2)
+    net, again = _stack([12, 10, 8]), _stack([12, 10, 8])
+    wanted = online_step(net, spikes, targets, torch.optim.Adam(net.parameters()))
+    optimizer = torch.optim.Adam(again.parameters())
+    with torch.device("meta"), default_dtype(dtype):
+        found = online_step(again, spikes, targets, optimizer)
+    assert torch.equal(found, wanted)
+    with torch.no_grad():
+        again.layers[1][0].weight[2, 3] = math.nan
+    with torch.device("meta"), pytest.raises(InputError, match=r"got nan in `layers.1.0.weight`"):
+        online_step(again, spikes, targets, optimizer)
+
+
 def test_a_frozen_layer_gets_no_gradient_and_changes_no_other():
     spikes, targets = _spikes(6, 5, 30, seed=1), _spikes(6, 5, 8, seed=2)
     full, _ = _gradients(_stack([30, 20, 10, 8]), spikes, targets)

@@ -228,7 +228,7 @@ def _arrays(sums: tuple[Tensor, Tensor] | None) -> tuple[Any, Any]:
 
 @functools.lru_cache(16)
 def _rest(batch: int, neurons: int) -> Any:
-    """Membranes before the first step, which no kernel writes to."""
+    """Membranes before the first step, which no kernel writes to; marked as read only, they were of another type."""
     return np.zeros((batch, neurons), np.float32)
 
 

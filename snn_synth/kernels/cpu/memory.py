@@ -88,6 +88,9 @@ def _rounded(size: int) -> int:
 def _take(size: int) -> NDArray[np.uint8]:
     global _kept
     with _lock:
+        if not _free.get(size):
+            for lease in [one for one in _leases.values() if one() is None]:  # Ctrl-C has come in the way of `_end`
+                _end(lease)
         if blocks := _free.get(size):
             _kept -= size
             return blocks.pop()
@@ -97,9 +100,10 @@ def _take(size: int) -> NDArray[np.uint8]:
 
 def _end(lease: _Lease) -> None:
     global _kept
-    del _leases[id(lease)]
-    block = lease.block
     with _lock:
+        if _leases.pop(id(lease), None) is None:
+            return
+        block = lease.block
         if _kept + len(block) > KEEP:
             _free.clear()  # sizes that were in use once
             _kept = 0

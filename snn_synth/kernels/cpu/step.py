@@ -32,12 +32,19 @@ class Errors(NamedTuple):
     """How many there are of those."""
     sizes: Any
     """How many there are in the samples of each thread."""
-    squares: Any
-    """The sum of their squares, again for each thread; of an output layer."""
 
     def listed(self) -> int:
         """How many errors are not zero."""
         return sum(self.sizes.tolist())
+
+
+class _Arrays(NamedTuple):
+    """A layer's memory, for NumPy."""
+
+    sums: Any
+    membranes: Any
+    last_spike: Any
+    spikes: Any
 
 
 class State:
@@ -52,12 +59,12 @@ class State:
         self.spikes = empty(batch, neurons)
         """Of this time step, as are the errors."""
         self.errors = _unlisted(empty(batch, neurons))
-        self.arrays = sums.numpy(), self.membranes.numpy(), self.last_spike.numpy(), self.spikes.numpy()
+        self.arrays = _Arrays(*(x.numpy() for x in (sums, self.membranes, self.last_spike, self.spikes)))
         self.totals = totals()
-        """Sums of the membranes of each thread's samples."""
+        """Sums over each thread's samples: of the membranes of a hidden layer, of the squared errors of the output."""
 
     def finite(self) -> bool:
-        """Whether all membranes of this time step are known to be finite."""
+        """Whether all membranes of this time step are known to be finite; of a hidden layer."""
         return math.isfinite(sum(self.totals.tolist()))
 
 
@@ -180,7 +187,7 @@ def _output(
     neurons: Any,
     counts: Any,
     sizes: Any,
-    squares: Any,
+    totals: Any,
 ) -> None:
     total, size = space[share], 0
     _fill(_ZERO, total)
@@ -192,7 +199,7 @@ def _output(
         _add_squares(error[b], total)
         counts[b] = _list(error[b], neurons[b])
         size += counts[b]
-    sizes[share], squares[share] = size, _sum(total)
+    sizes[share], totals[share] = size, _sum(total)
 
 
 @subroutine
@@ -261,9 +268,9 @@ def errors(values: Tensor) -> Errors:
     return listed
 
 
-def loss(errors: Errors, scale: float) -> float:
-    """``scale`` times the sum of the squares of an output layer's errors."""
-    return scale * float(sum(errors.squares.tolist()))
+def loss(layer: State, errors: Errors, scale: float) -> float:
+    """``scale`` times the sum of the squares of what :func:`output` gave."""
+    return scale * float(sum(layer.totals.tolist()))
 
 
 def scaled(errors: Errors, factor: Tensor) -> Errors:
@@ -275,7 +282,7 @@ def scaled(errors: Errors, factor: Tensor) -> Errors:
 def _unlisted(values: Tensor) -> Errors:
     batch, size = values.shape
     lists = np.empty((batch, size), np.int32), np.empty(batch, np.int64)
-    return Errors(values, values.numpy(), *lists, totals(np.int64), totals())
+    return Errors(values, values.numpy(), *lists, totals(np.int64))
 
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
@@ -306,7 +313,7 @@ def hidden(layer: State, inputs: Tensor | None, currents: Tensor, step: int, dec
     """
     moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
     layer.totals.fill(0)  # there may be fewer threads than before
-    _hidden(*moving, layer.arrays[3], space, layer.totals)
+    _hidden(*moving, layer.arrays.spikes, space, layer.totals)
     return layer.spikes
 
 
@@ -325,8 +332,8 @@ def output(
     moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
     _, *arrays = layer.errors
     layer.errors.sizes.fill(0)
-    layer.errors.squares.fill(0)
-    _output(*moving, targets.contiguous().numpy(), mask, np.float32(scale), space, *arrays)
+    layer.totals.fill(0)
+    _output(*moving, targets.contiguous().numpy(), mask, np.float32(scale), space, *arrays, layer.totals)
     return layer.errors
 
 
@@ -364,7 +371,7 @@ def hidden_error(error: Errors, weight: Tensor, layer: State, threshold: float, 
         error.counts,
         weight.numpy().reshape(-1),
         sparse,
-        layer.arrays[1],
+        layer.arrays.membranes,
         np.float32(threshold),
         np.float32(slope),
         scratch("sums", size),

@@ -71,7 +71,7 @@ class State:
         self.last_spike = weight.new_zeros((sums.shape[1], len(weight)), dtype=torch.int32)
 
     def finite(self) -> bool:
-        """Whether all membranes of this time step are known to be finite: nobody has looked."""
+        """Whether all membranes of this time step are known to be finite; of a hidden layer. Nobody has looked."""
         return False
 
 
@@ -114,8 +114,8 @@ def errors(values: Tensor) -> Tensor:
     return values
 
 
-def loss(errors: Tensor, scale: float) -> Tensor:
-    """``scale`` times the sum of their squares."""
+def loss(layer: State, errors: Tensor, scale: float) -> Tensor:
+    """``scale`` times the sum of the squares of what :func:`output` gave."""
     values = errors.view(-1)
     return torch.dot(values, values) * scale
 
