@@ -120,13 +120,6 @@ def test_the_bits_are_those_of_a_node_for_each_kernel(way, precision):
         assert torch.equal(ours, theirs)
 
 
-class Changed(SpikingStack):
-    """Its forward pass is another."""
-
-    def forward(self, spikes):
-        return super().forward(1 - spikes)
-
-
 class SubNeuron(SigmoidLeaky):
     """Its loss is another."""
 
@@ -134,24 +127,18 @@ class SubNeuron(SigmoidLeaky):
         return 3 * super().scan_loss(currents, targets, mask)
 
 
-class OwnRun(SpikingStack):
-    """What its forward pass calls is another."""
+def own(name, wraps=False):
+    """A network with a method of its own; of a class that goes when the test ends, as models are known by class."""
 
-    def run(self, spikes, first=0, last=None):
-        return super().run(1 - spikes, first, last)
+    def make(sizes):
+        original = getattr(SpikingStack, name)
 
+        def method(self, spikes, *given, **named):
+            return original(self, 1 - spikes, *given, **named)
 
-class OwnCall(SpikingStack):
-    def __call__(self, spikes):
-        return super().__call__(1 - spikes)
+        return type("Own", (SpikingStack,), {name: functools.wraps(original)(method) if wraps else method})(sizes)
 
-
-class Wrapped(SpikingStack):
-    """A decorator's function has the attributes of what it wraps."""
-
-    @functools.wraps(SpikingStack.forward)
-    def forward(self, spikes):
-        return SpikingStack.forward(self, 1 - spikes)
+    return partial(stack, make=make)
 
 
 def sub_neuron(net):
@@ -190,10 +177,10 @@ def hooked(module_of, net):
 
 
 SEVERAL = {
-    "another forward pass": (partial(stack, make=Changed), None),
-    "another `run`": (partial(stack, make=OwnRun), None),
-    "another call": (partial(stack, make=OwnCall), None),
-    "a decorated forward pass": (partial(stack, make=Wrapped), None),
+    "another forward pass": (own("forward"), None),
+    "another `run`": (own("run"), None),
+    "another call": (own("__call__"), None),
+    "a decorated forward pass": (own("forward", wraps=True), None),  # which has the attributes of what it wraps
     "another function in its place": (stack, another_forward),
     "another function in the place of `run`": (stack, another_run),
     "a scan in the place of a neuron's": (stack, another_scan),
