@@ -71,8 +71,8 @@ READ = """\
   make a float32. Which is fastest is measured once for each size and share of spikes, and kept with the compiled
   kernels and in a run's checkpoint (`kernels/cpu/choice.py`). So is whether the online rule sums traces, or corrects
   a product of matrices by those of the neurons that have fired (`kernels/cpu/traces.py`).
-- Since the tables of both CPUs were measured, that product has come, a step does less in Python, and kernels load
-  without numba's compiler: today's steps and first seconds are not in them.
+- Since the tables of `epyc-2-cores` and `xeon-amx-2-cores` were measured, that product has come, a step does less in
+  Python, and kernels load without numba's compiler; those of `epyc-avx2-2-cores` are of today.
 - **Mixed precision**: spikes are exact, and gradients are products in bfloat16 where the processor has it. The configs
   of the autoencoders and of speech use it (`precision: mixed`); the test errors of whole runs stand above.
 - **Waiting for data**, and `fit` on a GPU: `a2i_fsdd` had batches of 50 when it was measured; today's are of 10.

@@ -13,7 +13,7 @@ from snn_synth.keys import same
 ROOT = Path(__file__).parents[1]
 RESULTS, BENCHMARKS = "docs/results/{}/metrics.json", "benchmarks/results/{}.json"
 ERROR = "test/standardized_mse"
-XEON, EPYC, H200 = "xeon-amx-2-cores", "epyc-2-cores", "nvidia-h200"
+XEON, EPYC, AVX2, H200 = "xeon-amx-2-cores", "epyc-2-cores", "epyc-avx2-2-cores", "nvidia-h200"
 NUMBER = r"(\d+(?:[.,]\d+)?)"
 Quoted = Mapping[str, Callable[[], list[float]]]
 """What a page says, a pattern with a group for each number -> the numbers that the committed files hold."""

@@ -41,7 +41,7 @@ _NUMPY = {
 
 
 class _Lease(weakref.ref["NDArray[Any]"]):
-    """Tells when an array is gone, in a tenth of the time of ``weakref.finalize``."""
+    """Tells when an array is gone: what ``weakref.finalize`` does, without its registry and order at exit."""
 
     __slots__ = ("block",)
     block: NDArray[np.uint8]
@@ -89,7 +89,7 @@ def _take(size: int) -> NDArray[np.uint8]:
     global _kept
     with _lock:
         if not _free.get(size):
-            for lease in [one for one in _leases.values() if one() is None]:  # Ctrl-C has come in the way of `_end`
+            for lease in [one for one in list(_leases.values()) if one() is None]:  # Ctrl-C came in the way of `_end`
                 _end(lease)
         if blocks := _free.get(size):
             _kept -= size
