@@ -34,7 +34,7 @@ class Moments:
 
     @functools.cached_property
     def _note(self) -> Callable[[int], object]:
-        """Writes the number of steps: by NumPy, in a tenth of the time, where it is on the CPU."""
+        """Writes the number of steps: by NumPy, which does less around it, where that is on the CPU."""
         step: Tensor = self.state["step"]
         return step.numpy().fill if step.is_cpu else step.fill_
 
