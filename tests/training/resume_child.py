@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from snn_synth.data import MelSpectrogram, MNISTSubset, SpectrogramAugmentation
-from snn_synth.learning import online
+from snn_synth.kernels import OnlineRule
 from snn_synth.models import (
     ACANN,
     ACSNN,
@@ -125,7 +125,7 @@ class DieInTimeStep(Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if (trainer.current_epoch, batch_idx) == self.place:
-            online.check_forward = self.counter.count
+            OnlineRule.finite = self.counter.count
 
 
 class DieInValidation(Callback):
