@@ -33,7 +33,8 @@ def _overload_of(x, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @subroutine
-def _clear(x: Any) -> None:
+def clear(x: Any) -> None:
+    """Zeros, of a row."""
     for n in range(len(x)):
         x[n] = _ZERO
 
@@ -76,7 +77,7 @@ def _spikes(
 ) -> None:
     membranes = space[share]  # before and after a step, in turns
     for b in range(start, stop):
-        _clear(membranes[0])
+        clear(membranes[0])
         for t in range(len(currents)):
             now, then = membranes[t % 2], membranes[(t + 1) % 2]
             _step(now, currents[t, b], decay, threshold, subtract, spikes[t, b], then)
@@ -89,9 +90,10 @@ def _weaken(grad_spikes: Any, membranes: Any, threshold: Any, slope: Any, gradie
 
 
 @subroutine
-def _add(more: Any, gradient: Any) -> None:
-    for n in range(len(gradient)):
-        gradient[n] += more[n]
+def add(more: Any, total: Any) -> None:
+    """A row to another."""
+    for n in range(len(total)):
+        total[n] += more[n]
 
 
 @subroutine
@@ -151,11 +153,11 @@ def _backward(
             if by_spikes:
                 _weaken(grad_spikes[t, b], membranes[t, b], threshold, slope, now)
             else:
-                _clear(now)
+                clear(now)
             if by_threshold is not None:
                 _subtract(now, by_threshold[b])
             if by_membranes:
-                _add(grad_membranes[t, b], now)
+                add(grad_membranes[t, b], now)
             if t + 1 < num_steps:
                 _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, subtract, now)
             if by_threshold is not None:
@@ -194,9 +196,9 @@ def _loss(
 ) -> None:
     num_steps = len(currents)
     spikes, squares, membranes = space[share, 0], space[share, 1], space[share, 2:]
-    _clear(membranes[0])  # rest
+    clear(membranes[0])  # rest
     for b in range(start, stop):
-        _clear(squares)
+        clear(squares)
         for t in range(num_steps):
             _step(membranes[t], currents[t, b], decay, threshold, subtract, spikes, membranes[t + 1])
             _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import products
+from snn_synth.kernels.cpu.lif import add, clear
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import subroutine
@@ -93,18 +94,6 @@ def _fire(membranes: Any, threshold: Any, spikes: Any) -> None:
 
 
 @subroutine
-def _fill(value: Any, x: Any) -> None:
-    for n in range(len(x)):
-        x[n] = value
-
-
-@subroutine
-def _add(x: Any, total: Any) -> None:
-    for n in range(len(total)):
-        total[n] += x[n]
-
-
-@subroutine
 def _add_squares(x: Any, total: Any) -> None:
     for n in range(len(total)):
         total[n] += x[n] * x[n]
@@ -137,13 +126,13 @@ def _hidden(
     totals: Any,
 ) -> None:
     total = space[share]  # of each neuron: additions along neurons would wait for one another
-    _fill(_ZERO, total)
+    clear(total)
     for b in range(start, stop):
         if integrates:
             _integrate(inputs[b], decay, sums[step - 1, b], sums[step, b])
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _fire(membranes[b], threshold, spikes[b])
-        _add(membranes[b], total)
+        add(membranes[b], total)
     totals[share] = _sum(total)
 
 
@@ -190,7 +179,7 @@ def _output(
     totals: Any,
 ) -> None:
     total, size = space[share], 0
-    _fill(_ZERO, total)
+    clear(total)
     for b in range(start, stop):
         if integrates:
             _integrate(inputs[b], decay, sums[step - 1, b], sums[step, b])
@@ -330,11 +319,22 @@ def output(
 ) -> Errors:
     """As :func:`hidden`, of the last layer: ``scale`` times E, which is the layer's until the next step."""
     moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
-    _, *arrays = layer.errors
-    layer.errors.sizes.fill(0)
+    error = layer.errors
+    error.sizes.fill(0)
     layer.totals.fill(0)
-    _output(*moving, targets.contiguous().numpy(), mask, np.float32(scale), space, *arrays, layer.totals)
-    return layer.errors
+    _output(
+        *moving,
+        targets.contiguous().numpy(),
+        mask,
+        np.float32(scale),
+        space,
+        error.array,
+        error.neurons,
+        error.counts,
+        error.sizes,
+        layer.totals,
+    )
+    return error
 
 
 def _moving(

@@ -320,11 +320,10 @@ def _compute(
     if product:
         torch.mm(errors.values.T, sums[step], out=torch.from_numpy(base))
     rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
-    _, delta, wrong, counts, _ = errors
     _gradient_or_step(
-        delta,
-        wrong,
-        counts,
+        errors.array,
+        errors.neurons,
+        errors.counts,
         last_spike,
         past,
         step,
