@@ -301,7 +301,6 @@ def hidden(layer: State, inputs: Tensor | None, currents: Tensor, step: int, dec
     Sums stay as they are without ``inputs``. The spikes are those of the layer until the next step.
     """
     moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
-    layer.totals.fill(0)  # there may be fewer threads than before
     _hidden(*moving, layer.arrays.spikes, space, layer.totals)
     return layer.spikes
 
@@ -320,7 +319,7 @@ def output(
     """As :func:`hidden`, of the last layer: ``scale`` times E, which is the layer's until the next step."""
     moving, space = _moving(layer, inputs, currents, step, decay, threshold), scratch("totals", currents.shape[1])
     error = layer.errors
-    error.sizes.fill(0)
+    error.sizes.fill(0)  # there may be fewer threads than before
     layer.totals.fill(0)
     _output(
         *moving,
