@@ -2,21 +2,25 @@
 
     SNN_SYNTH_DATA=... python benchmarks/mixed.py --runs runs/mixed
 
-takes an hour on two cores, and writes benchmarks/results/mixed/errors.json, of which benchmarks/report.py makes a
-table. Runs that are finished are not run again.
+takes two hours on two cores, and writes benchmarks/results/mixed/errors.json, of which benchmarks/report.py makes a
+table. Runs that are finished are not run again. Where the processor has no products in bfloat16, benchmarks/rounded.py
+rounds as one that has.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from run_fit import fit, measured
+from run_fit import COMMAND, fit, measured
 
+from snn_synth.experiments.bench.machine import machine
 from snn_synth.files import atomic_write
+from snn_synth.kernels.cpu.products import has_bfloat16
 
 CONFIGS = "ae_mnist", "ae_fashion_mnist", "a2i_fsdd"
 PRECISIONS = "float32", "mixed"
 SEEDS = 0, 1, 2
+ROUNDED = (str(Path(__file__).with_name("rounded.py")),)
 OUT = Path(__file__).resolve().parent / "results" / "mixed" / "errors.json"
 
 
@@ -29,9 +33,10 @@ def main() -> None:
         config: {precision: [_error(runs, config, seed, precision) for seed in SEEDS] for precision in PRECISIONS}
         for config in CONFIGS
     }
+    found = {"cpu": machine()["cpu"], "bfloat16": "native" if has_bfloat16() else "emulated", "errors": errors}
     OUT.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(OUT) as draft:
-        draft.write_text(json.dumps(errors, indent=1) + "\n")
+        draft.write_text(json.dumps(found, indent=1) + "\n")
     print(f"Wrote {OUT}; next: python benchmarks/report.py")
 
 
@@ -40,7 +45,8 @@ def _error(runs: Path, config: str, seed: int, precision: str) -> float:
     folder = runs / f"{config}-{seed}-{precision}"
     if not measured(folder):
         seeds = (f"{argument}={seed}" for argument in ("--seed_everything", "--model.seed", "--data.seed"))
-        fit([config], folder, f"--model.precision={precision}", *seeds)
+        program = ROUNDED if precision == "mixed" and not has_bfloat16() else COMMAND
+        fit([config], folder, f"--model.precision={precision}", *seeds, command=program)
     return float(measured(folder)["test/standardized_mse"])
 
 

@@ -100,19 +100,23 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join([*lead, mixed(json.loads(ERRORS.read_text())), *compared, *details])
 
 
-def mixed(errors: Mapping[str, Mapping[str, list[float]]]) -> str:
+def mixed(found: Mapping[str, Any]) -> str:
     """The test errors of whole runs, in float32 and in mixed precision."""
     rows = [
-        [f"`{config}` of version 0.1", *(_spread(values) for values in by_precision.values())]
-        for config, by_precision in errors.items()
+        [f"`{config}`", *(_spread(values) for values in by_precision.values())]
+        for config, by_precision in found["errors"].items()
     ]
     table = report.table(
         ["standardized test MSE, mean of three seeds (least, most)", "float32", "mixed precision"], rows
     )
+    emulated = (
+        " It has no products in bfloat16: in mixed precision, operands were rounded to bfloat16, and multiplied and "
+        "added up in float32, as AMX does (`benchmarks/rounded.py`)."
+    )
     return (
         f"## What mixed precision does to the error\n\n{table}\n\n"
-        "The difference is smaller than that between two seeds. These are the configs of version 0.1, with the "
-        "paper's neurons; `python benchmarks/mixed.py` runs those of today.\n"
+        "Means of the two differ by less than runs in float32 of three seeds do. Measured by `python "
+        f"benchmarks/mixed.py` on {found['cpu']}.{emulated if found['bfloat16'] == 'emulated' else ''}\n"
     )
 
 
@@ -139,7 +143,7 @@ def _quartiles(values: list[float]) -> str:
 
 
 def _spread(values: list[float]) -> str:
-    return f"{sum(values) / len(values):.4f} ({min(values):.4f}, {max(values):.4f})"
+    return f"{sum(values) / len(values):.5f} ({min(values):.5f}, {max(values):.5f})"
 
 
 def _picture(name: str, what: str = "speed") -> str:

@@ -4,14 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+COMMAND = "-m", "snn_synth.cli"
 
-def fit(configs: Iterable[str], folder: Path, *arguments: str) -> None:
+
+def fit(configs: Iterable[str], folder: Path, *arguments: str, command: Sequence[str] = COMMAND) -> None:
     """Train by the configs, with W&B's record kept in the folder, and without the progress bar."""
-    command = [sys.executable, "-m", "snn_synth.cli", "fit", *(f"--config={config}" for config in configs)]
+    command = [sys.executable, *command, "fit", *(f"--config={config}" for config in configs)]
     command += [*arguments, f"--trainer.default_root_dir={folder}"]
     print(folder.name, flush=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"WANDB_MODE": "offline"})
