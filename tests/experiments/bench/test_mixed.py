@@ -21,7 +21,7 @@ def test_means_differ_by_less_than_seeds_do(config):
     assert abs(sum(mixed) / 3 - sum(exact) / 3) < max(exact) - min(exact)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.5])  # of spikes: few of them are listed otherwise
+@pytest.mark.parametrize("share", [0.02, 0.5])  # few spikes can be listed
 def test_gradients_are_products_of_rounded_operands(share, monkeypatch):
     """benchmarks/rounded.py against float64; going forward nothing is rounded."""
     for name in ("has_bfloat16", "available", "_rounded"):
@@ -34,7 +34,7 @@ def test_gradients_are_products_of_rounded_operands(share, monkeypatch):
     spikes = (torch.rand(300, 64, generator=generator) < share).float().requires_grad_()
     weight = torch.randn(96, 64, generator=generator).requires_grad_()
     errors = torch.randn(300, 96, generator=generator)
-    with use("numba"), precision("mixed"):
+    with use("numba", product="listed"), precision("mixed"):
         currents = spike_linear(spikes, weight)
         currents.backward(errors)
     d, w = errors.bfloat16().double(), weight.detach().bfloat16().double()
