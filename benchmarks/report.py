@@ -110,12 +110,12 @@ def mixed(found: Mapping[str, Any]) -> str:
         ["standardized test MSE, mean of three seeds (least, most)", "float32", "mixed precision"], rows
     )
     emulated = (
-        " It has no products in bfloat16: in mixed precision, operands were rounded to bfloat16, and multiplied and "
+        " It has no products in bfloat16; for mixed precision, operands were rounded to bfloat16, then multiplied and "
         "added up in float32, as AMX does (`benchmarks/rounded.py`)."
     )
     return (
         f"## What mixed precision does to the error\n\n{table}\n\n"
-        "Means of the two differ by less than runs in float32 of three seeds do. Measured by `python "
+        "The two means differ by less than the three runs in float32 do. Measured by `python "
         f"benchmarks/mixed.py` on {found['cpu']}.{emulated if found['bfloat16'] == 'emulated' else ''}\n"
     )
 
