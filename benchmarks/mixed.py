@@ -2,9 +2,9 @@
 
     SNN_SYNTH_DATA=... python benchmarks/mixed.py --runs runs/mixed
 
-takes two hours on two cores, and writes benchmarks/results/mixed/errors.json, of which benchmarks/report.py makes a
-table. Runs that are finished are not run again. Where the processor has no products in bfloat16, benchmarks/rounded.py
-rounds as one that has.
+takes up to two hours on two cores, and writes benchmarks/results/mixed/errors.json, of which benchmarks/report.py makes
+a table. Runs that are finished are not run again. Where the processor has no products in bfloat16,
+benchmarks/rounded.py rounds as one that has.
 """
 
 import argparse

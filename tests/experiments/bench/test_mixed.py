@@ -1,17 +1,14 @@
 """benchmarks/mixed.py: what mixed precision does to the error."""
 
-import importlib.util
-import json
-from pathlib import Path
-
 import pytest
 import torch
 
 from snn_synth.kernels import precision, spike_linear, use
 from snn_synth.kernels.cpu import products
+from tests.committed import BENCHMARKS, read
+from tests.experiments.bench.test_report import script
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
-ERRORS = json.loads((BENCHMARKS / "results" / "mixed" / "errors.json").read_text())["errors"]
+ERRORS = read(BENCHMARKS.format("mixed/errors"))["errors"]
 
 
 @pytest.mark.parametrize("config", ERRORS)
@@ -26,10 +23,7 @@ def test_gradients_are_products_of_rounded_operands(share, monkeypatch):
     """benchmarks/rounded.py against float64; going forward nothing is rounded."""
     for name in ("has_bfloat16", "available", "_rounded"):
         monkeypatch.setattr(products, name, getattr(products, name))  # put back after the test
-    spec = importlib.util.spec_from_file_location("benchmarks_rounded", BENCHMARKS / "rounded.py")
-    rounded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rounded)
-    rounded.emulate()
+    script("rounded").emulate()
     generator = torch.Generator().manual_seed(0)
     spikes = (torch.rand(300, 64, generator=generator) < share).float().requires_grad_()
     weight = torch.randn(96, 64, generator=generator).requires_grad_()
