@@ -104,7 +104,10 @@ class _NetworkLoss(torch.autograd.Function):
                 needed, way = tuple(kept[end - ctx.sizes[i] : end]), products.WAYS[ctx.ways[i]]
                 gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision)
             if any(wanted[:i]):
-                _, decay, threshold, slope = layers[i - 1]
-                by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced).view_as(membranes[i - 1])
-                delta, _ = lif.backward(by_spikes, None, membranes[i - 1], None, decay, threshold, False, slope, False)
+                (_, decay, threshold, slope), membrane = layers[i - 1], membranes[i - 1]
+                fading = (delta.shape[1], layers[i].decay) if i == count - 1 else None  # of the others all are new
+                by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced, fading)
+                delta, _ = lif.backward(
+                    by_spikes.view_as(membrane), None, membrane, None, decay, threshold, False, slope, False
+                )
         return *(None,) * 6, *gradients

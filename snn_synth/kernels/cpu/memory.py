@@ -4,13 +4,14 @@ A training step needs the same megabytes every time. The C library hands large p
 each page before it gives it out again: as much work as a scan over time.
 """
 
-import atexit
 import contextlib
+import functools
 import math
 import os
 import threading
 import weakref
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def _limit() -> int:
     return 2**28
 
 
-KEEP = _limit()  # bytes of free memory that are kept
+KEEP = _limit()  # bytes of memory that are kept
+_MOST = 16  # blocks of one size that are
 _LINE = 64  # bytes of a cache line, at which vectors load fastest
 _NUMPY = {
     torch.float32: np.float32,
@@ -40,16 +42,22 @@ _NUMPY = {
 }
 
 
-class _Lease(weakref.ref["NDArray[Any]"]):
-    """Tells when an array is gone: what ``weakref.finalize`` does, without its registry and order at exit."""
+class _Block:
+    """A piece of memory, and the array that has it."""
 
-    __slots__ = ("block",)
-    block: NDArray[np.uint8]
+    __slots__ = ("array", "memory")
+
+    def __init__(self, size: int) -> None:
+        whole = np.empty(size + _LINE, np.uint8)
+        self.memory = whole[-whole.ctypes.data % _LINE :][:size]
+        self.array: Callable[[], NDArray[Any] | None] = _none
 
 
-_leases: dict[int, _Lease] = {}
-atexit.register(_leases.clear)  # tensors may be in use until after that: nothing comes back when the process ends
-_free: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+def _none() -> None:
+    """What the reference of a block says that nobody has."""
+
+
+_blocks: defaultdict[int, list[_Block]] = defaultdict(list)  # by their size; in use or not
 _kept = 0  # bytes in them
 _lock = threading.RLock()
 
@@ -64,19 +72,28 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """An uninitialised tensor. Its memory comes back here when the last view of it is gone.
+    """An uninitialised tensor, whose memory is used again when the last view of it is gone.
 
     Example:
         >>> here = empty(1000).data_ptr()
         >>> empty(1000).data_ptr() == here
         True
     """
-    block = _take(_rounded(math.prod(shape) * dtype.itemsize))
-    view: NDArray[Any] = np.ndarray(shape, _NUMPY[dtype], block)  # PyTorch holds it as long as it holds the memory
-    lease = _Lease(view, _end)
-    lease.block = block
-    _leases[id(lease)] = lease
-    return torch.from_numpy(view)
+    size = _size(shape, dtype)
+    with _lock:
+        for block in _blocks.get(size, ()):
+            if block.array() is None:
+                break
+        else:
+            block = _new(size)
+        array: NDArray[Any] = np.ndarray(shape, _NUMPY[dtype], block.memory)  # PyTorch holds it, as do all views
+        block.array = weakref.ref(array)
+    return torch.from_numpy(array)
+
+
+@functools.lru_cache(1024)
+def _size(shape: tuple[int, ...], dtype: torch.dtype) -> int:
+    return _rounded(math.prod(shape) * dtype.itemsize)
 
 
 def _rounded(size: int) -> int:
@@ -85,27 +102,19 @@ def _rounded(size: int) -> int:
     return -(-size >> last) << last
 
 
-def _take(size: int) -> NDArray[np.uint8]:
+def _new(size: int) -> _Block:
+    """A block, which is kept unless it is too large."""
     global _kept
-    with _lock:
-        if not _free.get(size):
-            for lease in [one for one in list(_leases.values()) if one() is None]:  # Ctrl-C came in the way of `_end`
-                _end(lease)
-        if blocks := _free.get(size):
-            _kept -= size
-            return blocks.pop()
-    block = np.empty(size + _LINE, np.uint8)
-    return block[-block.ctypes.data % _LINE :][:size]
-
-
-def _end(lease: _Lease) -> None:
-    global _kept
-    with _lock:
-        if _leases.pop(id(lease), None) is None:
-            return
-        block = lease.block
-        if _kept + len(block) > KEEP:
-            _free.clear()  # sizes that were in use once
-            _kept = 0
-        _free[len(block)].append(block)
-        _kept += len(block)
+    block = _Block(size)
+    if size > KEEP:
+        return block
+    if _kept + size > KEEP:  # sizes that were in use once
+        _blocks.clear()
+        _kept = 0
+    alike = _blocks[size]
+    alike.append(block)
+    _kept += size
+    if len(alike) > _MOST:  # somebody keeps what we give: looking for what is free would take ever longer
+        del alike[0]
+        _kept -= size
+    return block

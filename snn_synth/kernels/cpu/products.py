@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import choice, sparse, tiles
+from snn_synth.kernels.cpu import fading as faded
 from snn_synth.kernels.cpu.amx import has_amx
 from snn_synth.kernels.cpu.cache import compiled_for
+from snn_synth.kernels.cpu.fading import Fading
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
 from snn_synth.kernels.dispatch import forced_product
@@ -135,26 +137,58 @@ def neuron_spikes(spikes: Tensor, weight: Tensor, precision: str, decay: float, 
     return tiles.spikes(spikes.contiguous(), weight.contiguous(), decay, threshold) if tiles.fits(weight) else None
 
 
-def by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None) -> Tensor:
-    """The gradient by the spikes, ``delta @ weight``."""
-    exact = precision == "float32"
-    dense = _of_errors(precision)
-    if not has_amx() or forced not in (None, "tiles") or len(delta) * weight.numel() < WORTH:
-        return dense(delta, weight)
+def _dense_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:
+    return _of_errors(precision)(delta, weight)
 
-    def on_tiles(a: Tensor, b: Tensor) -> Tensor:
-        return tiles.product(a.contiguous(), b.contiguous(), _parts(exact), _parts(exact))
 
-    def ways(sizes: tuple[int, ...], _: float) -> Mapping[str, Callable[[], Any]]:
+def _listed_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:
+    return faded.product(delta.contiguous(), weight.contiguous(), fading or (delta.shape[0], 0.0))
+
+
+def _tiles_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:
+    parts = _parts(precision == "float32")
+    return tiles.product(delta.contiguous(), weight.contiguous(), parts, parts)
+
+
+_BY_SPIKES = {"float32": _dense_by_spikes, "listed": _listed_by_spikes, "tiles": _tiles_by_spikes}
+
+
+def by_spikes(
+    delta: Tensor, weight: Tensor, precision: str, forced: str | None, fading: Fading | None = None
+) -> Tensor:
+    """The gradient by the spikes, ``delta @ weight``; errors of an output layer may be ``fading``."""
+    (rows, outputs), inputs = delta.shape, weight.shape[1]
+    share, names = 1.0, ["float32"]
+    if rows * outputs * inputs >= WORTH:
+        if fading is not None and precision != "bfloat16" and inputs >= WIDTH:
+            share = _new_share(delta, fading)
+            names += ["listed"] * (share <= _MOST)
+        names += ["tiles"] * has_amx()
+    if forced == "float32" or len(names) == 1:
+        return _dense_by_spikes(delta, weight, precision, None)
+
+    def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
         rows, outputs, inputs = sizes
         generator = torch.Generator().manual_seed(0)
         a = torch.randn(rows, outputs, generator=generator, **_PLAIN)
+        a *= torch.rand(rows, outputs, generator=generator, **_PLAIN) < share / 2  # what fades, too, is listed here
         b = torch.randn(outputs, inputs, generator=generator, **_PLAIN)
-        return {"float32": lambda: dense(a, b), "tiles": lambda: on_tiles(a, b)}
+        over_time = max(1, rows // 8), 0.5
+        return {name: lambda name=name: _BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
 
     kind = f"{precision} product of errors"
-    found = forced or choice.fastest(kind, (len(delta), *weight.shape), 1.0, ["float32", "tiles"], ways)
-    return (on_tiles if found == "tiles" else dense)(delta, weight)
+    found = forced if forced in names else choice.fastest(kind, (rows, outputs, inputs), share, names, ways)
+    return _BY_SPIKES[found](delta, weight, precision, fading)
+
+
+def _new_share(errors: Tensor, fading: Fading) -> float:
+    """Share of the errors that are not what is kept of the time step after theirs, of a few rows."""
+    (samples, decay), array = fading, errors.numpy()
+    step = max(1, array.shape[0] // _SAMPLED)
+    later = array[samples::step]
+    now = array[: array.shape[0] - samples : step] if later.size else array[::step]
+    new = now != (later * np.float32(decay) if later.size else 0)
+    return float(np.count_nonzero(new) / new.size)
 
 
 def _share(spikes: Tensor) -> float:

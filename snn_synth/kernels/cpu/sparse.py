@@ -1,11 +1,13 @@
 """Products with matrices that are mostly zeros, as spikes are: only what fired is added up. Numba, float32."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from snn_synth.kernels.cpu.bits import count_differing, list_differing
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
@@ -24,25 +26,44 @@ class Sparse(NamedTuple):
     values: Tensor
 
 
-@parallel
-def _count(share: int, start: int, stop: int, x: Any, counts: Any) -> None:
+@subroutine
+def _count_rows(
+    share: int, start: int, stop: int, x: Any, last: Any, after: int, decay: Any, first: Any
+) -> None:
     for i in range(start, stop):
-        count: Any = 0
-        for j in range(x.shape[1]):
-            count += np.int32(x[i, j] != _ZERO)
-        counts[i] = count
+        first[i + 1] = count_differing(x[i], x[i + after] if i + after < len(x) else last, decay)
+
+
+@jit
+def _count(team: Any, x: Any, last: Any, after: int, decay: Any, first: Any) -> None:
+    """``first``: where each row begins, and where the last one ends."""
+    share_out(_count_rows, team, len(x), (x, last, after, decay, first))  # type: ignore[call-arg]
+    first[0] = 0
+    for i in range(len(x)):
+        first[i + 1] += first[i]
 
 
 @parallel
-def _fill(share: int, start: int, stop: int, x: Any, space: Any, first: Any, columns: Any, values: Any) -> None:
+def _fill(
+    share: int,
+    start: int,
+    stop: int,
+    x: Any,
+    last: Any,
+    after: int,
+    decay: Any,
+    space: Any,
+    first: Any,
+    columns: Any,
+    values: Any,
+) -> None:
     found = space[share]
     for i in range(start, stop):
-        count = np.int32(0)
-        for j in range(x.shape[1]):  # without a branch, which would be guessed wrong at every spike
-            found[count] = j
-            count += np.int32(x[i, j] != _ZERO)
-        for k in range(count):
-            columns[first[i] + k], values[first[i] + k] = found[k], x[i, found[k]]
+        now, later, place = x[i], x[i + after] if i + after < len(x) else last, first[i]
+        for k in range(list_differing(now, later, decay, found)):
+            j = found[k]
+            columns[place + k] = j
+            values[place + k] = now[j] - (_ZERO if decay is None else decay * later[j])
 
 
 @subroutine
@@ -82,6 +103,7 @@ def _transpose(
     """``places``: of each part of the rows, how many in each column, and then where to; zeros at first."""
     parts, size = len(places), -(-(len(first) - 1) // len(places))
     share_out(_count_columns, team, parts, (first, columns, size, places))  # type: ignore[call-arg]
+    begins[0] = 0
     for j in range(len(begins) - 1):
         begins[j + 1] = begins[j]
         for part in range(parts):
@@ -172,40 +194,55 @@ def _product(
             _write(sums, bottom - top, out, out_by_rows, top, height, start, size, width)
 
 
-def sparse(x: Tensor) -> Sparse:
-    """The entries of a matrix that are not zero."""
-    first = x.new_zeros(len(x) + 1, dtype=torch.int64)
-    _count(len(x), x.numpy(), first[1:].numpy())
-    torch.cumsum(first, 0, out=first)
-    count = int(first[-1])
-    found = Sparse(first, empty(count, dtype=torch.int32), empty(count))
-    _fill(len(x), x.numpy(), scratch("columns", x.shape[1], dtype=torch.int32), *(part.numpy() for part in found))
-    return found
+def sparse(x: Tensor, fading: tuple[int, float] | None = None) -> Sparse:
+    r"""The entries of a matrix that are not zero.
+
+    With ``fading``, a number of rows B and a decay, those of :math:`x_i - \text{decay}\, x_{i+B}`: what is new in each
+    row, beside what it keeps of the row B after it. The last B rows keep nothing.
+    """
+    rows, width = x.shape
+    after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
+    first, array = empty(rows + 1, dtype=torch.int64), x.numpy()
+    begins, taken = first.numpy(), (array, _nothing(width), after, decay)
+    _count(*taken, begins)
+    count = int(begins[-1])
+    columns, values = empty(count, dtype=torch.int32), empty(count)
+    _fill(rows, *taken, scratch("columns", width, dtype=torch.int32), begins, columns.numpy(), values.numpy())
+    return Sparse(first, columns, values)
+
+
+@functools.lru_cache(16)
+def _nothing(width: int) -> Any:
+    """A row of zeros, which nobody writes to."""
+    return np.zeros(width, np.float32)
 
 
 def transpose(x: Sparse, width: int) -> Sparse:
     """The transpose of a matrix of that many columns."""
-    first = x.first.new_zeros(width + 1)
-    turned = Sparse(first, empty(len(x.columns), dtype=torch.int32), empty(len(x.values)))
+    count = x.columns.shape[0]
+    turned = Sparse(empty(width + 1, dtype=torch.int64), empty(count, dtype=torch.int32), empty(count))
     places = np.zeros((torch.get_num_threads(), width), np.int64)
-    _transpose(*(part.numpy() for part in x), places, *(part.numpy() for part in turned))
+    _transpose(*_arrays(x), places, *_arrays(turned))
     return turned
 
 
 def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     """``out = x @ dense``; the last two may be a contiguous matrix's transpose, and have at least WIDTH columns."""
-    depth, width = dense.shape
+    (depth, width), by_rows, out_by_rows = dense.shape, dense.is_contiguous(), out.is_contiguous()
     parts = max(1, 2 * torch.get_num_threads() * WIDTH // width)  # few columns: share out the rows too
-    rows = -(-(len(x.first) - 1) // parts)
+    first, columns, values = _arrays(x)
+    rows = -(-(len(first) - 1) // parts)
     _product(
         -(-width // WIDTH) * parts,
-        *(part.numpy() for part in x),
-        _flat(dense),
-        dense.is_contiguous(),
+        first,
+        columns,
+        values,
+        _flat(dense, by_rows),
+        by_rows,
         depth,
         parts,
-        _flat(out),
-        out.is_contiguous(),
+        _flat(out, out_by_rows),
+        out_by_rows,
         width,
         scratch("tile", min(_TILE, depth) * WIDTH),
         scratch("sums", rows * WIDTH),
@@ -214,5 +251,9 @@ def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _flat(x: Tensor) -> Any:
-    return (x if x.is_contiguous() else x.T).numpy().reshape(-1)
+def _arrays(x: Sparse) -> tuple[Any, Any, Any]:
+    return x.first.numpy(), x.columns.numpy(), x.values.numpy()
+
+
+def _flat(x: Tensor, by_rows: bool) -> Any:
+    return (x if by_rows else x.T).numpy().reshape(-1)

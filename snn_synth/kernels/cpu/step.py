@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import products
+from snn_synth.kernels.cpu.bits import list_differing
 from snn_synth.kernels.cpu.lif import add, clear
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
@@ -137,15 +138,6 @@ def _hidden(
 
 
 @subroutine
-def _list(error: Any, neurons: Any) -> int:
-    count = 0
-    for n in range(len(error)):  # without a branch, which would be guessed wrong at many errors
-        neurons[count] = n
-        count += error[n] != _ZERO
-    return count
-
-
-@subroutine
 def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any, error: Any) -> None:
     for n in range(len(membranes)):
         v, target = membranes[n], targets[n]
@@ -186,7 +178,7 @@ def _output(
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
         _add_squares(error[b], total)
-        counts[b] = _list(error[b], neurons[b])
+        counts[b] = list_differing(error[b], error[b], None, neurons[b])
         size += counts[b]
     sizes[share], totals[share] = size, _sum(total)
 
@@ -236,7 +228,7 @@ def _hidden_error(
         if sparse:
             _weigh(error[b], neurons[b, : counts[b]], weight, space[share], product[b])  # eq. 14
         _weaken(product[b], membranes[b], threshold, slope)
-        numbers[b] = _list(product[b], found[b])
+        numbers[b] = list_differing(product[b], product[b], None, found[b])
         size += numbers[b]
     sizes[share] = size
 
@@ -245,7 +237,7 @@ def _hidden_error(
 def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts: Any, sizes: Any) -> None:
     size = 0
     for b in range(start, stop):
-        counts[b] = _list(values[b], neurons[b])
+        counts[b] = list_differing(values[b], values[b], None, neurons[b])
         size += counts[b]
     sizes[share] = size
 
