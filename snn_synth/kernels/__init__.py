@@ -1,7 +1,7 @@
 """Fast implementations of ``functional/``, equal to float32 rounding: numba on the CPU, Triton on CUDA."""
 
 from snn_synth.kernels.alpha import alpha_spike_times
-from snn_synth.kernels.bptt import network_loss
+from snn_synth.kernels.bptt import network_gradients, network_loss
 from snn_synth.kernels.dispatch import backend, use
 from snn_synth.kernels.encoding import encode, even_encode, low_discrepancy_encode, poisson_encode
 from snn_synth.kernels.integrate_fire import if_spike_times
@@ -33,6 +33,7 @@ __all__ = [
     "lif_scan_loss",
     "lif_spikes",
     "low_discrepancy_encode",
+    "network_gradients",
     "network_loss",
     "neuron_spikes",
     "online_rule",

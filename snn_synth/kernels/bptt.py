@@ -4,7 +4,7 @@ A small network's kernels are short, and empty the caches of what Python needs b
 one for each product and each scan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -43,8 +43,7 @@ def network_loss(
         >>> loss  # of V = 0.5 and 0.75
         tensor(0.2031, grad_fn=<_NetworkLossBackward>)
     """
-    repeated = len(spikes) > 1 and spikes.stride(0) == 0  # by `expand`: one product is enough
-    if repeated or backend_of(layers, spikes, targets) != "numba":
+    if not _takes(layers, spikes, targets):
         return None
     membranes: list[Tensor] = []
     weights = [layer.weight for layer in reversed(layers)]  # gradients come in their order: from the output down
@@ -52,6 +51,53 @@ def network_loss(
         layers, spikes, targets, mask, current_precision(), membranes, *weights
     )
     return loss, membranes
+
+
+def network_gradients(
+    layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool
+) -> tuple[Tensor, list[Tensor], Callable[[], Sequence[Tensor]]] | None:
+    """As :func:`network_loss`, and a function that gives the gradient of each weight, without autograd.
+
+    Example:
+        >>> W = torch.tensor([[0.5]], requires_grad=True)
+        >>> layers = [Layer(W, 0.5, 1.0, 1.0)]
+        >>> _, _, gradients = network_gradients(layers, torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
+        >>> gradients()  # half of 0.5 * 1 + 0.75 * (1 + 0.5)
+        (tensor([[0.8125]]),)
+    """
+    if not _takes(layers, spikes, targets):
+        return None
+    membranes: list[Tensor] = []
+    weights = [layer.weight.detach() for layer in reversed(layers)]
+    context = _Context()
+    context.needs_input_grad = (False,) * 6 + (True,) * len(weights)
+    with torch.no_grad():
+        loss = _NetworkLoss.forward(context, layers, spikes, targets, mask, current_precision(), membranes, *weights)
+
+    @torch.no_grad()
+    def gradients() -> Any:
+        return _NetworkLoss.backward(context, 1)[:5:-1]  # those of the weights, from the input up
+
+    return loss, membranes, gradients
+
+
+class _Context:
+    """What autograd gives a node that is in a graph."""
+
+    needs_input_grad: tuple[bool, ...]
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        self.saved_tensors = tensors
+
+
+def _takes(layers: Sequence[Layer], spikes: Tensor, targets: Tensor) -> bool:
+    repeated = spikes.shape[0] > 1 and spikes.stride(0) == 0  # by `expand`: one product is enough
+    return not repeated and backend_of(layers, spikes, targets) == "numba"
+
+
+def _kernel(module: str) -> Any:
+    return kernel("numba", module)
 
 
 class _NetworkLoss(torch.autograd.Function):
@@ -66,48 +112,49 @@ class _NetworkLoss(torch.autograd.Function):
         membranes: list[Tensor],
         *weights: Tensor,
     ) -> Tensor:
-        products, lif, forced = kernel("numba", "products"), kernel("numba", "lif"), forced_product()
+        products, lif, together, forced = *map(_kernel, ("products", "lif", "together")), forced_product()
         num_steps, batch = spikes.shape[:2]
-        fired, kept, ways = spikes.flatten(0, 1), [], []
+        fired, kept, ways, scale = spikes.flatten(0, 1), [], [], 1 / (num_steps * batch)
         for i, weight in enumerate(reversed(weights)):
             way = products.way(fired, weight, precision, ctx.needs_input_grad[-1 - i], forced)
-            flat, needed = products.WAYS[way].forward(fired, weight, precision)
-            currents = flat.view(num_steps, batch, -1)
-            kept.append(needed)
-            ways.append(way)
             _, decay, threshold, _ = layers[i]
-            if i < len(layers) - 1:
-                spikes, membrane = lif.forward(currents, None, decay, threshold, False)
-                membranes.append(membrane)
-                fired = spikes.flatten(0, 1)
-        scale = 1 / (num_steps * batch)
-        total, gradient, _ = lif.loss(
-            currents, targets.contiguous(), decay, threshold, False, mask, scale, False, currents
-        )
+            with together.together():
+                flat, needed = products.WAYS[way].forward(fired, weight, precision)
+                currents = flat.view(num_steps, batch, -1)
+                kept.append(needed)
+                ways.append(way)
+                if i < len(layers) - 1:
+                    spikes, membrane = lif.forward(currents, None, decay, threshold, False)
+                    membranes.append(membrane)
+                    fired = spikes.flatten(0, 1)
+                else:
+                    given = targets.contiguous(), decay, threshold, False, mask, scale, False
+                    total, gradient, _ = lif.loss(currents, *given, currents)
         ctx.save_for_backward(*weights, *membranes, gradient, *(x for needed in kept for x in needed))
         ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ways
         ctx.sizes = [len(needed) for needed in kept]
         return (total * scale).to(gradient.dtype)  # type: ignore[no-any-return]
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_loss: Tensor | int) -> tuple[Tensor | None, ...]:
         check_once()
-        products, lif, layers = kernel("numba", "products"), kernel("numba", "lif"), ctx.layers
+        products, lif, together, layers = *map(_kernel, ("products", "lif", "together")), ctx.layers
         count, wanted, saved = len(layers), ctx.needs_input_grad[6:][::-1], ctx.saved_tensors
         weights, membranes, (delta, *kept) = saved[:count][::-1], saved[count : 2 * count - 1], saved[2 * count - 1 :]
         gradients: list[Tensor | None] = [None] * count  # of the output layer first
         if grad_loss != 1:  # a pass over memory to save
             delta = delta * grad_loss
-        for i in reversed(range(wanted.index(True), count)):
-            errors, end = delta.flatten(0, 1), sum(ctx.sizes[: i + 1])
-            if wanted[i]:
-                needed, way = tuple(kept[end - ctx.sizes[i] : end]), products.WAYS[ctx.ways[i]]
-                gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision)
-            if any(wanted[:i]):
-                (_, decay, threshold, slope), membrane = layers[i - 1], membranes[i - 1]
-                fading = (delta.shape[1], layers[i].decay) if i == count - 1 else None  # of the others all are new
-                by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced, fading)
-                delta, _ = lif.backward(
-                    by_spikes.view_as(membrane), None, membrane, None, decay, threshold, False, slope, False
-                )
+        with together.together():
+            for i in reversed(range(wanted.index(True), count)):
+                errors, end = delta.flatten(0, 1), sum(ctx.sizes[: i + 1])
+                if wanted[i]:
+                    needed, way = tuple(kept[end - ctx.sizes[i] : end]), products.WAYS[ctx.ways[i]]
+                    gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision)
+                if any(wanted[:i]):
+                    (_, decay, threshold, slope), membrane = layers[i - 1], membranes[i - 1]
+                    fading = (delta.shape[1], layers[i].decay) if i == count - 1 else None  # of the others all are new
+                    by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced, fading)
+                    delta, _ = lif.backward(
+                        by_spikes.view_as(membrane), None, membrane, None, decay, threshold, False, slope, False
+                    )
         return *(None,) * 6, *gradients

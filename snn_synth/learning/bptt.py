@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
-from snn_synth.kernels import backend, network_loss
+from snn_synth.kernels import Layer, backend, network_gradients, network_loss
 from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of, only_layers, plain_layers
 from snn_synth.neurons import SigmoidLeaky
@@ -90,6 +90,11 @@ def _whole(
     model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor, mask: bool
 ) -> tuple[Tensor, Sequence[Tensor]] | None:
     """The loss and the hidden membranes in one autograd node for all layers; None where more is asked of a layer."""
+    plain = _plain_network(model, layers, spikes, targets)
+    return None if plain is None else network_loss(plain, spikes, targets, mask)
+
+
+def _plain_network(model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor) -> list[Layer] | None:
     if (
         not torch.is_grad_enabled()
         or backend(spikes, targets) != "numba"
@@ -98,8 +103,7 @@ def _whole(
         or not all(_as_written(operator, neuron) for operator, neuron in layers)
     ):
         return None
-    plain = plain_layers(layers)
-    return None if plain is None else network_loss(plain, spikes, targets, mask)
+    return plain_layers(layers)
 
 
 def _as_written(operator: nn.Module, neuron: SigmoidLeaky) -> bool:
@@ -139,10 +143,42 @@ def bptt_step(
         torch.Size([])
     """
     optimizer.zero_grad()
-    loss = bptt_loss(model, spikes, targets, mask)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss = _without_graph(model, spikes, targets, mask)
+    if loss is None:
+        loss = bptt_loss(model, spikes, targets, mask)
+        loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.detach()
+
+
+def _without_graph(model: nn.Module, spikes: Tensor, targets: Tensor, mask: bool) -> Tensor | None:
+    """The loss, whose gradients are in the weights' ``grad`` then, as autograd would put them there."""
+    layers = layers_of(model)
+    spikes, targets = check_steps(layers, spikes, targets)
+    plain = _plain_network(model, layers, spikes, targets)
+    if plain is None or torch.is_anomaly_enabled() or not _only_learn([layer.weight for layer in plain]):
+        return None
+    found = network_gradients(plain, spikes, targets, mask)
+    if found is None:
+        return None
+    loss, membranes, gradients = found
+    if readable(loss):
+        check_forward(model, spikes, targets, membranes, loss)
+    for layer, gradient in zip(plain, gradients(), strict=True):
+        layer.weight.grad = gradient
+    return loss
+
+
+def _only_learn(weights: Sequence[Tensor]) -> bool:
+    """Whether nobody waits for their gradients, and each is the weight of one layer."""
+    return len(set(map(id, weights))) == len(weights) and all(
+        weight.is_leaf
+        and weight.requires_grad
+        and weight.grad is None
+        and not weight._backward_hooks
+        and not getattr(weight, "_post_accumulate_grad_hooks", None)
+        for weight in weights
+    )
 
 
 def _chunked_loss(

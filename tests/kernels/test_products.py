@@ -258,6 +258,73 @@ def test_what_is_timed_is_the_product_of_such_sizes_with_such_a_share_of_spikes(
     assert done[1:] == ([((30, 70), ("kept",), (70, 50), "mixed")] if learns else [])
 
 
+def errors_over_time(steps, samples, outputs, share):
+    """Of which so many are new, and the others fade."""
+    generator = torch.Generator().manual_seed(0)
+    new = (torch.rand(steps, samples, outputs, generator=generator) < share).float()
+    errors = new.clone()
+    for t in reversed(range(steps - 1)):
+        errors[t] += 0.75 * errors[t + 1]
+    return errors.flatten(0, 1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed"])
+@pytest.mark.parametrize(("steps", "samples", "outputs", "inputs"), [(20, 7, 100, 70), (1, 9, 65, 64), (9, 1, 30, 100)])
+def test_errors_that_fade_are_passed_down_by_what_is_new(steps, samples, outputs, inputs, precision):
+    errors = errors_over_time(steps, samples, outputs, 0.1)
+    weight = torch.randn(outputs, inputs, generator=torch.Generator().manual_seed(1))
+    found = products.by_spikes(errors, weight, precision, "listed", (samples, 0.75))
+    assert_close(found.double(), errors.double() @ weight.double(), rtol=1e-5, atol=1e-5)
+    again = products.by_spikes(errors.sign(), weight, precision, "listed", (samples, 0.75))  # all of which are new
+    assert_close(again.double(), errors.sign().double() @ weight.double(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("share", "inputs", "precision", "fades", "listed"),
+    [
+        (0.1, 64, "float32", True, True),
+        (0.1, 64, "mixed", True, True),
+        (0.1, 64, "bfloat16", True, False),
+        (0.3, 64, "float32", True, False),
+        (0.1, 63, "float32", True, False),
+        (0.1, 64, "float32", False, False),
+    ],
+)
+def test_they_are_listed_where_few_are_new_and_the_layer_below_is_wide(
+    asked, monkeypatch, share, inputs, precision, fades, listed
+):
+    taken = []
+    for name in products._BY_SPIKES:
+        monkeypatch.setitem(products._BY_SPIKES, name, lambda *given, name=name: taken.append((name, given[2:])))
+    errors, weight = errors_over_time(20, 50, 200, share), torch.ones(200, inputs)
+    fading = (50, 0.75) if fades else None
+    products.by_spikes(errors, weight, precision, None, fading)
+    assert taken == [("listed" if listed else "float32", (precision, fading))]
+    if listed:
+        kind, sizes, found, names, ways = asked[0]
+        assert (kind, sizes, names) == (
+            f"{precision} product of errors",
+            (1000, 200, inputs),
+            ["float32", "listed"],
+        )
+        assert found == pytest.approx(share, abs=0.02)
+        taken.clear()
+        ways((80, 30, 64), 0.1)["listed"]()
+        assert taken == [("listed", (precision, (10, 0.5)))]
+    products.by_spikes(errors, weight, precision, "float32", fading)
+    assert taken[-1] == ("float32", (precision, fading))
+
+
+def test_the_share_of_new_errors_is_that_of_16_rows():
+    errors = torch.ones(48, 10)
+    errors[:16] = 0.75 * errors[16:32]
+    errors[:16, 3] = 0.5  # of one neuron they are new
+    assert products._new_share(errors, (16, 0.75)) == pytest.approx((16 * 0.1 + 16) / 32, abs=0.1)
+    assert products._new_share(errors[:16], (16, 0.75)) == 1
+    assert products._new_share(torch.zeros(5, 2), (5, 0.75)) == 0
+    assert products._new_share(errors[:32], (16, 0.75)) == pytest.approx(0.1)
+
+
 def test_the_share_of_spikes_is_that_of_16_rows():
     spikes = torch.zeros(240, 4)
     spikes[::15, :2] = 1
@@ -328,8 +395,7 @@ def test_the_gradient_by_the_spikes_is_on_tiles_where_that_is_fastest_or_asked_f
     ways = found[0][4]((3, 5, 7), 1.0)
     assert ways["float32"]().shape == ways["tiles"]().shape == (3, 7)
     on_tiles.clear()
-    for forced in (None, "tiles"):  # too few multiplications
-        products.by_spikes(delta[1:], weight, "float32", forced)
+    products.by_spikes(delta[1:], weight, "float32", None)  # too few multiplications
     monkeypatch.setattr(products, "has_amx", lambda: False)
     products.by_spikes(delta, weight, "float32", "tiles")
     assert not on_tiles

@@ -39,16 +39,35 @@ def test_products_and_their_transposes_equal_dense_ones_in_float64(rows, depth, 
     assert_close(gradient.double(), delta.double().T @ x.double(), rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
-def test_the_list_is_the_matrix():
+def assert_listed(found, x):
+    for row, first, last in zip(x, found.first.tolist(), found.last.tolist(), strict=True):
+        columns = torch.nonzero(row)[:, 0]
+        assert torch.equal(found.columns[first:last].long(), columns)
+        assert torch.equal(found.values[first:last], row[columns])
+
+
+@pytest.mark.parametrize("room", [10**9, 0], ids=["with room for all", "counted"])
+def test_the_list_is_the_matrix(room, monkeypatch):
+    monkeypatch.setattr(sparse, "_ROOM", room)
     x = matrix(13, 300, 0.3)
-    first, columns, values = sparse.sparse(x)
-    coordinates = x.to_sparse_csr()
-    assert torch.equal(first, coordinates.crow_indices())
-    assert torch.equal(columns.long(), coordinates.col_indices())
-    assert torch.equal(values, coordinates.values())
-    turned = x.T.contiguous().to_sparse_csr()
-    first, columns, values = sparse.transpose(sparse.sparse(x), 300)
-    assert torch.equal(first, turned.crow_indices())
-    assert torch.equal(columns.long(), turned.col_indices())
-    assert torch.equal(values, turned.values())
+    listed = sparse.sparse(x)
+    assert_listed(listed, x)
+    assert_listed(sparse.transpose(listed, 300), x.T)
+
+
+@pytest.mark.parametrize("room", [10**9, 0], ids=["with room for all", "counted"])
+@pytest.mark.parametrize(("steps", "samples"), [(5, 3), (1, 4), (4, 1)])
+def test_with_fading_what_is_new_is_listed(steps, samples, room, monkeypatch):
+    monkeypatch.setattr(sparse, "_ROOM", room)
+    new = matrix(steps * samples, 100, 0.2)
+    errors = new.clone()
+    for t in reversed(range(steps - 1)):
+        here = slice(t * samples, (t + 1) * samples)
+        errors[here] += 0.75 * errors[(t + 1) * samples : (t + 2) * samples]
+        fired = matrix(samples, 100, 0.3, seed=t + 1) != 0  # and lost what they had
+        errors[here][fired] = new[here][fired]
+    kept = torch.cat([0.75 * errors[samples:], torch.zeros(samples, 100)])
+    listed = sparse.sparse(errors, (samples, 0.75))
+    assert_listed(listed, errors - kept)
+    assert 0.1 < (errors - kept != 0).float().mean() < 0.6
+    assert_listed(sparse.transpose(listed, 100), (errors - kept).T)

@@ -58,7 +58,7 @@ def _number(typing: Any, bits: Any) -> Any:
 
 
 @subroutine
-def differs(x: Any, other: Any, factor: Any, j: int) -> bool:
+def differs(x: Any, other: Any, factor: Any, j: int) -> Any:
     """Whether ``x[j]`` is not ``factor * other[j]``; not zero, if the factor is None."""
     return x[j] != (_ZERO if factor is None else factor * other[j])
 
@@ -79,13 +79,13 @@ def list_differing(x: Any, other: Any, factor: Any, places: Any) -> int:
     """How many, and ``places`` begins with them; those behind, as far as there are numbers, are any."""
     count, whole = 0, len(x) - len(x) % _LANES
     for at in range(0, whole, _LANES):
-        bits = _differing(x, other, factor, at)  # type: ignore[call-arg]
-        number, k = _number(bits), _AT_ONCE  # type: ignore[call-arg]
+        bits: Any = _differing(x, other, factor, at)  # type: ignore[call-arg]
+        number, k = _number(bits), _AT_ONCE
         for i in range(_AT_ONCE):
-            places[count + i] = at + _lowest(bits)  # type: ignore[call-arg]
+            places[count + i] = at + _lowest(bits)
             bits &= bits - 1
         while bits != 0:
-            places[count + k] = at + _lowest(bits)  # type: ignore[call-arg]
+            places[count + k] = at + _lowest(bits)
             bits &= bits - 1
             k += 1
         count += number

@@ -23,6 +23,7 @@ from filelock import FileLock
 from snn_synth.errors import InputError
 from snn_synth.files import atomic_write
 from snn_synth.kernels.cpu.cache import compiled_for, folder
+from snn_synth.kernels.cpu.together import at_once
 
 LARGEST = 1024  # rows or columns that are measured: more take more time in the same proportion
 SECONDS = 0.15  # of a measurement
@@ -75,7 +76,8 @@ def fastest(
             if _chosen.get(key) not in names:  # no other thread has come first
                 if kept.get(key) not in names:
                     middle = SHARES[band] - (SHARES[band] - (0, *SHARES)[band]) / 2
-                    kept[key] = _measured(ways(rounded, middle))
+                    with at_once():
+                        kept[key] = _measured(ways(rounded, middle))
                 _chosen[key] = kept[key]
     return _chosen[key]
 

@@ -14,6 +14,7 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import parallel, scratch
+from snn_synth.kernels.cpu.together import start
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -316,7 +317,7 @@ def loss(
     ``out`` takes the gradient by the currents, and may be the currents.
     """
     gradient, sums = empty(*currents.shape) if out is None else out, _sums(learned, *currents.shape[1:])
-    totals = currents.new_empty(currents.shape[1], dtype=torch.float64)
+    totals = empty(currents.shape[1], dtype=torch.float64)
     _loss(
         currents.shape[1],
         currents.numpy(),
@@ -326,9 +327,11 @@ def loss(
         subtract or None,
         mask,
         np.float32(scale),
-        scratch("steps", len(currents) + 3, currents.shape[2]),
+        scratch("steps", currents.shape[0] + 3, currents.shape[2]),
         totals.numpy(),
         gradient.numpy(),
         *_arrays(sums),
     )
-    return totals.sum(), gradient, sums
+    total = empty(dtype=torch.float64)
+    start(torch.sum, totals, 0, out=total)
+    return total, gradient, sums

@@ -15,6 +15,7 @@ from snn_synth.kernels.cpu.cache import compiled_for
 from snn_synth.kernels.cpu.fading import Fading
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
+from snn_synth.kernels.cpu.together import finish, start
 from snn_synth.kernels.dispatch import forced_product
 
 WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
@@ -35,10 +36,13 @@ class Way(NamedTuple):
 
 
 def _float32(a: Tensor, b: Tensor) -> Tensor:
-    return torch.mm(a, b, out=empty(len(a), b.shape[1]))
+    out = empty(a.shape[0], b.shape[1])
+    start(torch.mm, a, b, out=out)
+    return out
 
 
 def _rounded(a: Tensor, b: Tensor) -> Tensor:
+    finish()
     return (a.bfloat16() @ b.bfloat16()).float()
 
 
@@ -63,7 +67,7 @@ def has_bfloat16() -> bool:
 
 def _listed_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
     listed = sparse.sparse(spikes.contiguous())
-    return sparse.product(listed, weight.contiguous().T, empty(len(spikes), len(weight))), listed
+    return sparse.product(listed, weight.contiguous().T, empty(spikes.shape[0], weight.shape[0])), listed
 
 
 def _listed_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
@@ -157,15 +161,22 @@ def by_spikes(
     delta: Tensor, weight: Tensor, precision: str, forced: str | None, fading: Fading | None = None
 ) -> Tensor:
     """The gradient by the spikes, ``delta @ weight``; errors of an output layer may be ``fading``."""
+    return _BY_SPIKES[_way_by_spikes(delta, weight, precision, forced, fading)](delta, weight, precision, fading)
+
+
+def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None, fading: Fading | None) -> str:
     (rows, outputs), inputs = delta.shape, weight.shape[1]
-    share, names = 1.0, ["float32"]
-    if rows * outputs * inputs >= WORTH:
-        if fading is not None and precision != "bfloat16" and inputs >= WIDTH:
-            share = _new_share(delta, fading)
-            names += ["listed"] * (share <= _MOST)
-        names += ["tiles"] * has_amx()
-    if forced == "float32" or len(names) == 1:
-        return _dense_by_spikes(delta, weight, precision, None)
+    size, share, names = rows * outputs * inputs, 1.0, ["float32"]
+    if not size or (size < WORTH and forced is None):
+        return "float32"
+    if fading is not None and precision != "bfloat16" and inputs >= WIDTH:
+        share = _new_share(delta, fading)
+        names += ["listed"] * (share <= _MOST)
+    names += ["tiles"] * has_amx()
+    if forced in names:
+        return forced
+    if size < WORTH or len(names) == 1:
+        return "float32"
 
     def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
         rows, outputs, inputs = sizes
@@ -176,9 +187,7 @@ def by_spikes(
         over_time = max(1, rows // 8), 0.5
         return {name: lambda name=name: _BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
 
-    kind = f"{precision} product of errors"
-    found = forced if forced in names else choice.fastest(kind, (rows, outputs, inputs), share, names, ways)
-    return _BY_SPIKES[found](delta, weight, precision, fading)
+    return choice.fastest(f"{precision} product of errors", (rows, outputs, inputs), share, names, ways)
 
 
 def _new_share(errors: Tensor, fading: Fading) -> float:

@@ -12,8 +12,10 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, parallel, scratch
+from snn_synth.kernels.cpu.together import finish
 
 _TILE = 2048  # rows of the dense matrix that are added from at a time: half a megabyte, which the cache holds
+_ROOM = 2**23  # numbers of a matrix up to which its list has room for all of them: nobody has to count them first
 _ZERO = np.float32(0)
 
 
@@ -21,26 +23,17 @@ class Sparse(NamedTuple):
     """The entries of a matrix that are not zero, row by row."""
 
     first: Tensor
-    """Where each row begins, and where the last one ends."""
+    """Where each row begins."""
+    last: Tensor
+    """And where it ends; what lies between two rows is anything."""
     columns: Tensor
     values: Tensor
 
 
-@subroutine
-def _count_rows(
-    share: int, start: int, stop: int, x: Any, last: Any, after: int, decay: Any, first: Any
-) -> None:
+@parallel
+def _count(share: int, start: int, stop: int, x: Any, none: Any, after: int, decay: Any, counts: Any) -> None:
     for i in range(start, stop):
-        first[i + 1] = count_differing(x[i], x[i + after] if i + after < len(x) else last, decay)
-
-
-@jit
-def _count(team: Any, x: Any, last: Any, after: int, decay: Any, first: Any) -> None:
-    """``first``: where each row begins, and where the last one ends."""
-    share_out(_count_rows, team, len(x), (x, last, after, decay, first))  # type: ignore[call-arg]
-    first[0] = 0
-    for i in range(len(x)):
-        first[i + 1] += first[i]
+        counts[i] = count_differing(x[i], x[i + after] if i + after < len(x) else none, decay)
 
 
 @parallel
@@ -49,29 +42,35 @@ def _fill(
     start: int,
     stop: int,
     x: Any,
-    last: Any,
+    none: Any,
     after: int,
     decay: Any,
     space: Any,
     first: Any,
+    last: Any,
     columns: Any,
     values: Any,
 ) -> None:
     found = space[share]
     for i in range(start, stop):
-        now, later, place = x[i], x[i + after] if i + after < len(x) else last, first[i]
-        for k in range(list_differing(now, later, decay, found)):
+        now, later, place = x[i], x[i + after] if i + after < len(x) else none, first[i]
+        count = list_differing(now, later, decay, found)
+        for k in range(count):
             j = found[k]
             columns[place + k] = j
             values[place + k] = now[j] - (_ZERO if decay is None else decay * later[j])
+        last[i] = place + count
 
 
 @subroutine
-def _count_columns(share: int, start: int, stop: int, first: Any, columns: Any, size: int, places: Any) -> None:
-    height = len(first) - 1
+def _count_columns(
+    share: int, start: int, stop: int, first: Any, last: Any, columns: Any, size: int, places: Any
+) -> None:
+    height = len(first)
     for part in range(start, stop):
-        for p in range(first[min(part * size, height)], first[min((part + 1) * size, height)]):
-            places[part, columns[p]] += 1
+        for i in range(min(part * size, height), min((part + 1) * size, height)):
+            for p in range(first[i], last[i]):
+                places[part, columns[p]] += 1
 
 
 @subroutine
@@ -80,6 +79,7 @@ def _move(
     start: int,
     stop: int,
     first: Any,
+    last: Any,
     columns: Any,
     values: Any,
     size: int,
@@ -87,10 +87,10 @@ def _move(
     rows: Any,
     moved: Any,
 ) -> None:
-    height = len(first) - 1
+    height = len(first)
     for part in range(start, stop):
         for i in range(min(part * size, height), min((part + 1) * size, height)):
-            for p in range(first[i], first[i + 1]):
+            for p in range(first[i], last[i]):
                 place = places[part, columns[p]]
                 rows[place], moved[place] = i, values[p]
                 places[part, columns[p]] = place + 1
@@ -98,19 +98,28 @@ def _move(
 
 @jit
 def _transpose(
-    team: Any, first: Any, columns: Any, values: Any, places: Any, begins: Any, rows: Any, moved: Any
+    team: Any,
+    first: Any,
+    last: Any,
+    columns: Any,
+    values: Any,
+    places: Any,
+    begins: Any,
+    ends: Any,
+    rows: Any,
+    moved: Any,
 ) -> None:
     """``places``: of each part of the rows, how many in each column, and then where to; zeros at first."""
-    parts, size = len(places), -(-(len(first) - 1) // len(places))
-    share_out(_count_columns, team, parts, (first, columns, size, places))  # type: ignore[call-arg]
-    begins[0] = 0
-    for j in range(len(begins) - 1):
-        begins[j + 1] = begins[j]
+    parts, size, end = len(places), -(-len(first) // len(places)), 0
+    share_out(_count_columns, team, parts, (first, last, columns, size, places))  # type: ignore[call-arg]
+    for j in range(len(begins)):
+        begins[j] = end
         for part in range(parts):
             count = places[part, j]
-            places[part, j] = begins[j + 1]
-            begins[j + 1] += count
-    share_out(_move, team, parts, (first, columns, values, size, places, rows, moved))
+            places[part, j] = end
+            end += count
+        ends[j] = end
+    share_out(_move, team, parts, (first, last, columns, values, size, places, rows, moved))
 
 
 @subroutine
@@ -151,6 +160,7 @@ def _product(
     begin: int,
     end: int,
     first: Any,
+    last: Any,
     columns: Any,
     values: Any,
     dense: Any,
@@ -164,7 +174,7 @@ def _product(
     totals: Any,
     places: Any,
 ) -> None:
-    height = len(first) - 1
+    height = len(first)
     rows = -(-height // parts)
     direct = out_by_rows and depth <= _TILE  # columns that are done twice must not be added up twice
     tile, sums, at = tiles[share], totals[share], places[share]
@@ -182,7 +192,7 @@ def _product(
             _read(dense, dense_by_rows, low, high, depth, start, size, width, tile)
             for i in range(bottom - top):
                 left = right = at[i]
-                while right < first[top + i + 1] and columns[right] < high:
+                while right < last[top + i] and columns[right] < high:
                     right += 1
                 count, more, goal = right - left, low > 0, place + i * stride
                 if size == WIDTH:
@@ -202,13 +212,24 @@ def sparse(x: Tensor, fading: tuple[int, float] | None = None) -> Sparse:
     """
     rows, width = x.shape
     after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
-    first, array = empty(rows + 1, dtype=torch.int64), x.numpy()
-    begins, taken = first.numpy(), (array, _nothing(width), after, decay)
-    _count(*taken, begins)
-    count = int(begins[-1])
-    columns, values = empty(count, dtype=torch.int32), empty(count)
-    _fill(rows, *taken, scratch("columns", width, dtype=torch.int32), begins, columns.numpy(), values.numpy())
-    return Sparse(first, columns, values)
+    taken, columns = (x.numpy(), _nothing(width), after, decay), scratch("columns", width, dtype=torch.int32)
+    if rows * width <= _ROOM:
+        size, first = rows * width, _first(rows, width)
+    else:
+        counts = empty(rows, dtype=torch.int64)
+        _count(rows, *taken, counts.numpy())
+        finish()
+        ends = torch.cumsum(counts, 0)
+        size, first = int(ends[-1]), ends - counts
+    found = Sparse(first, empty(rows, dtype=torch.int64), empty(size, dtype=torch.int32), empty(size))
+    _fill(rows, *taken, columns, *_arrays(found))
+    return found
+
+
+@functools.lru_cache(16)
+def _first(rows: int, width: int) -> Tensor:
+    """Where rows begin in which everything has room."""
+    return torch.arange(0, rows * width, width, device="cpu")
 
 
 @functools.lru_cache(16)
@@ -219,8 +240,9 @@ def _nothing(width: int) -> Any:
 
 def transpose(x: Sparse, width: int) -> Sparse:
     """The transpose of a matrix of that many columns."""
-    count = x.columns.shape[0]
-    turned = Sparse(empty(width + 1, dtype=torch.int64), empty(count, dtype=torch.int32), empty(count))
+    room = x.columns.shape[0]
+    ends = empty(width, dtype=torch.int64), empty(width, dtype=torch.int64)
+    turned = Sparse(*ends, empty(room, dtype=torch.int32), empty(room))
     places = np.zeros((torch.get_num_threads(), width), np.int64)
     _transpose(*_arrays(x), places, *_arrays(turned))
     return turned
@@ -230,13 +252,11 @@ def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     """``out = x @ dense``; the last two may be a contiguous matrix's transpose, and have at least WIDTH columns."""
     (depth, width), by_rows, out_by_rows = dense.shape, dense.is_contiguous(), out.is_contiguous()
     parts = max(1, 2 * torch.get_num_threads() * WIDTH // width)  # few columns: share out the rows too
-    first, columns, values = _arrays(x)
-    rows = -(-(len(first) - 1) // parts)
+    arrays = _arrays(x)
+    rows = -(-len(arrays[0]) // parts)
     _product(
         -(-width // WIDTH) * parts,
-        first,
-        columns,
-        values,
+        *arrays,
         _flat(dense, by_rows),
         by_rows,
         depth,
@@ -251,8 +271,8 @@ def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _arrays(x: Sparse) -> tuple[Any, Any, Any]:
-    return x.first.numpy(), x.columns.numpy(), x.values.numpy()
+def _arrays(x: Sparse) -> tuple[Any, Any, Any, Any]:
+    return x.first.numpy(), x.last.numpy(), x.columns.numpy(), x.values.numpy()
 
 
 def _flat(x: Tensor, by_rows: bool) -> Any:

@@ -15,6 +15,7 @@ from llvmlite import binding
 from snn_synth.kernels.cpu.cache import compiled
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import share_out, subroutine
+from snn_synth.kernels.cpu.together import start
 
 _one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
 _forked = False
@@ -40,7 +41,6 @@ def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """
     whole = compiled(kernel, nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
 
-    @functools.wraps(kernel)
     def run(*arguments: Any) -> Any:
         threads = 1 if _forked else min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         if threads == 1:
@@ -48,7 +48,7 @@ def jit(kernel: Callable[..., Any]) -> Callable[..., Any]:
         with _one_at_a_time:
             return whole((_runner(), threads), *arguments)
 
-    return run
+    return functools.wraps(kernel)(functools.partial(start, run))
 
 
 def parallel(part: Callable[..., Any]) -> Callable[..., Any]:

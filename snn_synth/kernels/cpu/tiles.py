@@ -22,6 +22,7 @@ from snn_synth.kernels.cpu.amx import (
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.threads import parallel, scratch
+from snn_synth.kernels.cpu.together import finish
 
 EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
@@ -277,6 +278,7 @@ def spikes(inputs: Tensor, weight: Tensor, decay: float, threshold: float) -> Te
         np.zeros((batch, len(weight)), np.float32),
         out.numpy(),
     )
+    finish()
     return None if team.lost[:, 0].any() else out
 
 
@@ -305,6 +307,8 @@ def product(
         _pack_all(-(-height // SIDE), lefts, team, packed)
     space = scratch("tiles", 2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
     _multiply(math.prod(shares), lefts, packed, rights, *shares, panel, group, space, team, out.numpy())
+    if spikes is not None:
+        finish()
     if spikes == "left" and team.lost[:, 0].any():
         return product(left, right, EXACT, right_parts)
     if spikes == "right" and team.lost[:, 1].any():
