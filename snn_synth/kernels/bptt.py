@@ -7,6 +7,7 @@ one for each product and each scan.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -133,7 +134,7 @@ class _NetworkLoss(torch.autograd.Function):
         ctx.save_for_backward(*weights, *membranes, gradient, *(x for needed in kept for x in needed))
         ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ways
         ctx.sizes = [len(needed) for needed in kept]
-        return (total * scale).to(gradient.dtype)  # type: ignore[no-any-return]
+        return torch.from_numpy(np.array(total.item() * scale, np.float32))  # with less around it than a product has
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor | int) -> tuple[Tensor | None, ...]:

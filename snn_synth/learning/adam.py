@@ -76,29 +76,94 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     """
     groups = {id(weight): group for group in getattr(optimizer, "param_groups", []) for weight in group["params"]}
     if (
-        type(optimizer) not in _PLAIN
+        not _as_it_comes(optimizer)
         or not torch.is_grad_enabled()
         or torch.is_anomaly_enabled()
         or len(set(map(id, weights))) < len(weights)  # one weight in two layers has one step
-        or optimizer._optimizer_step_pre_hooks
-        or optimizer._optimizer_step_post_hooks
-        or _global_optimizer_pre_hooks
-        or _global_optimizer_post_hooks
         or not all(id(weight) in groups and _plain(weight, groups[id(weight)]) for weight in weights)
         or any(_counts_on_the_gpu(weight, groups[id(weight)], optimizer.state) for weight in weights)
     ):
         return None
-    if "step" in vars(optimizer):  # a scheduler wants to know of the first step; what else may stand there has to run
-        step = optimizer.step
-        made_in = getattr(getattr(step, "__code__", None), "co_filename", None)
-        if made_in != torch.optim.lr_scheduler.__file__ or step.__wrapped__ is not type(optimizer).step:
-            return None
-        optimizer._opt_called = True
+    optimizer._opt_called = True  # a scheduler looks whether there was a step before its own
     optimizer.zero_grad()
     decoupled = isinstance(optimizer, torch.optim.AdamW)
     moments = [Moments(weight, groups[id(weight)], optimizer.state[weight], decoupled) for weight in weights]
     kept = [x for m in moments for x in (m.mean, m.square)]
     return moments if all(x.is_contiguous() and x.dtype == torch.float32 for x in kept) else None
+
+
+def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] | None:
+    """PyTorch's fused step of Adam, without what ``optimizer.step()`` does around it: most of a small network's step.
+
+    Args:
+        optimizer: of ``torch.optim``.
+        weights: on the CPU.
+
+    Returns:
+        None for another optimizer, for the first step, for other weights, or where something waits for a step.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(1, 1))
+        >>> fused_step(torch.optim.Adam([weight], fused=True), [weight]) is None  # which has made no step yet
+        True
+    """
+    if not _as_it_comes(optimizer) or len(optimizer.param_groups) > 1:
+        return None
+    group, state = optimizer.param_groups[0], optimizer.state
+    special = "amsgrad", "maximize", "differentiable", "capturable"
+    numbers = group["lr"], *group["betas"]
+    if (
+        not group["fused"]
+        or any(group[name] for name in special)
+        or any(isinstance(number, Tensor) for number in numbers)
+        or len(weights) != len(group["params"])
+        or not all(a is b and state.get(a) for a, b in zip(weights, group["params"], strict=True))
+        or getattr(optimizer, "grad_scale", None) is not None
+        or getattr(optimizer, "found_inf", None) is not None
+    ):
+        return None
+    decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, torch.optim.AdamW))
+    update: Callable[..., None] = torch._fused_adamw_ if decoupled else torch._fused_adam_
+
+    @torch.no_grad()
+    def step() -> None:
+        optimizer._opt_called = True
+        mean, square, count = ([state[w][name] for w in weights] for name in ("exp_avg", "exp_avg_sq", "step"))
+        torch._foreach_add_(count, 1)
+        update(
+            weights,
+            [weight.grad for weight in weights],
+            mean,
+            square,
+            [],
+            count,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+    return step
+
+
+def _as_it_comes(optimizer: Any) -> bool:
+    """Whether it is Adam, and no hook waits for its steps."""
+    if (
+        type(optimizer) not in _PLAIN
+        or optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+        or _global_optimizer_pre_hooks
+        or _global_optimizer_post_hooks
+    ):
+        return False
+    if "step" not in vars(optimizer):
+        return True
+    step = optimizer.step  # a scheduler's, which notes that it was called; what else may stand there has to run
+    made_in = getattr(getattr(step, "__code__", None), "co_filename", None)
+    return bool(made_in == torch.optim.lr_scheduler.__file__ and step.__wrapped__ is type(optimizer).step)
 
 
 def _counts_on_the_gpu(weight: Tensor, group: dict[str, Any], state: Any) -> bool:

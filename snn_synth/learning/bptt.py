@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
 from snn_synth.kernels import Layer, backend, network_gradients, network_loss
+from snn_synth.learning.adam import fused_step
 from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of, only_layers, plain_layers
 from snn_synth.neurons import SigmoidLeaky
@@ -142,35 +143,45 @@ def bptt_step(
         >>> bptt_step(net, torch.ones(4, 1, 3), torch.ones(4, 1, 3), optimizer).shape
         torch.Size([])
     """
+    layers = layers_of(model)
+    given = check_steps(layers, spikes, targets)
+    plain = _plain_network(model, layers, *given)
+    if plain is not None and not torch.is_anomaly_enabled():
+        loss = _without_graph(model, plain, *given, optimizer, mask)
+        if loss is not None:
+            return loss
     optimizer.zero_grad()
-    loss = _without_graph(model, spikes, targets, mask)
-    if loss is None:
-        loss = bptt_loss(model, spikes, targets, mask)
-        loss.backward()  # type: ignore[no-untyped-call]
+    loss = bptt_loss(model, spikes, targets, mask)
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.detach()
 
 
-def _without_graph(model: nn.Module, spikes: Tensor, targets: Tensor, mask: bool) -> Tensor | None:
-    """The loss, whose gradients are in the weights' ``grad`` then, as autograd would put them there."""
-    layers = layers_of(model)
-    spikes, targets = check_steps(layers, spikes, targets)
-    plain = _plain_network(model, layers, spikes, targets)
-    if plain is None or torch.is_anomaly_enabled() or not _only_learn([layer.weight for layer in plain]):
-        return None
-    found = network_gradients(plain, spikes, targets, mask)
+def _without_graph(
+    model: nn.Module, layers: list[Layer], spikes: Tensor, targets: Tensor, optimizer: torch.optim.Optimizer, mask: bool
+) -> Tensor | None:
+    """The loss before a step, by gradients that autograd is not asked for; None where that is needed."""
+    weights = [layer.weight for layer in layers]
+    step = fused_step(optimizer, weights)
+    if step is None:
+        optimizer.zero_grad()
+    else:
+        for weight in weights:
+            weight.grad = None
+    found = network_gradients(layers, spikes, targets, mask) if _alone(weights) else None
     if found is None:
         return None
     loss, membranes, gradients = found
     if readable(loss):
         check_forward(model, spikes, targets, membranes, loss)
-    for layer, gradient in zip(plain, gradients(), strict=True):
-        layer.weight.grad = gradient
+    for weight, gradient in zip(weights, gradients(), strict=True):
+        weight.grad = gradient
+    (step or optimizer.step)()
     return loss
 
 
-def _only_learn(weights: Sequence[Tensor]) -> bool:
-    """Whether nobody waits for their gradients, and each is the weight of one layer."""
+def _alone(weights: Sequence[Tensor]) -> bool:
+    """Whether each is the weight of one layer, nobody waits for its gradient, and there is none to add it to."""
     return len(set(map(id, weights))) == len(weights) and all(
         weight.is_leaf
         and weight.requires_grad

@@ -4,7 +4,7 @@ from torch.testing import assert_close
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
-from snn_synth.kernels.cpu import choice, products, tiles
+from snn_synth.kernels.cpu import choice, products, sparse, tiles
 from snn_synth.kernels.products import spike_linear
 
 WAYS = [
@@ -319,19 +319,19 @@ def test_the_share_of_new_errors_is_that_of_16_rows():
     errors = torch.ones(48, 10)
     errors[:16] = 0.75 * errors[16:32]
     errors[:16, 3] = 0.5  # of one neuron they are new
-    assert products._new_share(errors, (16, 0.75)) == pytest.approx((16 * 0.1 + 16) / 32, abs=0.1)
-    assert products._new_share(errors[:16], (16, 0.75)) == 1
-    assert products._new_share(torch.zeros(5, 2), (5, 0.75)) == 0
-    assert products._new_share(errors[:32], (16, 0.75)) == pytest.approx(0.1)
+    assert sparse.share(errors, (16, 0.75)) == pytest.approx((16 * 0.1 + 16) / 32, abs=0.1)
+    assert sparse.share(errors[:16], (16, 0.75)) == 1
+    assert sparse.share(torch.zeros(5, 2), (5, 0.75)) == 0
+    assert sparse.share(errors[:32], (16, 0.75)) == pytest.approx(0.1)
 
 
 def test_the_share_of_spikes_is_that_of_16_rows():
     spikes = torch.zeros(240, 4)
     spikes[::15, :2] = 1
-    assert products._share(spikes) == 0.5
+    assert sparse.share(spikes) == 0.5
     few = torch.zeros(5, 2)
     few[1], few[2, 0] = 0.25, -1
-    assert products._share(few) == 0.3
+    assert sparse.share(few) == 0.3
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ _lanes, _word = ir.VectorType(ir.FloatType(), _LANES), ir.IntType(64)
 @intrinsic
 def _differing(typing: Any, x: Any, other: Any, factor: Any, at: Any) -> Any:  # numba passes the typing context
     """Bits of the lanes from ``at`` on where ``x`` is not ``factor * other``; not zero, if the factor is None."""
+    if not x.layout == other.layout == "C":
+        raise TypeError(f"expected rows that lie in one piece, got {x} and {other}")
     signature = types.int64(x, other, factor, types.intp)
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:

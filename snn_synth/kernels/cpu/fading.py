@@ -20,9 +20,6 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.threads import parallel
 
-Fading = tuple[int, float]
-"""The number of samples B, rows from one time step to the next, and what is kept in one, 1 - alpha."""
-
 
 @subroutine
 def _keep(later: Any, decay: Any, now: Any) -> None:
@@ -37,8 +34,11 @@ def _fade(share: int, start: int, stop: int, decay: Any, sums: Any) -> None:
             _keep(sums[t + 1, b], decay, sums[t, b])
 
 
-def product(delta: Tensor, weight: Tensor, fading: Fading) -> Tensor:
-    """``delta @ weight`` of errors ``[T * B, out]``, both contiguous, by what is new in each time step."""
+def product(delta: Tensor, weight: Tensor, fading: sparse.Fading) -> Tensor:
+    r"""``delta @ weight`` of errors ``[T * B, out]``, both contiguous, by what is new in each time step.
+
+    ``fading``: the number of samples, which rows of a time step there are, and :math:`1-\alpha`.
+    """
     (samples, decay), width = fading, weight.shape[1]
     found = sparse.product(sparse.sparse(delta, fading), weight, empty(delta.shape[0], width))
     _fade(samples, np.float32(decay), found.view(-1, samples, width).numpy())

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cpu.memory import empty
-from snn_synth.kernels.cpu.share import subroutine
+from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
-from snn_synth.kernels.cpu.threads import parallel, scratch
-from snn_synth.kernels.cpu.together import start
+from snn_synth.kernels.cpu.threads import jit, kept, parallel, scratch
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -177,8 +176,8 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
         gradient[n] = -scale * error  # eq. 9
 
 
-@parallel
-def _loss(
+@subroutine
+def _losses(
     share: int,
     start: int,
     stop: int,
@@ -214,6 +213,31 @@ def _loss(
         for n in range(len(squares)):
             total += squares[n]
         totals[b] = 0.5 * total
+
+
+@jit
+def _loss(
+    team: Any,
+    currents: Any,
+    targets: Any,
+    decay: Any,
+    threshold: Any,
+    subtract: Any,
+    mask: bool,
+    scale: Any,
+    space: Any,
+    totals: Any,
+    gradient: Any,
+    by_decay: Any,
+    by_threshold: Any,
+    total: Any,
+) -> None:
+    """``total``: of all samples, in their order, whichever thread had them."""
+    given = currents, targets, decay, threshold, subtract, mask, scale, space, totals, gradient, by_decay, by_threshold
+    share_out(_losses, team, currents.shape[1], given)  # type: ignore[call-arg]
+    total[0] = 0.0
+    for b in range(len(totals)):
+        total[0] += totals[b]
 
 
 def _number(x: Scalar) -> Any:
@@ -317,9 +341,8 @@ def loss(
     ``out`` takes the gradient by the currents, and may be the currents.
     """
     gradient, sums = empty(*currents.shape) if out is None else out, _sums(learned, *currents.shape[1:])
-    totals = empty(currents.shape[1], dtype=torch.float64)
+    total = empty(1, dtype=torch.float64)
     _loss(
-        currents.shape[1],
         currents.numpy(),
         targets.numpy(),
         _number(decay),
@@ -328,10 +351,9 @@ def loss(
         mask,
         np.float32(scale),
         scratch("steps", currents.shape[0] + 3, currents.shape[2]),
-        totals.numpy(),
+        kept("totals", currents.shape[1], dtype=torch.float64),
         gradient.numpy(),
         *_arrays(sums),
+        total.numpy(),
     )
-    total = empty(dtype=torch.float64)
-    start(torch.sum, totals, 0, out=total)
-    return total, gradient, sums
+    return total[0], gradient, sums

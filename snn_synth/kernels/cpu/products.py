@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,15 +11,14 @@ from snn_synth.kernels.cpu import choice, sparse, tiles
 from snn_synth.kernels.cpu import fading as faded
 from snn_synth.kernels.cpu.amx import has_amx
 from snn_synth.kernels.cpu.cache import compiled_for
-from snn_synth.kernels.cpu.fading import Fading
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
+from snn_synth.kernels.cpu.sparse import Fading
 from snn_synth.kernels.cpu.together import finish, start
 from snn_synth.kernels.dispatch import forced_product
 
 WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _MOST = 0.2  # share of spikes above which a list of them has never paid on any machine
-_SAMPLED = 16  # rows of which the spikes are counted
 _PLAIN: Any = {"dtype": torch.float32, "device": "cpu"}  # whatever is the default where this is called
 
 Kept = tuple[Tensor, ...]
@@ -109,7 +107,7 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
     rows, size = spikes.shape[0], spikes.shape[0] * weight.numel()
     if not size or (size < WORTH and forced is None):
         return "float32"
-    share = _share(spikes)
+    share = sparse.share(spikes)
     names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
     if forced in names:
         return forced
@@ -170,7 +168,7 @@ def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | 
     if not size or (size < WORTH and forced is None):
         return "float32"
     if fading is not None and precision != "bfloat16" and inputs >= WIDTH:
-        share = _new_share(delta, fading)
+        share = sparse.share(delta, fading)
         names += ["listed"] * (share <= _MOST)
     names += ["tiles"] * has_amx()
     if forced in names:
@@ -188,22 +186,6 @@ def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | 
         return {name: lambda name=name: _BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
 
     return choice.fastest(f"{precision} product of errors", (rows, outputs, inputs), share, names, ways)
-
-
-def _new_share(errors: Tensor, fading: Fading) -> float:
-    """Share of the errors that are not what is kept of the time step after theirs, of a few rows."""
-    (samples, decay), array = fading, errors.numpy()
-    step = max(1, array.shape[0] // _SAMPLED)
-    later = array[samples::step]
-    now = array[: array.shape[0] - samples : step] if later.size else array[::step]
-    new = now != (later * np.float32(decay) if later.size else 0)
-    return float(np.count_nonzero(new) / new.size)
-
-
-def _share(spikes: Tensor) -> float:
-    """Share of the spikes that are not zero, of a few rows."""
-    fired = spikes.numpy()[:: max(1, spikes.shape[0] // _SAMPLED)] != 0  # several times as fast as PyTorch's count
-    return float(np.count_nonzero(fired) / fired.size)
 
 
 def _may_list(weight: Tensor, share: float, precision: str) -> bool:

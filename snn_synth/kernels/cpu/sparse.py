@@ -12,11 +12,16 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, parallel, scratch
-from snn_synth.kernels.cpu.together import finish
+from snn_synth.kernels.cpu.together import at_once, finish
 
 _TILE = 2048  # rows of the dense matrix that are added from at a time: half a megabyte, which the cache holds
 _ROOM = 2**23  # numbers of a matrix up to which its list has room for all of them: nobody has to count them first
+_SAMPLED = 16  # rows
 _ZERO = np.float32(0)
+
+
+Fading = tuple[int, float]
+"""How many rows B after a row the one is that it keeps a share of, and that share."""
 
 
 class Sparse(NamedTuple):
@@ -34,6 +39,14 @@ class Sparse(NamedTuple):
 def _count(share: int, start: int, stop: int, x: Any, none: Any, after: int, decay: Any, counts: Any) -> None:
     for i in range(start, stop):
         counts[i] = count_differing(x[i], x[i + after] if i + after < len(x) else none, decay)
+
+
+@jit
+def _count_some(team: Any, x: Any, none: Any, after: int, decay: Any, stop: int, step: int) -> int:
+    count = 0
+    for i in range(0, stop, step):
+        count += count_differing(x[i], x[i + after] if i + after < len(x) else none, decay)
+    return count
 
 
 @parallel
@@ -204,11 +217,21 @@ def _product(
             _write(sums, bottom - top, out, out_by_rows, top, height, start, size, width)
 
 
-def sparse(x: Tensor, fading: tuple[int, float] | None = None) -> Sparse:
-    r"""The entries of a matrix that are not zero.
+def share(x: Tensor, fading: Fading | None = None) -> float:
+    """Share of the numbers that :func:`sparse` would list, of a few rows."""
+    (rows, width), x = x.shape, x.contiguous()
+    after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
+    stop = rows - after if 0 < after < rows else rows
+    step = max(1, stop // _SAMPLED)
+    with at_once():
+        count: int = _count_some(x.numpy(), _nothing(width), after, decay, stop, step)
+    return count / (len(range(0, stop, step)) * width)
 
-    With ``fading``, a number of rows B and a decay, those of :math:`x_i - \text{decay}\, x_{i+B}`: what is new in each
-    row, beside what it keeps of the row B after it. The last B rows keep nothing.
+
+def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
+    r"""The entries of a matrix that are not zero; with ``fading``, those of :math:`x_i - \text{share}\, x_{i+B}`.
+
+    These are what is new in each row. The last B rows keep nothing.
     """
     rows, width = x.shape
     after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))

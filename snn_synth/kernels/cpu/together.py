@@ -59,8 +59,7 @@ def together() -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """Calls inside the ``with`` block are made as they come, those that wait first."""
-    finish()
+    """Calls inside the ``with`` block are made as they come, which need nothing of those that wait."""
     before, _waiting.calls = _waiting.calls, None
     try:
         yield
