@@ -4,6 +4,7 @@ It keeps what :mod:`snn_synth.functional.eligibility` keeps: for each layer the 
 membranes, and the last spike of each neuron.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -74,6 +75,7 @@ class OnlineRule:
 
     def __init__(self, which: Backend, layers: Sequence[Layer], spikes: Tensor, mask: bool, kind: Traces) -> None:
         self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")
+        self.together = kernel(which, "together").together if which == "numba" else contextlib.nullcontext
         self.layers = layers
         self.weights = [layer.weight for layer in layers]
         self.values = [weight.detach() for weight in self.weights]  # the same memory, without a graph
@@ -103,11 +105,12 @@ class OnlineRule:
         """Move on to step t; its loss, a tensor where reading it would wait for a GPU."""
         self.step += 1
         *before, last = range(len(self.layers))
-        for i in before:
-            spikes = self.dynamics.hidden(*self._now(i, spikes))
-        batch = len(targets)
+        batch = targets.shape[0]
         scale = -1 / batch  # eq. 9, eq. 13
-        self.delta = self.dynamics.output(*self._now(last, spikes), targets, self.mask, scale)
+        with self.together():
+            for i in before:
+                spikes = self.dynamics.hidden(*self._now(i, spikes))
+            self.delta = self.dynamics.output(*self._now(last, spikes), targets, self.mask, scale)
         loss: float | Tensor = self.dynamics.loss(self.states[last], self.delta, 0.5 * batch)  # eq. 8
         return loss
 
@@ -135,8 +138,9 @@ class OnlineRule:
         delta = self.delta
         for i in reversed(range(len(self.values))):
             state, weight, decay = self.states[i], self.values[i], self.layers[i].decay
-            below = self._below(delta, weight, i) if i else delta  # by the weight before its update
-            self.traces.update_weight(delta, self._start(state), state.sums, self.step, decay, moments[i])
+            with self.together():
+                below = self._below(delta, weight, i) if i else delta  # by the weight before its update
+                self.traces.update_weight(delta, self._start(state), state.sums, self.step, decay, moments[i])
             delta = below
         increment_version(self.weights)
 

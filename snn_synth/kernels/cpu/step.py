@@ -15,6 +15,7 @@ from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import parallel, scratch, totals
+from snn_synth.kernels.cpu.together import finish, start
 from snn_synth.kernels.dispatch import forced_product
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -268,8 +269,11 @@ def _unlisted(values: Tensor) -> Errors:
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """``spikes @ weight.T``, in the fastest way for as many spikes as there are at this step."""
-    if forced_product() is None and spikes.numel() * len(weight) < _WORTH:
-        return torch.nn.functional.linear(spikes, weight)
+    if forced_product() is None and spikes.numel() * weight.shape[0] < _WORTH:
+        found = empty(spikes.shape[0], weight.shape[0])
+        start(torch.mm, spikes, weight.T, out=found)
+        return found
+    finish()
     way = products.way(spikes, weight, "float32", False, forced_product())
     return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
@@ -353,7 +357,7 @@ def hidden_error(error: Errors, weight: Tensor, layer: State, threshold: float, 
     sparse = weight.shape[1] >= WIDTH and 6 * error.listed() < batch * size  # most are masked
     weight = weight.contiguous()
     if not sparse:
-        torch.mm(error.values, weight, out=below.values)  # eq. 14
+        start(torch.mm, error.values, weight, out=below.values)  # eq. 14
     below.sizes.fill(0)
     _hidden_error(
         batch,

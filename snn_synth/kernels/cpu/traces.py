@@ -15,6 +15,7 @@ from snn_synth.kernels.cpu.rows import NARROW, WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.step import Errors, errors
 from snn_synth.kernels.cpu.threads import jit, kept, scratch
+from snn_synth.kernels.cpu.together import at_once, start
 from snn_synth.kernels.dispatch import forced_product
 
 _ZERO = np.float32(0)
@@ -261,12 +262,15 @@ def update_weight(errors: Errors, last_spike: Tensor, sums: Tensor, step: int, d
     weight, mean, square = moments.arrays
     parameters = _Parameters(weight, mean, square, moments.count > 0, moments.rates())
     _run(errors, last_spike.numpy(), sums, step, decay, parameters)
-    moments.keep()
+    start(moments.keep)
 
 
 def _run(errors: Errors, last_spike: Any, sums: Tensor, step: int, decay: float, parameters: _Parameters) -> None:
     listed = errors.listed()
-    fired = _fired(last_spike) if 2 * listed > last_spike.size else listed  # of few errors, a product never pays
+    fired = listed
+    if 2 * listed > last_spike.size:  # of few errors, a product never pays
+        with at_once():
+            fired = _fired(last_spike)
     product = 2 * (listed - fired) > last_spike.size and _product_pays(len(last_spike), parameters.target, fired)
     _compute(product, fired if product else listed, errors, last_spike, sums, step, decay, parameters)
 
@@ -318,7 +322,7 @@ def _compute(
     wide = _WIDE if neurons > inputs or target.size > _LARGE else 1
     base = kept("product", neurons * product, inputs)
     if product:
-        torch.mm(errors.values.T, sums[step], out=torch.from_numpy(base))
+        start(torch.mm, errors.values.T, sums[step], out=torch.from_numpy(base))
     rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
     _gradient_or_step(
         errors.array,
