@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import step, traces
 from snn_synth.learning import online_step
-from snn_synth.learning.adam import Moments, plain_moments
+from snn_synth.learning.adam import Moments, fused_step, plain_moments
 from snn_synth.models import SpikingStack
 
 LR = 1e-3
@@ -320,3 +320,113 @@ def test_gradients_too_small_to_matter_leave_no_subnormal_numbers():
     errors = step.errors(torch.full((1, 1), math.nan))
     traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, moments)
     assert weight.isnan().all()  # which is noticed at the next step
+
+
+# --- PyTorch's fused step, without what is around it ---
+
+
+def learned(optimizer_class=torch.optim.Adam, **settings):
+    """A weight and its optimizer after one step, with a gradient for the next one."""
+    weight = torch.nn.Parameter(torch.ones(2, 3))
+    optimizer = optimizer_class([weight], **{"fused": True, "lr": 0.1} | settings)
+    weight.grad = torch.arange(6.0).view(2, 3)
+    optimizer.step()
+    return weight, optimizer
+
+
+@pytest.mark.parametrize("optimizer_class", [torch.optim.Adam, torch.optim.AdamW])
+@pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.3, "betas": (0.5, 0.7), "eps": 0.1}])
+def test_the_fused_step_is_that_of_the_optimizer(optimizer_class, settings):
+    found = []
+    for alone in (False, True):
+        weight, optimizer = learned(optimizer_class, **settings)
+        for _ in range(3):
+            (fused_step(optimizer, [weight]) if alone else optimizer.step)()
+        found.append([weight, *optimizer.state[weight].values()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert found[0][1] == 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"fused": None}, {"amsgrad": True}, {"maximize": True}, {"capturable": True}, {"lr": torch.tensor(0.1)}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_other_settings_of_adam_get_its_own_step(settings):
+    weight, optimizer = learned(**settings)
+    assert fused_step(optimizer, [weight]) is None
+
+
+def of_another_class(weight, optimizer):
+    optimizer.__class__ = type("Other", (torch.optim.Adam,), {})
+
+
+def with_a_hook(weight, optimizer):
+    optimizer.register_step_post_hook(lambda *_: None)
+
+
+def with_a_hook_before(weight, optimizer):
+    optimizer.register_step_pre_hook(lambda *_: None)
+
+
+def with_a_step_of_its_own(weight, optimizer):
+    optimizer.step = lambda: None
+
+
+def with_another_group(weight, optimizer):
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+
+
+def with_another_weight(weight, optimizer):
+    optimizer.param_groups[0]["params"].append(torch.nn.Parameter(torch.ones(1)))
+
+
+def with_another_in_its_place(weight, optimizer):
+    optimizer.param_groups[0]["params"][0] = torch.nn.Parameter(torch.ones(2, 3))
+
+
+def without_a_step_before(weight, optimizer):
+    optimizer.state.clear()
+
+
+def with_scaled_gradients(weight, optimizer):
+    optimizer.grad_scale = torch.ones(1)
+
+
+def with_gradients_that_may_be_infinite(weight, optimizer):
+    optimizer.found_inf = torch.zeros(1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_another_class,
+        with_a_hook,
+        with_a_hook_before,
+        with_a_step_of_its_own,
+        with_another_group,
+        with_another_weight,
+        with_another_in_its_place,
+        without_a_step_before,
+        with_scaled_gradients,
+        with_gradients_that_may_be_infinite,
+    ],
+)
+def test_other_steps_are_made_by_the_optimizer(change):
+    weight, optimizer = learned()
+    assert fused_step(optimizer, [weight]) is not None
+    change(weight, optimizer)
+    assert fused_step(optimizer, [weight]) is None
+
+
+def test_a_scheduler_notices_the_fused_step(recwarn):
+    weight, optimizer = learned()
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    step = fused_step(optimizer, [weight])
+    step()
+    scheduler.step()
+    assert not recwarn
+    before = weight.detach().clone()
+    fused_step(optimizer, [weight])()
+    assert optimizer.param_groups[0]["lr"] == 0.05
+    assert (weight < before)[weight.grad > 0].all()

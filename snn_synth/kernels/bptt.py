@@ -120,7 +120,7 @@ class _NetworkLoss(torch.autograd.Function):
             way = products.way(fired, weight, precision, ctx.needs_input_grad[-1 - i], forced)
             _, decay, threshold, _ = layers[i]
             with together.together():
-                flat, needed = products.WAYS[way].forward(fired, weight, precision)
+                flat, needed = products.WAYS[way].forward(fired, weight, precision, i > 0)
                 currents = flat.view(num_steps, batch, -1)
                 kept.append(needed)
                 ways.append(way)
@@ -150,7 +150,7 @@ class _NetworkLoss(torch.autograd.Function):
                 errors, end = delta.flatten(0, 1), sum(ctx.sizes[: i + 1])
                 if wanted[i]:
                     needed, way = tuple(kept[end - ctx.sizes[i] : end]), products.WAYS[ctx.ways[i]]
-                    gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision)
+                    gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision, i > 0)
                 if any(wanted[:i]):
                     (_, decay, threshold, slope), membrane = layers[i - 1], membranes[i - 1]
                     fading = (delta.shape[1], layers[i].decay) if i == count - 1 else None  # of the others all are new

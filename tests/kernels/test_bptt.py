@@ -448,7 +448,16 @@ def graphs(monkeypatch):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.SGD])
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(torch.optim.Adam, fused=True),
+        partial(torch.optim.AdamW, fused=True, weight_decay=0.1, betas=(0.8, 0.9)),
+        torch.optim.Adam,
+        torch.optim.SGD,
+    ],
+    ids=["fused Adam", "fused AdamW", "Adam", "SGD"],
+)
 def test_a_step_without_a_graph_ends_where_one_with_it_does(make, way, graphs):
     batches = [(spikes_of(8, 30, 300, seed=i), spikes_of(8, 30, 250, seed=9 + i)) for i in range(3)]
     found = []

@@ -27,9 +27,12 @@ Kept = tuple[Tensor, ...]
 class Way(NamedTuple):
     """How the product of spikes and weights, and later its gradient by the weights, are computed."""
 
-    forward: Callable[[Tensor, Tensor, str], tuple[Tensor, Kept]]
-    """Of spikes ``[M, in]``, weights ``[out, in]`` and the precision: currents, and what the gradient needs."""
-    by_weight: Callable[[Tensor, Kept, Tensor, str], Tensor]
+    forward: Callable[..., tuple[Tensor, Kept]]
+    """Of spikes ``[M, in]``, weights ``[out, in]`` and the precision: currents, and what the gradient needs.
+
+    Both functions are told, too, if the spikes are known to be zeros and ones: else tiles look whether they are.
+    """
+    by_weight: Callable[..., Tensor]
     """Of the error ``[M, out]``, what was kept, the weights and the precision."""
 
 
@@ -44,11 +47,11 @@ def _rounded(a: Tensor, b: Tensor) -> Tensor:
     return (a.bfloat16() @ b.bfloat16()).float()
 
 
-def _dense_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
+def _dense_forward(spikes: Tensor, weight: Tensor, precision: str, known: bool = False) -> tuple[Tensor, Kept]:
     return (_rounded if precision == "bfloat16" else _float32)(spikes, weight.T), (spikes,)
 
 
-def _dense_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
+def _dense_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str, known: bool = False) -> Tensor:
     return _of_errors(precision)(delta.T, kept[0])
 
 
@@ -63,12 +66,12 @@ def has_bfloat16() -> bool:
     return not {"+avx512bf16", "+amx-bf16", "+bf16"}.isdisjoint(compiled_for()[1].split(","))
 
 
-def _listed_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
+def _listed_forward(spikes: Tensor, weight: Tensor, precision: str, known: bool = False) -> tuple[Tensor, Kept]:
     listed = sparse.sparse(spikes.contiguous())
     return sparse.product(listed, weight.contiguous().T, empty(spikes.shape[0], weight.shape[0])), listed
 
 
-def _listed_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
+def _listed_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str, known: bool = False) -> Tensor:
     turned = sparse.transpose(sparse.Sparse(*kept), weight.shape[1])
     gradient = torch.empty_like(weight, memory_format=torch.contiguous_format)
     sparse.product(turned, delta.contiguous(), gradient.T)
@@ -79,15 +82,17 @@ def _parts(exact: bool) -> int:
     return tiles.EXACT if exact else 1
 
 
-def _tiles_forward(spikes: Tensor, weight: Tensor, precision: str) -> tuple[Tensor, Kept]:
+def _tiles_forward(spikes: Tensor, weight: Tensor, precision: str, known: bool = False) -> tuple[Tensor, Kept]:
     exact = precision != "bfloat16"
     spikes, weight = spikes.contiguous(), weight.contiguous()
-    return tiles.product(spikes, weight.T, 1, _parts(exact), "left" if exact else None), (spikes,)
+    looks: tiles.Spikes = "left" if exact and not known else None
+    return tiles.product(spikes, weight.T, 1, _parts(exact), looks), (spikes,)
 
 
-def _tiles_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str) -> Tensor:
+def _tiles_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str, known: bool = False) -> Tensor:
     exact = precision == "float32"
-    return tiles.product(delta.contiguous().T, kept[0], _parts(exact), 1, "right" if exact else None)
+    looks: tiles.Spikes = "right" if exact and not known else None
+    return tiles.product(delta.contiguous().T, kept[0], _parts(exact), 1, looks)
 
 
 WAYS = {

@@ -15,7 +15,7 @@ from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import parallel, scratch, totals
-from snn_synth.kernels.cpu.together import finish, start
+from snn_synth.kernels.cpu.together import at_once, finish, start
 from snn_synth.kernels.dispatch import forced_product
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -246,7 +246,8 @@ def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts
 def errors(values: Tensor) -> Errors:
     """Errors of a layer, as the other functions here take them."""
     listed = _unlisted(values)
-    _errors(len(values), listed.array, listed.neurons, listed.counts, listed.sizes)
+    with at_once():  # whoever takes them asks how many they are
+        _errors(len(values), listed.array, listed.neurons, listed.counts, listed.sizes)
     return listed
 
 

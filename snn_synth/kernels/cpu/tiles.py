@@ -26,6 +26,7 @@ from snn_synth.kernels.cpu.together import finish
 
 EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
+Spikes = Literal["left", "right"] | None
 _PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
 _CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -287,7 +288,7 @@ def product(
     right: Tensor,
     left_parts: int,
     right_parts: int,
-    spikes: Literal["left", "right"] | None = None,
+    spikes: Spikes = None,
 ) -> Tensor:
     """``left @ right``, each the sum of that many parts; either may be a contiguous matrix's transpose.
 
