@@ -56,14 +56,14 @@ def network_loss(
 
 def network_gradients(
     layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool
-) -> tuple[Tensor, list[Tensor], Callable[[], Sequence[Tensor]]] | None:
-    """As :func:`network_loss`, and a function that gives the gradient of each weight, without autograd.
+) -> tuple[Tensor, list[Tensor], Callable[[], Sequence[Tensor | None]]] | None:
+    """As :func:`network_loss`, and a function that gives the gradient of each weight; autograd must not look on.
 
     Example:
-        >>> W = torch.tensor([[0.5]], requires_grad=True)
-        >>> layers = [Layer(W, 0.5, 1.0, 1.0)]
-        >>> _, _, gradients = network_gradients(layers, torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
-        >>> gradients()  # half of 0.5 * 1 + 0.75 * (1 + 0.5)
+        >>> layers = [Layer(torch.tensor([[0.5]]), 0.5, 1.0, 1.0)]
+        >>> with torch.no_grad():
+        ...     _, _, gradients = network_gradients(layers, torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
+        ...     gradients()  # half of 0.5 * 1 + 0.75 * (1 + 0.5)
         (tensor([[0.8125]]),)
     """
     if not _takes(layers, spikes, targets):
@@ -72,14 +72,8 @@ def network_gradients(
     weights = [layer.weight.detach() for layer in reversed(layers)]
     context = _Context()
     context.needs_input_grad = (False,) * 6 + (True,) * len(weights)
-    with torch.no_grad():
-        loss = _NetworkLoss.forward(context, layers, spikes, targets, mask, current_precision(), membranes, *weights)
-
-    @torch.no_grad()
-    def gradients() -> Any:
-        return _NetworkLoss.backward(context, 1)[:5:-1]  # those of the weights, from the input up
-
-    return loss, membranes, gradients
+    loss = _NetworkLoss.forward(context, layers, spikes, targets, mask, current_precision(), membranes, *weights)
+    return loss, membranes, lambda: _NetworkLoss.backward(context, 1)[:5:-1]  # of the weights, from the input up
 
 
 class _Context:

@@ -100,7 +100,8 @@ def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] 
         weights: on the CPU.
 
     Returns:
-        None for another optimizer, for the first step, for other weights, or where something waits for a step.
+        The step, for a ``with torch.no_grad()`` block. None for another optimizer, for the first step, for other
+        weights, or where something waits for a step.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.zeros(1, 1))
@@ -125,10 +126,10 @@ def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] 
     decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, torch.optim.AdamW))
     update: Callable[..., None] = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
-    @torch.no_grad()
     def step() -> None:
         optimizer._opt_called = True
-        mean, square, count = ([state[w][name] for w in weights] for name in ("exp_avg", "exp_avg_sq", "step"))
+        states = [state[weight] for weight in weights]
+        mean, square, count = ([one[name] for one in states] for name in ("exp_avg", "exp_avg_sq", "step"))
         torch._foreach_add_(count, 1)
         update(
             weights,

@@ -168,15 +168,18 @@ def _without_graph(
     else:
         for weight in weights:
             weight.grad = None
-    found = network_gradients(layers, spikes, targets, mask) if _alone(weights) else None
-    if found is None:
-        return None
-    loss, membranes, gradients = found
-    if readable(loss):
+    with torch.no_grad():
+        found = network_gradients(layers, spikes, targets, mask) if _alone(weights) else None
+        if found is None:
+            return None
+        loss, membranes, gradients = found
         check_forward(model, spikes, targets, membranes, loss)
-    for weight, gradient in zip(weights, gradients(), strict=True):
-        weight.grad = gradient
-    (step or optimizer.step)()
+        for weight, gradient in zip(weights, gradients(), strict=True):
+            weight.grad = gradient
+        if step is not None:
+            step()
+    if step is None:
+        optimizer.step()
     return loss
 
 
