@@ -3,6 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import sparse
+from snn_synth.kernels.cpu.together import together
 from tests.kernels.guarded import walls
 
 
@@ -46,19 +47,30 @@ def assert_listed(found, x):
         assert torch.equal(found.values[first:last], row[columns])
 
 
-@pytest.mark.parametrize("room", [10**9, 0], ids=["with room for all", "counted"])
-def test_the_list_is_the_matrix(room, monkeypatch):
-    monkeypatch.setattr(sparse, "_ROOM", room)
+@pytest.mark.parametrize("counted_from", [10**9, 0], ids=["places for all", "counted"])
+def test_the_list_is_the_matrix(counted_from, monkeypatch):
+    monkeypatch.setattr(sparse, "_COUNTED", counted_from)
     x = matrix(13, 300, 0.3)
     listed = sparse.sparse(x)
     assert_listed(listed, x)
     assert_listed(sparse.transpose(listed, 300), x.T)
 
 
-@pytest.mark.parametrize("room", [10**9, 0], ids=["with room for all", "counted"])
+def test_numbers_are_counted_at_once_even_if_kernels_wait(monkeypatch):
+    monkeypatch.setattr(sparse, "_COUNTED", 0)
+    x = matrix(13, 300, 0.3)
+    with together():
+        listed = sparse.sparse(x)
+        turned = sparse.transpose(listed, 300)
+    assert_listed(listed, x)
+    assert_listed(turned, x.T)
+    assert len(listed.values) == x.count_nonzero()
+
+
+@pytest.mark.parametrize("counted_from", [10**9, 0], ids=["places for all", "counted"])
 @pytest.mark.parametrize(("steps", "samples"), [(5, 3), (1, 4), (4, 1)])
-def test_with_fading_what_is_new_is_listed(steps, samples, room, monkeypatch):
-    monkeypatch.setattr(sparse, "_ROOM", room)
+def test_with_fading_what_is_new_is_listed(steps, samples, counted_from, monkeypatch):
+    monkeypatch.setattr(sparse, "_COUNTED", counted_from)
     new = matrix(steps * samples, 100, 0.2)
     errors = new.clone()
     for t in reversed(range(steps - 1)):

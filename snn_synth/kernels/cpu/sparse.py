@@ -15,7 +15,7 @@ from snn_synth.kernels.cpu.threads import jit, parallel, scratch
 from snn_synth.kernels.cpu.together import at_once, finish
 
 _TILE = 2048  # rows of the dense matrix that are added from at a time: half a megabyte, which the cache holds
-_ROOM = 2**23  # numbers of a matrix up to which its list has room for all of them: nobody has to count them first
+_COUNTED = 2**23  # numbers from which on those of a list are counted first; a shorter one has places for all of them
 _SAMPLED = 16  # rows
 _ZERO = np.float32(0)
 
@@ -221,7 +221,7 @@ def share(x: Tensor, fading: Fading | None = None) -> float:
     """Share of the numbers that :func:`sparse` would list, of a few rows."""
     (rows, width), x = x.shape, x.contiguous()
     after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
-    stop = rows - after if 0 < after < rows else rows
+    stop = rows - after if after < rows else rows
     step = max(1, stop // _SAMPLED)
     with at_once():
         count: int = _count_some(x.numpy(), _nothing(width), after, decay, stop, step)
@@ -236,7 +236,7 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
     rows, width = x.shape
     after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
     taken, columns = (x.numpy(), _nothing(width), after, decay), scratch("columns", width, dtype=torch.int32)
-    if rows * width <= _ROOM:
+    if rows * width <= _COUNTED:
         size, first = rows * width, _first(rows, width)
     else:
         counts = empty(rows, dtype=torch.int64)
@@ -251,7 +251,7 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
 
 @functools.lru_cache(16)
 def _first(rows: int, width: int) -> Tensor:
-    """Where rows begin in which everything has room."""
+    """Where rows begin that have places for everything."""
     return torch.arange(0, rows * width, width, device="cpu")
 
 
@@ -263,9 +263,9 @@ def _nothing(width: int) -> Any:
 
 def transpose(x: Sparse, width: int) -> Sparse:
     """The transpose of a matrix of that many columns."""
-    room = x.columns.shape[0]
+    size = x.columns.shape[0]
     ends = empty(width, dtype=torch.int64), empty(width, dtype=torch.int64)
-    turned = Sparse(*ends, empty(room, dtype=torch.int32), empty(room))
+    turned = Sparse(*ends, empty(size, dtype=torch.int32), empty(size))
     places = np.zeros((torch.get_num_threads(), width), np.int64)
     _transpose(*_arrays(x), places, *_arrays(turned))
     return turned

@@ -25,7 +25,7 @@ def test_every_variant_is_checked_and_timed(rule, make):
 CALLS = {
     "scan, loss and their gradients in one pass": ("bptt", "cpu.lif.loss"),
     "products with spikes in the fastest way": ("bptt", "cpu.choice.fastest"),
-    "memory used again": ("bptt", "cpu.memory._take"),
+    "memory used again": ("bptt", "cpu.memory._size"),
     "Poisson spikes hashed and compared in one pass": ("bptt", "cpu.encoding.rate_spikes"),
     "traces made where they are used": ("online", "cpu.traces.update_weight"),
     "Adam's step made with its gradient": ("online", "cpu.traces.update_weight"),
