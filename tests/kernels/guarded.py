@@ -7,6 +7,13 @@ import torch
 
 _WALL = 1000  # numbers before and behind
 _NUMBER = -987654321  # of a wall of integers; those of floating point, and what a kernel has not written yet, are NaN
+_BYTE = 255  # of bytes, two of which are NaN in bfloat16
+
+
+def _brick(dtype):
+    if dtype.is_floating_point:
+        return torch.nan
+    return _BYTE if dtype == torch.uint8 else _NUMBER
 
 
 def guard(monkeypatch, *modules):
@@ -15,7 +22,7 @@ def guard(monkeypatch, *modules):
 
     def empty(*shape, dtype=torch.float32):
         size = math.prod(shape)
-        block = torch.full((size + 2 * _WALL,), torch.nan if dtype.is_floating_point else _NUMBER, dtype=dtype)
+        block = torch.full((size + 2 * _WALL,), _brick(dtype), dtype=dtype)
         blocks.append((block, size))
         return block[_WALL : _WALL + size].view(shape)
 
@@ -34,7 +41,7 @@ def guard(monkeypatch, *modules):
     def check():
         for block, size in blocks:
             walls = torch.cat([block[:_WALL], block[_WALL + size :]])
-            assert (walls.isnan() if block.is_floating_point() else walls == _NUMBER).all()
+            assert (walls.isnan() if block.is_floating_point() else walls == _brick(block.dtype)).all()
 
     return check
 

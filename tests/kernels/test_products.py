@@ -6,12 +6,14 @@ from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.kernels.cpu import choice, products, sparse, tiles
 from snn_synth.kernels.products import spike_linear
+from tests.kernels import emulated_amx
 
-WAYS = [
-    "float32",
-    "listed",
-    pytest.param("tiles", marks=pytest.mark.skipif("tiles" not in products.available(), reason="needs AMX")),
-]
+
+@pytest.fixture(params=["float32", "listed", "tiles"])
+def way(request, monkeypatch):
+    if request.param == "tiles":
+        emulated_amx.give_amx(monkeypatch)
+    return request.param
 
 
 def draw(*shape, seed=0):
@@ -37,7 +39,6 @@ def wanted(spikes, weight, delta):
 SPIKES, WEIGHT, DELTA = (draw(6, 20, 300) > 1).float(), draw(70, 300, seed=1), draw(6, 20, 70, seed=2)
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
 def test_exact_forward(way, precision, monkeypatch):
     monkeypatch.setattr(products, "has_bfloat16", lambda: True)
@@ -58,7 +59,7 @@ def test_mixed_precision_rounds_nothing_without_hardware_for_it(monkeypatch):
     assert all(relative(a, b) < 5e-7 for a, b in zip(ours, wanted(SPIKES, WEIGHT, DELTA), strict=True))
 
 
-@pytest.mark.parametrize("way", ["float32", WAYS[-1]])
+@pytest.mark.parametrize("way", ["float32", "tiles"], indirect=True)
 def test_bfloat16_both_ways(way):
     with kernels.use("numba", way), kernels.precision("bfloat16"):
         ours = everything(SPIKES, WEIGHT, DELTA)
@@ -66,7 +67,6 @@ def test_bfloat16_both_ways(way):
     assert all(1e-4 < relative(a, b) < 1e-2 for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_values_that_are_not_spikes_are_not_rounded(way):
     with kernels.use("numba", way):
         ours = everything(SPIKES * 0.3, WEIGHT, DELTA)
@@ -74,7 +74,6 @@ def test_values_that_are_not_spikes_are_not_rounded(way):
     assert all(relative(a, b) < 5e-7 for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_is_no_number_is_noticed(way, value):
     weight = WEIGHT.clone()
@@ -148,7 +147,6 @@ def test_whatever_is_the_default(measured, dtype, device):
     assert all(x.dtype == torch.float32 and relative(x, y) < 5e-7 for x, y in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_choice_for_other_sizes_is_not_taken(measured, way):
     """Of a checkpoint from outside: lists need wide layers, and would write beside a narrow one's results."""
     weight = WEIGHT[:3]
@@ -157,7 +155,6 @@ def test_a_choice_for_other_sizes_is_not_taken(measured, way):
     assert relative(spike_linear(SPIKES, weight), wanted(SPIKES, weight, DELTA[..., :3])[0]) < 5e-7
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_layers_of_no_neurons(way):
     weight, spikes = WEIGHT[:0].clone().requires_grad_(), SPIKES.clone().requires_grad_()
     with kernels.use("numba", way):

@@ -9,11 +9,16 @@ from torch import nn
 
 from snn_synth.errors import InputError
 from snn_synth.kernels import use
-from snn_synth.kernels.cpu.products import available
 from snn_synth.models import SpikingStack
 from snn_synth.neurons import SigmoidLeaky
+from tests.kernels import emulated_amx
 
-ON_TILES = pytest.mark.skipif("tiles" not in available(), reason="needs AMX")
+on_tiles = pytest.mark.usefixtures("amx")
+
+
+@pytest.fixture
+def amx(monkeypatch):
+    emulated_amx.give_amx(monkeypatch)
 
 
 @pytest.fixture
@@ -31,7 +36,8 @@ def spikes():
     return (torch.rand(6, 37, 100, generator=torch.Generator().manual_seed(1)) < 0.3).float()
 
 
-@pytest.mark.parametrize("way", ["float32", pytest.param("tiles", marks=ON_TILES)])
+@on_tiles
+@pytest.mark.parametrize("way", ["float32", "tiles"])
 def test_the_same_with_and_without_gradients(net, spikes, way):
     with use("reference"):
         wanted = net(spikes)
@@ -44,7 +50,7 @@ def test_the_same_with_and_without_gradients(net, spikes, way):
         assert torch.equal(found.membrane, wanted.membrane)
 
 
-@ON_TILES
+@on_tiles
 def test_late_currents_are_of_the_weights_of_then(net, spikes):
     with use("reference"):
         wanted = net(spikes)
@@ -63,7 +69,7 @@ def test_late_currents_are_of_the_weights_of_then(net, spikes):
         assert torch.equal(out.spikes, wanted.spikes)
 
 
-@ON_TILES
+@on_tiles
 def test_edited_hidden_spikes_are_refused(net, spikes):
     with torch.no_grad(), use("numba", "tiles"):
         out = net(spikes)
@@ -72,7 +78,7 @@ def test_edited_hidden_spikes_are_refused(net, spikes):
             _ = out.currents
 
 
-@ON_TILES
+@on_tiles
 def test_copies_pickles_and_inference_mode(net, spikes):
     with use("reference"):
         wanted = net(spikes)
@@ -85,7 +91,7 @@ def test_copies_pickles_and_inference_mode(net, spikes):
             assert torch.equal(out.membrane, wanted.membrane)
 
 
-@ON_TILES
+@on_tiles
 def test_an_input_that_is_filled_again_changes_nothing(spikes):
     torch.manual_seed(0)
     net, buffer = SpikingStack([100, 90], alpha=0.5), spikes.clone()
@@ -104,7 +110,7 @@ def test_a_factor_for_each_neuron_and_an_export_without_gradients():
         torch.export.export(SpikingStack([4, 3]), (torch.ones(2, 1, 4),))
 
 
-@ON_TILES
+@on_tiles
 def test_what_waits_for_a_layer_is_called(net, spikes):
     seen = []
     for module in (net.layers[0][0], net.layers[1][1]):
@@ -114,7 +120,7 @@ def test_what_waits_for_a_layer_is_called(net, spikes):
     assert len(seen) == 1 + 6  # the operator once, the neurons at each step
 
 
-@ON_TILES
+@on_tiles
 def test_another_operator_or_a_bias_has_its_own_currents(spikes):
     torch.manual_seed(0)
     biased = SpikingStack([100, 70, 90], bias=True)
@@ -123,7 +129,7 @@ def test_another_operator_or_a_bias_has_its_own_currents(spikes):
         assert biased(spikes).hidden.all()
 
 
-@ON_TILES
+@on_tiles
 def test_values_that_are_no_spikes(net):
     x = torch.rand(6, 37, 100, generator=torch.Generator().manual_seed(1))
     with use("reference"):
