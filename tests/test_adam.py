@@ -341,8 +341,7 @@ def test_the_fused_step_is_that_of_the_optimizer(optimizer_class, settings):
     for alone in (False, True):
         weight, optimizer = learned(optimizer_class, **settings)
         for _ in range(3):
-            with torch.no_grad():
-                (fused_step(optimizer, [weight]) if alone else optimizer.step)()
+            (fused_step(optimizer, [weight]) if alone else optimizer.step)()
         found.append([weight, *optimizer.state[weight].values()])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     assert found[0][1] == 4
@@ -423,12 +422,10 @@ def test_other_steps_are_made_by_the_optimizer(change):
 def test_a_scheduler_notices_the_fused_step(recwarn):
     weight, optimizer = learned()
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
-    with torch.no_grad():
-        fused_step(optimizer, [weight])()
+    fused_step(optimizer, [weight])()
     scheduler.step()
     assert not recwarn
     before = weight.detach().clone()
-    with torch.no_grad():
-        fused_step(optimizer, [weight])()
+    fused_step(optimizer, [weight])()
     assert optimizer.param_groups[0]["lr"] == 0.05
     assert (weight < before)[weight.grad > 0].all()

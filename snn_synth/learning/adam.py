@@ -84,7 +84,7 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
         or any(_counts_on_the_gpu(weight, groups[id(weight)], optimizer.state) for weight in weights)
     ):
         return None
-    optimizer._opt_called = True  # a scheduler looks whether there was a step before its own
+    _note_step(optimizer)
     optimizer.zero_grad()
     decoupled = isinstance(optimizer, torch.optim.AdamW)
     moments = [Moments(weight, groups[id(weight)], optimizer.state[weight], decoupled) for weight in weights]
@@ -100,8 +100,7 @@ def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] 
         weights: on the CPU.
 
     Returns:
-        The step, for a ``with torch.no_grad()`` block. None for another optimizer, for the first step, for other
-        weights, or where something waits for a step.
+        None for another optimizer, for the first step, for other weights, or where something waits for a step.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.zeros(1, 1))
@@ -126,8 +125,9 @@ def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] 
     decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, torch.optim.AdamW))
     update: Callable[..., None] = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
+    @torch.no_grad()
     def step() -> None:
-        optimizer._opt_called = True
+        _note_step(optimizer)
         states = [state[weight] for weight in weights]
         mean, square, count = ([one[name] for one in states] for name in ("exp_avg", "exp_avg_sq", "step"))
         torch._foreach_add_(count, 1)
@@ -165,6 +165,12 @@ def _as_it_comes(optimizer: Any) -> bool:
     step = optimizer.step  # a scheduler's, which notes that it was called; what else may stand there has to run
     made_in = getattr(getattr(step, "__code__", None), "co_filename", None)
     return bool(made_in == torch.optim.lr_scheduler.__file__ and step.__wrapped__ is type(optimizer).step)
+
+
+def _note_step(optimizer: Any) -> None:
+    """For a scheduler, which looks whether there was a step before its own."""
+    if "step" in vars(optimizer):
+        optimizer._opt_called = True
 
 
 def _counts_on_the_gpu(weight: Tensor, group: dict[str, Any], state: Any) -> bool:

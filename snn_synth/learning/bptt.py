@@ -146,49 +146,42 @@ def bptt_step(
     layers = layers_of(model)
     given = check_steps(layers, spikes, targets)
     plain = _plain_network(model, layers, *given)
-    if plain is not None and not torch.is_anomaly_enabled():
-        loss = _without_graph(model, plain, *given, optimizer, mask)
-        if loss is not None:
-            return loss
-    optimizer.zero_grad()
-    loss = bptt_loss(model, spikes, targets, mask)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.detach()
-
-
-def _without_graph(
-    model: nn.Module, layers: list[Layer], spikes: Tensor, targets: Tensor, optimizer: torch.optim.Optimizer, mask: bool
-) -> Tensor | None:
-    """The loss before a step, by gradients that autograd is not asked for; None where that is needed."""
-    weights = [layer.weight for layer in layers]
-    step = fused_step(optimizer, weights)
+    weights = [layer.weight for layer in plain or ()]
+    alone = plain is not None and not torch.is_anomaly_enabled() and _alone(weights)
+    step = fused_step(optimizer, weights) if alone else None
     if step is None:
         optimizer.zero_grad()
     else:
         for weight in weights:
             weight.grad = None
-    with torch.no_grad():
-        found = network_gradients(layers, spikes, targets, mask) if _alone(weights) else None
-        if found is None:
-            return None
-        loss, membranes, gradients = found
-        check_forward(model, spikes, targets, membranes, loss)
-        for weight, gradient in zip(weights, gradients(), strict=True):
-            weight.grad = gradient
-        if step is not None:
-            step()
-    if step is None:
-        optimizer.step()
+    loss = None
+    if plain is not None and alone and all(weight.grad is None for weight in weights):  # no other optimizer's is there
+        loss = _without_graph(model, plain, *given, mask)
+    if loss is None:
+        loss = bptt_loss(model, spikes, targets, mask)
+        loss.backward()  # type: ignore[no-untyped-call]
+    (step or optimizer.step)()
+    return loss.detach()
+
+
+@torch.no_grad()
+def _without_graph(model: nn.Module, layers: list[Layer], spikes: Tensor, targets: Tensor, mask: bool) -> Tensor | None:
+    """The loss, whose gradients are the weights' ``grad`` then; None where a kernel of each layer is needed."""
+    found = network_gradients(layers, spikes, targets, mask)
+    if found is None:
+        return None
+    loss, membranes, gradients = found
+    check_forward(model, spikes, targets, membranes, loss)
+    for layer, gradient in zip(layers, gradients(), strict=True):
+        layer.weight.grad = gradient
     return loss
 
 
 def _alone(weights: Sequence[Tensor]) -> bool:
-    """Whether each is the weight of one layer, nobody waits for its gradient, and there is none to add it to."""
+    """Whether each is the weight of one layer, and nobody waits for its gradient."""
     return len(set(map(id, weights))) == len(weights) and all(
         weight.is_leaf
         and weight.requires_grad
-        and weight.grad is None
         and not weight._backward_hooks
         and not getattr(weight, "_post_accumulate_grad_hooks", None)
         for weight in weights

@@ -37,6 +37,19 @@ def test_they_can_be_asked_for_before():
     assert found == [1, 2, 3, 4, 5]
 
 
+def test_a_block_within_a_block_ends_with_its_calls_made():
+    found = []
+    with together():
+        start(found.append, 1)
+        with together():
+            assert found == [1]
+            start(found.append, 2)
+        assert found == [1, 2]
+        start(found.append, 3)
+        assert found == [1, 2]
+    assert found == [1, 2, 3]
+
+
 def test_what_fails_leaves_nothing_that_waits():
     found = []
     with pytest.raises(ZeroDivisionError), together():

@@ -49,12 +49,13 @@ def together() -> Iterator[None]:
         >>> found
         [1]
     """
-    _waiting.calls = []
+    finish()  # of a block around this one, whose results may be needed here
+    before, _waiting.calls = _waiting.calls, []
     try:
         yield
         finish()
     finally:
-        _waiting.calls = None
+        _waiting.calls = before
 
 
 @contextlib.contextmanager
