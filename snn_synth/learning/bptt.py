@@ -182,6 +182,7 @@ def _alone(weights: Sequence[Tensor]) -> bool:
     return len(set(map(id, weights))) == len(weights) and all(
         weight.is_leaf
         and weight.requires_grad
+        and weight.is_contiguous()  # as the gradient is, which autograd would turn
         and not weight._backward_hooks
         and not getattr(weight, "_post_accumulate_grad_hooks", None)
         for weight in weights

@@ -493,6 +493,31 @@ def test_a_step_without_a_graph_ends_where_one_with_it_does(make, way, graphs):
         assert torch.equal(with_graph, without)
 
 
+def test_weights_that_lie_by_columns_learn_as_others_do(way):
+    """PyTorch's fused Adam pairs weights and gradients as they lie, which autograd sees to."""
+    spikes, found = spikes_of(8, 30, 300), []
+    for graph in (True, False):
+        net = stack((300, 200, 300))
+        for weight in net.parameters():
+            weight.data = weight.data.T.contiguous().T
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, fused=True)
+        with kernels.use("numba", way):
+            found.append(steps_of(net, [(spikes, spikes)] * 3, optimizer, graph))
+    for with_graph, without in zip(*found, strict=True):
+        assert torch.equal(with_graph, without)
+
+
+def test_training_after_a_pass_in_inference_mode(way):
+    """As in Lightning's check of the validation before the first step."""
+    net, spikes = stack((300, 200, 300)), spikes_of(8, 33, 300)
+    with kernels.use("numba", way):
+        with torch.inference_mode():
+            net(spikes)
+        bptt_loss(net, spikes, spikes).backward()
+        several(net, spikes, spikes).backward()
+    assert all(weight.grad.isfinite().all() for weight in net.parameters())
+
+
 def frozen(net):
     net.layers[0][0].weight.requires_grad_(False)
 

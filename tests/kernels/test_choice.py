@@ -220,3 +220,17 @@ def test_processes_add_to_one_file(file):
     for process in processes:
         process.join()
     assert len(json.loads(file.read_text())) == 4
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Deadlock"), TimeoutError("of another")])
+def test_a_lock_that_ctrl_c_left_behind_is_no_reason_to_fail(error, monkeypatch, tmp_path):
+    monkeypatch.setattr(choice, "_file", lambda: tmp_path / "fastest.json")
+    monkeypatch.setattr(choice, "_chosen", {})
+    monkeypatch.setattr(choice, "SECONDS", 0.01)
+
+    def lock(*_, timeout):
+        assert 10 < timeout < 600
+        raise error
+
+    monkeypatch.setattr(choice, "FileLock", lock)
+    assert choice.fastest("tested", (1,), 1.0, ["a"], lambda *_: {"a": lambda: None}) == "a"

@@ -3,6 +3,7 @@ import threading
 import types
 from collections import defaultdict
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +33,20 @@ def test_memory_comes_back_when_its_last_view_is_gone():
 def test_what_is_in_use_is_not_shared():
     tensors = [memory.empty(50).fill_(i) for i in range(20)]
     assert all((tensor == i).all() for i, tensor in enumerate(tensors))
+
+
+def test_nor_is_what_is_being_made(monkeypatch):
+    """Garbage that is collected meanwhile may ask for memory, too."""
+    first, others, make = memory.empty(100).data_ptr(), [], np.ndarray
+
+    def ndarray(*given):
+        monkeypatch.setattr(memory.np, "ndarray", make)
+        others.append(memory.empty(100))
+        return make(*given)
+
+    monkeypatch.setattr(memory.np, "ndarray", ndarray)
+    assert memory.empty(100).data_ptr() == first
+    assert others[0].data_ptr() != first
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (1,), (7, 5, 3)])

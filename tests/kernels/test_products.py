@@ -322,13 +322,38 @@ def test_the_share_of_new_errors_is_that_of_16_rows():
     assert sparse.share(errors[:32], (16, 0.75)) == pytest.approx(0.1)
 
 
-def test_the_share_of_spikes_is_that_of_16_rows():
-    spikes = torch.zeros(240, 4)
-    spikes[::15, :2] = 1
-    assert sparse.share(spikes) == 0.5
+@pytest.mark.parametrize(("steps", "samples"), [(2, 8), (15, 100), (16, 8), (32, 8), (32, 16), (64, 1), (1, 64)])
+def test_the_share_of_spikes_is_that_of_16_rows_of_all_samples(steps, samples, monkeypatch):
+    seen, count = [], sparse._count_some
+    monkeypatch.setattr(sparse, "_count_some", lambda x, *given: seen.append(given[-3:]) or count(x, *given))
+    spikes = torch.zeros(steps, samples, 4)
+    spikes[:, ::2] = 1  # of every other sample
+    share = sparse.share(spikes.flatten(0, 1))
+    ((stop, stride, number),) = seen
+    rows = [k * stride % stop for k in range(number)]
+    assert stop == steps * samples
+    assert len(set(rows)) == 16
+    assert share == spikes.flatten(0, 1)[rows].mean()
+    if samples > 1:
+        assert 0.25 < share < 0.75
+
+
+def test_the_share_of_few_rows_is_that_of_all():
     few = torch.zeros(5, 2)
     few[1], few[2, 0] = 0.25, -1
     assert sparse.share(few) == 0.3
+    assert sparse.share(few.T.contiguous().T) == 0.3
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 12, 27, 28, 30, 31, 33, 60, 100, 1024])
+def test_errors_of_any_number_of_rows_are_timed(asked, rows):
+    """T time steps of B samples each, whatever number of rows stands for those that are alike."""
+    weight = torch.ones(2**10, 2**10)
+    products.by_spikes(torch.zeros(rows, 2**10), weight, "float32", None, (1, 0.9))
+    ways = asked[0][4]
+    for size in {rows, rows >> max(0, rows.bit_length() - 3) << max(0, rows.bit_length() - 3)}:
+        for run in ways((size, 70, 66), 0.2).values():
+            assert run().shape == (size, 66)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,26 @@ def test_what_fails_leaves_nothing_that_waits():
     assert found == [3]
 
 
+def test_a_block_that_was_ended_before_it_could_say_so_is_none():
+    """By Ctrl-C, between any two instructions."""
+    found = []
+    block = together()
+    block.__enter__()
+    start(found.append, 1)
+    inner = at_once()
+    inner.__enter__()
+    del block
+    start(found.append, 2)
+    inner.__exit__(None, None, None)
+    start(found.append, 3)
+    finish()
+    assert found == [2, 3]
+    with together():
+        start(found.append, 4)
+        assert found == [2, 3]
+    assert found == [2, 3, 4]
+
+
 def test_another_thread_does_not_wait():
     found = []
     with together():

@@ -128,9 +128,10 @@ def _kept() -> Any:
     file, before = _file(), {}
     with contextlib.ExitStack() as stack:
         # No place any more or no locks there, no file yet or a damaged one: then this process measures for itself.
-        with contextlib.suppress(OSError, NotImplementedError, ValueError, AttributeError):
+        # Nor for ever while another waits: Ctrl-C may have come while it, or this one, took the lock.
+        with contextlib.suppress(OSError, NotImplementedError, ValueError, AttributeError, RuntimeError):
             if file is not None:
-                stack.enter_context(FileLock(file.with_suffix(".lock")))
+                stack.enter_context(FileLock(file.with_suffix(".lock"), timeout=60))
                 before = {str(key): str(way) for key, way in json.loads(file.read_text()).items()}
         kept = dict(before)
         yield kept

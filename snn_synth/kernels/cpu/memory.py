@@ -50,11 +50,16 @@ class _Block:
     def __init__(self, size: int) -> None:
         whole = np.empty(size + _LINE, np.uint8)
         self.memory = whole[-whole.ctypes.data % _LINE :][:size]
-        self.array: Callable[[], NDArray[Any] | None] = _none
+        self.array: Callable[[], object] = _nobody
 
 
-def _none() -> None:
-    """What the reference of a block says that nobody has."""
+def _nobody() -> None:
+    """In the place of a reference: of a block that nobody has."""
+
+
+def _someone() -> bool:
+    """Of one that somebody has."""
+    return True
 
 
 _blocks: defaultdict[int, list[_Block]] = defaultdict(list)  # by their size; in use or not
@@ -86,6 +91,7 @@ def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
                 break
         else:
             block = _new(size)
+        block.array = _someone  # while the array is made, which may collect garbage, and that ask for memory
         array: NDArray[Any] = np.ndarray(shape, _NUMPY[dtype], block.memory)  # PyTorch holds it, as do all views
         block.array = weakref.ref(array)
     return torch.from_numpy(array)

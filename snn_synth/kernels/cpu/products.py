@@ -1,6 +1,7 @@
 """Products with spikes on the CPU, in the way that is fastest here for their size and the share of spikes."""
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -187,7 +188,7 @@ def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | 
         a = torch.randn(rows, outputs, generator=generator, **_PLAIN)
         a *= torch.rand(rows, outputs, generator=generator, **_PLAIN) < share / 2  # what fades, too, is listed here
         b = torch.randn(outputs, inputs, generator=generator, **_PLAIN)
-        over_time = max(1, rows // 8), 0.5
+        over_time = rows // math.gcd(rows, 8), 0.5
         return {name: lambda name=name: _BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
 
     return choice.fastest(f"{precision} product of errors", (rows, outputs, inputs), share, names, ways)

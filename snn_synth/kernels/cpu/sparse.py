@@ -1,6 +1,7 @@
 """Products with matrices that are mostly zeros, as spikes are: only what fired is added up. Numba, float32."""
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from snn_synth.kernels.cpu.threads import jit, parallel, scratch
 from snn_synth.kernels.cpu.together import at_once, finish
 
 _TILE = 2048  # rows of the dense matrix that are added from at a time: half a megabyte, which the cache holds
-_COUNTED = 2**23  # numbers from which on those of a list are counted first; a shorter one has places for all of them
+_COUNTED = 2**21  # numbers from which on those of a list are counted first; a shorter one has places for all of them
 _SAMPLED = 16  # rows
 _ZERO = np.float32(0)
 
@@ -42,9 +43,10 @@ def _count(share: int, start: int, stop: int, x: Any, none: Any, after: int, dec
 
 
 @jit
-def _count_some(team: Any, x: Any, none: Any, after: int, decay: Any, stop: int, step: int) -> int:
+def _count_some(team: Any, x: Any, none: Any, after: int, decay: Any, stop: int, stride: int, number: int) -> int:
     count = 0
-    for i in range(0, stop, step):
+    for k in range(number):
+        i = k * stride % stop
         count += count_differing(x[i], x[i + after] if i + after < len(x) else none, decay)
     return count
 
@@ -218,14 +220,20 @@ def _product(
 
 
 def share(x: Tensor, fading: Fading | None = None) -> float:
-    """Share of the numbers that :func:`sparse` would list, of a few rows."""
+    """Share of the numbers, which no kernel that waits writes, that :func:`sparse` would list: of a few rows."""
     (rows, width), x = x.shape, x.contiguous()
     after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
     stop = rows - after if after < rows else rows
-    step = max(1, stop // _SAMPLED)
+    number, stride = (stop, 1) if stop <= _SAMPLED else (_SAMPLED, _spread(stop))
     with at_once():
-        count: int = _count_some(x.numpy(), _nothing(width), after, decay, stop, step)
-    return count / (len(range(0, stop, step)) * width)
+        count: int = _count_some(x.numpy(), _nothing(width), after, decay, stop, stride, number)
+    return count / (number * width)
+
+
+@functools.lru_cache(64)
+def _spread(rows: int) -> int:
+    """Steps around a circle of rows that come to all samples and time steps alike, whatever their numbers are."""
+    return next(i for i in range(int(0.618 * rows), rows) if math.gcd(i, rows) == 1)
 
 
 def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
@@ -237,7 +245,7 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
     after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
     taken, columns = (x.numpy(), _nothing(width), after, decay), scratch("columns", width, dtype=torch.int32)
     if rows * width <= _COUNTED:
-        size, first = rows * width, _first(rows, width)
+        size, first = rows * width, torch.from_numpy(_first(rows, width))
     else:
         counts = empty(rows, dtype=torch.int64)
         _count(rows, *taken, counts.numpy())
@@ -250,9 +258,9 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
 
 
 @functools.lru_cache(16)
-def _first(rows: int, width: int) -> Tensor:
-    """Where rows begin that have places for everything."""
-    return torch.arange(0, rows * width, width, device="cpu")
+def _first(rows: int, width: int) -> Any:
+    """Where rows begin that have places for everything; no tensor, which inference mode would mark for good."""
+    return np.arange(rows) * width
 
 
 @functools.lru_cache(16)

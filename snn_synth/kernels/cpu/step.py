@@ -246,7 +246,7 @@ def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts
 def errors(values: Tensor) -> Errors:
     """Errors of a layer, as the other functions here take them."""
     listed = _unlisted(values)
-    with at_once():  # whoever takes them asks how many they are
+    with at_once():  # whoever takes them asks how many they are; of values that are there
         _errors(len(values), listed.array, listed.neurons, listed.counts, listed.sizes)
     return listed
 
