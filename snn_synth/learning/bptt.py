@@ -123,6 +123,9 @@ def bptt_step(
 ) -> Tensor:
     """One update by :func:`bptt_loss`, for bare training loops.
 
+    On the CPU the gradients of a fully connected network come without autograd's graph, unless something waits for
+    them: a hook of a module, a weight or the optimizer. Hooks at nodes of the graph need :func:`bptt_loss` itself.
+
     Args:
         model: as in :func:`bptt_loss`.
         spikes: input spikes ``[T, B, in]``.

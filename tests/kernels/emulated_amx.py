@@ -17,9 +17,10 @@ from numba.core import cgutils
 from snn_synth.kernels.cpu import amx, products, threads
 from snn_synth.kernels.cpu import tiles as real
 
-# Of a thread: the setting, eight tiles of at most 16 rows of 64 bytes, and the 32 sums of a row.
-_SETTING, _TILE, _ROW, _SUMS = 64, 1024, 64, 128
-_REGISTERS = _SETTING + 8 * _TILE + _SUMS
+# Of a thread: the setting, eight tiles of at most 16 rows of 64 bytes, and space for 32 sums and a tile as float32.
+_SETTING, _TILE, _ROW = 64, 1024, 64
+_SPARE = _SETTING + 8 * _TILE
+_REGISTERS = _SPARE + 128 + 2 * _TILE
 _SMALLEST = np.float32(2**-126)  # less counts as 0, whether it is a term or a sum
 _INSTRUCTIONS = {}
 _bytes, _number, _stride = types.CPointer(types.uint8), types.int8, types.int64
@@ -167,16 +168,19 @@ def _multiply(registers, out, left, right):
     memory, (rows, width), (_, depth) = carray(registers, _REGISTERS), _size(registers, out), _size(registers, left)
     halves, floats = memory.view(np.uint16), memory.view(np.float32)
     totals, a, b = (_SETTING + out * _TILE) // 4, (_SETTING + left * _TILE) // 2, (_SETTING + right * _TILE) // 2
-    firsts = (_SETTING + 8 * _TILE) // 4
-    seconds = firsts + 16
+    firsts, numbers = _SPARE // 4, _SPARE // 4 + 32
+    seconds, columns = firsts + 16, width // 4
+    for k in range(depth // 4):
+        for n in range(columns):
+            for i in range(2):
+                floats[numbers + 32 * k + 16 * i + n] = _wide(halves[b + 32 * k + 2 * n + i])
     for m in range(rows):
-        _clear(registers, _SETTING + 8 * _TILE, _SUMS)
+        _clear(registers, _SPARE, 128)
         for k in range(depth // 4):
-            first, second = _wide(halves[a + 32 * m + 2 * k]), _wide(halves[a + 32 * m + 2 * k + 1])
-            for n in range(width // 4):
-                one, other = first * _wide(halves[b + 32 * k + 2 * n]), second * _wide(halves[b + 32 * k + 2 * n + 1])
-                floats[firsts + n] = _flushed(floats[firsts + n] + one)
-                floats[seconds + n] = _flushed(floats[seconds + n] + other)
-        for n in range(width // 4):
+            one, other = _wide(halves[a + 32 * m + 2 * k]), _wide(halves[a + 32 * m + 2 * k + 1])
+            for n in range(columns):
+                floats[firsts + n] = _flushed(floats[firsts + n] + one * floats[numbers + 32 * k + n])
+                floats[seconds + n] = _flushed(floats[seconds + n] + other * floats[numbers + 32 * k + 16 + n])
+        for n in range(columns):
             both = _flushed(floats[firsts + n] + floats[seconds + n])
             floats[totals + 16 * m + n] = _flushed(floats[totals + 16 * m + n] + both)

@@ -117,6 +117,15 @@ def test_a_training_step_on_tiles_is_that_in_float64(precision, least, most, mon
         assert least <= (ours - theirs).norm() / theirs.norm() < most
 
 
+def test_errors_of_the_output_layer_alone_are_said_to_fade_and_by_its_leak(monkeypatch):
+    net, told, by_spikes = stack((70, 40, 80, 66)), [], products.by_spikes
+    monkeypatch.setattr(products, "by_spikes", lambda *given: told.append(given[4]) or by_spikes(*given))
+    layers = [Layer(w, decay, 1.0, 1.0) for w, decay in zip(net.parameters(), (0.7, 0.8, 0.9), strict=True)]
+    loss, _ = kernels.network_loss(layers, spikes_of(5, 3, 70), spikes_of(5, 3, 66), True)
+    loss.backward()
+    assert told == [(3, 0.9), None]
+
+
 def several(net, spikes, targets, mask=True):
     """The loss by a node for each kernel, as it is computed where a hook waits for the network."""
     handle = net.register_forward_hook(lambda *_: None)
