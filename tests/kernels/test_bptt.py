@@ -117,6 +117,19 @@ def test_a_training_step_on_tiles_is_that_in_float64(precision, least, most, mon
         assert least <= (ours - theirs).norm() / theirs.norm() < most
 
 
+def test_inputs_that_are_no_spikes_are_not_rounded(way):
+    net, inputs, targets = stack((300, 200, 250), alpha=0.5), 0.3 * spikes_of(8, 30, 300), spikes_of(8, 30, 250, seed=1)
+    with kernels.use("numba", way):
+        loss = bptt_loss(net, inputs, targets)
+        gradients = torch.autograd.grad(loss, list(net.parameters()))
+    with kernels.use("reference"):
+        wanted = bptt_loss(net.double(), inputs.double(), targets.double())
+        by_weight = torch.autograd.grad(wanted, list(net.parameters()))
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-6)
+    for ours, theirs in zip(gradients, by_weight, strict=True):
+        assert (ours.double() - theirs).norm() / theirs.norm() < 1e-6
+
+
 def test_errors_of_the_output_layer_alone_are_said_to_fade_and_by_its_leak(monkeypatch):
     net, told, by_spikes = stack((70, 40, 80, 66)), [], products.by_spikes
     monkeypatch.setattr(products, "by_spikes", lambda *given: told.append(given[4]) or by_spikes(*given))
