@@ -10,6 +10,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.testing import assert_close
 
 from snn_synth.kernels.cpu import step, traces
+from snn_synth.kernels.cpu.together import start
 from snn_synth.learning import online_step
 from snn_synth.learning.adam import Moments, fused_step, plain_moments
 from snn_synth.models import SpikingStack
@@ -320,6 +321,22 @@ def test_gradients_too_small_to_matter_leave_no_subnormal_numbers():
     errors = step.errors(torch.full((1, 1), math.nan))
     traces.update_weight(errors, torch.zeros(1, 1, dtype=torch.int32), sums, 1, 0.0, moments)
     assert weight.isnan().all()  # which is noticed at the next step
+
+
+def test_a_step_that_is_interrupted_is_not_counted(monkeypatch):
+    net, calls, compute = stack((70, 65, 66)), [], traces._gradient_or_step
+
+    def interrupted(*given):
+        calls.append(1)
+        if len(calls) == 3:  # of the output layer in the second time step
+            raise KeyboardInterrupt
+        compute(*given)
+
+    monkeypatch.setattr(traces, "_gradient_or_step", lambda *given: start(interrupted, *given))
+    optimizer = ADAM(net.parameters())
+    with pytest.raises(KeyboardInterrupt):
+        online_step(net, spikes_of(6, 20, 70, seed=5), spikes_of(6, 20, 66, seed=6), optimizer)
+    assert [optimizer.state[weight]["step"] for weight in net.parameters()] == [1, 1]
 
 
 # --- PyTorch's fused step, without what is around it ---
