@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu import choice, sparse, tiles
-from snn_synth.kernels.cpu import fading as faded
 from snn_synth.kernels.cpu.amx import has_amx
 from snn_synth.kernels.cpu.cache import compiled_for
+from snn_synth.kernels.cpu.fading import product as fading_product
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
 from snn_synth.kernels.cpu.sparse import Fading
@@ -150,7 +150,7 @@ def _dense_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fadi
 
 
 def _listed_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:
-    return faded.product(delta.contiguous(), weight.contiguous(), fading or (delta.shape[0], 0.0))
+    return fading_product(delta.contiguous(), weight.contiguous(), fading or (delta.shape[0], 0.0))
 
 
 def _tiles_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:

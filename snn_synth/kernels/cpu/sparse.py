@@ -260,7 +260,7 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
 @functools.lru_cache(16)
 def _first(rows: int, width: int) -> Any:
     """Where rows begin that have places for everything; no tensor, which inference mode would mark for good."""
-    return np.arange(rows) * width
+    return np.arange(rows, dtype=np.int64) * width
 
 
 @functools.lru_cache(16)
