@@ -93,7 +93,7 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
 
 
 def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] | None:
-    """PyTorch's fused step of Adam, without what ``optimizer.step()`` does around it: most of a small network's step.
+    """PyTorch's fused step of Adam, without what ``optimizer.step()`` does around it.
 
     Args:
         optimizer: of ``torch.optim``.

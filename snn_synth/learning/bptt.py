@@ -70,7 +70,13 @@ def bptt_loss(
         return _chunked_loss(model, layers, spikes, targets, mask, chunk, truncate)
     if truncate:
         raise InputError("Expected a `chunk` to truncate at, got truncate=True without one")
-    whole = _whole(model, layers, spikes, targets, mask)
+    return _loss(model, layers, _plain_network(model, layers, spikes, targets), spikes, targets, mask)
+
+
+def _loss(
+    model: nn.Module, layers: Layers, plain: list[Layer] | None, spikes: Tensor, targets: Tensor, mask: bool
+) -> Tensor:
+    whole = None if plain is None else network_loss(plain, spikes, targets, mask)
     if whole is not None:
         loss, membranes = whole
         if readable(loss):
@@ -87,15 +93,8 @@ def bptt_loss(
     return loss
 
 
-def _whole(
-    model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor, mask: bool
-) -> tuple[Tensor, Sequence[Tensor]] | None:
-    """The loss and the hidden membranes in one autograd node for all layers; None where more is asked of a layer."""
-    plain = _plain_network(model, layers, spikes, targets)
-    return None if plain is None else network_loss(plain, spikes, targets, mask)
-
-
 def _plain_network(model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor) -> list[Layer] | None:
+    """Its layers, if one kernel after another may take their place; None where more is asked of one of them."""
     if (
         not torch.is_grad_enabled()
         or backend(spikes, targets) != "numba"
@@ -161,7 +160,7 @@ def bptt_step(
     if plain is not None and alone and all(weight.grad is None for weight in weights):  # no other optimizer's is there
         loss = _without_graph(model, plain, *given, mask)
     if loss is None:
-        loss = bptt_loss(model, spikes, targets, mask)
+        loss = _loss(model, layers, plain, *given, mask)
         loss.backward()  # type: ignore[no-untyped-call]
     (step or optimizer.step)()
     return loss.detach()

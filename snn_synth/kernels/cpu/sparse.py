@@ -219,10 +219,15 @@ def _product(
             _write(sums, bottom - top, out, out_by_rows, top, height, start, size, width)
 
 
+def _kept(rows: int, fading: Fading | None) -> tuple[int, Any]:
+    """As kernels take it: without fading nothing is kept, of no row."""
+    return (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
+
+
 def share(x: Tensor, fading: Fading | None = None) -> float:
     """Share of the numbers, which no kernel that waits writes, that :func:`sparse` would list: of a few rows."""
     (rows, width), x = x.shape, x.contiguous()
-    after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
+    after, decay = _kept(rows, fading)
     stop = rows - after if after < rows else rows
     number, stride = (stop, 1) if stop <= _SAMPLED else (_SAMPLED, _spread(stop))
     with at_once():
@@ -242,7 +247,7 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
     These are what is new in each row. The last B rows keep nothing.
     """
     rows, width = x.shape
-    after, decay = (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
+    after, decay = _kept(rows, fading)
     taken, columns = (x.numpy(), _nothing(width), after, decay), scratch("columns", width, dtype=torch.int32)
     if rows * width <= _COUNTED:
         size, first = rows * width, torch.from_numpy(_first(rows, width))

@@ -1,7 +1,7 @@
 """Kernels that run one right after the other.
 
-What Python needs between two kernels, a megabyte or so, has left a core's cache when the first one ends. To prepare
-all of them before the first one starts costs that once, not after each.
+What Python needs between two kernels has left a core's caches when the first one ends. To prepare all of them before
+the first one starts costs that once, not after each.
 """
 
 import threading
