@@ -351,6 +351,11 @@ def learned(optimizer_class=torch.optim.Adam, **settings):
     return weight, optimizer
 
 
+@torch.no_grad()
+def step_alone(optimizer, weight):
+    fused_step(optimizer, [weight])([weight.grad])
+
+
 @pytest.mark.parametrize("optimizer_class", [torch.optim.Adam, torch.optim.AdamW])
 @pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.3, "betas": (0.5, 0.7), "eps": 0.1}])
 def test_the_fused_step_is_that_of_the_optimizer(optimizer_class, settings):
@@ -358,7 +363,10 @@ def test_the_fused_step_is_that_of_the_optimizer(optimizer_class, settings):
     for alone in (False, True):
         weight, optimizer = learned(optimizer_class, **settings)
         for _ in range(3):
-            (fused_step(optimizer, [weight]) if alone else optimizer.step)()
+            if alone:
+                step_alone(optimizer, weight)
+            else:
+                optimizer.step()
         found.append([weight, *optimizer.state[weight].values()])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     assert found[0][1] == 4
@@ -439,10 +447,10 @@ def test_other_steps_are_made_by_the_optimizer(change):
 def test_a_scheduler_notices_the_fused_step(recwarn):
     weight, optimizer = learned()
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
-    fused_step(optimizer, [weight])()
+    step_alone(optimizer, weight)
     scheduler.step()
     assert not recwarn
     before = weight.detach().clone()
-    fused_step(optimizer, [weight])()
+    step_alone(optimizer, weight)
     assert optimizer.param_groups[0]["lr"] == 0.05
     assert (weight < before)[weight.grad > 0].all()

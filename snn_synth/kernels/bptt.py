@@ -4,8 +4,10 @@ A small network's kernels are short, and empty the caches of what Python needs b
 one for each product and each scan.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from snn_synth.kernels.products import Precision, current_precision
 
 def network_loss(
     layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool
-) -> tuple[Tensor, list[Tensor]] | None:
+) -> tuple[Tensor, list[Tensor], bool] | None:
     r"""Masked membrane loss of a network from rest, whose neurons are reset to zero.
 
     .. math:: L = \frac{1}{TB} \sum_{t,b} \tfrac12 \lVert m \odot (V_{th} X - V) \rVert^2
@@ -33,57 +35,48 @@ def network_loss(
         ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
 
     Returns:
-        The loss, and the membranes of all layers but the last. None where no kernel on the CPU takes these tensors.
+        The loss, the membranes of all layers but the last, and whether all of them are known to be finite. None where
+        no kernel on the CPU takes these tensors.
 
     Source:
         Roy, Panda & Roy 2019, eq. 1-9.
 
     Example:
         >>> W = torch.tensor([[0.5]], requires_grad=True)
-        >>> loss, _ = network_loss([Layer(W, 0.5, 1.0, 1.0)], torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
+        >>> loss, _, _ = network_loss([Layer(W, 0.5, 1.0, 1.0)], torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
         >>> loss  # of V = 0.5 and 0.75
         tensor(0.2031, grad_fn=<_NetworkLossBackward>)
     """
     if not _takes(layers, spikes, targets):
         return None
-    membranes: list[Tensor] = []
+    found: list[_Ran] = []
     weights = [layer.weight for layer in reversed(layers)]  # gradients come in their order: from the output down
     loss: Tensor = _NetworkLoss.apply(  # type: ignore[no-untyped-call]
-        layers, spikes, targets, mask, current_precision(), membranes, *weights
+        layers, spikes, targets, mask, current_precision(), found, *weights
     )
-    return loss, membranes
+    return loss, found[0].membranes, found[0].finite
 
 
 def network_gradients(
     layers: Sequence[Layer], spikes: Tensor, targets: Tensor, mask: bool
-) -> tuple[Tensor, list[Tensor], Callable[[], Sequence[Tensor | None]]] | None:
+) -> tuple[Tensor, list[Tensor], bool, Callable[[], list[Any]]] | None:
     """As :func:`network_loss`, and a function that gives the gradient of each weight; autograd must not look on.
+
+    Called inside a block of ``kernels.cpu.together``, it gives gradients that are computed when the block ends.
 
     Example:
         >>> layers = [Layer(torch.tensor([[0.5]]), 0.5, 1.0, 1.0)]
         >>> with torch.no_grad():
-        ...     _, _, gradients = network_gradients(layers, torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
+        ...     *_, gradients = network_gradients(layers, torch.ones(2, 1, 1), torch.zeros(2, 1, 1), mask=False)
         ...     gradients()  # half of 0.5 * 1 + 0.75 * (1 + 0.5)
-        (tensor([[0.8125]]),)
+        [tensor([[0.8125]])]
     """
     if not _takes(layers, spikes, targets):
         return None
-    membranes: list[Tensor] = []
-    weights = [layer.weight.detach() for layer in reversed(layers)]
-    context = _Context()
-    context.needs_input_grad = (False,) * 6 + (True,) * len(weights)
-    loss = _NetworkLoss.forward(context, layers, spikes, targets, mask, current_precision(), membranes, *weights)
-    return loss, membranes, lambda: _NetworkLoss.backward(context, 1)[:5:-1]  # of the weights, from the input up
-
-
-class _Context:
-    """What autograd gives a node that is in a graph."""
-
-    needs_input_grad: tuple[bool, ...]
-    saved_tensors: tuple[Tensor, ...]
-
-    def save_for_backward(self, *tensors: Tensor) -> None:
-        self.saved_tensors = tensors
+    weights, wanted = [layer.weight.detach() for layer in layers], [True] * len(layers)
+    precision, forced = current_precision(), forced_product()
+    ran = _run(layers, weights, spikes, targets, mask, precision, forced, wanted)
+    return ran.loss, ran.membranes, ran.finite, lambda: _gradients(layers, weights, ran, precision, forced, wanted)
 
 
 def _takes(layers: Sequence[Layer], spikes: Tensor, targets: Tensor) -> bool:
@@ -95,6 +88,82 @@ def _kernel(module: str) -> Any:
     return kernel("numba", module)
 
 
+class _Ran(NamedTuple):
+    """What the layers have given, and what the gradients need of it."""
+
+    loss: Tensor
+    membranes: list[Tensor]
+    """Of all layers but the last."""
+    finite: bool
+    """Whether loss and membranes are, as far as their sums say, which may be too large themselves."""
+    delta: Tensor
+    """The gradient by the currents of the output layer."""
+    kept: list[tuple[Tensor, ...]]
+    ways: list[str]
+    """How the products were computed."""
+
+
+def _run(
+    layers: Sequence[Layer],
+    weights: Sequence[Tensor],
+    spikes: Tensor,
+    targets: Tensor,
+    mask: bool,
+    precision: Precision,
+    forced: str | None,
+    wanted: Sequence[bool],
+) -> _Ran:
+    products, lif, together = map(_kernel, ("products", "lif", "together"))
+    num_steps, batch = spikes.shape[:2]
+    fired, scale = spikes.flatten(0, 1), 1 / (num_steps * batch)
+    membranes: list[Tensor] = []
+    sums, kept, ways = torch.zeros(len(layers), dtype=torch.float32, device="cpu"), [], []
+    for i, (weight, (_, decay, threshold, _)) in enumerate(zip(weights, layers, strict=True)):
+        way = products.way(fired, weight, precision, wanted[i], forced)
+        with together.together():
+            flat, needed = products.WAYS[way].forward(fired, weight, precision, i > 0)
+            currents = flat.view(num_steps, batch, -1)
+            kept.append(needed)
+            ways.append(way)
+            if i < len(layers) - 1:
+                spikes, membrane = lif.forward(currents, None, decay, threshold, False)
+                membranes.append(membrane)
+                together.start(torch.sum, membrane.view(-1), 0, out=sums[i])  # while it is in the cache
+                fired = spikes.flatten(0, 1)
+            else:
+                given = targets.contiguous(), decay, threshold, False, mask, scale, False
+                total, delta, _ = lif.loss(currents, *given, currents)
+    loss = np.array(total.item() * scale, np.float32)
+    finite = all(map(math.isfinite, (loss, *sums.tolist())))
+    return _Ran(torch.from_numpy(loss), membranes, finite, delta, kept, ways)
+
+
+def _gradients(
+    layers: Sequence[Layer],
+    weights: Sequence[Tensor],
+    ran: _Ran,
+    precision: Precision,
+    forced: str | None,
+    wanted: Sequence[bool],
+) -> list[Tensor | None]:
+    """Of the weights that are wanted; inside a block of ``together``, when it ends."""
+    products, lif, delta = _kernel("products"), _kernel("lif"), ran.delta
+    gradients: list[Tensor | None] = [None] * len(layers)
+    for i in reversed(range(wanted.index(True), len(layers))):
+        errors = delta.flatten(0, 1)
+        if wanted[i]:
+            way = products.WAYS[ran.ways[i]]
+            gradients[i] = way.by_weight(errors, ran.kept[i], weights[i], precision, i > 0)
+        if any(wanted[:i]):
+            (_, decay, threshold, slope), membrane = layers[i - 1], ran.membranes[i - 1]
+            fading = (delta.shape[1], layers[i].decay) if i == len(layers) - 1 else None  # of the others all are new
+            by_spikes = products.by_spikes(errors, weights[i], precision, forced, fading)
+            delta, _ = lif.backward(
+                by_spikes.view_as(membrane), None, membrane, None, decay, threshold, False, slope, False
+            )
+    return gradients
+
+
 class _NetworkLoss(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -104,52 +173,26 @@ class _NetworkLoss(torch.autograd.Function):
         targets: Tensor,
         mask: bool,
         precision: Precision,
-        membranes: list[Tensor],
+        found: list[_Ran],
         *weights: Tensor,
     ) -> Tensor:
-        products, lif, together, forced = *map(_kernel, ("products", "lif", "together")), forced_product()
-        num_steps, batch = spikes.shape[:2]
-        fired, kept, ways, scale = spikes.flatten(0, 1), [], [], 1 / (num_steps * batch)
-        for i, weight in enumerate(reversed(weights)):
-            way = products.way(fired, weight, precision, ctx.needs_input_grad[-1 - i], forced)
-            _, decay, threshold, _ = layers[i]
-            with together.together():
-                flat, needed = products.WAYS[way].forward(fired, weight, precision, i > 0)
-                currents = flat.view(num_steps, batch, -1)
-                kept.append(needed)
-                ways.append(way)
-                if i < len(layers) - 1:
-                    spikes, membrane = lif.forward(currents, None, decay, threshold, False)
-                    membranes.append(membrane)
-                    fired = spikes.flatten(0, 1)
-                else:
-                    given = targets.contiguous(), decay, threshold, False, mask, scale, False
-                    total, gradient, _ = lif.loss(currents, *given, currents)
-        ctx.save_for_backward(*weights, *membranes, gradient, *(x for needed in kept for x in needed))
-        ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ways
-        ctx.sizes = [len(needed) for needed in kept]
-        return torch.from_numpy(np.array(total.item() * scale, np.float32))  # with less around it than a product has
+        forced, wanted = forced_product(), ctx.needs_input_grad[:5:-1]
+        ran = _run(layers, weights[::-1], spikes, targets, mask, precision, forced, wanted)
+        found.append(ran)
+        ctx.save_for_backward(*weights, *ran.membranes, ran.delta, *(x for needed in ran.kept for x in needed))
+        ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ran.ways
+        ctx.sizes = [len(needed) for needed in ran.kept]
+        return ran.loss
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor | int) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         check_once()
-        products, lif, together, layers = *map(_kernel, ("products", "lif", "together")), ctx.layers
-        count, wanted, saved = len(layers), ctx.needs_input_grad[6:][::-1], ctx.saved_tensors
-        weights, membranes, (delta, *kept) = saved[:count][::-1], saved[count : 2 * count - 1], saved[2 * count - 1 :]
-        gradients: list[Tensor | None] = [None] * count  # of the output layer first
+        count, saved = len(ctx.layers), iter(ctx.saved_tensors)
+        weights, membranes, delta = list(islice(saved, count))[::-1], list(islice(saved, count - 1)), next(saved)
         if grad_loss != 1:  # a pass over memory to save
             delta = delta * grad_loss
-        with together.together():
-            for i in reversed(range(wanted.index(True), count)):
-                errors, end = delta.flatten(0, 1), sum(ctx.sizes[: i + 1])
-                if wanted[i]:
-                    needed, way = tuple(kept[end - ctx.sizes[i] : end]), products.WAYS[ctx.ways[i]]
-                    gradients[-1 - i] = way.by_weight(errors, needed, weights[i], ctx.precision, i > 0)
-                if any(wanted[:i]):
-                    (_, decay, threshold, slope), membrane = layers[i - 1], membranes[i - 1]
-                    fading = (delta.shape[1], layers[i].decay) if i == count - 1 else None  # of the others all are new
-                    by_spikes = products.by_spikes(errors, weights[i], ctx.precision, ctx.forced, fading)
-                    delta, _ = lif.backward(
-                        by_spikes.view_as(membrane), None, membrane, None, decay, threshold, False, slope, False
-                    )
-        return *(None,) * 6, *gradients
+        ran = _Ran(grad_loss, membranes, True, delta, [tuple(islice(saved, size)) for size in ctx.sizes], ctx.ways)
+        with _kernel("together").together():
+            wanted = ctx.needs_input_grad[:5:-1]
+            gradients = _gradients(ctx.layers, weights, ran, ctx.precision, ctx.forced, wanted)
+        return *(None,) * 6, *gradients[::-1]

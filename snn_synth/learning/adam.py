@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.together import start
 
 _PLAIN = torch.optim.Adam, torch.optim.AdamW
 _EPS = 1e-10  # with less, gradients that the kernel takes for 0 would move a weight
@@ -92,15 +93,17 @@ def plain_moments(optimizer: Any, weights: Sequence[Tensor]) -> list[Moments] | 
     return moments if all(x.is_contiguous() and x.dtype == torch.float32 for x in kept) else None
 
 
-def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] | None:
-    """PyTorch's fused step of Adam, without what ``optimizer.step()`` does around it.
+def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[Sequence[Tensor]], None] | None:
+    """PyTorch's fused step of Adam by given gradients, without what ``optimizer.step()`` does around it.
 
     Args:
         optimizer: of ``torch.optim``.
         weights: on the CPU.
 
     Returns:
-        None for another optimizer, for the first step, for other weights, or where something waits for a step.
+        A function of the gradients, to be called without autograd; inside a block of ``kernels.cpu.together`` the step
+        is made when it ends. None for another optimizer, for the first step, for other weights, or where something
+        waits for a step.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.zeros(1, 1))
@@ -125,15 +128,15 @@ def fused_step(optimizer: Any, weights: Sequence[Tensor]) -> Callable[[], None] 
     decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, torch.optim.AdamW))
     update: Callable[..., None] = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
-    @torch.no_grad()
-    def step() -> None:
+    def step(gradients: Sequence[Tensor]) -> None:
         _note_step(optimizer)
         states = [state[weight] for weight in weights]
         mean, square, count = ([one[name] for one in states] for name in ("exp_avg", "exp_avg_sq", "step"))
-        torch._foreach_add_(count, 1)
-        update(
+        start(torch._foreach_add_, count, 1)
+        start(
+            update,
             weights,
-            [weight.grad for weight in weights],
+            gradients,
             mean,
             square,
             [],

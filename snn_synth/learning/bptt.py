@@ -1,7 +1,7 @@
 r"""Backpropagation through time of the masked membrane loss."""
 
 import contextvars
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from snn_synth.errors import InputError
 from snn_synth.kernels import Layer, backend, network_gradients, network_loss
+from snn_synth.kernels.cpu.together import together
 from snn_synth.learning.adam import fused_step
 from snn_synth.learning.finite import check_forward, readable
 from snn_synth.learning.layers import Layers, batch_normed, check_steps, layers_of, only_layers, plain_layers
@@ -78,8 +79,8 @@ def _loss(
 ) -> Tensor:
     whole = None if plain is None else network_loss(plain, spikes, targets, mask)
     if whole is not None:
-        loss, membranes = whole
-        if readable(loss):
+        loss, membranes, finite = whole
+        if not finite and readable(loss):
             check_forward(model, spikes, targets, membranes, loss)
         return loss
     out, neuron = model(spikes), layers[-1][1]
@@ -158,23 +159,36 @@ def bptt_step(
             weight.grad = None
     loss = None
     if plain is not None and alone and all(weight.grad is None for weight in weights):  # no other optimizer's is there
-        loss = _without_graph(model, plain, *given, mask)
+        loss = _without_graph(model, plain, *given, mask, step)
     if loss is None:
-        loss = _loss(model, layers, plain, *given, mask)
+        loss, step = _loss(model, layers, plain, *given, mask), None
         loss.backward()  # type: ignore[no-untyped-call]
-    (step or optimizer.step)()
+    if step is None:
+        optimizer.step()
     return loss.detach()
 
 
 @torch.no_grad()
-def _without_graph(model: nn.Module, layers: list[Layer], spikes: Tensor, targets: Tensor, mask: bool) -> Tensor | None:
+def _without_graph(
+    model: nn.Module,
+    layers: list[Layer],
+    spikes: Tensor,
+    targets: Tensor,
+    mask: bool,
+    step: Callable[[Sequence[Tensor]], None] | None,
+) -> Tensor | None:
     """The loss, whose gradients are the weights' ``grad`` then; None where a kernel of each layer is needed."""
     found = network_gradients(layers, spikes, targets, mask)
     if found is None:
         return None
-    loss, membranes, gradients = found
-    check_forward(model, spikes, targets, membranes, loss)
-    for layer, gradient in zip(layers, gradients(), strict=True):
+    loss, membranes, finite, compute = found
+    if not finite:
+        check_forward(model, spikes, targets, membranes, loss)
+    with together():
+        gradients = compute()
+        if step is not None:
+            step(gradients)
+    for layer, gradient in zip(layers, gradients, strict=True):
         layer.weight.grad = gradient
     return loss
 

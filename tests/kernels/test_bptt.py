@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
-from snn_synth.kernels.cpu import lif, products, sparse
+from snn_synth.kernels.cpu import lif, products, sparse, together
 from snn_synth.kernels.layer import Layer
 from snn_synth.learning import bptt, bptt_loss, bptt_step, online_step
 from snn_synth.models import AESNN, SpikingStack
@@ -83,9 +83,10 @@ def test_loss_and_gradients_are_those_of_the_equations(sizes, steps, batch, thre
     spikes, targets = spikes_of(steps, batch, sizes[0]), spikes_of(steps, batch, sizes[-1], seed=1)
     layers = [Layer(weight, 0.8, 0.75, 3.0) for weight in net.parameters()]
     with walls(threads, monkeypatch, lif, products, sparse, products.tiles), kernels.use("numba", way):
-        loss, membranes = kernels.network_loss(layers, spikes, targets, mask)
+        loss, membranes, finite = kernels.network_loss(layers, spikes, targets, mask)
         gradients = torch.autograd.grad(loss, list(net.parameters()))
     wanted, by_weight = by_hand(net.parameters(), spikes, targets, mask, 0.8, 0.75, 3.0)
+    assert finite
     assert loss.item() == pytest.approx(wanted, rel=1e-5)
     assert [m.shape for m in membranes] == [(steps, batch, size) for size in sizes[1:-1]]
     for ours, theirs in zip(gradients, by_weight, strict=True):
@@ -134,7 +135,7 @@ def test_errors_of_the_output_layer_alone_are_said_to_fade_and_by_its_leak(monke
     net, told, by_spikes = stack((70, 40, 80, 66)), [], products.by_spikes
     monkeypatch.setattr(products, "by_spikes", lambda *given: told.append(given[4]) or by_spikes(*given))
     layers = [Layer(w, decay, 1.0, 1.0) for w, decay in zip(net.parameters(), (0.7, 0.8, 0.9), strict=True)]
-    loss, _ = kernels.network_loss(layers, spikes_of(5, 3, 70), spikes_of(5, 3, 66), True)
+    loss, _, _ = kernels.network_loss(layers, spikes_of(5, 3, 70), spikes_of(5, 3, 66), True)
     loss.backward()
     assert told == [(3, 0.9), None]
 
@@ -454,6 +455,44 @@ def test_weights_that_are_not_finite_are_named(layer):
         net.layers[layer][0].weight[1, 2] = math.nan
     with pytest.raises(InputError, match=f"got nan in `layers.{layer}.0.weight`"):
         bptt_loss(net, spikes, spikes)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 3e38])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_a_membrane_that_is_not_finite_is_known(value, layer):
+    """Of one neuron at one time step; numbers whose sum is too large are looked at once more."""
+    weights = [torch.zeros(4, 4) for _ in range(3)]
+    for weight in weights:
+        weight.fill_diagonal_(1)
+    spikes = torch.zeros(3, 2, 4)
+    spikes[1, 1] = 1
+    weights[layer][2, 2] = value
+    layers = [Layer(weight, 0.5, 1.0, 1.0) for weight in weights]
+    with torch.no_grad():
+        loss, membranes, finite = kernels.network_loss(layers, spikes, torch.zeros(3, 2, 4), True)
+    all_are = all(x.isfinite().all() for x in (loss, *membranes))
+    assert finite <= all_are
+    assert finite or not all_are or value == 3e38
+
+
+def test_an_interrupted_step_learns_nothing(monkeypatch):
+    """Ctrl-C while gradients are computed, with Adam's step waiting behind them."""
+    net, spikes = stack((300, 200, 300)), spikes_of(8, 33, 300)
+    optimizer = torch.optim.Adam(net.parameters(), fused=True)
+    bptt_step(net, spikes, spikes, optimizer)
+    before = [x.clone() for w in net.parameters() for x in (w.detach(), *optimizer.state[w].values())]
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lif, "_backward", lambda *given: together.start(interrupted, *given))
+        with pytest.raises(KeyboardInterrupt):
+            bptt_step(net, spikes, spikes, optimizer)
+    after = [x for w in net.parameters() for x in (w, *optimizer.state[w].values())]
+    assert all(map(torch.equal, before, after))
+    bptt_step(net, spikes, spikes, optimizer)
+    assert not torch.equal(before[0], after[0])
 
 
 def test_shapes_that_do_not_fit_are_refused_as_before():

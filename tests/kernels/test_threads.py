@@ -16,7 +16,7 @@ import torch
 from snn_synth.kernels.cpu import cache
 from snn_synth.kernels.cpu import threads as threads_module
 from snn_synth.kernels.cpu.share import share_out, subroutine
-from snn_synth.kernels.cpu.threads import jit, parallel, scratch
+from snn_synth.kernels.cpu.threads import jit, made_once, parallel, scratch
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -153,6 +153,40 @@ def test_up_to_32_arrays_of_up_to_four_megabytes_are_kept(monkeypatch):
         assert len(threads_module._kept.arrays) == 32
         scratch("small", 32)
         assert len(threads_module._kept.arrays) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_arrays_that_are_made_once(monkeypatch):
+    """Of each size, each number of threads of a kernel, and each Python thread; not large ones."""
+    made = []
+
+    def make(size):
+        made.append(size)
+        return scratch("one", size), np.zeros(size, np.uint8)
+
+    find = made_once(make)
+    before, elsewhere = torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(2)
+        first = find(10)
+        assert find(10) is first
+        assert find(20)[1].shape == (20,)
+        torch.set_num_threads(3)
+        assert [x.shape for x in find(10)] == [(3, 10), (10,)]
+        torch.set_num_threads(2)
+        thread = Thread(target=lambda: elsewhere.append(find(10)))
+        thread.start()
+        thread.join()
+        assert not any(np.shares_memory(a, b) for a, b in zip(first, elsewhere[0], strict=True))
+        assert find(10) is first
+        assert made == [10, 20, 10, 10]
+        large = threads_module._SMALL // 9  # bytes: 8 of the two threads' numbers, and one
+        assert find(large) is find(large)
+        assert find(large + 1) is not find(large + 1)
+        for size in range(100, 100 + threads_module._MOST):
+            find(size)
+        assert find(10) is not first
     finally:
         torch.set_num_threads(before)
 

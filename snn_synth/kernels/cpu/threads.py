@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -95,6 +95,36 @@ def kept(use: str, *shape: int, dtype: torch.dtype = torch.float32) -> Any:
                 _kept.arrays.clear()
             _kept.arrays[key] = array
     return array
+
+
+Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
+
+
+def made_once(make: Callable[..., Arrays]) -> Callable[..., Arrays]:
+    """Arrays of :func:`scratch` and :func:`kept` that are needed together, which are then looked up as one.
+
+    They are of this Python thread, as those are, and of as many threads as its kernels have now.
+    """
+
+    class Found(threading.local):
+        def __init__(self) -> None:
+            self.by_sizes: dict[tuple[int, ...], Arrays] = {}
+
+    found = Found()
+
+    @functools.wraps(make)
+    def look_up(*sizes: int) -> Arrays:
+        key = torch.get_num_threads(), *sizes
+        arrays = found.by_sizes.get(key)
+        if arrays is None:
+            arrays = make(*sizes)
+            if sum(array.nbytes for array in arrays) <= _SMALL:
+                if len(found.by_sizes) == _MOST:
+                    found.by_sizes.clear()
+                found.by_sizes[key] = arrays
+        return arrays
+
+    return look_up
 
 
 def totals(dtype: Any = np.float64) -> Any:

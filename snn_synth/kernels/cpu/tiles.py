@@ -21,8 +21,8 @@ from snn_synth.kernels.cpu.amx import (
 )
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import subroutine
-from snn_synth.kernels.cpu.threads import parallel, scratch
-from snn_synth.kernels.cpu.together import finish
+from snn_synth.kernels.cpu.threads import made_once, parallel, scratch
+from snn_synth.kernels.cpu.together import finish, start
 
 EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
@@ -265,6 +265,7 @@ def spikes(inputs: Tensor, weight: Tensor, decay: float, threshold: float) -> Te
     right = Operand(_flat(weight), len(weight), depth, True, True, EXACT)
     steps, columns, team = -(-depth // DEPTH), -(-len(weight) // SIDE), _team()
     out = empty(num_steps, batch, len(weight))
+    start(team.lost.fill, 0)
     _multiply_and_fire(
         batch,
         _flat(inputs.flatten()),
@@ -295,19 +296,21 @@ def product(
     ``spikes`` names the operand that should be exact in its one part. If it is not, it gets all three. The processor
     must have shown that it has AMX (``amx.has_amx``), which counts numbers below 1.2e-38 as 0.
     """
-    (height, depth), width, threads = left.shape, right.shape[1], torch.get_num_threads()
-    row_shares = min(threads, -(-height // SIDE)) if height > width else 1
-    shares = row_shares, threads // row_shares
-    panel, group = _blocks(height, depth, width, left_parts, right_parts)
+    (height, depth), width = left.shape, right.shape[1]
+    plan = _plan(height, depth, width, left_parts, right_parts, torch.get_num_threads())
     along = left.is_contiguous(), not right.is_contiguous()
     lefts = Operand(_flat(left), height, depth, along[0], not along[0], left_parts)
     rights = Operand(_flat(right), width, depth, along[1], along[1], right_parts)
     out, packed, team = empty(height, width), _NONE, _team()
-    if ready := group * SIDE * shares[1] < width:
-        packed = empty(2 * -(-height // SIDE) * -(-depth // DEPTH) * left_parts * TILE, dtype=torch.uint8).numpy()
+    if spikes is not None:
+        start(team.lost.fill, 0)
+    if plan.packed:
+        packed = empty(plan.packed, dtype=torch.uint8).numpy()
         _pack_all(-(-height // SIDE), lefts, team, packed)
-    space = scratch("tiles", 2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE, dtype=torch.uint8)
-    _multiply(math.prod(shares), lefts, packed, rights, *shares, panel, group, space, team, out.numpy())
+    space = scratch("tiles", plan.space, dtype=torch.uint8)
+    _multiply(
+        math.prod(plan.shares), lefts, packed, rights, *plan.shares, plan.panel, plan.group, space, team, out.numpy()
+    )
     if spikes is not None:
         finish()
     if spikes == "left" and team.lost[:, 0].any():
@@ -317,7 +320,30 @@ def product(
     return out
 
 
+class _Plan(NamedTuple):
+    """How a product is shared out."""
+
+    shares: tuple[int, int]
+    """Of the threads, along rows and columns."""
+    panel: int
+    group: int
+    packed: int
+    """Bytes of all left tiles, where they are written once; or 0."""
+    space: int
+    """Bytes of the tiles that a thread has at a time."""
+
+
 @functools.lru_cache(256)
+def _plan(height: int, depth: int, width: int, left_parts: int, right_parts: int, threads: int) -> _Plan:
+    row_shares = min(threads, -(-height // SIDE)) if height > width else 1
+    shares = row_shares, threads // row_shares
+    panel, group = _blocks(height, depth, width, left_parts, right_parts)
+    ready = group * SIDE * shares[1] < width
+    packed = 2 * -(-height // SIDE) * -(-depth // DEPTH) * left_parts * TILE if ready else 0
+    space = 2 * panel * (group * right_parts + (0 if ready else left_parts)) * TILE
+    return _Plan(shares, panel, group, packed, space)
+
+
 def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: int) -> tuple[int, int]:
     """Tiles along the sum, and blocks of columns, that are done at a time, so that the right ones stay in the cache.
 
@@ -334,13 +360,10 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     return (short, columns) if by_panels <= by_groups else (long, group)
 
 
+@made_once
 def _team() -> Team:
-    return Team(
-        scratch("ragged", ROWS * DEPTH),
-        scratch("pairs", EXACT * TILE, dtype=torch.uint8),
-        np.zeros((torch.get_num_threads(), 2, 16), np.uint32),
-        scratch("block", SIDE * SIDE),
-    )
+    ragged, pairs = scratch("ragged", ROWS * DEPTH), scratch("pairs", EXACT * TILE, dtype=torch.uint8)
+    return Team(ragged, pairs, np.zeros((torch.get_num_threads(), 2, 16), np.uint32), scratch("block", SIDE * SIDE))
 
 
 def _flat(x: Tensor) -> Any:
