@@ -74,7 +74,7 @@ class OnlineRule:
     """
 
     def __init__(self, which: Backend, layers: Sequence[Layer], spikes: Tensor, mask: bool, kind: Traces) -> None:
-        self.dynamics, self.traces = kernel(which, "step"), kernel(which, "traces")
+        self.dynamics, self.traces, currents = (kernel(which, name) for name in ("step", "traces", "currents"))
         self.together = kernel(which, "together").together if which == "numba" else contextlib.nullcontext
         self.layers = layers
         self.weights = [layer.weight for layer in layers]
@@ -83,6 +83,7 @@ class OnlineRule:
             self.dynamics.State(weight, self.traces.leaky_sums(*spikes.shape[:2], weight)) for weight in self.values
         ]
         self.dynamics.integrate(spikes, layers[0].decay, self.states[0].sums)
+        self.currents, self.input_currents = currents.currents, currents.input_currents(spikes, self.values[0])
         self.mask, self.kind = mask, kind
         self.step = 0
         self.delta: Any = None  # of the output layer, in the form of the backend
@@ -116,7 +117,7 @@ class OnlineRule:
 
     def _now(self, i: int, spikes: Tensor) -> tuple[Any, ...]:
         """What layer i moves on by."""
-        currents = self.dynamics.currents(spikes, self.values[i])
+        currents = self.currents(spikes, self.values[i]) if i else self.input_currents(self.step, spikes)
         inputs = spikes if i else None  # the sums of the network's own input are there
         return self.states[i], inputs, currents, self.step, self.layers[i].decay, self.layers[i].threshold
 

@@ -10,6 +10,7 @@ from torch import nn
 from snn_synth import kernels
 from snn_synth.errors import InputError
 from snn_synth.kernels.cpu import choice, products, traces
+from snn_synth.kernels.cpu import currents as cpu_currents
 from snn_synth.kernels.cpu import step as cpu_step
 from snn_synth.kernels.cpu.traces import update_weight, weight_gradient
 from snn_synth.kernels.online import Layer, online_rule
@@ -265,12 +266,12 @@ def test_a_way_to_multiply_is_looked_up_from_two_to_the_25_multiplications_on(mo
     weight = torch.ones(2**10, 2**10)
     for rows, count in ((2**5 - 1, 0), (2**5, 1)):
         spikes = torch.ones(rows, 2**10)
-        assert (cpu_step.currents(spikes, weight) == 2**10).all()
+        assert (cpu_currents.currents(spikes, weight) == 2**10).all()
         assert len(asked) == count
     assert asked[0][:2] == (spikes, weight)
     assert asked[0][2:] == ("float32", False, None)
     with kernels.use("numba", "listed"):
-        cpu_step.currents(spikes[:1], weight)
+        cpu_currents.currents(spikes[:1], weight)
     assert asked[1][2:] == ("float32", False, "listed")
 
 

@@ -50,7 +50,7 @@ def _new_memory(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 @contextlib.contextmanager
 def _without_memory() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for module in ("memory", "threads", "lif", "products", "sparse", "fading", "tiles", "encoding"):
+        for module in ("memory", "threads", "lif", "products", "sparse", "fading", "tiles", "encoding", "currents"):
             stack.enter_context(patch(f"snn_synth.kernels.cpu.{module}.empty", _new_memory))
         stack.enter_context(patch("snn_synth.kernels.cpu.threads._kept.arrays", {}))
         stack.enter_context(patch("snn_synth.kernels.cpu.threads._SMALL", -1))  # bytes of what is kept there

@@ -108,23 +108,26 @@ def available() -> list[str]:
     return [name for name in WAYS if name != "tiles" or has_amx()]
 
 
+def candidates(weight: Tensor, share: float, precision: str) -> list[str]:
+    """Those that may be the fastest where so many of the inputs fire."""
+    may_list = precision != "bfloat16" and share <= _MOST and weight.shape[0] >= WIDTH
+    return [name for name in available() if name != "listed" or may_list]
+
+
 def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: str | None) -> str:
     """The name of the fastest way: forward alone or, with ``learns``, together with the gradient."""
     rows, size = spikes.shape[0], spikes.shape[0] * weight.numel()
     if not size or (size < WORTH and forced is None):
         return "float32"
     share = sparse.share(spikes)
-    names = [name for name in available() if name != "listed" or _may_list(weight, share, precision)]
+    names = candidates(weight, share, precision)
     if forced in names:
         return forced
     if size < WORTH or len(names) == 1:
         return "float32"
 
     def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
-        rows, outputs, inputs = sizes
-        generator = torch.Generator().manual_seed(0)
-        x = (torch.rand(rows, inputs, generator=generator, **_PLAIN) < share).float()
-        w = torch.randn(outputs, inputs, generator=generator, **_PLAIN)
+        x, w = example(sizes, share)
 
         def run(one: Way) -> None:
             currents, kept = one.forward(x, w, precision)
@@ -135,6 +138,14 @@ def way(spikes: Tensor, weight: Tensor, precision: str, learns: bool, forced: st
 
     kind = f"{precision} product of spikes" + (" and gradient" if learns else "")
     return choice.fastest(kind, (rows, *weight.shape), share, names, ways)
+
+
+def example(sizes: tuple[int, ...], share: float) -> tuple[Tensor, Tensor]:
+    """Spikes and weights of a product of so many rows, outputs and inputs, to be timed."""
+    rows, outputs, inputs = sizes
+    generator = torch.Generator().manual_seed(0)
+    x = (torch.rand(rows, inputs, generator=generator, **_PLAIN) < share).float()
+    return x, torch.randn(outputs, inputs, generator=generator, **_PLAIN)
 
 
 def neuron_spikes(spikes: Tensor, weight: Tensor, precision: str, decay: float, threshold: float) -> Tensor | None:
@@ -192,7 +203,3 @@ def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | 
         return {name: lambda name=name: _BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
 
     return choice.fastest(f"{precision} product of errors", (rows, outputs, inputs), share, names, ways)
-
-
-def _may_list(weight: Tensor, share: float, precision: str) -> bool:
-    return precision != "bfloat16" and share <= _MOST and weight.shape[0] >= WIDTH

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snn_synth.kernels.cpu import products
 from snn_synth.kernels.cpu.bits import list_differing
 from snn_synth.kernels.cpu.lif import add, clear
 from snn_synth.kernels.cpu.memory import empty
@@ -15,11 +14,9 @@ from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import parallel, scratch, totals
-from snn_synth.kernels.cpu.together import at_once, finish, start
-from snn_synth.kernels.dispatch import forced_product
+from snn_synth.kernels.cpu.together import at_once, start
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_WORTH = 2**25  # multiplications of a step; with fewer, to count its spikes takes as long as the product
 
 
 class Errors(NamedTuple):
@@ -266,17 +263,6 @@ def _unlisted(values: Tensor) -> Errors:
     batch, size = values.shape
     lists = np.empty((batch, size), np.int32), np.empty(batch, np.int64)
     return Errors(values, values.numpy(), *lists, totals(np.int64))
-
-
-def currents(spikes: Tensor, weight: Tensor) -> Tensor:
-    """``spikes @ weight.T``, in the fastest way for as many spikes as there are at this step."""
-    if forced_product() is None and spikes.numel() * weight.shape[0] < _WORTH:
-        found = empty(spikes.shape[0], weight.shape[0])
-        start(torch.mm, spikes, weight.T, out=found)
-        return found
-    finish()
-    way = products.way(spikes, weight, "float32", False, forced_product())
-    return products.WAYS[way].forward(spikes, weight, "float32")[0]
 
 
 @parallel

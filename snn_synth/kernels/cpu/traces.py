@@ -14,7 +14,7 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, prefetch, sum_rows
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.step import Errors, errors
-from snn_synth.kernels.cpu.threads import jit, kept, scratch
+from snn_synth.kernels.cpu.threads import jit, kept, made_once, scratch
 from snn_synth.kernels.cpu.together import at_once, start
 from snn_synth.kernels.dispatch import forced_product
 
@@ -320,10 +320,12 @@ def _compute(
     # Of large matrices, and of short rows, several blocks of columns at a time: one block of many rows lies in as many
     # pages of memory, and a line of the cache that lies in two rows should be written by one thread.
     wide = _WIDE if neurons > inputs or target.size > _LARGE else 1
-    base = kept("product", neurons * product, inputs)
+    base, rows = kept("product", neurons * product, inputs), group * (num_steps - 1)
+    # A group has no more traces than that: they differ in sample and step.
+    *lists, rows_of, weights, tables, totals = _memory(batch, neurons, num_steps, 1 << (rows - 1).bit_length())
+    groups = -(-batch // group)
     if product:
         start(torch.mm, errors.values.T, sums[step], out=torch.from_numpy(base))
-    rows = group * (num_steps - 1)  # a group has no more traces: they differ in sample and step
     _gradient_or_step(
         errors.array,
         errors.neurons,
@@ -332,12 +334,13 @@ def _compute(
         past,
         step,
         _powers(decay, num_steps),
-        *_space(batch, neurons, group, num_steps),
+        *lists,
+        *(x[: groups * neurons * group].reshape(groups, neurons, group) for x in (rows_of, weights)),
         base,
         group,
         wide,
-        scratch("traces", (1 << (rows - 1).bit_length()) * WIDTH),
-        scratch("sums", _SUMS * WIDTH),
+        tables,
+        totals,
         len(rates) > 0,
         target,
         mean,
@@ -347,18 +350,16 @@ def _compute(
     )
 
 
-def _space(batch: int, neurons: int, group: int, num_steps: int) -> tuple[Any, ...]:
-    """Memory for the lists of errors, the same for groups of any size."""
-    groups, each = -(-batch // group), neurons * group
-    listed, weights = (
-        kept(use, 2 * batch * neurons, dtype=dtype)[: groups * each].reshape(groups, neurons, group)
-        for use, dtype in (("listed", torch.int32), ("weights", torch.float32))
-    )
+@made_once
+def _memory(batch: int, neurons: int, num_steps: int, rows: int) -> tuple[Any, ...]:
+    """What errors are listed in, for groups of any size, and what so many traces and their sums are in."""
     return (
         kept("chosen", batch, neurons, dtype=torch.int32),
         kept("rows", batch, num_steps, dtype=torch.int32),
         kept("sizes", 3, batch, dtype=torch.int64),  # of a sample, its errors in the lists, its traces, the first's row
         kept("counts", batch, neurons, dtype=torch.int32),
-        listed,
-        weights,
+        kept("listed", 2 * batch * neurons, dtype=torch.int32),
+        kept("weights", 2 * batch * neurons),
+        scratch("traces", rows * WIDTH),
+        scratch("sums", _SUMS * WIDTH),
     )

@@ -4,7 +4,6 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.nn.functional import linear
 
 from snn_synth.kernels.cuda.launch import jit, launch
 from snn_synth.kernels.cuda.lif import _error, _fired, _sigmoid_derivative
@@ -73,11 +72,6 @@ class State:
     def finite(self) -> bool:
         """Whether all membranes of this time step are known to be finite; of a hidden layer. Nobody has looked."""
         return False
-
-
-def currents(spikes: Tensor, weight: Tensor) -> Tensor:
-    """``spikes @ weight.T``."""
-    return linear(spikes, weight)
 
 
 def integrate(inputs: Tensor, decay: float, sums: Tensor) -> None:

@@ -1,0 +1,97 @@
+"""Currents of one time step after the other, with weights that learn in between (eq. 1): numba, float32."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from snn_synth.kernels.cpu import choice, products, sparse
+from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.share import subroutine
+from snn_synth.kernels.cpu.sparse import Sparse
+from snn_synth.kernels.cpu.threads import parallel, totals
+from snn_synth.kernels.cpu.together import at_once, finish
+from snn_synth.kernels.dispatch import forced_product
+
+_WORTH = 2**25  # multiplications of a step; with fewer, to count its spikes takes as long as the product
+_ZERO, _ONE = np.float32(0), np.float32(1)
+_FLOAT32 = products.WAYS["float32"].forward
+_TILES = products.WAYS["tiles"].forward
+
+
+def currents(spikes: Tensor, weight: Tensor) -> Tensor:
+    """``spikes @ weight.T`` of a hidden layer, in the fastest way for as many spikes as there are at this step."""
+    if forced_product() is None and spikes.numel() * len(weight) < _WORTH:
+        tiled = _way(len(spikes), weight, 1.0) == "tiles"
+        return (_TILES if tiled else _FLOAT32)(spikes, weight, "float32", True)[0]
+    finish()
+    way = products.way(spikes, weight, "float32", False, forced_product())
+    return products.WAYS[way].forward(spikes, weight, "float32")[0]
+
+
+def input_currents(inputs: Tensor, weight: Tensor) -> Callable[[int, Tensor], Tensor]:
+    """A function of the number t of a time step and its spikes, given those of all, which are listed once.
+
+    ``inputs``: ``[T, B, in]``. The weights are those at the time of the call.
+    """
+    batch, flat = inputs.shape[1], inputs.flatten(0, 1).contiguous()
+    if forced_product() is not None:
+        return lambda step, spikes: currents(spikes, weight)
+    way = _way(batch, weight, sparse.share(flat))
+    if way == "listed":
+        listed = sparse.sparse(flat)
+        return lambda step, spikes: _listed(listed, step, weight, empty(batch, len(weight)))
+    if way == "tiles":
+        known = _binary(flat)
+        return lambda step, spikes: _TILES(spikes, weight, "float32", known)[0]
+    return lambda step, spikes: _FLOAT32(spikes, weight, "float32")[0]
+
+
+def _listed(listed: Sparse, step: int, weight: Tensor, out: Tensor) -> Tensor:
+    """Of one time step."""
+    begin, end = (step - 1) * len(out), step * len(out)
+    now = listed._replace(first=listed.first[begin:end], last=listed.last[begin:end])
+    return sparse.product(now, weight.T, out)
+
+
+def _way(rows: int, weight: Tensor, share: float) -> str:
+    """The fastest one, of spikes that are listed already, if few enough of them fire."""
+    names = products.candidates(weight, share, "float32")
+    if rows * weight.numel() < products.WORTH or len(names) == 1:
+        return "float32"
+
+    def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
+        x, w = products.example(sizes, share)
+        listed = sparse.sparse(x)
+        found = {
+            "float32": lambda: _FLOAT32(x, w, "float32"),
+            "listed": lambda: _listed(listed, 1, w, empty(len(x), len(w))),
+            "tiles": lambda: _TILES(x, w, "float32", True),
+        }
+        return {name: found[name] for name in names}
+
+    return choice.fastest("product of a time step", (rows, *weight.shape), share, names, ways)
+
+
+@subroutine
+def _others(row: Any) -> int:
+    """How many numbers are neither 0 nor 1."""
+    count = 0
+    for n in range(len(row)):
+        count += (row[n] != _ZERO) & (row[n] != _ONE)
+    return count
+
+
+@parallel
+def _count_others(share: int, start: int, stop: int, x: Any, counts: Any) -> None:
+    for i in range(start, stop):
+        counts[share] += _others(x[i])
+
+
+def _binary(x: Tensor) -> bool:
+    """Whether all numbers are 0 or 1."""
+    counts = totals(np.int64)
+    with at_once():
+        _count_others(len(x), x.numpy(), counts)
+    return not counts.any()
