@@ -97,7 +97,8 @@ def online_step(
     moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
     if rule and backward is torch.Tensor.backward:
         moments = plain_moments(optimizer, rule.weights)
-    losses, watched = [], readable(spikes)
+    losses: list[float | Tensor] = []
+    watched = readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
         if rule is not None and moments is not None:
             loss = rule.forward(step_spikes, target)
@@ -113,12 +114,19 @@ def online_step(
         backward(loss)
         optimizer.step()
         losses.append(loss.detach())
-    return torch.stack([_as_tensor(loss) for loss in losses]).float().mean()
+    return _stacked(losses).float().mean()
 
 
 def _as_tensor(loss: float | Tensor) -> Tensor:
     """A loss that a kernel on the CPU gave as a number, whatever the default device and dtype are."""
     return loss if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float32, device="cpu")
+
+
+def _stacked(losses: list[float | Tensor]) -> Tensor:
+    numbers = [loss for loss in losses if isinstance(loss, float)]
+    if len(numbers) == len(losses):  # one tensor of them, not one of each
+        return torch.tensor(numbers, dtype=torch.float32, device="cpu")
+    return torch.stack([_as_tensor(loss) for loss in losses])
 
 
 def _forget(optimizer: torch.optim.Optimizer) -> None:

@@ -181,10 +181,10 @@ def test_arrays_that_are_made_once(monkeypatch):
         assert not any(np.shares_memory(a, b) for a, b in zip(first, elsewhere[0], strict=True))
         assert find(10) is first
         assert made == [10, 20, 10, 10]
-        large = threads_module._SMALL // 9  # bytes: 8 of the two threads' numbers, and one
+        large = threads_module._SMALL // 8  # numbers of two threads
         assert find(large) is find(large)
         assert find(large + 1) is not find(large + 1)
-        for size in range(100, 100 + threads_module._MOST):
+        for size in range(100, 100 + threads_module._SETS):
             find(size)
         assert find(10) is not first
     finally:

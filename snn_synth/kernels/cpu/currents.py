@@ -9,7 +9,6 @@ from torch import Tensor
 from snn_synth.kernels.cpu import choice, products, sparse
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import subroutine
-from snn_synth.kernels.cpu.sparse import Sparse
 from snn_synth.kernels.cpu.threads import parallel, totals
 from snn_synth.kernels.cpu.together import at_once, finish
 from snn_synth.kernels.dispatch import forced_product
@@ -22,8 +21,8 @@ _TILES = products.WAYS["tiles"].forward
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """``spikes @ weight.T`` of a hidden layer, in the fastest way for as many spikes as there are at this step."""
-    if forced_product() is None and spikes.numel() * len(weight) < _WORTH:
-        tiled = _way(len(spikes), weight, 1.0) == "tiles"
+    if forced_product() is None and spikes.shape[0] * weight.numel() < _WORTH:
+        tiled = _way(spikes.shape[0], weight, 1.0) == "tiles"
         return (_TILES if tiled else _FLOAT32)(spikes, weight, "float32", True)[0]
     finish()
     way = products.way(spikes, weight, "float32", False, forced_product())
@@ -35,24 +34,20 @@ def input_currents(inputs: Tensor, weight: Tensor) -> Callable[[int, Tensor], Te
 
     ``inputs``: ``[T, B, in]``. The weights are those at the time of the call.
     """
-    batch, flat = inputs.shape[1], inputs.flatten(0, 1).contiguous()
+    (num_steps, batch, _), flat = inputs.shape, inputs.flatten(0, 1).contiguous()
     if forced_product() is not None:
         return lambda step, spikes: currents(spikes, weight)
     way = _way(batch, weight, sparse.share(flat))
     if way == "listed":
-        listed = sparse.sparse(flat)
-        return lambda step, spikes: _listed(listed, step, weight, empty(batch, len(weight)))
+        outputs, (first, last, columns, values) = weight.shape[0], sparse.arrays(sparse.sparse(flat))
+        rows = list(zip(first.reshape(num_steps, batch), last.reshape(num_steps, batch), strict=True))
+        return lambda step, spikes: sparse.product_of_arrays(
+            (*rows[step - 1], columns, values), weight.T, empty(batch, outputs)
+        )
     if way == "tiles":
         known = _binary(flat)
         return lambda step, spikes: _TILES(spikes, weight, "float32", known)[0]
     return lambda step, spikes: _FLOAT32(spikes, weight, "float32")[0]
-
-
-def _listed(listed: Sparse, step: int, weight: Tensor, out: Tensor) -> Tensor:
-    """Of one time step."""
-    begin, end = (step - 1) * len(out), step * len(out)
-    now = listed._replace(first=listed.first[begin:end], last=listed.last[begin:end])
-    return sparse.product(now, weight.T, out)
 
 
 def _way(rows: int, weight: Tensor, share: float) -> str:
@@ -63,10 +58,10 @@ def _way(rows: int, weight: Tensor, share: float) -> str:
 
     def ways(sizes: tuple[int, ...], share: float) -> Mapping[str, Callable[[], Any]]:
         x, w = products.example(sizes, share)
-        listed = sparse.sparse(x)
+        listed = sparse.arrays(sparse.sparse(x))
         found = {
             "float32": lambda: _FLOAT32(x, w, "float32"),
-            "listed": lambda: _listed(listed, 1, w, empty(len(x), len(w))),
+            "listed": lambda: sparse.product_of_arrays(listed, w.T, empty(x.shape[0], w.shape[0])),
             "tiles": lambda: _TILES(x, w, "float32", True),
         }
         return {name: found[name] for name in names}

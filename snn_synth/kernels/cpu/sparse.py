@@ -258,7 +258,7 @@ def sparse(x: Tensor, fading: Fading | None = None) -> Sparse:
         ends = torch.cumsum(counts, 0)
         size, first = int(ends[-1]), ends - counts
     found = Sparse(first, empty(rows, dtype=torch.int64), empty(size, dtype=torch.int32), empty(size))
-    _fill(rows, *taken, columns, *_arrays(found))
+    _fill(rows, *taken, columns, *arrays(found))
     return found
 
 
@@ -280,15 +280,19 @@ def transpose(x: Sparse, width: int) -> Sparse:
     ends = empty(width, dtype=torch.int64), empty(width, dtype=torch.int64)
     turned = Sparse(*ends, empty(size, dtype=torch.int32), empty(size))
     places = np.zeros((torch.get_num_threads(), width), np.int64)
-    _transpose(*_arrays(x), places, *_arrays(turned))
+    _transpose(*arrays(x), places, *arrays(turned))
     return turned
 
 
 def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     """``out = x @ dense``; the last two may be a contiguous matrix's transpose, and have at least WIDTH columns."""
+    return product_of_arrays(arrays(x), dense, out)
+
+
+def product_of_arrays(arrays: tuple[Any, Any, Any, Any], dense: Tensor, out: Tensor) -> Tensor:
+    """:func:`product` of what :func:`arrays` gave."""
     (depth, width), by_rows, out_by_rows = dense.shape, dense.is_contiguous(), out.is_contiguous()
     parts = max(1, 2 * torch.get_num_threads() * WIDTH // width)  # few columns: share out the rows too
-    arrays = _arrays(x)
     rows = -(-len(arrays[0]) // parts)
     _product(
         -(-width // WIDTH) * parts,
@@ -307,7 +311,8 @@ def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _arrays(x: Sparse) -> tuple[Any, Any, Any, Any]:
+def arrays(x: Sparse) -> tuple[Any, Any, Any, Any]:
+    """A list's memory, for NumPy."""
     return x.first.numpy(), x.last.numpy(), x.columns.numpy(), x.values.numpy()
 
 

@@ -20,6 +20,7 @@ from snn_synth.kernels.cpu.together import start
 _one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
 _forked = False
 _SMALL, _MOST = 2**22, 32  # bytes of an array that a Python thread keeps, and how many it keeps
+_SETS = 8  # of arrays that are needed together
 _part: Any = None  # of `_whole`: each kernel's copy has its own
 
 
@@ -118,8 +119,8 @@ def made_once(make: Callable[..., Arrays]) -> Callable[..., Arrays]:
         arrays = found.by_sizes.get(key)
         if arrays is None:
             arrays = make(*sizes)
-            if sum(array.nbytes for array in arrays) <= _SMALL:
-                if len(found.by_sizes) == _MOST:
+            if all(array.nbytes <= _SMALL for array in arrays):
+                if len(found.by_sizes) == _SETS:  # sizes that were in use once
                     found.by_sizes.clear()
                 found.by_sizes[key] = arrays
         return arrays
