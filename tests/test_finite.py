@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
+from snn_synth.kernels.cpu import currents
 from snn_synth.learning import bptt_loss, bptt_step, online_step
 from snn_synth.learning.finite import all_finite, check_update, check_weights, readable
 from snn_synth.models import AESNN, SpikingGAN, SpikingStack
@@ -316,3 +317,59 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path):
     torch.save(content, tmp_path / "nan.ckpt")
     with pytest.raises(InputError, match=r"got nan in `network\.layers\.1\.0\.weight`"):
         LitAutoencoder.load_from_checkpoint(tmp_path / "nan.ckpt")
+
+
+def a_node_for_each_kernel(net, spikes):
+    net.layers[0][1].register_forward_hook(lambda *_: None)
+    return bptt_step(net, spikes, spikes, torch.optim.Adam(net.parameters()))
+
+
+def by_chunks(net, spikes):
+    return bptt_loss(net, spikes, spikes, chunk=2)
+
+
+def online_with_gradients(net, spikes):
+    return online_step(net, spikes, spikes, torch.optim.SGD(net.parameters(), lr=0.1))
+
+
+def online_with_adam(net, spikes):
+    return online_step(net, spikes, spikes, torch.optim.Adam(net.parameters()))
+
+
+def bptt_without_a_graph(net, spikes):
+    return bptt_step(net, spikes, spikes, torch.optim.Adam(net.parameters(), fused=True))
+
+
+def bptt_with_a_graph(net, spikes):
+    return bptt_loss(net, spikes, spikes)
+
+
+@pytest.mark.parametrize(
+    "learn",
+    [
+        bptt_without_a_graph,
+        bptt_with_a_graph,
+        a_node_for_each_kernel,
+        by_chunks,
+        online_with_adam,
+        online_with_gradients,
+    ],
+)
+@pytest.mark.parametrize("value", [torch.nan, -torch.inf])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_the_weight_of_an_input_that_never_fires_is_looked_at(learn, value, layer, monkeypatch):
+    """A list of spikes leaves it out of the product."""
+    monkeypatch.setattr(currents, "_way", lambda rows, weight, share: "listed" if share < 1 else "float32")
+    net = SpikingStack([100, 80, 100])
+    spikes = (torch.rand(5, 7, 100, generator=torch.Generator().manual_seed(0)) < 0.1).float()
+    spikes[..., 3] = 0
+    with torch.no_grad():
+        net.layers[0][0].weight[3] = 0  # nor does that neuron
+        net.layers[layer][0].weight[5, 3] = value
+        before = [weight.detach().clone() for weight in net.parameters()]
+    with (
+        kernels.use("numba", None if learn.__name__.startswith("online") else "listed"),
+        pytest.raises(InputError, match=rf"finite weights, got -?(nan|inf) in `layers\.{layer}\.0\.weight`"),
+    ):
+        learn(net, spikes)
+    assert all(torch.equal(a.nan_to_num(7), b.nan_to_num(7)) for a, b in zip(before, net.parameters(), strict=True))

@@ -35,8 +35,8 @@ def network_loss(
         ``spikes``: ``[T, B, in]``; ``targets``: ``[T, B, out]``; the result is a scalar.
 
     Returns:
-        The loss, the membranes of all layers but the last, and whether all of them are known to be finite. None where
-        no kernel on the CPU takes these tensors.
+        The loss, the membranes of all layers but the last, and whether all of them and the weights are known to be
+        finite. None where no kernel on the CPU takes these tensors.
 
     Source:
         Roy, Panda & Roy 2019, eq. 1-9.
@@ -49,12 +49,12 @@ def network_loss(
     """
     if not _takes(layers, spikes, targets):
         return None
-    found: list[_Ran] = []
+    found: list[Any] = []
     weights = [layer.weight for layer in reversed(layers)]  # gradients come in their order: from the output down
     loss: Tensor = _NetworkLoss.apply(  # type: ignore[no-untyped-call]
         layers, spikes, targets, mask, current_precision(), found, *weights
     )
-    return loss, found[0].membranes, found[0].finite
+    return loss, *found
 
 
 def network_gradients(
@@ -62,7 +62,7 @@ def network_gradients(
 ) -> tuple[Tensor, list[Tensor], bool, Callable[[], list[Any]]] | None:
     """As :func:`network_loss`, and a function that gives the gradient of each weight; autograd must not look on.
 
-    Called inside a block of ``kernels.cpu.together``, it gives gradients that are computed when the block ends.
+    Where that function is called inside a block of ``kernels.cpu.together``, gradients are computed when it ends.
 
     Example:
         >>> layers = [Layer(torch.tensor([[0.5]]), 0.5, 1.0, 1.0)]
@@ -75,8 +75,8 @@ def network_gradients(
         return None
     weights, wanted = [layer.weight.detach() for layer in layers], [True] * len(layers)
     precision, forced = current_precision(), forced_product()
-    ran = _run(layers, weights, spikes, targets, mask, precision, forced, wanted)
-    return ran.loss, ran.membranes, ran.finite, lambda: _gradients(layers, weights, ran, precision, forced, wanted)
+    loss, finite, left = _run(layers, weights, spikes, targets, mask, precision, forced, wanted)
+    return loss, left.membranes, finite, lambda: _gradients(layers, weights, left, precision, forced, wanted)
 
 
 def _takes(layers: Sequence[Layer], spikes: Tensor, targets: Tensor) -> bool:
@@ -88,17 +88,15 @@ def _kernel(module: str) -> Any:
     return kernel("numba", module)
 
 
-class _Ran(NamedTuple):
-    """What the layers have given, and what the gradients need of it."""
+class _Left(NamedTuple):
+    """What a forward pass leaves for the gradients."""
 
-    loss: Tensor
     membranes: list[Tensor]
     """Of all layers but the last."""
-    finite: bool
-    """Whether loss and membranes are, as far as their sums say, which may be too large themselves."""
     delta: Tensor
     """The gradient by the currents of the output layer."""
-    kept: list[tuple[Tensor, ...]]
+    inputs: list[tuple[Tensor, ...]]
+    """Of each layer, its spikes as the gradient of its weights needs them."""
     ways: list[str]
     """How the products were computed."""
 
@@ -112,50 +110,53 @@ def _run(
     precision: Precision,
     forced: str | None,
     wanted: Sequence[bool],
-) -> _Ran:
+) -> tuple[Tensor, bool, _Left]:
+    """The loss; whether it, membranes and weights are finite, as far as their sums tell; and what is left."""
     products, lif, together = map(_kernel, ("products", "lif", "together"))
-    num_steps, batch = spikes.shape[:2]
-    fired, scale = spikes.flatten(0, 1), 1 / (num_steps * batch)
+    (num_steps, batch), fired = spikes.shape[:2], spikes.flatten(0, 1)
+    scale, sums = 1 / (num_steps * batch), torch.zeros(2, len(layers), dtype=torch.float32, device="cpu")
     membranes: list[Tensor] = []
-    sums, kept, ways = torch.zeros(len(layers), dtype=torch.float32, device="cpu"), [], []
+    inputs, ways = [], []
     for i, (weight, (_, decay, threshold, _)) in enumerate(zip(weights, layers, strict=True)):
         way = products.way(fired, weight, precision, wanted[i], forced)
         with together.together():
+            if way == "listed":  # which leaves out the weights of inputs that never fire
+                together.start(torch.sum, weight, (0, 1), out=sums[0, i])
             flat, needed = products.WAYS[way].forward(fired, weight, precision, i > 0)
             currents = flat.view(num_steps, batch, -1)
-            kept.append(needed)
+            inputs.append(needed)
             ways.append(way)
             if i < len(layers) - 1:
-                spikes, membrane = lif.forward(currents, None, decay, threshold, False)
+                hidden, membrane = lif.forward(currents, None, decay, threshold, False)
                 membranes.append(membrane)
-                together.start(torch.sum, membrane.view(-1), 0, out=sums[i])  # while it is in the cache
-                fired = spikes.flatten(0, 1)
+                together.start(torch.sum, membrane.view(-1), 0, out=sums[1, i])  # while it is in the cache
+                fired = hidden.flatten(0, 1)
             else:
                 given = targets.contiguous(), decay, threshold, False, mask, scale, False
                 total, delta, _ = lif.loss(currents, *given, currents)
     loss = np.array(total.item() * scale, np.float32)
-    finite = all(map(math.isfinite, (loss, *sums.tolist())))
-    return _Ran(torch.from_numpy(loss), membranes, finite, delta, kept, ways)
+    finite = all(map(math.isfinite, (loss, *sums.view(-1).tolist())))
+    return torch.from_numpy(loss), finite, _Left(membranes, delta, inputs, ways)
 
 
 def _gradients(
     layers: Sequence[Layer],
     weights: Sequence[Tensor],
-    ran: _Ran,
+    left: _Left,
     precision: Precision,
     forced: str | None,
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """Of the weights that are wanted; inside a block of ``together``, when it ends."""
-    products, lif, delta = _kernel("products"), _kernel("lif"), ran.delta
+    products, lif, delta = _kernel("products"), _kernel("lif"), left.delta
     gradients: list[Tensor | None] = [None] * len(layers)
     for i in reversed(range(wanted.index(True), len(layers))):
         errors = delta.flatten(0, 1)
         if wanted[i]:
-            way = products.WAYS[ran.ways[i]]
-            gradients[i] = way.by_weight(errors, ran.kept[i], weights[i], precision, i > 0)
+            way = products.WAYS[left.ways[i]]
+            gradients[i] = way.by_weight(errors, left.inputs[i], weights[i], precision, i > 0)
         if any(wanted[:i]):
-            (_, decay, threshold, slope), membrane = layers[i - 1], ran.membranes[i - 1]
+            (_, decay, threshold, slope), membrane = layers[i - 1], left.membranes[i - 1]
             fading = (delta.shape[1], layers[i].decay) if i == len(layers) - 1 else None  # of the others all are new
             by_spikes = products.by_spikes(errors, weights[i], precision, forced, fading)
             delta, _ = lif.backward(
@@ -173,16 +174,16 @@ class _NetworkLoss(torch.autograd.Function):
         targets: Tensor,
         mask: bool,
         precision: Precision,
-        found: list[_Ran],
+        found: list[Any],
         *weights: Tensor,
     ) -> Tensor:
         forced, wanted = forced_product(), ctx.needs_input_grad[:5:-1]
-        ran = _run(layers, weights[::-1], spikes, targets, mask, precision, forced, wanted)
-        found.append(ran)
-        ctx.save_for_backward(*weights, *ran.membranes, ran.delta, *(x for needed in ran.kept for x in needed))
-        ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, ran.ways
-        ctx.sizes = [len(needed) for needed in ran.kept]
-        return ran.loss
+        loss, finite, left = _run(layers, weights[::-1], spikes, targets, mask, precision, forced, wanted)
+        found += left.membranes, finite
+        ctx.save_for_backward(*weights, *left.membranes, left.delta, *(x for needed in left.inputs for x in needed))
+        ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, left.ways
+        ctx.sizes = [len(needed) for needed in left.inputs]
+        return loss
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
@@ -191,8 +192,8 @@ class _NetworkLoss(torch.autograd.Function):
         weights, membranes, delta = list(islice(saved, count))[::-1], list(islice(saved, count - 1)), next(saved)
         if grad_loss != 1:  # a pass over memory to save
             delta = delta * grad_loss
-        ran = _Ran(grad_loss, membranes, True, delta, [tuple(islice(saved, size)) for size in ctx.sizes], ctx.ways)
+        left = _Left(membranes, delta, [tuple(islice(saved, size)) for size in ctx.sizes], ctx.ways)
         with _kernel("together").together():
             wanted = ctx.needs_input_grad[:5:-1]
-            gradients = _gradients(ctx.layers, weights, ran, ctx.precision, ctx.forced, wanted)
+            gradients = _gradients(ctx.layers, weights, left, ctx.precision, ctx.forced, wanted)
         return *(None,) * 6, *gradients[::-1]

@@ -99,8 +99,13 @@ class OnlineRule:
         return [state.membranes for state in self.states]
 
     def finite(self, loss: float | Tensor) -> bool:
-        """Whether loss and membranes of this time step are known to be finite."""
-        return isinstance(loss, float) and math.isfinite(loss) and all(state.finite() for state in self.states[:-1])
+        """Whether loss and membranes of this time step are known to be finite, and the weights before the first."""
+        return (
+            isinstance(loss, float)
+            and math.isfinite(loss)
+            and all(state.finite() for state in self.states[:-1])
+            and (self.step > 1 or all(math.isfinite(weight.sum().item()) for weight in self.values))
+        )
 
     def forward(self, spikes: Tensor, targets: Tensor) -> float | Tensor:
         """Move on to step t; its loss, a tensor where reading it would wait for a GPU."""

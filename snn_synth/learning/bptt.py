@@ -77,11 +77,10 @@ def bptt_loss(
 def _loss(
     model: nn.Module, layers: Layers, plain: list[Layer] | None, spikes: Tensor, targets: Tensor, mask: bool
 ) -> Tensor:
-    whole = None if plain is None else network_loss(plain, spikes, targets, mask)
-    if whole is not None:
+    if plain is not None and (whole := network_loss(plain, spikes, targets, mask)) is not None:
         loss, membranes, finite = whole
         if not finite and readable(loss):
-            check_forward(model, spikes, targets, membranes, loss)
+            check_forward(model, spikes, targets, membranes, loss, [layer.weight for layer in plain])
         return loss
     out, neuron = model(spikes), layers[-1][1]
     currents = getattr(out, "currents", None)
@@ -90,8 +89,13 @@ def _loss(
     else:
         loss = neuron.scan_loss(currents, targets, mask)
     if readable(loss):
-        check_forward(model, spikes, targets, getattr(out, "hidden_membranes", ()), loss)
+        check_forward(model, spikes, targets, getattr(out, "hidden_membranes", ()), loss, _weights(layers))
     return loss
+
+
+def _weights(layers: Layers) -> list[Tensor]:
+    """Those of products with spikes, which may be listed."""
+    return [operator.weight for operator, _ in layers if isinstance(operator, nn.Linear)]
 
 
 def _plain_network(model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor) -> list[Layer] | None:
@@ -161,9 +165,10 @@ def bptt_step(
     if plain is not None and alone and all(weight.grad is None for weight in weights):  # no other optimizer's is there
         loss = _without_graph(model, plain, *given, mask, step)
     if loss is None:
-        loss, step = _loss(model, layers, plain, *given, mask), None
+        loss = _loss(model, layers, plain, *given, mask)
         loss.backward()  # type: ignore[no-untyped-call]
-    if step is None:
+        optimizer.step()
+    elif step is None:  # else it was made right after the gradients
         optimizer.step()
     return loss.detach()
 
@@ -183,7 +188,7 @@ def _without_graph(
         return None
     loss, membranes, finite, compute = found
     if not finite:
-        check_forward(model, spikes, targets, membranes, loss)
+        check_forward(model, spikes, targets, membranes, loss, [layer.weight for layer in layers])
     with together():
         gradients = compute()
         if step is not None:
@@ -242,8 +247,7 @@ def _chunked_loss(
         if truncate:
             membranes = [membrane.detach() for membrane in membranes if membrane is not None]
     if readable(total):
-        check_forward(
-            model, spikes, targets, [m for m in membranes[:-1] if m is not None], total
-        )  # NaN stays to the end
+        hidden = [membrane for membrane in membranes[:-1] if membrane is not None]  # NaN stays to the end
+        check_forward(model, spikes, targets, hidden, total, _weights(layers))
     result: Tensor = total / len(spikes)
     return result

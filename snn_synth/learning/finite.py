@@ -25,7 +25,14 @@ def all_finite(tensors: Sequence[Tensor]) -> bool:
     return finite or all(bool(tensor.isfinite().all()) for tensor in plain)  # sum or norm may be too large itself
 
 
-def check_forward(model: nn.Module, spikes: Tensor, targets: Tensor, hidden: Sequence[Tensor], loss: Tensor) -> None:
+def check_forward(
+    model: nn.Module,
+    spikes: Tensor,
+    targets: Tensor,
+    hidden: Sequence[Tensor],
+    loss: Tensor,
+    weights: Sequence[Tensor],
+) -> None:
     """Look at what a forward pass gave: what is wrong with a weight or an input shows in membranes and loss.
 
     Args:
@@ -34,11 +41,12 @@ def check_forward(model: nn.Module, spikes: Tensor, targets: Tensor, hidden: Seq
         targets: the spikes that it should fire.
         hidden: membranes of its layers but the last, whose membrane is in the loss.
         loss: of the output.
+        weights: that membranes may not show: a list of spikes leaves out those of inputs that do not fire.
 
     Raises:
         InputError: that names the weight, the input, or the layer that NaN or infinity come from.
     """
-    if all_finite([*hidden, loss]) or not spikes.numel():  # the mean over no sample is NaN
+    if all_finite([*hidden, loss, *weights]) or not spikes.numel():  # the mean over no sample is NaN
         return
     check_weights(model)
     for name, values in (("input spikes", spikes), ("target spikes", targets)):

@@ -97,36 +97,31 @@ def online_step(
     moments = None  # where nobody asks for a gradient, the kernel makes the optimizer's step with it
     if rule and backward is torch.Tensor.backward:
         moments = plain_moments(optimizer, rule.weights)
-    losses: list[float | Tensor] = []
+    losses: list[Any] = []  # numbers or tensors, as the kernels give them
     watched = readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
         if rule is not None and moments is not None:
             loss = rule.forward(step_spikes, target)
             if watched and not rule.finite(loss):
-                check_forward(model, spikes, targets, rule.membranes[:-1], _as_tensor(loss))
+                check_forward(model, spikes, targets, rule.membranes[:-1], _as_tensor(loss), rule.weights)
             rule.update(moments)
             losses.append(loss)
             continue
         loss = step(step_spikes, target)
         if watched:
-            check_forward(model, spikes, targets, step.membranes[:-1], loss)
+            weights = () if rule is None or losses else rule.weights
+            check_forward(model, spikes, targets, step.membranes[:-1], loss, weights)
         optimizer.zero_grad()
         backward(loss)
         optimizer.step()
         losses.append(loss.detach())
-    return _stacked(losses).float().mean()
+    one = torch.stack(losses) if isinstance(losses[0], Tensor) else _as_tensor(losses)
+    return one.float().mean()
 
 
-def _as_tensor(loss: float | Tensor) -> Tensor:
-    """A loss that a kernel on the CPU gave as a number, whatever the default device and dtype are."""
+def _as_tensor(loss: float | list[float] | Tensor) -> Tensor:
+    """Losses that a kernel on the CPU gave as numbers, whatever the default device and dtype are."""
     return loss if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float32, device="cpu")
-
-
-def _stacked(losses: list[float | Tensor]) -> Tensor:
-    numbers = [loss for loss in losses if isinstance(loss, float)]
-    if len(numbers) == len(losses):  # one tensor of them, not one of each
-        return torch.tensor(numbers, dtype=torch.float32, device="cpu")
-    return torch.stack([_as_tensor(loss) for loss in losses])
 
 
 def _forget(optimizer: torch.optim.Optimizer) -> None:

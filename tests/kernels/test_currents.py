@@ -52,6 +52,17 @@ def test_spikes_are_listed_once(monkeypatch):
     assert [x.shape for x in lists] == [(35, 100)]
 
 
+def test_the_spikes_of_all_time_steps_decide(monkeypatch):
+    """Of a hidden layer none are known beforehand."""
+    asked = []
+    monkeypatch.setattr(currents, "_way", lambda rows, weight, share: asked.append((rows, share)) or "float32")
+    inputs, weight = torch.zeros(4, 7, 100), weights(70, 100)
+    inputs[3] = 1
+    currents.input_currents(inputs, weight)
+    currents.currents(inputs[3], weight)
+    assert asked == [(7, pytest.approx(0.25, abs=0.1)), (7, 1.0)]
+
+
 def test_a_hidden_layer(way):
     spikes, weight = spikes_of(7, 100), weights(70, 100)
     assert_close(currents.currents(spikes, weight).double(), spikes.double() @ weight.double().T, rtol=0, atol=1e-5)

@@ -53,6 +53,7 @@ def _without_memory() -> Iterator[None]:
         for module in ("memory", "threads", "lif", "products", "sparse", "fading", "tiles", "encoding", "currents"):
             stack.enter_context(patch(f"snn_synth.kernels.cpu.{module}.empty", _new_memory))
         stack.enter_context(patch("snn_synth.kernels.cpu.threads._kept.arrays", {}))
+        stack.enter_context(patch("snn_synth.kernels.cpu.threads._kept.sets", {}))
         stack.enter_context(patch("snn_synth.kernels.cpu.threads._SMALL", -1))  # bytes of what is kept there
         yield
 

@@ -13,7 +13,7 @@ from snn_synth.kernels.cpu.threads import parallel, totals
 from snn_synth.kernels.cpu.together import at_once, finish
 from snn_synth.kernels.dispatch import forced_product
 
-_WORTH = 2**25  # multiplications of a step; with fewer, to count its spikes takes as long as the product
+_WORTH = 2**25  # multiplications from which on the spikes of a step are counted: for fewer, that takes as long
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _FLOAT32 = products.WAYS["float32"].forward
 _TILES = products.WAYS["tiles"].forward
@@ -34,9 +34,9 @@ def input_currents(inputs: Tensor, weight: Tensor) -> Callable[[int, Tensor], Te
 
     ``inputs``: ``[T, B, in]``. The weights are those at the time of the call.
     """
-    (num_steps, batch, _), flat = inputs.shape, inputs.flatten(0, 1).contiguous()
     if forced_product() is not None:
         return lambda step, spikes: currents(spikes, weight)
+    (num_steps, batch, _), flat = inputs.shape, inputs.flatten(0, 1).contiguous()
     way = _way(batch, weight, sparse.share(flat))
     if way == "listed":
         outputs, (first, last, columns, values) = weight.shape[0], sparse.arrays(sparse.sparse(flat))
@@ -51,7 +51,7 @@ def input_currents(inputs: Tensor, weight: Tensor) -> Callable[[int, Tensor], Te
 
 
 def _way(rows: int, weight: Tensor, share: float) -> str:
-    """The fastest one, of spikes that are listed already, if few enough of them fire."""
+    """The fastest one, where lists are there already; with a ``share`` of 1 there is none."""
     names = products.candidates(weight, share, "float32")
     if rows * weight.numel() < products.WORTH or len(names) == 1:
         return "float32"

@@ -289,14 +289,14 @@ def product(x: Sparse, dense: Tensor, out: Tensor) -> Tensor:
     return product_of_arrays(arrays(x), dense, out)
 
 
-def product_of_arrays(arrays: tuple[Any, Any, Any, Any], dense: Tensor, out: Tensor) -> Tensor:
+def product_of_arrays(listed: tuple[Any, Any, Any, Any], dense: Tensor, out: Tensor) -> Tensor:
     """:func:`product` of what :func:`arrays` gave."""
     (depth, width), by_rows, out_by_rows = dense.shape, dense.is_contiguous(), out.is_contiguous()
     parts = max(1, 2 * torch.get_num_threads() * WIDTH // width)  # few columns: share out the rows too
-    rows = -(-len(arrays[0]) // parts)
+    rows = -(-len(listed[0]) // parts)
     _product(
         -(-width // WIDTH) * parts,
-        *arrays,
+        *listed,
         _flat(dense, by_rows),
         by_rows,
         depth,

@@ -71,6 +71,7 @@ class _Kept(threading.local):
 
     def __init__(self) -> None:
         self.arrays: dict[Any, Any] = {}
+        self.sets: dict[Any, Any] = {}
 
 
 _kept = _Kept()
@@ -107,22 +108,16 @@ def made_once(make: Callable[..., Arrays]) -> Callable[..., Arrays]:
     They are of this Python thread, as those are, and of as many threads as its kernels have now.
     """
 
-    class Found(threading.local):
-        def __init__(self) -> None:
-            self.by_sizes: dict[tuple[int, ...], Arrays] = {}
-
-    found = Found()
-
     @functools.wraps(make)
     def look_up(*sizes: int) -> Arrays:
-        key = torch.get_num_threads(), *sizes
-        arrays = found.by_sizes.get(key)
+        key = make, torch.get_num_threads(), *sizes
+        arrays: Arrays | None = _kept.sets.get(key)
         if arrays is None:
             arrays = make(*sizes)
             if all(array.nbytes <= _SMALL for array in arrays):
-                if len(found.by_sizes) == _SETS:  # sizes that were in use once
-                    found.by_sizes.clear()
-                found.by_sizes[key] = arrays
+                if len(_kept.sets) == _SETS:  # sizes that were in use once
+                    _kept.sets.clear()
+                _kept.sets[key] = arrays
         return arrays
 
     return look_up

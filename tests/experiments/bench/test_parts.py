@@ -3,6 +3,7 @@ from contextlib import nullcontext
 from functools import partial
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 
@@ -76,3 +77,13 @@ def test_the_table_has_the_ratio_to_all_parts():
         ["bptt-1-2-3", "x", "30", "1.50"],
         ["bptt-1-2-3", "all of it", "80", "4.00"],
     ]
+
+
+def test_without_memory_that_is_used_again_nothing_is():
+    """Not even what the package has made before."""
+    before = traces._memory(3, 5, 7, 8)
+    with parts._without_memory():
+        first, second = (traces._memory(3, 5, 7, 8) for _ in range(2))
+        assert not any(np.shares_memory(a, b) for a, b in zip(first, second, strict=True))
+        assert not any(np.shares_memory(a, b) for a, b in zip(first, before, strict=True))
+    assert traces._memory(3, 5, 7, 8) is before
