@@ -89,13 +89,9 @@ def _loss(
     else:
         loss = neuron.scan_loss(currents, targets, mask)
     if readable(loss):
-        check_forward(model, spikes, targets, getattr(out, "hidden_membranes", ()), loss, _weights(layers))
+        hidden = getattr(out, "hidden_membranes", ())
+        check_forward(model, spikes, targets, hidden, loss, list(model.parameters()))
     return loss
-
-
-def _weights(layers: Layers) -> list[Tensor]:
-    """Those of products with spikes, which may be listed."""
-    return [operator.weight for operator, _ in layers if isinstance(operator, nn.Linear)]
 
 
 def _plain_network(model: nn.Module, layers: Layers, spikes: Tensor, targets: Tensor) -> list[Layer] | None:
@@ -248,6 +244,6 @@ def _chunked_loss(
             membranes = [membrane.detach() for membrane in membranes if membrane is not None]
     if readable(total):
         hidden = [membrane for membrane in membranes[:-1] if membrane is not None]  # NaN stays to the end
-        check_forward(model, spikes, targets, hidden, total, _weights(layers))
+        check_forward(model, spikes, targets, hidden, total, list(model.parameters()))
     result: Tensor = total / len(spikes)
     return result

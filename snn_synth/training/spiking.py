@@ -174,7 +174,8 @@ class LitSpiking(LitModule):
                 out = network(spikes)
                 loss = rate_loss(out.spikes, targets)
                 if readable(loss):
-                    check_forward(network, spikes, targets, [*out.hidden_membranes, out.membrane], loss)
+                    membranes = [*out.hidden_membranes, out.membrane]
+                    check_forward(network, spikes, targets, membranes, loss, list(network.parameters()))
             elif self.rule == "bptt":
                 loss = bptt_loss(network, spikes, targets, self.mask, self.chunk, self.truncate)
             else:
