@@ -20,7 +20,7 @@ _TILES = products.WAYS["tiles"].forward
 
 
 def currents(spikes: Tensor, weight: Tensor) -> Tensor:
-    """``spikes @ weight.T`` of a hidden layer, in the fastest way for as many spikes as there are at this step."""
+    """``spikes @ weight.T`` of a hidden layer, in the fastest way; of a large one, for as many spikes as it has now."""
     if forced_product() is None and spikes.shape[0] * weight.numel() < _WORTH:
         tiled = _way(spikes.shape[0], weight, 1.0) == "tiles"
         return (_TILES if tiled else _FLOAT32)(spikes, weight, "float32", True)[0]
