@@ -100,16 +100,16 @@ def online_step(
     losses: list[Any] = []  # numbers or tensors, as the kernels give them
     watched = readable(spikes)
     for step_spikes, target in zip(spikes, targets, strict=True):
+        weights = () if rule is None or losses else rule.weights  # once a batch
         if rule is not None and moments is not None:
             loss = rule.forward(step_spikes, target)
             if watched and not rule.finite(loss):
-                check_forward(model, spikes, targets, rule.membranes[:-1], _as_tensor(loss), rule.weights)
+                check_forward(model, spikes, targets, rule.membranes[:-1], _as_tensor(loss), weights)
             rule.update(moments)
             losses.append(loss)
             continue
         loss = step(step_spikes, target)
         if watched:
-            weights = () if rule is None or losses else rule.weights
             check_forward(model, spikes, targets, step.membranes[:-1], loss, weights)
         optimizer.zero_grad()
         backward(loss)
