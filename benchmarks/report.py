@@ -73,8 +73,8 @@ READ = """\
   a product of matrices by those of the neurons that have fired (`kernels/cpu/traces.py`).
 - Since the tables of `epyc-2-cores` and `xeon-amx-2-cores` were measured, that product has come, a step does less in
   Python, and kernels load without numba's compiler. No table on a CPU has yet that kernels of a network run one right
-  after the other, that errors are passed down by what is new in a time step, that lists are made faster, and that the
-  online rule lists its input once a batch.
+  after the other, that errors are passed down by what is new in a time step, that lists are made faster, that the
+  online rule lists its input once a batch, and that on AMX a layer's product and scan are one pass.
 - **Mixed precision**: spikes are exact, and gradients are products in bfloat16 where the processor has it. The configs
   of the autoencoders and of speech use it (`precision: mixed`); the test errors of whole runs stand above.
 - **Waiting for data**, and `fit` on a GPU: `a2i_fsdd` had batches of 50 when it was measured; today's are of 10.

@@ -99,6 +99,8 @@ class _Left(NamedTuple):
     """Of each layer, its spikes as the gradient of its weights needs them."""
     ways: list[str]
     """How the products were computed."""
+    known: list[bool]
+    """Whether the layer's inputs are known to be spikes."""
 
 
 def _run(
@@ -112,31 +114,29 @@ def _run(
     wanted: Sequence[bool],
 ) -> tuple[Tensor, bool, _Left]:
     """The loss; whether it, membranes and weights are finite, as far as their sums tell; and what is left."""
-    products, lif, together = map(_kernel, ("products", "lif", "together"))
-    (num_steps, batch), fired = spikes.shape[:2], spikes.flatten(0, 1)
-    scale, sums = 1 / (num_steps * batch), torch.zeros(2, len(layers), dtype=torch.float32, device="cpu")
+    products, dense, together = map(_kernel, ("products", "layer", "together"))
+    scale = 1 / (spikes.shape[0] * spikes.shape[1])
+    sums = torch.zeros(2, len(layers), dtype=torch.float32, device="cpu")
     membranes: list[Tensor] = []
-    inputs, ways = [], []
+    inputs, ways, known = [], [], []
     for i, (weight, (_, decay, threshold, _)) in enumerate(zip(weights, layers, strict=True)):
-        way = products.way(fired, weight, precision, wanted[i], forced)
+        way = products.way(spikes.flatten(0, 1), weight, precision, wanted[i], forced)
         with together.together():
             if way == "listed":  # which leaves out the weights of inputs that never fire
                 together.start(torch.sum, weight, (0, 1), out=sums[0, i])
-            flat, needed = products.WAYS[way].forward(fired, weight, precision, i > 0)
-            currents = flat.view(num_steps, batch, -1)
-            inputs.append(needed)
-            ways.append(way)
+            given = spikes, weight, way, precision, i > 0
             if i < len(layers) - 1:
-                hidden, membrane = lif.forward(currents, None, decay, threshold, False)
+                spikes, membrane, needed, exact = dense.forward(*given, decay, threshold)
                 membranes.append(membrane)
                 together.start(torch.sum, membrane.view(-1), 0, out=sums[1, i])  # while it is in the cache
-                fired = hidden.flatten(0, 1)
             else:
-                given = targets.contiguous(), decay, threshold, False, mask, scale, False
-                total, delta, _ = lif.loss(currents, *given, currents)
+                total, delta, needed, exact = dense.loss(*given, targets, decay, threshold, mask, scale)
+            inputs.append(needed)
+            ways.append(way)
+            known.append(exact)
     loss = np.array(total.item() * scale, np.float32)
     finite = all(map(math.isfinite, (loss, *sums.view(-1).tolist())))
-    return torch.from_numpy(loss), finite, _Left(membranes, delta, inputs, ways)
+    return torch.from_numpy(loss), finite, _Left(membranes, delta, inputs, ways, known)
 
 
 def _gradients(
@@ -148,20 +148,16 @@ def _gradients(
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """Of the weights that are wanted; inside a block of ``together``, when it ends."""
-    products, lif, delta = _kernel("products"), _kernel("lif"), left.delta
+    products, dense, delta = _kernel("products"), _kernel("layer"), left.delta
     gradients: list[Tensor | None] = [None] * len(layers)
     for i in reversed(range(wanted.index(True), len(layers))):
-        errors = delta.flatten(0, 1)
         if wanted[i]:
             way = products.WAYS[left.ways[i]]
-            gradients[i] = way.by_weight(errors, left.inputs[i], weights[i], precision, i > 0)
+            gradients[i] = way.by_weight(delta.flatten(0, 1), left.inputs[i], weights[i], precision, left.known[i])
         if any(wanted[:i]):
             (_, decay, threshold, slope), membrane = layers[i - 1], left.membranes[i - 1]
             fading = (delta.shape[1], layers[i].decay) if i == len(layers) - 1 else None  # of the others all are new
-            by_spikes = products.by_spikes(errors, weights[i], precision, forced, fading)
-            delta, _ = lif.backward(
-                by_spikes.view_as(membrane), None, membrane, None, decay, threshold, False, slope, False
-            )
+            delta = dense.backward(delta, weights[i], precision, forced, fading, membrane, decay, threshold, slope)
     return gradients
 
 
@@ -181,7 +177,7 @@ class _NetworkLoss(torch.autograd.Function):
         loss, finite, left = _run(layers, weights[::-1], spikes, targets, mask, precision, forced, wanted)
         found += left.membranes, finite
         ctx.save_for_backward(*weights, *left.membranes, left.delta, *(x for needed in left.inputs for x in needed))
-        ctx.layers, ctx.precision, ctx.forced, ctx.ways = layers, precision, forced, left.ways
+        ctx.layers, ctx.precision, ctx.forced, ctx.ways, ctx.known = layers, precision, forced, left.ways, left.known
         ctx.sizes = [len(needed) for needed in left.inputs]
         return loss
 
@@ -192,7 +188,7 @@ class _NetworkLoss(torch.autograd.Function):
         weights, membranes, delta = list(islice(saved, count))[::-1], list(islice(saved, count - 1)), next(saved)
         if grad_loss != 1:  # a pass over memory to save
             delta = delta * grad_loss
-        left = _Left(membranes, delta, [tuple(islice(saved, size)) for size in ctx.sizes], ctx.ways)
+        left = _Left(membranes, delta, [tuple(islice(saved, size)) for size in ctx.sizes], ctx.ways, ctx.known)
         with _kernel("together").together():
             wanted = ctx.needs_input_grad[:5:-1]
             gradients = _gradients(ctx.layers, weights, left, ctx.precision, ctx.forced, wanted)

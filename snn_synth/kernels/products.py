@@ -155,7 +155,7 @@ def neuron_spikes(spikes: Tensor, weight: Tensor, decay: float, threshold: float
     """
     if backend(spikes, weight) != "numba" or torch.is_autocast_enabled("cpu") or spikes.numel() == 0:
         return None
-    found: Tensor | None = kernel("numba", "products").neuron_spikes(
+    found: Tensor | None = kernel("numba", "layer").spikes(
         spikes.detach(), weight.detach(), _precision.get(), decay, threshold
     )
     return found

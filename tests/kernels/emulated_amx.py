@@ -6,6 +6,8 @@ of copies of the modules, compiled in memory alone: none gets among those on dis
 
 import functools
 import importlib.util
+from types import ModuleType
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -14,8 +16,7 @@ from llvmlite import ir
 from numba import carray, types
 from numba.core import cgutils
 
-from snn_synth.kernels.cpu import amx, products, threads
-from snn_synth.kernels.cpu import tiles as real
+from snn_synth.kernels.cpu import amx, layer, products, threads, tile_scans, tiles
 
 # Of a thread: the setting, eight tiles of at most 16 rows of 64 bytes, and space for 32 sums and a tile as float32.
 _SETTING, _TILE, _ROW = 64, 1024, 64
@@ -26,35 +27,49 @@ _INSTRUCTIONS = {}
 _bytes, _number, _stride = types.CPointer(types.uint8), types.int8, types.int64
 
 
-def tiles():
-    """The module `tiles` where there is AMX, else the emulated one."""
-    return real if amx.has_amx() else emulated()
+class Modules(NamedTuple):
+    """Those whose kernels have products on tiles."""
+
+    tiles: ModuleType
+    tile_scans: ModuleType
+
+
+REAL = Modules(tiles, tile_scans)
+
+
+def modules():
+    """The real ones where there is AMX, else the emulated ones."""
+    return REAL if amx.has_amx() else emulated()
 
 
 @functools.cache
 def emulated():
-    """A copy of the module `tiles` on emulated instructions."""
+    """Copies of them on emulated instructions."""
     return load()
 
 
 def load():
-    """Make such a copy."""
+    """Make such copies."""
     for name in _INSTRUCTIONS:  # now: what is compiled while a kernel is takes over the kernel's options
         _compiled(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "compiled", numba.njit)  # which keeps nothing on disk
-        instructions, copy = _copy(amx), _copy(real)
+        instructions, *copies = map(_copy, (amx, *REAL))
     instructions._call = _call
-    for name in ("multiply_block", "split_pairs", "tiles_off", "tiles_on", "transpose_tile"):
-        setattr(copy, name, getattr(instructions, name))  # before anything is compiled, which looks them up
-    return copy
+    for i, copy in enumerate(copies):  # before anything is compiled, which looks names up
+        for module, other in ((amx, instructions), *zip(REAL[:i], copies, strict=False)):
+            for name, value in vars(module).items():
+                if not name.startswith("_") and vars(copy).get(name) is value:
+                    setattr(copy, name, getattr(other, name))
+    return Modules(*copies)
 
 
 def give_amx(monkeypatch):
     """Products of spikes may be on tiles, whatever the machine; whoever then asks for them gets them."""
     if not amx.has_amx():
         monkeypatch.setattr(products, "has_amx", lambda: True)
-        monkeypatch.setattr(products, "tiles", emulated())
+        monkeypatch.setattr(products, "tiles", emulated().tiles)
+        monkeypatch.setattr(layer, "tile_scans", emulated().tile_scans)
 
 
 def _copy(module):

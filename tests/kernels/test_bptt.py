@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
+from snn_synth.kernels.cpu import layer as cpu_layer
 from snn_synth.kernels.cpu import lif, products, sparse, together
 from snn_synth.kernels.layer import Layer
 from snn_synth.learning import bptt, bptt_loss, bptt_step, online_step
@@ -82,7 +83,8 @@ def test_loss_and_gradients_are_those_of_the_equations(sizes, steps, batch, thre
     net = stack(sizes, alpha=0.2, threshold=0.75, slope=3.0)
     spikes, targets = spikes_of(steps, batch, sizes[0]), spikes_of(steps, batch, sizes[-1], seed=1)
     layers = [Layer(weight, 0.8, 0.75, 3.0) for weight in net.parameters()]
-    with walls(threads, monkeypatch, lif, products, sparse, products.tiles), kernels.use("numba", way):
+    guarded = lif, products, sparse, products.tiles, cpu_layer.tile_scans
+    with walls(threads, monkeypatch, *guarded), kernels.use("numba", way):
         loss, membranes, finite = kernels.network_loss(layers, spikes, targets, mask)
         gradients = torch.autograd.grad(loss, list(net.parameters()))
     wanted, by_weight = by_hand(net.parameters(), spikes, targets, mask, 0.8, 0.75, 3.0)
@@ -95,20 +97,33 @@ def test_loss_and_gradients_are_those_of_the_equations(sizes, steps, batch, thre
 
 @pytest.mark.parametrize(("precision", "least", "most"), [("float32", 0, 5e-7), ("mixed", 1e-4, 5e-3)])
 def test_a_training_step_on_tiles_is_that_in_float64(precision, least, most, monkeypatch):
-    """All its products are on tiles; in mixed precision those going backward are rounded."""
+    """All its products are on tiles, three with a scan; in mixed precision those going backward are rounded."""
     emulated_amx.give_amx(monkeypatch)
-    product, shapes = products.tiles.product, []
+    found = []
 
-    def noted(a, b, *settings):
-        shapes.append((len(a), *b.shape))
-        return product(a, b, *settings)
+    def note(module, name):
+        function = getattr(module, name)
 
-    monkeypatch.setattr(products.tiles, "product", noted)
+        def noted(a, b, *settings):
+            found.append((name, *a.shape, *b.shape))
+            return function(a, b, *settings)
+
+        monkeypatch.setattr(module, name, noted)
+
+    note(products.tiles, "product")
+    for name in ("forward", "loss", "backward"):
+        note(cpu_layer.tile_scans, name)
     net, spikes, targets = stack((300, 200, 250), alpha=0.5), spikes_of(8, 30, 300), spikes_of(8, 30, 250, seed=1)
     with kernels.use("numba", "tiles"), kernels.precision(precision):
         loss = bptt_loss(net, spikes, targets)
         loss.backward()
-    assert shapes == [(240, 300, 200), (240, 200, 250), (250, 240, 200), (240, 250, 200), (200, 240, 300)]
+    assert found == [
+        ("forward", 8, 30, 300, 200, 300),
+        ("loss", 8, 30, 200, 250, 200),
+        ("product", 250, 240, 240, 200),
+        ("backward", 8, 30, 250, 250, 200),
+        ("product", 200, 240, 240, 300),
+    ]
     gradients = [weight.grad.double() for weight in net.parameters()]
     with kernels.use("reference"):
         wanted = bptt_loss(net.double(), spikes.double(), targets.double())
@@ -132,8 +147,8 @@ def test_inputs_that_are_no_spikes_are_not_rounded(way):
 
 
 def test_errors_of_the_output_layer_alone_are_said_to_fade_and_by_its_leak(monkeypatch):
-    net, told, by_spikes = stack((70, 40, 80, 66)), [], products.by_spikes
-    monkeypatch.setattr(products, "by_spikes", lambda *given: told.append(given[4]) or by_spikes(*given))
+    net, told, way_by_spikes = stack((70, 40, 80, 66)), [], products.way_by_spikes
+    monkeypatch.setattr(products, "way_by_spikes", lambda *given: told.append(given[4]) or way_by_spikes(*given))
     layers = [Layer(w, decay, 1.0, 1.0) for w, decay in zip(net.parameters(), (0.7, 0.8, 0.9), strict=True)]
     loss, _, _ = kernels.network_loss(layers, spikes_of(5, 3, 70), spikes_of(5, 3, 66), True)
     loss.backward()
@@ -378,8 +393,8 @@ def test_layers_that_do_not_learn_get_no_gradient(learning, monkeypatch):
     wanted = torch.autograd.grad(bptt_loss(net, spikes, targets), list(net.parameters()))
     for i, weight in enumerate(net.parameters()):
         weight.requires_grad_(i in learning)
-    passed, by_spikes = [], products.by_spikes
-    monkeypatch.setattr(products, "by_spikes", lambda *given: passed.append(1) or by_spikes(*given))
+    passed, way_by_spikes = [], products.way_by_spikes
+    monkeypatch.setattr(products, "way_by_spikes", lambda *given: passed.append(1) or way_by_spikes(*given))
     loss = bptt_loss(net, spikes, targets)
     if not learning:
         assert not loss.requires_grad

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from snn_synth.kernels.cpu import amx, cache, products, tiles
+from snn_synth.kernels.cpu import amx, cache, layer, products, tile_scans, tiles
 from tests.kernels import emulated_amx
 
 
@@ -11,7 +11,7 @@ def draw(*shape, seed):
 
 def test_no_emulated_kernel_is_kept_on_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "folder", lambda: tmp_path)
-    assert emulated_amx.load().spikes(torch.ones(2, 1, 3), torch.ones(4, 3), 0.5, 1.0).all()
+    assert emulated_amx.load().tile_scans.spikes(torch.ones(2, 1, 3), torch.ones(4, 3), 0.5, 1.0).all()
     assert not list(tmp_path.iterdir())
 
     def add(x):
@@ -26,20 +26,23 @@ def test_no_other_test_sees_the_emulation():
     with pytest.MonkeyPatch.context() as patch:
         emulated_amx.give_amx(patch)
         assert products.available() == ["float32", "listed", "tiles"]
-        assert (products.tiles is tiles) == before
+        assert (products.tiles is tiles) == (layer.tile_scans is tile_scans) == before
     assert amx.has_amx() == products.has_amx() == before
     assert products.tiles is tiles
+    assert layer.tile_scans is tile_scans
     emulated = emulated_amx.emulated()
     for name in ("multiply_block", "split_pairs", "transpose_tile", "tiles_on", "tiles_off"):
         assert getattr(tiles, name) is getattr(amx, name)
-        assert getattr(emulated, name) is not getattr(amx, name)
-    for name in ("_multiply", "_pack_all", "_multiply_and_fire", "_pack", "_put"):
-        assert getattr(tiles, name) is not getattr(emulated, name)
+        assert getattr(emulated.tiles, name) is not getattr(amx, name)
+    for name in ("_multiply", "_pack_all", "pack_strips", "_pack", "_put"):
+        assert getattr(tiles, name) is not getattr(emulated.tiles, name)
+    for name in ("multiply_block", "split_pairs", "tiles_on", "tiles_off", "pack_strips", "_multiply", "_scan"):
+        assert getattr(tile_scans, name) is not getattr(emulated.tile_scans, name)
 
 
 @pytest.mark.skipif(not amx.has_amx(), reason="needs AMX")
 @pytest.mark.parametrize("parts", [1, 3])
 def test_emulated_products_are_those_of_the_processor(parts):
     a, b = draw(70, 333, seed=0), draw(333, 45, seed=1)
-    ours, theirs = (one.product(a, b, parts, parts) for one in (emulated_amx.emulated(), tiles))
+    ours, theirs = (one.product(a, b, parts, parts) for one in (emulated_amx.emulated().tiles, tiles))
     assert (ours - theirs).abs().max() < 1e-6 * theirs.abs().max()

@@ -291,8 +291,8 @@ def test_they_are_listed_where_few_are_new_and_the_layer_below_is_wide(
     asked, monkeypatch, share, inputs, precision, fades, listed
 ):
     taken = []
-    for name in products._BY_SPIKES:
-        monkeypatch.setitem(products._BY_SPIKES, name, lambda *given, name=name: taken.append((name, given[2:])))
+    for name in products.BY_SPIKES:
+        monkeypatch.setitem(products.BY_SPIKES, name, lambda *given, name=name: taken.append((name, given[2:])))
     errors, weight = errors_over_time(20, 50, 200, share), torch.ones(200, inputs)
     fading = (50, 0.75) if fades else None
     products.by_spikes(errors, weight, precision, None, fading)
@@ -422,24 +422,6 @@ def test_the_gradient_by_the_spikes_is_on_tiles_where_that_is_fastest_or_asked_f
     products.by_spikes(delta, weight, "float32", "tiles")
     assert not on_tiles
     assert len(found) == 2
-
-
-def test_neurons_on_tiles_where_products_are_and_their_weights_fit(monkeypatch):
-    asked, spikes, weight = [], torch.ones(3, 5, 7), torch.ones(4, 7)
-    monkeypatch.setattr(tiles, "spikes", lambda *given: given)
-    for taken, fits, precision, wanted in (
-        ("tiles", True, "float32", True),
-        ("tiles", True, "mixed", True),
-        ("tiles", False, "float32", False),
-        ("tiles", True, "bfloat16", False),
-        ("listed", True, "float32", False),
-    ):
-        monkeypatch.setattr(products, "way", lambda *given, taken=taken: asked.append(given) or taken)
-        monkeypatch.setattr(tiles, "fits", lambda weight, fits=fits: fits)
-        found = products.neuron_spikes(spikes, weight, precision, 0.9, 1.0)
-        assert found is None if not wanted else found[2:] == (0.9, 1.0)
-    assert asked[0][0].shape == (15, 7)
-    assert asked[0][2:] == ("float32", False, None)
 
 
 def test_unknown_names():

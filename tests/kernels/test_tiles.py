@@ -3,16 +3,14 @@
 import pytest
 import torch
 
-from snn_synth.functional import lif_scan
 from snn_synth.kernels.cpu.amx import has_amx
-from snn_synth.kernels.cpu.tiles import fits
 from tests.kernels import emulated_amx
 from tests.kernels.guarded import walls
 
 
 @pytest.fixture(params=[1, 2, 3], ids=["one thread", "two threads", "three threads"])
 def tiles(request, monkeypatch):
-    tiles = emulated_amx.tiles()
+    tiles = emulated_amx.modules().tiles
     with walls(request.param, monkeypatch, tiles):
         yield tiles
 
@@ -144,36 +142,3 @@ def test_pytorchs_own_products_on_amx_go_on_in_turns(tiles):
         tiles.product(a, b, 1, 1)
         assert torch.equal(a.bfloat16() @ b.bfloat16(), wanted)
         assert error(tiles.product(a, b, 3, 3), a, b) < 1e-6
-
-
-@pytest.mark.parametrize(
-    ("num_steps", "batch", "inputs", "outputs"),
-    [(1, 1, 1, 1), (7, 3, 100, 65), (5, 37, 64, 31), (15, 100, 196, 784)],  # edges of tiles, samples shared unevenly
-)
-def test_spikes_without_currents_are_those_of_the_equations(tiles, num_steps, batch, inputs, outputs):
-    x = (draw(num_steps, batch, inputs, seed=0) > 0.8).float()
-    weight = (8 * draw(outputs, inputs, seed=1)).round() / 16  # sums of sixteenths are exact in any order
-    found = tiles.spikes(x, weight, 0.5, 1.0)
-    wanted, _ = lif_scan((x.double() @ weight.double().T), None, 0.5, 1.0)
-    assert torch.equal(found.double(), wanted)
-    if outputs > 1:
-        assert 0.05 < found.mean() < 0.9
-    x[-1, -1, -1] = 0.3  # not exact in one part
-    assert tiles.spikes(x, weight, 0.5, 1.0) is None
-
-
-def test_weights_of_nan_reach_no_other_neuron(tiles):
-    x, weight = torch.ones(4, 5, 40), torch.ones(33, 40)
-    weight[7, 3] = torch.nan
-    found = tiles.spikes(x, weight, 0.5, 1.0)
-    assert not found[:, :, 7].any()
-    assert found[:, :, [i for i in range(33) if i != 7]].all()
-
-
-@pytest.mark.parametrize(
-    ("outputs", "inputs", "wanted"),
-    [(32, 6816, True), (32, 6817, False), (33, 6816, False), (6816, 32, True), (6817, 32, False), (416, 512, True)],
-)
-def test_weights_fit_if_a_cache_holds_them_beside_the_spikes(outputs, inputs, wanted):
-    """213 blocks of 32 x 32 weights, 6 KB each, are 1.25 MB."""
-    assert fits(torch.empty(outputs, inputs, device="meta")) == wanted

@@ -23,6 +23,7 @@ Off = Callable[[], AbstractContextManager[Any]]
 
 ALL = "nothing"
 NONE = "all of it"
+_KERNELS = "lif", "products", "sparse", "fading", "tiles", "tile_scans", "encoding", "currents"
 
 
 def _swap(target: str, replacement: object) -> Off:
@@ -50,7 +51,7 @@ def _new_memory(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 @contextlib.contextmanager
 def _without_memory() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for module in ("memory", "threads", "lif", "products", "sparse", "fading", "tiles", "encoding", "currents"):
+        for module in ("memory", "threads", *_KERNELS):
             stack.enter_context(patch(f"snn_synth.kernels.cpu.{module}.empty", _new_memory))
         stack.enter_context(patch("snn_synth.kernels.cpu.threads._kept.arrays", {}))
         stack.enter_context(patch("snn_synth.kernels.cpu.threads._kept.sets", {}))

@@ -27,6 +27,7 @@ _MAGNITUDE, _MOST = 0x7FFFFFFF, 0x7F7F8000
 _i8, _i32, _i64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _bytes = _i8.as_pointer()
 _vector, _floats = ir.VectorType(_i32, _LANES), ir.VectorType(ir.FloatType(), _LANES)
+_halves = ir.VectorType(ir.IntType(16), 2 * _LANES)
 
 
 @functools.cache
@@ -100,8 +101,10 @@ def multiply_block(
     depth: Any,
     parts: Any,
     out: Any,
+    at: Any,
+    row: Any,
 ) -> Any:
-    """``out = left @ right`` of SIDE x SIDE, ``depth`` tiles deep, summed over pairs of parts.
+    """A block of ``left @ right``, SIDE x SIDE, ``depth`` tiles deep, summed over pairs of parts.
 
     Args:
         typing: numba's context.
@@ -116,9 +119,11 @@ def multiply_block(
         depth: tiles along the sum.
         parts: parts i and j are multiplied where i + j is less; the others are below float32's rounding.
         out: float32, contiguous.
+        at: the byte of it where the block begins.
+        row: bytes from one of its rows to the next.
     """
     n = types.intp
-    signature = types.void(left, n, n, n, right, n, n, n, n, n, out)
+    signature = types.void(left, n, n, n, right, n, n, n, n, n, out, n, n)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lefts, rights = (
@@ -129,24 +134,37 @@ def multiply_block(
             for i in (0, 4)
         )
         left_parts, right_parts, depth, parts = (arguments[i] for i in (3, 7, 8, 9))
+        sides = (4, lefts, left_parts), (6, rights, right_parts)
+
+        def load(side: Any, step: Any, part: Any) -> None:
+            first, bases, count = side
+            place = builder.mul(builder.add(builder.mul(step, count), part), _wide(TILE))
+            for tile, base in enumerate(bases, start=first):
+                _call(builder, "tileloadd64", _number(tile), builder.gep(base, [place]), _wide(_ROW))
+
+        def multiply(outer: Any, inner: Any) -> None:
+            with cgutils.for_range(builder, depth) as step, cgutils.for_range(builder, outer[2]) as i:
+                load(outer, step.index, i.index)
+                rest = builder.sub(parts, i.index)
+                count = builder.select(builder.icmp_signed("<", rest, inner[2]), rest, inner[2])
+                with cgutils.for_range(builder, count) as j:
+                    load(inner, step.index, j.index)
+                    for tile in range(4):
+                        _call(builder, "tdpbf16ps", *map(_number, (tile, 4 + tile // 2, 6 + tile % 2)))
+
         for tile in range(4):
             _call(builder, "tilezero", _number(tile))
-        with cgutils.for_range(builder, depth) as step, cgutils.for_range(builder, left_parts) as i:
-            for tile, base in enumerate(lefts, start=4):
-                place = builder.mul(builder.add(builder.mul(step.index, left_parts), i.index), _wide(TILE))
-                _call(builder, "tileloadd64", _number(tile), builder.gep(base, [place]), _wide(_ROW))
-            rest = builder.sub(parts, i.index)
-            count = builder.select(builder.icmp_signed("<", rest, right_parts), rest, right_parts)
-            with cgutils.for_range(builder, count) as j:
-                for tile, base in enumerate(rights, start=6):
-                    place = builder.mul(builder.add(builder.mul(step.index, right_parts), j.index), _wide(TILE))
-                    _call(builder, "tileloadd64", _number(tile), builder.gep(base, [place]), _wide(_ROW))
-                for tile in range(4):
-                    _call(builder, "tdpbf16ps", *map(_number, (tile, 4 + tile // 2, 6 + tile % 2)))
+        # What has fewer parts is loaded once for all those of the other.
+        with builder.if_else(builder.icmp_signed("<", right_parts, left_parts)) as (fewer, not_fewer):
+            with fewer:
+                multiply(*sides[::-1])
+            with not_fewer:
+                multiply(*sides)
+        at, row = arguments[11:]
         for tile in range(4):
-            place = tile // 2 * 16 * SIDE * 4 + tile % 2 * _ROW
-            target = _data(context, builder, signature.args[10], arguments[10], _wide(place))
-            _call(builder, "tilestored64", _number(tile), target, _wide(SIDE * 4))
+            place = builder.add(at, builder.add(builder.mul(row, _wide(tile // 2 * ROWS)), _wide(tile % 2 * _ROW)))
+            target = _data(context, builder, signature.args[10], arguments[10], place)
+            _call(builder, "tilestored64", _number(tile), target, row)
         return context.get_dummy_value()
 
     return signature, code
@@ -175,17 +193,11 @@ def split_pairs(
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, first, second, adjacent, out, at, parts, lost = arguments
         four = _wide(4)
-        numbers = []
+        rests = []
         for start in (first, second):
             place = _data(context, builder, signature.args[0], source, builder.mul(start, four))
-            numbers.append(builder.load(builder.bitcast(place, _floats.as_pointer()), align=4))
-        even, odd = (
-            builder.shuffle_vector(*numbers, ir.Constant(_vector, list(range(start, 32, 2)))) for start in (0, 1)
-        )
-        rests = [
-            cgutils.alloca_once_value(builder, builder.select(adjacent, a, b))  # type: ignore[no-untyped-call]
-            for a, b in zip((even, odd), numbers, strict=True)
-        ]
+            numbers = builder.load(builder.bitcast(place, _floats.as_pointer()), align=4)
+            rests.append(cgutils.alloca_once_value(builder, numbers))  # type: ignore[no-untyped-call]
         upper, half, shift, magnitude, most, none = (
             ir.Constant(_vector, [value] * _LANES) for value in (_UPPER, _HALF, 16, _MAGNITUDE, _MOST, 0)
         )
@@ -200,7 +212,13 @@ def split_pairs(
                 rounded.append(bits)
             place = builder.add(at, builder.mul(part.index, _wide(TILE)))
             target = builder.bitcast(_data(context, builder, signature.args[4], out, place), _vector.as_pointer())
-            builder.store(builder.or_(builder.lshr(rounded[0], shift), rounded[1]), target, align=4)
+            with builder.if_else(adjacent) as (as_they_lie, in_turns):
+                with as_they_lie:  # the upper half of each number
+                    odd = ir.Constant(ir.VectorType(_i32, 2 * _LANES), list(range(1, 4 * _LANES, 2)))
+                    halves = builder.shuffle_vector(*(builder.bitcast(bits, _halves) for bits in rounded), odd)
+                    builder.store(builder.bitcast(halves, _vector), target, align=4)
+                with in_turns:
+                    builder.store(builder.or_(builder.lshr(rounded[0], shift), rounded[1]), target, align=4)
         bits = builder.bitcast(_data(context, builder, signature.args[7], lost, _wide(0)), _vector.as_pointer())
         found = builder.load(bits, align=4)
         for rest in rests:

@@ -41,7 +41,7 @@ def clear(x: Any) -> None:
 
 @subroutine
 def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any) -> None:
-    for n in range(len(current)):
+    for n in range(len(spikes)):  # of a row that may be longer
         v, height = before[n], _of(threshold, n)
         if subtract is None:
             v = _of(decay, n) * (_ZERO if v >= height else v) + current[n]  # eq. 1
@@ -49,6 +49,29 @@ def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, 
             v = _of(decay, n) * v + current[n] - (height if v >= height else _ZERO)
         membranes[n] = v
         spikes[n] = _ONE if v >= height else _ZERO  # eq. 2
+
+
+# One sample b at a time, whose currents are every ``stride``-th row from ``at`` on: there may be those of a few samples
+# alone.
+
+
+@subroutine
+def integrate(
+    currents: Any,
+    at: int,
+    stride: int,
+    b: int,
+    initial: Any,
+    decay: Any,
+    threshold: Any,
+    subtract: Any,
+    spikes: Any,
+    membranes: Any,
+) -> None:
+    """Spikes and membranes of a sample."""
+    for t in range(len(spikes)):
+        before = membranes[t - 1, b] if t > 0 else initial[b]
+        _step(before, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], membranes[t, b])
 
 
 @parallel
@@ -64,23 +87,27 @@ def _forward(
     spikes: Any,
     membranes: Any,
 ) -> None:
-    num_steps = len(currents)
     for b in range(start, stop):
-        for t in range(num_steps):
-            before = membranes[t - 1, b] if t > 0 else initial[b]
-            _step(before, currents[t, b], decay, threshold, subtract, spikes[t, b], membranes[t, b])
+        integrate(currents, b, spikes.shape[1], b, initial, decay, threshold, subtract, spikes, membranes)
+
+
+@subroutine
+def fire(
+    currents: Any, at: int, stride: int, b: int, decay: Any, threshold: Any, subtract: Any, membranes: Any, spikes: Any
+) -> None:
+    """Spikes of a sample from rest; ``membranes`` before and after a step, in turns."""
+    clear(membranes[0])
+    for t in range(len(spikes)):
+        now, then = membranes[t % 2], membranes[(t + 1) % 2]
+        _step(now, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], then)
 
 
 @parallel
 def _spikes(
     share: int, start: int, stop: int, currents: Any, decay: Any, threshold: Any, subtract: Any, space: Any, spikes: Any
 ) -> None:
-    membranes = space[share]  # before and after a step, in turns
     for b in range(start, stop):
-        clear(membranes[0])
-        for t in range(len(currents)):
-            now, then = membranes[t % 2], membranes[(t + 1) % 2]
-            _step(now, currents[t, b], decay, threshold, subtract, spikes[t, b], then)
+        fire(currents, b, spikes.shape[1], b, decay, threshold, subtract, space[share], spikes)
 
 
 @subroutine
@@ -127,6 +154,44 @@ def _by_numbers(gradient: Any, before: Any, threshold: Any, subtract: Any, by_de
             by_threshold[n] -= gradient[n] if fired else _ZERO
 
 
+@subroutine
+def pass_back(
+    by_spikes: bool,
+    grad_spikes: Any,
+    at: int,
+    stride: int,
+    b: int,
+    by_membranes: bool,
+    grad_membranes: Any,
+    membranes: Any,
+    initial: Any,
+    decay: Any,
+    threshold: Any,
+    subtract: Any,
+    slope: Any,
+    gradient: Any,
+    by_decay: Any,
+    by_threshold: Any,
+) -> None:
+    """The gradient by the currents of a sample; ``grad_spikes`` lie as currents do."""
+    num_steps = len(membranes)
+    for t in range(num_steps - 1, -1, -1):
+        now = gradient[t, b]
+        if by_spikes:
+            _weaken(grad_spikes[at + t * stride], membranes[t, b], threshold, slope, now)
+        else:
+            clear(now)
+        if by_threshold is not None:
+            _subtract(now, by_threshold[b])
+        if by_membranes:
+            add(grad_membranes[t, b], now)
+        if t + 1 < num_steps:
+            _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, subtract, now)
+        if by_threshold is not None:
+            before = membranes[t - 1, b] if t > 0 else initial[b]
+            _by_numbers(now, before, threshold, subtract, by_decay[b], by_threshold[b])
+
+
 @parallel
 def _backward(
     share: int,
@@ -146,23 +211,25 @@ def _backward(
     by_decay: Any,
     by_threshold: Any,
 ) -> None:
-    num_steps = len(membranes)
     for b in range(start, stop):
-        for t in range(num_steps - 1, -1, -1):
-            now = gradient[t, b]
-            if by_spikes:
-                _weaken(grad_spikes[t, b], membranes[t, b], threshold, slope, now)
-            else:
-                clear(now)
-            if by_threshold is not None:
-                _subtract(now, by_threshold[b])
-            if by_membranes:
-                add(grad_membranes[t, b], now)
-            if t + 1 < num_steps:
-                _pass_on(gradient[t + 1, b], membranes[t, b], decay, threshold, subtract, now)
-            if by_threshold is not None:
-                before = membranes[t - 1, b] if t > 0 else initial[b]
-                _by_numbers(now, before, threshold, subtract, by_decay[b], by_threshold[b])
+        pass_back(
+            by_spikes,
+            grad_spikes,
+            b,
+            membranes.shape[1],
+            b,
+            by_membranes,
+            grad_membranes,
+            membranes,
+            initial,
+            decay,
+            threshold,
+            subtract,
+            slope,
+            gradient,
+            by_decay,
+            by_threshold,
+        )
 
 
 @subroutine
@@ -174,6 +241,45 @@ def _differ(membranes: Any, targets: Any, threshold: Any, mask: bool, scale: Any
         error *= _ONE if kept else _ZERO  # eq. 7; NaN stays NaN, and is noticed
         squares[n] += error * error  # eq. 8
         gradient[n] = -scale * error  # eq. 9
+
+
+@subroutine
+def lose(
+    currents: Any,
+    at: int,
+    stride: int,
+    b: int,
+    targets: Any,
+    decay: Any,
+    threshold: Any,
+    subtract: Any,
+    mask: bool,
+    scale: Any,
+    space: Any,
+    totals: Any,
+    gradient: Any,
+    by_decay: Any,
+    by_threshold: Any,
+) -> None:
+    """The loss of a sample from rest, and its gradient by the currents, which may be in their place."""
+    num_steps = len(targets)
+    spikes, squares, membranes = space[0], space[1], space[2:]
+    clear(membranes[0])
+    clear(squares)
+    for t in range(num_steps):
+        _step(membranes[t], currents[at + t * stride], decay, threshold, subtract, spikes, membranes[t + 1])
+        _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
+        if by_threshold is not None:
+            _subtract_at(targets[t, b], gradient[t, b], by_threshold[b])
+    for t in range(num_steps - 2, -1, -1):
+        _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, subtract, gradient[t, b])
+    if by_threshold is not None:
+        for t in range(num_steps):
+            _by_numbers(gradient[t, b], membranes[t], threshold, subtract, by_decay[b], by_threshold[b])
+    total = 0.0
+    for n in range(len(squares)):
+        total += squares[n]
+    totals[b] = 0.5 * total
 
 
 @subroutine
@@ -194,25 +300,17 @@ def _losses(
     by_decay: Any,
     by_threshold: Any,
 ) -> None:
-    num_steps = len(currents)
-    spikes, squares, membranes = space[share, 0], space[share, 1], space[share, 2:]
-    clear(membranes[0])  # rest
+    given = targets, decay, threshold, subtract, mask, scale, space[share], totals, gradient, by_decay, by_threshold
     for b in range(start, stop):
-        clear(squares)
-        for t in range(num_steps):
-            _step(membranes[t], currents[t, b], decay, threshold, subtract, spikes, membranes[t + 1])
-            _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
-            if by_threshold is not None:
-                _subtract_at(targets[t, b], gradient[t, b], by_threshold[b])
-        for t in range(num_steps - 2, -1, -1):
-            _pass_on(gradient[t + 1, b], membranes[t + 1], decay, threshold, subtract, gradient[t, b])
-        if by_threshold is not None:
-            for t in range(num_steps):
-                _by_numbers(gradient[t, b], membranes[t], threshold, subtract, by_decay[b], by_threshold[b])
-        total = 0.0
-        for n in range(len(squares)):
-            total += squares[n]
-        totals[b] = 0.5 * total
+        lose(currents, b, targets.shape[1], b, *given)
+
+
+@subroutine
+def add_up(totals: Any, total: Any) -> None:
+    """Of all samples, in their order, whichever thread had them."""
+    total[0] = 0.0
+    for b in range(len(totals)):
+        total[0] += totals[b]
 
 
 @jit
@@ -232,12 +330,13 @@ def _loss(
     by_threshold: Any,
     total: Any,
 ) -> None:
-    """``total``: of all samples, in their order, whichever thread had them."""
     given = currents, targets, decay, threshold, subtract, mask, scale, space, totals, gradient, by_decay, by_threshold
-    share_out(_losses, team, currents.shape[1], given)  # type: ignore[call-arg]
-    total[0] = 0.0
-    for b in range(len(totals)):
-        total[0] += totals[b]
+    share_out(_losses, team, len(totals), given)  # type: ignore[call-arg]
+    add_up(totals, total)
+
+
+def _rows(x: Tensor) -> Any:
+    return x.numpy().reshape(-1, x.shape[-1])
 
 
 def _number(x: Scalar) -> Any:
@@ -254,7 +353,7 @@ def _arrays(sums: tuple[Tensor, Tensor] | None) -> tuple[Any, Any]:
 
 
 @functools.lru_cache(16)
-def _rest(batch: int, neurons: int) -> Any:
+def rest(batch: int, neurons: int) -> Any:
     """Membranes before the first step, which no kernel writes to; marked as read only, they were of another type."""
     return np.zeros((batch, neurons), np.float32)
 
@@ -264,10 +363,10 @@ def forward(
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membranes of all time steps."""
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
-    start = _rest(*currents.shape[1:]) if initial is None else initial.numpy()
+    start = rest(*currents.shape[1:]) if initial is None else initial.numpy()
     _forward(
         currents.shape[1],
-        currents.numpy(),
+        _rows(currents),
         start,
         _number(decay),
         _number(threshold),
@@ -283,7 +382,7 @@ def spikes(currents: Tensor, decay: Scalar, threshold: Scalar, subtract: bool) -
     fired = empty(*currents.shape)
     _spikes(
         currents.shape[1],
-        currents.numpy(),
+        _rows(currents),
         _number(decay),
         _number(threshold),
         subtract or None,
@@ -306,11 +405,11 @@ def backward(
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
     """Gradient by the currents; where they are ``learned``, by decay and threshold of each sample too."""
     gradient, sums = empty(*membranes.shape), _sums(learned, *membranes.shape[1:])
-    start = initial.numpy() if initial is not None else _rest(*membranes.shape[1:]) if learned else _rest(0, 0)
+    start = initial.numpy() if initial is not None else rest(*membranes.shape[1:]) if learned else rest(0, 0)
     _backward(
         membranes.shape[1],
         grad_spikes is not None,
-        (membranes if grad_spikes is None else grad_spikes).numpy(),
+        _rows(membranes if grad_spikes is None else grad_spikes),
         grad_membranes is not None,
         (membranes if grad_membranes is None else grad_membranes).numpy(),
         membranes.numpy(),
@@ -343,7 +442,7 @@ def loss(
     gradient, sums = empty(*currents.shape) if out is None else out, _sums(learned, *currents.shape[1:])
     total = empty(1, dtype=torch.float64)
     _loss(
-        currents.numpy(),
+        _rows(currents),
         targets.numpy(),
         _number(decay),
         _number(threshold),

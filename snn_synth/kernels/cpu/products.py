@@ -16,7 +16,6 @@ from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import WIDTH
 from snn_synth.kernels.cpu.sparse import Fading
 from snn_synth.kernels.cpu.together import finish, start
-from snn_synth.kernels.dispatch import forced_product
 
 WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _MOST = 0.2  # share of spikes above which a list of them has never paid on any machine
@@ -79,7 +78,8 @@ def _listed_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str,
     return gradient
 
 
-def _parts(exact: bool) -> int:
+def tile_parts(exact: bool) -> int:
+    """Of a number that is no spike."""
     return tiles.EXACT if exact else 1
 
 
@@ -87,13 +87,13 @@ def _tiles_forward(spikes: Tensor, weight: Tensor, precision: str, known: bool =
     exact = precision != "bfloat16"
     spikes, weight = spikes.contiguous(), weight.contiguous()
     looks: tiles.Spikes = "left" if exact and not known else None
-    return tiles.product(spikes, weight.T, 1, _parts(exact), looks), (spikes,)
+    return tiles.product(spikes, weight.T, 1, tile_parts(exact), looks), (spikes,)
 
 
 def _tiles_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str, known: bool = False) -> Tensor:
     exact = precision == "float32"
     looks: tiles.Spikes = "right" if exact and not known else None
-    return tiles.product(delta.contiguous().T, kept[0], _parts(exact), 1, looks)
+    return tiles.product(delta.contiguous().T, kept[0], tile_parts(exact), 1, looks)
 
 
 WAYS = {
@@ -148,14 +148,6 @@ def example(sizes: tuple[int, ...], share: float) -> tuple[Tensor, Tensor]:
     return x, torch.randn(outputs, inputs, generator=generator, **_PLAIN)
 
 
-def neuron_spikes(spikes: Tensor, weight: Tensor, precision: str, decay: float, threshold: float) -> Tensor | None:
-    """Spikes of neurons from rest whose currents are nowhere written; None where products are not on tiles here."""
-    flat = spikes.flatten(0, 1)
-    if precision == "bfloat16" or way(flat, weight, precision, False, forced_product()) != "tiles":
-        return None
-    return tiles.spikes(spikes.contiguous(), weight.contiguous(), decay, threshold) if tiles.fits(weight) else None
-
-
 def _dense_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:
     return _of_errors(precision)(delta, weight)
 
@@ -165,21 +157,22 @@ def _listed_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fad
 
 
 def _tiles_by_spikes(delta: Tensor, weight: Tensor, precision: str, fading: Fading | None) -> Tensor:
-    parts = _parts(precision == "float32")
+    parts = tile_parts(precision == "float32")
     return tiles.product(delta.contiguous(), weight.contiguous(), parts, parts)
 
 
-_BY_SPIKES = {"float32": _dense_by_spikes, "listed": _listed_by_spikes, "tiles": _tiles_by_spikes}
+BY_SPIKES = {"float32": _dense_by_spikes, "listed": _listed_by_spikes, "tiles": _tiles_by_spikes}
 
 
 def by_spikes(
     delta: Tensor, weight: Tensor, precision: str, forced: str | None, fading: Fading | None = None
 ) -> Tensor:
     """The gradient by the spikes, ``delta @ weight``; errors of an output layer may be ``fading``."""
-    return _BY_SPIKES[_way_by_spikes(delta, weight, precision, forced, fading)](delta, weight, precision, fading)
+    return BY_SPIKES[way_by_spikes(delta, weight, precision, forced, fading)](delta, weight, precision, fading)
 
 
-def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None, fading: Fading | None) -> str:
+def way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | None, fading: Fading | None) -> str:
+    """The name of the fastest way for :func:`by_spikes`."""
     (rows, outputs), inputs = delta.shape, weight.shape[1]
     size, share, names = rows * outputs * inputs, 1.0, ["float32"]
     if not size or (size < WORTH and forced is None):
@@ -200,6 +193,6 @@ def _way_by_spikes(delta: Tensor, weight: Tensor, precision: str, forced: str | 
         a *= torch.rand(rows, outputs, generator=generator, **_PLAIN) < share / 2  # what fades, too, is listed here
         b = torch.randn(outputs, inputs, generator=generator, **_PLAIN)
         over_time = rows // math.gcd(rows, 8), 0.5
-        return {name: lambda name=name: _BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
+        return {name: lambda name=name: BY_SPIKES[name](a, b, precision, over_time) for name in names}  # type: ignore[misc]
 
     return choice.fastest(f"{precision} product of errors", (rows, outputs, inputs), share, names, ways)

@@ -28,8 +28,9 @@ EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
 Spikes = Literal["left", "right"] | None
 _PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
-_CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
-_ZERO, _ONE = np.float32(0), np.float32(1)
+CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
+_SPACE = 2**21  # bytes of all tiles that a thread has at a time, at least
+_ZERO = np.float32(0)
 _NONE: Any = np.empty(0, np.uint8)
 
 
@@ -97,7 +98,7 @@ def _pack(operand: Any, top: int, low: int, tiles: Any, at: int, scratch: Any) -
 
 
 @subroutine
-def _pack_strips(
+def pack_strips(
     operand: Any, first: int, last: int, low: int, high: int, tiles: Any, at: int, strip: int, scratch: Any
 ) -> None:
     """Strips of 16 rows, ``strip`` bytes each, and of them the tiles ``low`` to ``high`` along the sum.
@@ -119,15 +120,15 @@ def _pack_all(share: int, start: int, stop: int, operand: Any, team: Any, tiles:
     strip = steps * operand.parts * TILE
     own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0])
     for r in range(start, stop):
-        _pack_strips(operand, 2 * r, 2 * r + 2, 0, steps, tiles, 2 * r * strip, strip, own)
+        pack_strips(operand, 2 * r, 2 * r + 2, 0, steps, tiles, 2 * r * strip, strip, own)
 
 
 @subroutine
-def _put(block: Any, out: Any, top: int, start: int, more: bool) -> None:
-    """Write a block of the result, or add it to what the panels before have left there."""
-    height, width = out.shape
+def _put(block: Any, out: Any, height: int, width: int, top: int, start: int, more: bool) -> None:
+    """Write a block of the result at its edge, or add it to what the panels before have left there."""
     for i in range(min(SIDE, height - top)):
-        row = out[top + i, start : min(start + SIDE, width)]
+        first = (top + i) * width
+        row = out[first + start : first + min(start + SIDE, width)]
         sums = block[i * SIDE : i * SIDE + len(row)]
         for j in range(len(row)):
             row[j] = sums[j] + (row[j] if more else _ZERO)
@@ -151,6 +152,7 @@ def _multiply(
 ) -> None:
     """``group`` blocks of columns, and ``panel`` tiles along the sum, at a time; the left tiles may be ``packed``."""
     steps, rows, columns = -(-left.depth // DEPTH), -(-left.height // SIDE), -(-right.height // SIDE)
+    width = right.height
     ready, column = len(packed) > 0, panel * right.parts * TILE  # bytes of 16 columns
     row = (steps if ready else panel) * left.parts * TILE  # and of 16 rows
     rights, here = space[share, : 2 * group * column], space[share, 2 * group * column :]
@@ -167,121 +169,33 @@ def _multiply(
             end = min(begin + group, last)
             for low in range(0, steps, panel):
                 high = min(low + panel, steps)
-                _pack_strips(right, 2 * begin, 2 * end, low, high, rights, 0, column, of_right)
+                pack_strips(right, 2 * begin, 2 * end, low, high, rights, 0, column, of_right)
                 for r in range(rows * i // row_shares, rows * (i + 1) // row_shares):
                     at = 2 * r * row + low * left.parts * TILE if ready else 0
                     if not ready:
-                        _pack_strips(left, 2 * r, 2 * r + 2, low, high, lefts, 0, row, of_left)
+                        pack_strips(left, 2 * r, 2 * r + 2, low, high, lefts, 0, row, of_left)
                     for c in range(begin, end):
-                        there = 2 * (c - begin) * column
+                        there, top, side = 2 * (c - begin) * column, r * SIDE, c * SIDE
+                        inside = low == 0 and top + SIDE <= left.height and side + SIDE <= width
+                        target, place, line = (out, top * width + side, width) if inside else (block, 0, SIDE)
                         multiply_block(
-                            lefts, at, row, left.parts, rights, there, column, right.parts, high - low, EXACT, block
+                            lefts,
+                            at,
+                            row,
+                            left.parts,
+                            rights,
+                            there,
+                            column,
+                            right.parts,
+                            high - low,
+                            EXACT,
+                            target,
+                            4 * place,
+                            4 * line,
                         )
-                        _put(block, out, r * SIDE, c * SIDE, low > 0)
+                        if not inside:
+                            _put(block, out, left.height, width, top, side, low > 0)
     tiles_off()
-
-
-@subroutine
-def _pack_samples(
-    spikes: Any, shape: Any, first: int, samples: int, top: int, steps: int, starts: Any, tiles: Any, scratch: Any
-) -> None:
-    """16 rows of what one thread has, samples ``first`` to ``first + samples`` at one time step after the other."""
-    num_steps, batch, inputs = shape
-    for i in range(ROWS):
-        row = top + i
-        starts[i] = ((row // samples) * batch + first + row % samples) * inputs if row < num_steps * samples else -1
-    for k in range(steps):
-        low, terms = k * DEPTH, min(DEPTH, inputs - k * DEPTH)
-        for i in range(ROWS):
-            source, start = spikes, starts[i] + low
-            if starts[i] < 0 or terms < DEPTH:
-                source, start = scratch.ragged[:DEPTH], 0
-                for j in range(DEPTH):
-                    source[j] = spikes[starts[i] + low + j] if starts[i] >= 0 and j < terms else _ZERO
-            split_pairs(source, start, start + 16, True, tiles, k * TILE + 64 * i, 1, scratch.lost)  # type: ignore[call-arg]
-
-
-@subroutine
-def _fire(current: Any, decay: Any, threshold: Any, membrane: Any, spikes: Any) -> None:
-    for n in range(len(membrane)):
-        kept = membrane[n]
-        v = decay * (_ZERO if kept >= threshold else kept) + current[n]  # eq. 1
-        membrane[n] = v
-        spikes[n] = _ONE if v >= threshold else _ZERO  # eq. 2
-
-
-@parallel
-def _multiply_and_fire(
-    share: int,
-    start: int,
-    stop: int,
-    spikes: Any,
-    shape: Any,
-    right: Any,
-    decay: Any,
-    threshold: Any,
-    space: Any,
-    team: Any,
-    places: Any,
-    currents: Any,
-    membranes: Any,
-    out: Any,
-) -> None:
-    """Samples ``start`` to ``stop``; ``membranes`` are zeros."""
-    rows, samples = shape[0] * (stop - start), stop - start
-    steps, columns = -(-right.depth // DEPTH), -(-right.height // SIDE)
-    column = steps * right.parts * TILE  # bytes of 16 columns
-    rights, lefts = space[share, : 2 * columns * column], space[share, 2 * columns * column :]
-    of_left, of_right = (
-        Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0]),
-        Scratch(team.ragged[share], team.pairs[share], team.lost[share, 1]),
-    )
-    starts, block, current = places[share], team.blocks[share], currents[share]
-    tiles_on()  # type: ignore[call-arg]
-    _pack_strips(right, 0, 2 * columns, 0, steps, rights, 0, column, of_right)
-    for top in range(0, rows, SIDE):
-        _pack_samples(spikes, shape, start, samples, top, steps, starts, lefts, of_left)
-        _pack_samples(spikes, shape, start, samples, top + ROWS, steps, starts, lefts[steps * TILE :], of_left)
-        for c in range(columns):
-            multiply_block(lefts, 0, steps * TILE, 1, rights, 2 * c * column, column, right.parts, steps, EXACT, block)
-            _put(block, current, 0, c * SIDE, False)
-        for row in range(top, min(top + SIDE, rows)):
-            b = start + row % samples
-            _fire(current[row - top], decay, threshold, membranes[b], out[row // samples, b])
-    tiles_off()
-
-
-def fits(weight: Tensor) -> bool:
-    """Whether a core's cache holds all of the weights' parts, as :func:`spikes` needs."""
-    return 2 * EXACT * -(-weight.shape[1] // DEPTH) * -(-weight.shape[0] // SIDE) * TILE <= _CACHED
-
-
-def spikes(inputs: Tensor, weight: Tensor, decay: float, threshold: float) -> Tensor | None:
-    """Spikes of neurons from rest, of which no current is written, given spikes ``[T, B, in]``; both are contiguous.
-
-    None for inputs that are not exact in one part, which the weights have three of.
-    """
-    num_steps, batch, depth = inputs.shape
-    right = Operand(_flat(weight), len(weight), depth, True, True, EXACT)
-    steps, columns, team = -(-depth // DEPTH), -(-len(weight) // SIDE), _team()
-    out = empty(num_steps, batch, len(weight))
-    start(team.lost.fill, 0)
-    _multiply_and_fire(
-        batch,
-        _flat(inputs.flatten()),
-        (num_steps, batch, depth),
-        right,
-        np.float32(decay),
-        np.float32(threshold),
-        scratch("tiles", 2 * steps * TILE * (columns * EXACT + 1), dtype=torch.uint8),
-        team,
-        scratch("starts", ROWS, dtype=torch.int64),
-        scratch("currents", SIDE, len(weight)),
-        np.zeros((batch, len(weight)), np.float32),
-        out.numpy(),
-    )
-    finish()
-    return None if team.lost[:, 0].any() else out
 
 
 def product(
@@ -299,17 +213,17 @@ def product(
     (height, depth), width = left.shape, right.shape[1]
     plan = _plan(height, depth, width, left_parts, right_parts, torch.get_num_threads())
     along = left.is_contiguous(), not right.is_contiguous()
-    lefts = Operand(_flat(left), height, depth, along[0], not along[0], left_parts)
-    rights = Operand(_flat(right), width, depth, along[1], along[1], right_parts)
-    out, packed, team = empty(height, width), _NONE, _team()
+    lefts = Operand(flat(left), height, depth, along[0], not along[0], left_parts)
+    rights = Operand(flat(right), width, depth, along[1], along[1], right_parts)
+    out, packed, team = empty(height, width), _NONE, team_arrays()
     if spikes is not None:
         start(team.lost.fill, 0)
     if plan.packed:
         packed = empty(plan.packed, dtype=torch.uint8).numpy()
         _pack_all(-(-height // SIDE), lefts, team, packed)
-    space = scratch("tiles", plan.space, dtype=torch.uint8)
+    space = tiles_of(plan.space)
     _multiply(
-        math.prod(plan.shares), lefts, packed, rights, *plan.shares, plan.panel, plan.group, space, team, out.numpy()
+        math.prod(plan.shares), lefts, packed, rights, *plan.shares, plan.panel, plan.group, space, team, flat(out)
     )
     if spikes is not None:
         finish()
@@ -351,7 +265,7 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     the left tiles are written once and read for each group. What moves fewer bytes is done.
     """
     steps, columns = -(-depth // DEPTH), -(-width // SIDE)
-    tiles = max(1, _CACHED // (2 * right_parts * TILE))  # blocks of columns, one tile long, that the cache holds
+    tiles = max(1, CACHED // (2 * right_parts * TILE))  # blocks of columns, one tile long, that the cache holds
     short, long = (min(steps, _PANEL // left_parts, most) for most in (max(1, tiles // columns), steps))
     group = min(columns, max(1, tiles // long))
     sums = 8 * height * width
@@ -360,11 +274,18 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     return (short, columns) if by_panels <= by_groups else (long, group)
 
 
+def tiles_of(size: int) -> Any:
+    """So many bytes for each thread, or more: what all products of a network use stays in the cache."""
+    return scratch("tiles", max(_SPACE, 1 << (size - 1).bit_length()), dtype=torch.uint8)
+
+
 @made_once
-def _team() -> Team:
+def team_arrays() -> Team:
+    """Of as many threads as there are now."""
     ragged, pairs = scratch("ragged", ROWS * DEPTH), scratch("pairs", EXACT * TILE, dtype=torch.uint8)
     return Team(ragged, pairs, np.zeros((torch.get_num_threads(), 2, 16), np.uint32), scratch("block", SIDE * SIDE))
 
 
-def _flat(x: Tensor) -> Any:
+def flat(x: Tensor) -> Any:
+    """The numbers of a contiguous matrix, or of one's transpose, on one axis."""
     return (x if x.is_contiguous() else x.T).numpy().reshape(-1)

@@ -1,0 +1,78 @@
+"""A fully connected layer of a network: products of its weights, and the scan of its neurons right after them.
+
+On AMX both are one pass (:mod:`~snn_synth.kernels.cpu.tile_scans`), if a core's cache holds the weights.
+"""
+
+from torch import Tensor
+
+from snn_synth.kernels.cpu import lif, products, tile_scans
+from snn_synth.kernels.cpu.products import WAYS, Kept, tile_parts
+from snn_synth.kernels.cpu.sparse import Fading
+from snn_synth.kernels.dispatch import forced_product
+
+
+def forward(
+    spikes: Tensor, weight: Tensor, way: str, precision: str, known: bool, decay: float, threshold: float
+) -> tuple[Tensor, Tensor, Kept, bool]:
+    """Spikes and membranes from rest, and what the gradient by the weights is told (:class:`products.Way`)."""
+    if way == "tiles" and tile_scans.fits(weight):
+        parts = tile_parts(precision != "bfloat16")
+        spikes, weight, known = spikes.contiguous(), weight.contiguous(), known or precision == "bfloat16"
+        fired, membranes, known = tile_scans.forward(spikes, weight, parts, decay, threshold, known)
+        return fired, membranes, (spikes.flatten(0, 1),), known
+    currents, kept = WAYS[way].forward(spikes.flatten(0, 1), weight, precision, known)
+    return *lif.forward(currents.view(*spikes.shape[:2], -1), None, decay, threshold, False), kept, known
+
+
+def loss(
+    spikes: Tensor,
+    weight: Tensor,
+    way: str,
+    precision: str,
+    known: bool,
+    targets: Tensor,
+    decay: float,
+    threshold: float,
+    mask: bool,
+    scale: float,
+) -> tuple[Tensor, Tensor, Kept, bool]:
+    """Half the sum of the squared errors, ``scale`` times its gradient by the currents; and as :func:`forward`."""
+    targets = targets.contiguous()
+    if way == "tiles" and tile_scans.fits(weight):
+        parts = tile_parts(precision != "bfloat16")
+        spikes, weight, known = spikes.contiguous(), weight.contiguous(), known or precision == "bfloat16"
+        total, delta, known = tile_scans.loss(spikes, weight, parts, targets, decay, threshold, mask, scale, known)
+        return total, delta, (spikes.flatten(0, 1),), known
+    currents, kept = WAYS[way].forward(spikes.flatten(0, 1), weight, precision, known)
+    currents = currents.view(targets.shape)
+    total, delta, _ = lif.loss(currents, targets, decay, threshold, False, mask, scale, False, currents)
+    return total, delta, kept, known
+
+
+def backward(
+    delta: Tensor,
+    weight: Tensor,
+    precision: str,
+    forced: str | None,
+    fading: Fading | None,
+    membranes: Tensor,
+    decay: float,
+    threshold: float,
+    slope: float,
+) -> Tensor:
+    """The gradient by the currents of the layer below, whose membranes and numbers are given."""
+    errors = delta.flatten(0, 1)
+    way = products.way_by_spikes(errors, weight, precision, forced, fading)
+    if way == "tiles" and tile_scans.fits(weight):
+        parts = tile_parts(precision == "float32")
+        return tile_scans.backward(delta.contiguous(), weight.contiguous(), parts, membranes, decay, threshold, slope)
+    by_spikes = products.BY_SPIKES[way](errors, weight, precision, fading).view_as(membranes)
+    return lif.backward(by_spikes, None, membranes, None, decay, threshold, False, slope, False)[0]
+
+
+def spikes(inputs: Tensor, weight: Tensor, precision: str, decay: float, threshold: float) -> Tensor | None:
+    """Spikes of neurons from rest whose currents are nowhere written; None where that is not the fastest."""
+    way = products.way(inputs.flatten(0, 1), weight, precision, False, forced_product())
+    if precision == "bfloat16" or way != "tiles" or not tile_scans.fits(weight):
+        return None
+    return tile_scans.spikes(inputs.contiguous(), weight.contiguous(), decay, threshold)

@@ -1,0 +1,268 @@
+"""A layer's product on AMX tiles and its neurons' scan over time, of a few samples at a time (eq. 1-9). Numba.
+
+Currents of so few samples are still in a core's cache when they are scanned, and are nowhere else.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snn_synth.kernels.cpu.amx import DEPTH, ROWS, SIDE, TILE, multiply_block, split_pairs, tiles_off, tiles_on
+from snn_synth.kernels.cpu.lif import add_up, fire, integrate, lose, pass_back, rest
+from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.share import share_out, subroutine
+from snn_synth.kernels.cpu.threads import jit, kept, made_once, scratch
+from snn_synth.kernels.cpu.tiles import CACHED, EXACT, Operand, Scratch, flat, pack_strips, team_arrays, tiles_of
+from snn_synth.kernels.cpu.together import finish, start
+
+_SPIKES, _FORWARD, _LOSS, _BACKWARD = range(4)
+_CURRENTS = 3 * 2**17  # bytes of them that the second cache holds beside the weights' tiles
+_ZERO = np.float32(0)
+
+
+class Samples(NamedTuple):
+    """The left operand, ``[T, B, depth]``, of which some samples at a time become tiles."""
+
+    numbers: Any
+    num_steps: int
+    batch: int
+    depth: int
+    parts: int
+    group: int
+    """How many samples at a time."""
+
+
+class Work(NamedTuple):
+    """What threads work with, by their number, beside what :func:`tiles.team_arrays` gives."""
+
+    space: Any
+    """The tiles of all weights and, behind them, of 32 rows of the samples."""
+    starts: Any
+    """Where rows begin."""
+    currents: Any
+    """Of whole blocks: behind the neurons' and the last rows there may be some of nobody."""
+
+
+class Scan(NamedTuple):
+    """What becomes of the currents, and by which numbers of the neurons; what a kind does not need is anything."""
+
+    kind: int
+    decay: Any
+    threshold: Any
+    slope: Any
+    mask: bool
+    scale: Any
+    initial: Any
+    given: Any
+    """Targets of the loss; membranes of the gradient."""
+    out: Any
+    """Spikes, or a gradient."""
+    membranes: Any
+    space: Any
+
+
+@subroutine
+def _pack_rows(samples: Any, first: int, count: int, top: int, starts: Any, tiles: Any, scratch: Any) -> None:
+    """16 rows of ``count`` samples from ``first`` on, which are in turns at one time step after the other."""
+    batch, depth, parts, ragged = samples.batch, samples.depth, samples.parts, scratch.ragged
+    for i in range(ROWS):
+        row = top + i
+        starts[i] = ((row // count) * batch + first + row % count) * depth if row < samples.num_steps * count else -1
+    for k in range(-(-depth // DEPTH)):
+        low, terms = k * DEPTH, min(DEPTH, depth - k * DEPTH)
+        for i in range(ROWS):
+            source, start = samples.numbers, starts[i] + low
+            if starts[i] < 0 or terms < DEPTH:
+                source, start = ragged[:DEPTH], 0
+                for j in range(DEPTH):
+                    source[j] = samples.numbers[starts[i] + low + j] if starts[i] >= 0 and j < terms else _ZERO
+            place = k * parts * TILE + 64 * i
+            split_pairs(source, start, start + 16, True, tiles, place, parts, scratch.lost)  # type: ignore[call-arg]
+
+
+@subroutine
+def _pack_weights(share: int, right: Any, work: Any, team: Any) -> None:
+    steps, strips = -(-right.depth // DEPTH), 2 * -(-right.height // SIDE)
+    own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 1])
+    pack_strips(right, 0, strips, 0, steps, work.space[share], 0, steps * right.parts * TILE, own)
+
+
+@subroutine
+def _multiply(share: int, samples: Any, first: int, count: int, right: Any, work: Any, team: Any) -> None:
+    """The currents of ``count`` samples from ``first`` on, whose rows are in turns at one time step after the other."""
+    rows, steps, columns = samples.num_steps * count, -(-right.depth // DEPTH), -(-right.height // SIDE)
+    row, column = steps * samples.parts * TILE, steps * right.parts * TILE  # bytes of 16
+    rights, lefts = work.space[share], work.space[share, 2 * columns * column :]
+    own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0])
+    starts, currents = work.starts[share], work.currents[share]
+    line = 4 * currents.shape[1]  # bytes
+    tiles_on()  # type: ignore[call-arg]
+    for top in range(0, rows, SIDE):
+        _pack_rows(samples, first, count, top, starts, lefts, own)
+        _pack_rows(samples, first, count, top + ROWS, starts, lefts[row:], own)
+        for c in range(columns):
+            at, place = 2 * c * column, top * line + 4 * c * SIDE
+            multiply_block(
+                lefts, 0, row, samples.parts, rights, at, column, right.parts, steps, EXACT, currents, place, line
+            )
+    tiles_off()
+
+
+@subroutine
+def _scan_some(
+    share: int, start: int, stop: int, samples: Any, right: Any, work: Any, team: Any, scan: Any, totals: Any
+) -> None:
+    decay, threshold, given, out, space = scan.decay, scan.threshold, scan.given, scan.out, scan.space[share]
+    _pack_weights(share, right, work, team)
+    for first in range(start, stop, samples.group):
+        count = min(samples.group, stop - first)
+        _multiply(share, samples, first, count, right, work, team)
+        for at in range(count):
+            currents, stride, b = work.currents[share], count, first + at
+            if scan.kind == _SPIKES:
+                fire(currents, at, stride, b, decay, threshold, None, space, out)
+            elif scan.kind == _FORWARD:
+                integrate(currents, at, stride, b, scan.initial, decay, threshold, None, out, scan.membranes)
+            elif scan.kind == _LOSS:
+                mask, scale = scan.mask, scan.scale
+                lose(
+                    currents, at, stride, b, given, decay, threshold, None, mask, scale, space, totals, out, None, None
+                )
+            else:
+                neuron = scan.initial, decay, threshold, None, scan.slope
+                pass_back(True, currents, at, stride, b, False, given, given, *neuron, out, None, None)
+
+
+# One kernel for all scans: the products, which take longest to compile, are compiled once.
+@jit
+def _scan(threads: Any, samples: Any, right: Any, work: Any, team: Any, scan: Any, totals: Any, total: Any) -> None:
+    share_out(_scan_some, threads, samples.batch, (samples, right, work, team, scan, totals))  # type: ignore[call-arg]
+    if scan.kind == _LOSS:
+        add_up(totals, total)
+
+
+def fits(weight: Tensor) -> bool:
+    """Whether a core's cache holds all parts of the weights, in tiles whose columns are either of their axes."""
+    height, width = weight.shape
+    most = max(-(-width // DEPTH) * -(-height // SIDE), -(-height // DEPTH) * -(-width // SIDE))
+    return 2 * EXACT * most * TILE <= CACHED
+
+
+# Inputs that are not ``known`` to be spikes may not be exact in one part, which shows when they are packed: then they
+# get all three. All tensors are contiguous.
+
+
+def spikes(
+    inputs: Tensor, weight: Tensor, decay: float, threshold: float, known: bool = False, input_parts: int = 1
+) -> Tensor:
+    """Spikes of neurons from rest, ``[T, B, out]``, given those of their inputs ``[T, B, in]``."""
+    out = empty(*inputs.shape[:2], len(weight))
+    if _run(_multiplied(inputs, weight, True, input_parts, EXACT), _SPIKES, decay, threshold, out, known=known):
+        return out
+    return spikes(inputs, weight, decay, threshold, True, EXACT)
+
+
+def forward(
+    inputs: Tensor, weight: Tensor, parts: int, decay: float, threshold: float, known: bool, input_parts: int = 1
+) -> tuple[Tensor, Tensor, bool]:
+    """Spikes and membranes, and whether the inputs were exact in one part."""
+    shape = *inputs.shape[:2], len(weight)
+    multiplied, out, membranes = _multiplied(inputs, weight, True, input_parts, parts), empty(*shape), empty(*shape)
+    if _run(multiplied, _FORWARD, decay, threshold, out, membranes=membranes, known=known):
+        return out, membranes, input_parts == 1
+    return forward(inputs, weight, parts, decay, threshold, True, EXACT)
+
+
+def loss(
+    inputs: Tensor,
+    weight: Tensor,
+    parts: int,
+    targets: Tensor,
+    decay: float,
+    threshold: float,
+    mask: bool,
+    scale: float,
+    known: bool,
+    input_parts: int = 1,
+) -> tuple[Tensor, Tensor, bool]:
+    """Half the sum of the squared errors, in float64, ``scale`` times its gradient by the currents; and as above."""
+    multiplied = _multiplied(inputs, weight, True, input_parts, parts)
+    total, gradient = empty(1, dtype=torch.float64), empty(*targets.shape)
+    if _run(multiplied, _LOSS, decay, threshold, gradient, targets, None, 0.0, mask, scale, total, known):
+        return total[0], gradient, input_parts == 1
+    return loss(inputs, weight, parts, targets, decay, threshold, mask, scale, True, EXACT)
+
+
+def backward(
+    delta: Tensor, weight: Tensor, parts: int, membranes: Tensor, decay: float, threshold: float, slope: float
+) -> Tensor:
+    """The gradient by the currents of the layer below, given that of the layer that has these weights."""
+    gradient = empty(*membranes.shape)
+    _run(_multiplied(delta, weight, False, parts, parts), _BACKWARD, decay, threshold, gradient, membranes, slope=slope)
+    return gradient
+
+
+def _run(
+    multiplied: tuple[Any, ...],
+    kind: int,
+    decay: float,
+    threshold: float,
+    out: Tensor,
+    given: Tensor | None = None,
+    membranes: Tensor | None = None,
+    slope: float = 0.0,
+    mask: bool = False,
+    scale: float = 0.0,
+    total: Tensor | None = None,
+    known: bool = True,
+) -> bool:
+    """Whether the inputs were exact, if that is not ``known``."""
+    (num_steps, batch, neurons), array = out.shape, out.numpy()
+    numbers = np.float32(decay), np.float32(threshold), np.float32(slope), mask, np.float32(scale)
+    totals = kept("totals", batch, dtype=torch.float64)
+    scan = Scan(
+        kind,
+        *numbers,
+        rest(batch, neurons),
+        array if given is None else given.numpy(),
+        array,
+        array if membranes is None else membranes.numpy(),
+        scratch("steps", num_steps + 3, neurons),
+    )
+    _scan(*multiplied, scan, totals, totals if total is None else total.numpy())
+    if known:
+        return True
+    finish()
+    return not multiplied[-1].lost[:, 0].any()
+
+
+def _multiplied(inputs: Tensor, weight: Tensor, turned: bool, parts: int, weight_parts: int) -> tuple[Any, ...]:
+    """What kernels multiply, and with what: by the ``turned`` weights, or by them as they lie."""
+    (num_steps, batch, depth), width = inputs.shape, weight.shape[0 if turned else 1]
+    group = _group(num_steps, batch, width)
+    tiles = 2 * -(-depth // DEPTH) * (-(-width // SIDE) * weight_parts + parts)
+    samples = Samples(flat(inputs.flatten(0, 1)), num_steps, batch, depth, parts, group)
+    right, team = Operand(flat(weight), width, depth, turned, turned, weight_parts), team_arrays()
+    start(team.lost.fill, 0)
+    return samples, right, _work(tiles * TILE, num_steps * group, width), team
+
+
+@made_once
+def _work(size: int, rows: int, width: int) -> Work:
+    return Work(
+        tiles_of(size), scratch("starts", ROWS, dtype=torch.int64), scratch("currents", _whole(rows), _whole(width))
+    )
+
+
+def _whole(number: int) -> int:
+    return -(-number // SIDE) * SIDE
+
+
+@functools.lru_cache(64)
+def _group(num_steps: int, batch: int, width: int) -> int:
+    """How many samples at a time: few enough for the cache, and so many that their rows fill blocks well."""
+    most = min(batch, max(1, _CURRENTS // (4 * num_steps * _whole(width))))
+    return max(range(1, most + 1), key=lambda count: (num_steps * count / _whole(num_steps * count), count))
