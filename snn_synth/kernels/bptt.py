@@ -114,28 +114,29 @@ def _run(
     wanted: Sequence[bool],
 ) -> tuple[Tensor, bool, _Left]:
     """The loss; whether it, membranes and weights are finite, as far as their sums tell; and what is left."""
-    products, dense, together = map(_kernel, ("products", "layer", "together"))
+    products, dense, together, threads = map(_kernel, ("products", "layer", "together", "threads"))
     scale = 1 / (spikes.shape[0] * spikes.shape[1])
-    sums = torch.zeros(2, len(layers), dtype=torch.float32, device="cpu")
+    sums: list[Any] = []
     membranes: list[Tensor] = []
     inputs, ways, known = [], [], []
     for i, (weight, (_, decay, threshold, _)) in enumerate(zip(weights, layers, strict=True)):
         way = products.way(spikes.flatten(0, 1), weight, precision, wanted[i], forced)
         with together.together():
             if way == "listed":  # which leaves out the weights of inputs that never fire
-                together.start(torch.sum, weight, (0, 1), out=sums[0, i])
+                sums.append(torch.zeros((), dtype=torch.float32, device="cpu"))
+                together.start(torch.sum, weight, (0, 1), out=sums[-1])
             given = spikes, weight, way, precision, i > 0
             if i < len(layers) - 1:
-                spikes, membrane, needed, exact = dense.forward(*given, decay, threshold)
+                sums.append(threads.totals())
+                spikes, membrane, needed, exact = dense.forward(*given, decay, threshold, sums[-1])
                 membranes.append(membrane)
-                together.start(torch.sum, membrane.view(-1), 0, out=sums[1, i])  # while it is in the cache
             else:
                 total, delta, needed, exact = dense.loss(*given, targets, decay, threshold, mask, scale)
             inputs.append(needed)
             ways.append(way)
             known.append(exact)
     loss = np.array(total.item() * scale, np.float32)
-    finite = all(map(math.isfinite, (loss, *sums.view(-1).tolist())))
+    finite = all(math.isfinite(x) for x in (loss, *(one.sum().item() for one in sums)))
     return torch.from_numpy(loss), finite, _Left(membranes, delta, inputs, ways, known)
 
 

@@ -34,9 +34,9 @@ def test_no_other_test_sees_the_emulation():
     for name in ("multiply_block", "split_pairs", "transpose_tile", "tiles_on", "tiles_off"):
         assert getattr(tiles, name) is getattr(amx, name)
         assert getattr(emulated.tiles, name) is not getattr(amx, name)
-    for name in ("_multiply", "_pack_all", "pack_strips", "_pack", "_put"):
+    for name in ("_multiply", "_pack_left", "pack_all", "_pack", "_put"):
         assert getattr(tiles, name) is not getattr(emulated.tiles, name)
-    for name in ("multiply_block", "split_pairs", "tiles_on", "tiles_off", "pack_strips", "_multiply", "_scan"):
+    for name in ("multiply_block", "split_pairs", "tiles_on", "tiles_off", "pack_all", "_multiply", "_scan"):
         assert getattr(tile_scans, name) is not getattr(emulated.tile_scans, name)
 
 

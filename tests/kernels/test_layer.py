@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from snn_synth.kernels.cpu import layer, lif, products, tile_scans
+from snn_synth.kernels.cpu.threads import totals
 
 
 def test_neurons_on_tiles_where_products_are_and_their_weights_fit(monkeypatch):
@@ -51,7 +52,7 @@ def test_training_on_tiles_in_as_many_parts_as_products(monkeypatch, precision, 
     for name in ("WAYS", "BY_SPIKES"):
         monkeypatch.setitem(getattr(products, name), "tiles", getattr(products, name)["float32"])
     for way in ("float32", "tiles"):
-        layer.forward(spikes, weight, way, precision, known, 0.9, 1.0)
+        layer.forward(spikes, weight, way, precision, known, 0.9, 1.0, None)
         layer.loss(spikes, weight, way, precision, known, targets, 0.9, 1.0, True, 1.0)
     layer.backward(targets, weight, precision, None, None, torch.zeros(3, 5, 7), 0.9, 1.0, 1.0)
     assert found == ([forward, forward, (backward,)] if fits else [])
@@ -63,7 +64,7 @@ def test_else_the_scan_follows_the_product(way):
     spikes, weight = (torch.rand(6, 5, 70, generator=generator) < 0.2).float(), torch.randn(64, 70, generator=generator)
     targets = (torch.rand(6, 5, 64, generator=generator) < 0.2).float()
     currents = (spikes.flatten(0, 1) @ weight.T).view(targets.shape)
-    fired, membranes, *_ = layer.forward(spikes, weight, way, "float32", True, 0.9, 1.0)
+    fired, membranes, *_ = layer.forward(spikes, weight, way, "float32", True, 0.9, 1.0, totals())
     total, delta, *_ = layer.loss(spikes, weight, way, "float32", True, targets, 0.9, 1.0, True, 0.5)
     wanted = (
         *lif.forward(currents, None, 0.9, 1.0, False),

@@ -5,6 +5,7 @@ import torch
 
 from snn_synth.functional import lif_scan
 from snn_synth.kernels.cpu import lif
+from snn_synth.kernels.cpu.threads import totals
 from snn_synth.kernels.cpu.tile_scans import _group, fits
 from tests.kernels import emulated_amx
 from tests.kernels.guarded import walls
@@ -34,12 +35,14 @@ def test_spikes_are_those_of_the_equations(modules, num_steps, batch, inputs, ou
     x = spikes_of(num_steps, batch, inputs)
     weight = (8 * draw(outputs, inputs, seed=1)).round() / 16  # sums of sixteenths are exact in any order
     found = modules.tile_scans.spikes(x, weight, 0.5, 1.0)
-    fired, membranes, exact = modules.tile_scans.forward(x, weight, 3, 0.5, 1.0, False)
+    sums = totals()
+    fired, membranes, exact = modules.tile_scans.forward(x, weight, 3, 0.5, 1.0, False, sums)
     wanted, before_reset = lif_scan((x.double() @ weight.double().T), None, 0.5, 1.0)
     assert torch.equal(found.double(), wanted)
     assert torch.equal(fired.double(), wanted)
     assert exact
     torch.testing.assert_close(membranes.double(), before_reset, rtol=1e-6, atol=1e-6)
+    assert sums.sum() == pytest.approx(membranes.double().sum().item(), rel=1e-5, abs=1e-3)
     if outputs > 1:
         assert 0.05 < found.mean() < 0.9
 
@@ -52,7 +55,7 @@ def test_the_same_bits_as_one_kernel_after_the_other(modules, num_steps, batch, 
     targets = spikes_of(num_steps, batch, outputs, seed=2)
     currents = tiles.product(x.flatten(0, 1), weight.T, 1, parts, "left").view(targets.shape)
 
-    spikes, membranes, exact = scans.forward(x, weight, parts, 0.9, 1.0, False)
+    spikes, membranes, exact = scans.forward(x, weight, parts, 0.9, 1.0, False, totals())
     assert exact
     after = lif.forward(currents, None, 0.9, 1.0, False)
     assert torch.equal(spikes, after[0])
@@ -85,7 +88,7 @@ def test_inputs_that_are_no_spikes_get_three_parts(known):
     total, delta, _ = lif.loss(currents, targets, 0.9, 1.0, False, True, 0.25, False)
     assert torch.equal(scans.spikes(x, weight, 0.9, 1.0, known), spikes)
     for found, wanted in (
-        (scans.forward(x, weight, 3, 0.9, 1.0, known), (spikes, membranes)),
+        (scans.forward(x, weight, 3, 0.9, 1.0, known, totals()), (spikes, membranes)),
         (scans.loss(x, weight, 3, targets, 0.9, 1.0, True, 0.25, known), (total, delta)),
     ):
         assert torch.equal(found[0], wanted[0])

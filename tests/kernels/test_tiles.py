@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from snn_synth.kernels.cpu import tiles as real
 from snn_synth.kernels.cpu.amx import has_amx
+from snn_synth.kernels.cpu.tiles import at_least
 from tests.kernels import emulated_amx
 from tests.kernels.guarded import walls
 
@@ -68,10 +68,9 @@ def test_spikes_are_multiplied_once_whatever_lies_behind_them(tiles, turned, mon
     assert len(called) == 4
 
 
-def test_all_products_have_their_tiles_in_one_piece_of_memory_that_is_large_enough():
-    small, large = real.tiles_of(5), real.tiles_of(3 * 2**20 + 1)
-    assert small is real.tiles_of(2**21)
-    assert large.shape == (torch.get_num_threads(), 2**22)
+def test_memory_for_tiles_is_of_few_sizes_and_large_enough():
+    assert at_least(2**21, 5) == at_least(2**21, 2**21) == 2**21
+    assert at_least(2**21, 2**21 + 1) == 2**22
 
 
 def test_sums_of_several_panels_are_added_up_in_groups_of_columns(tiles):

@@ -3,6 +3,8 @@
 On AMX both are one pass (:mod:`~snn_synth.kernels.cpu.tile_scans`), if a core's cache holds the weights.
 """
 
+from typing import Any
+
 from torch import Tensor
 
 from snn_synth.kernels.cpu import lif, products, tile_scans
@@ -12,16 +14,19 @@ from snn_synth.kernels.dispatch import forced_product
 
 
 def forward(
-    spikes: Tensor, weight: Tensor, way: str, precision: str, known: bool, decay: float, threshold: float
+    spikes: Tensor, weight: Tensor, way: str, precision: str, known: bool, decay: float, threshold: float, sums: Any
 ) -> tuple[Tensor, Tensor, Kept, bool]:
-    """Spikes and membranes from rest, and what the gradient by the weights is told (:class:`products.Way`)."""
+    """Spikes and membranes from rest, and what the gradient by the weights is told (:class:`products.Way`).
+
+    ``sums`` as of :func:`lif.forward`.
+    """
     if way == "tiles" and tile_scans.fits(weight):
         parts = tile_parts(precision != "bfloat16")
         spikes, weight, known = spikes.contiguous(), weight.contiguous(), known or precision == "bfloat16"
-        fired, membranes, known = tile_scans.forward(spikes, weight, parts, decay, threshold, known)
+        fired, membranes, known = tile_scans.forward(spikes, weight, parts, decay, threshold, known, sums)
         return fired, membranes, (spikes.flatten(0, 1),), known
     currents, kept = WAYS[way].forward(spikes.flatten(0, 1), weight, precision, known)
-    return *lif.forward(currents.view(*spikes.shape[:2], -1), None, decay, threshold, False), kept, known
+    return *lif.forward(currents.view(*spikes.shape[:2], -1), None, decay, threshold, False, sums), kept, known
 
 
 def loss(

@@ -13,7 +13,7 @@ from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
-from snn_synth.kernels.cpu.threads import jit, kept, parallel, scratch
+from snn_synth.kernels.cpu.threads import jit, kept, parallel, scratch, totals
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -40,7 +40,9 @@ def clear(x: Any) -> None:
 
 
 @subroutine
-def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any) -> None:
+def _step(
+    before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, spikes: Any, membranes: Any, sums: Any
+) -> None:
     for n in range(len(spikes)):  # of a row that may be longer
         v, height = before[n], _of(threshold, n)
         if subtract is None:
@@ -49,6 +51,17 @@ def _step(before: Any, current: Any, decay: Any, threshold: Any, subtract: Any, 
             v = _of(decay, n) * v + current[n] - (height if v >= height else _ZERO)
         membranes[n] = v
         spikes[n] = _ONE if v >= height else _ZERO  # eq. 2
+        if sums is not None:
+            sums[n] += v
+
+
+@subroutine
+def total_of(numbers: Any) -> float:
+    """Their sum, in float64."""
+    total = 0.0
+    for n in range(len(numbers)):
+        total += numbers[n]
+    return total
 
 
 # One sample b at a time, whose currents are every ``stride``-th row from ``at`` on: there may be those of a few samples
@@ -67,11 +80,12 @@ def integrate(
     subtract: Any,
     spikes: Any,
     membranes: Any,
+    sums: Any,
 ) -> None:
-    """Spikes and membranes of a sample."""
+    """Spikes and membranes of a sample, which are added to the ``sums`` of the neurons."""
     for t in range(len(spikes)):
         before = membranes[t - 1, b] if t > 0 else initial[b]
-        _step(before, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], membranes[t, b])
+        _step(before, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], membranes[t, b], sums)
 
 
 @parallel
@@ -86,9 +100,13 @@ def _forward(
     subtract: Any,
     spikes: Any,
     membranes: Any,
+    space: Any,
+    totals: Any,
 ) -> None:
+    clear(space[share])
     for b in range(start, stop):
-        integrate(currents, b, spikes.shape[1], b, initial, decay, threshold, subtract, spikes, membranes)
+        integrate(currents, b, spikes.shape[1], b, initial, decay, threshold, subtract, spikes, membranes, space[share])
+    totals[share] = total_of(space[share])
 
 
 @subroutine
@@ -99,7 +117,7 @@ def fire(
     clear(membranes[0])
     for t in range(len(spikes)):
         now, then = membranes[t % 2], membranes[(t + 1) % 2]
-        _step(now, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], then)
+        _step(now, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], then, None)
 
 
 @parallel
@@ -267,7 +285,7 @@ def lose(
     clear(membranes[0])
     clear(squares)
     for t in range(num_steps):
-        _step(membranes[t], currents[at + t * stride], decay, threshold, subtract, spikes, membranes[t + 1])
+        _step(membranes[t], currents[at + t * stride], decay, threshold, subtract, spikes, membranes[t + 1], None)
         _differ(membranes[t + 1], targets[t, b], threshold, mask, scale, squares, gradient[t, b])
         if by_threshold is not None:
             _subtract_at(targets[t, b], gradient[t, b], by_threshold[b])
@@ -276,10 +294,7 @@ def lose(
     if by_threshold is not None:
         for t in range(num_steps):
             _by_numbers(gradient[t, b], membranes[t], threshold, subtract, by_decay[b], by_threshold[b])
-    total = 0.0
-    for n in range(len(squares)):
-        total += squares[n]
-    totals[b] = 0.5 * total
+    totals[b] = 0.5 * total_of(squares)
 
 
 @subroutine
@@ -359,9 +374,17 @@ def rest(batch: int, neurons: int) -> Any:
 
 
 def forward(
-    currents: Tensor, initial: Tensor | None, decay: Scalar, threshold: Scalar, subtract: bool
+    currents: Tensor,
+    initial: Tensor | None,
+    decay: Scalar,
+    threshold: Scalar,
+    subtract: bool,
+    sums: Any = None,
 ) -> tuple[Tensor, Tensor]:
-    """Spikes and membranes of all time steps."""
+    """Spikes and membranes of all time steps; ``sums`` as :func:`~snn_synth.kernels.cpu.threads.totals` gives them.
+
+    Those are of the membranes, one of each thread: not finite if a membrane is not.
+    """
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
     start = rest(*currents.shape[1:]) if initial is None else initial.numpy()
     _forward(
@@ -373,6 +396,8 @@ def forward(
         subtract or None,
         spikes.numpy(),
         membranes.numpy(),
+        scratch("sums of neurons", currents.shape[2]),
+        totals() if sums is None else sums,
     )
     return spikes, membranes
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu.amx import DEPTH, ROWS, SIDE, TILE, multiply_block, split_pairs, tiles_off, tiles_on
-from snn_synth.kernels.cpu.lif import add_up, fire, integrate, lose, pass_back, rest
+from snn_synth.kernels.cpu.lif import add_up, clear, fire, integrate, lose, pass_back, rest, total_of
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, kept, made_once, scratch
-from snn_synth.kernels.cpu.tiles import CACHED, EXACT, Operand, Scratch, flat, pack_strips, team_arrays, tiles_of
+from snn_synth.kernels.cpu.tiles import CACHED, EXACT, Operand, Scratch, at_least, flat, pack_all, team_arrays
 from snn_synth.kernels.cpu.together import finish, start
 
 _SPIKES, _FORWARD, _LOSS, _BACKWARD = range(4)
@@ -36,10 +36,12 @@ class Samples(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What threads work with, by their number, beside what :func:`tiles.team_arrays` gives."""
+    """What threads work with, each by its number, beside what :func:`tiles.team_arrays` gives."""
 
-    space: Any
-    """The tiles of all weights and, behind them, of 32 rows of the samples."""
+    weights: Any
+    """All their tiles, which are one for all threads."""
+    rows: Any
+    """The tiles of 32 rows of the samples."""
     starts: Any
     """Where rows begin."""
     currents: Any
@@ -84,18 +86,11 @@ def _pack_rows(samples: Any, first: int, count: int, top: int, starts: Any, tile
 
 
 @subroutine
-def _pack_weights(share: int, right: Any, work: Any, team: Any) -> None:
-    steps, strips = -(-right.depth // DEPTH), 2 * -(-right.height // SIDE)
-    own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 1])
-    pack_strips(right, 0, strips, 0, steps, work.space[share], 0, steps * right.parts * TILE, own)
-
-
-@subroutine
 def _multiply(share: int, samples: Any, first: int, count: int, right: Any, work: Any, team: Any) -> None:
     """The currents of ``count`` samples from ``first`` on, whose rows are in turns at one time step after the other."""
     rows, steps, columns = samples.num_steps * count, -(-right.depth // DEPTH), -(-right.height // SIDE)
     row, column = steps * samples.parts * TILE, steps * right.parts * TILE  # bytes of 16
-    rights, lefts = work.space[share], work.space[share, 2 * columns * column :]
+    rights, lefts = work.weights, work.rows[share]
     own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0])
     starts, currents = work.starts[share], work.currents[share]
     line = 4 * currents.shape[1]  # bytes
@@ -116,7 +111,8 @@ def _scan_some(
     share: int, start: int, stop: int, samples: Any, right: Any, work: Any, team: Any, scan: Any, totals: Any
 ) -> None:
     decay, threshold, given, out, space = scan.decay, scan.threshold, scan.given, scan.out, scan.space[share]
-    _pack_weights(share, right, work, team)
+    sums = space[0]
+    clear(sums)
     for first in range(start, stop, samples.group):
         count = min(samples.group, stop - first)
         _multiply(share, samples, first, count, right, work, team)
@@ -125,7 +121,7 @@ def _scan_some(
             if scan.kind == _SPIKES:
                 fire(currents, at, stride, b, decay, threshold, None, space, out)
             elif scan.kind == _FORWARD:
-                integrate(currents, at, stride, b, scan.initial, decay, threshold, None, out, scan.membranes)
+                integrate(currents, at, stride, b, scan.initial, decay, threshold, None, out, scan.membranes, sums)
             elif scan.kind == _LOSS:
                 mask, scale = scan.mask, scan.scale
                 lose(
@@ -134,12 +130,15 @@ def _scan_some(
             else:
                 neuron = scan.initial, decay, threshold, None, scan.slope
                 pass_back(True, currents, at, stride, b, False, given, given, *neuron, out, None, None)
+    if scan.kind == _FORWARD:
+        totals[share] = total_of(sums)
 
 
 # One kernel for all scans: the products, which take longest to compile, are compiled once.
 @jit
 def _scan(threads: Any, samples: Any, right: Any, work: Any, team: Any, scan: Any, totals: Any, total: Any) -> None:
-    share_out(_scan_some, threads, samples.batch, (samples, right, work, team, scan, totals))  # type: ignore[call-arg]
+    share_out(pack_all, threads, -(-right.height // SIDE), (right, 1, team, work.weights))  # type: ignore[call-arg]
+    share_out(_scan_some, threads, samples.batch, (samples, right, work, team, scan, totals))
     if scan.kind == _LOSS:
         add_up(totals, total)
 
@@ -166,14 +165,21 @@ def spikes(
 
 
 def forward(
-    inputs: Tensor, weight: Tensor, parts: int, decay: float, threshold: float, known: bool, input_parts: int = 1
+    inputs: Tensor,
+    weight: Tensor,
+    parts: int,
+    decay: float,
+    threshold: float,
+    known: bool,
+    sums: Any,
+    input_parts: int = 1,
 ) -> tuple[Tensor, Tensor, bool]:
-    """Spikes and membranes, and whether the inputs were exact in one part."""
+    """Spikes and membranes, and whether the inputs were exact in one part; ``sums`` as of ``lif.forward``."""
     shape = *inputs.shape[:2], len(weight)
     multiplied, out, membranes = _multiplied(inputs, weight, True, input_parts, parts), empty(*shape), empty(*shape)
-    if _run(multiplied, _FORWARD, decay, threshold, out, membranes=membranes, known=known):
+    if _run(multiplied, _FORWARD, decay, threshold, out, membranes=membranes, totals=sums, known=known):
         return out, membranes, input_parts == 1
-    return forward(inputs, weight, parts, decay, threshold, True, EXACT)
+    return forward(inputs, weight, parts, decay, threshold, True, sums, EXACT)
 
 
 def loss(
@@ -218,11 +224,13 @@ def _run(
     scale: float = 0.0,
     total: Tensor | None = None,
     known: bool = True,
+    totals: Any = None,
 ) -> bool:
     """Whether the inputs were exact, if that is not ``known``."""
     (num_steps, batch, neurons), array = out.shape, out.numpy()
     numbers = np.float32(decay), np.float32(threshold), np.float32(slope), mask, np.float32(scale)
-    totals = kept("totals", batch, dtype=torch.float64)
+    if totals is None:
+        totals = kept("totals", batch, dtype=torch.float64)
     scan = Scan(
         kind,
         *numbers,
@@ -243,17 +251,25 @@ def _multiplied(inputs: Tensor, weight: Tensor, turned: bool, parts: int, weight
     """What kernels multiply, and with what: by the ``turned`` weights, or by them as they lie."""
     (num_steps, batch, depth), width = inputs.shape, weight.shape[0 if turned else 1]
     group = _group(num_steps, batch, width)
-    tiles = 2 * -(-depth // DEPTH) * (-(-width // SIDE) * weight_parts + parts)
+    block = 2 * -(-depth // DEPTH) * TILE  # bytes of the tiles of 32 rows or columns, of one part
     samples = Samples(flat(inputs.flatten(0, 1)), num_steps, batch, depth, parts, group)
     right, team = Operand(flat(weight), width, depth, turned, turned, weight_parts), team_arrays()
     start(team.lost.fill, 0)
-    return samples, right, _work(tiles * TILE, num_steps * group, width), team
+    return (
+        samples,
+        right,
+        _work(-(-width // SIDE) * block * weight_parts, block * parts, num_steps * group, width),
+        team,
+    )
 
 
 @made_once
-def _work(size: int, rows: int, width: int) -> Work:
+def _work(weights: int, rows: int, num_rows: int, width: int) -> Work:
     return Work(
-        tiles_of(size), scratch("starts", ROWS, dtype=torch.int64), scratch("currents", _whole(rows), _whole(width))
+        kept("weights", at_least(CACHED, weights), dtype=torch.uint8),
+        scratch("rows", at_least(0, rows), dtype=torch.uint8),
+        scratch("starts", ROWS, dtype=torch.int64),
+        scratch("currents", _whole(num_rows), _whole(width)),
     )
 
 

@@ -98,7 +98,7 @@ def _pack(operand: Any, top: int, low: int, tiles: Any, at: int, scratch: Any) -
 
 
 @subroutine
-def pack_strips(
+def _pack_strips(
     operand: Any, first: int, last: int, low: int, high: int, tiles: Any, at: int, strip: int, scratch: Any
 ) -> None:
     """Strips of 16 rows, ``strip`` bytes each, and of them the tiles ``low`` to ``high`` along the sum.
@@ -114,13 +114,19 @@ def pack_strips(
             _pack(operand, (first + s) * ROWS, (low + k) * DEPTH, tiles, place, scratch)
 
 
-@parallel
-def _pack_all(share: int, start: int, stop: int, operand: Any, team: Any, tiles: Any) -> None:
+@subroutine
+def pack_all(share: int, start: int, stop: int, operand: Any, side: int, team: Any, tiles: Any) -> None:
+    """Of the left operand, ``side`` 0, or of the right one, 1: a share of all tiles."""
     steps = -(-operand.depth // DEPTH)
     strip = steps * operand.parts * TILE
-    own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, 0])
+    own = Scratch(team.ragged[share], team.pairs[share], team.lost[share, side])
     for r in range(start, stop):
-        pack_strips(operand, 2 * r, 2 * r + 2, 0, steps, tiles, 2 * r * strip, strip, own)
+        _pack_strips(operand, 2 * r, 2 * r + 2, 0, steps, tiles, 2 * r * strip, strip, own)
+
+
+@parallel
+def _pack_left(share: int, start: int, stop: int, operand: Any, team: Any, tiles: Any) -> None:
+    pack_all(share, start, stop, operand, 0, team, tiles)
 
 
 @subroutine
@@ -169,11 +175,11 @@ def _multiply(
             end = min(begin + group, last)
             for low in range(0, steps, panel):
                 high = min(low + panel, steps)
-                pack_strips(right, 2 * begin, 2 * end, low, high, rights, 0, column, of_right)
+                _pack_strips(right, 2 * begin, 2 * end, low, high, rights, 0, column, of_right)
                 for r in range(rows * i // row_shares, rows * (i + 1) // row_shares):
                     at = 2 * r * row + low * left.parts * TILE if ready else 0
                     if not ready:
-                        pack_strips(left, 2 * r, 2 * r + 2, low, high, lefts, 0, row, of_left)
+                        _pack_strips(left, 2 * r, 2 * r + 2, low, high, lefts, 0, row, of_left)
                     for c in range(begin, end):
                         there, top, side = 2 * (c - begin) * column, r * SIDE, c * SIDE
                         inside = low == 0 and top + SIDE <= left.height and side + SIDE <= width
@@ -220,8 +226,8 @@ def product(
         start(team.lost.fill, 0)
     if plan.packed:
         packed = empty(plan.packed, dtype=torch.uint8).numpy()
-        _pack_all(-(-height // SIDE), lefts, team, packed)
-    space = tiles_of(plan.space)
+        _pack_left(-(-height // SIDE), lefts, team, packed)
+    space = scratch("tiles", at_least(_SPACE, plan.space), dtype=torch.uint8)
     _multiply(
         math.prod(plan.shares), lefts, packed, rights, *plan.shares, plan.panel, plan.group, space, team, flat(out)
     )
@@ -274,9 +280,9 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     return (short, columns) if by_panels <= by_groups else (long, group)
 
 
-def tiles_of(size: int) -> Any:
-    """So many bytes for each thread, or more: what all products of a network use stays in the cache."""
-    return scratch("tiles", max(_SPACE, 1 << (size - 1).bit_length()), dtype=torch.uint8)
+def at_least(least: int, size: int) -> int:
+    """Bytes for so many, of few sizes: memory that all products of a network use stays in the cache."""
+    return max(least, 1 << (size - 1).bit_length())
 
 
 @made_once
