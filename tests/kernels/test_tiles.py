@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from snn_synth.kernels.cpu.amx import has_amx
-from snn_synth.kernels.cpu.tiles import at_least
 from tests.kernels import emulated_amx
 from tests.kernels.guarded import walls
 
@@ -66,11 +65,6 @@ def test_spikes_are_multiplied_once_whatever_lies_behind_them(tiles, turned, mon
     spikes[5, 7] = 0.3
     tiles.product(spikes, b, 1, 3, "left")
     assert len(called) == 4
-
-
-def test_memory_for_tiles_is_of_few_sizes_and_large_enough():
-    assert at_least(2**21, 5) == at_least(2**21, 2**21) == 2**21
-    assert at_least(2**21, 2**21 + 1) == 2**22
 
 
 def test_sums_of_several_panels_are_added_up_in_groups_of_columns(tiles):

@@ -15,7 +15,7 @@ from snn_synth.kernels.cpu.lif import add_up, clear, fire, integrate, lose, pass
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, kept, made_once, scratch
-from snn_synth.kernels.cpu.tiles import CACHED, EXACT, Operand, Scratch, at_least, flat, pack_all, team_arrays
+from snn_synth.kernels.cpu.tiles import CACHED, EXACT, Operand, Scratch, flat, pack_all, team_arrays
 from snn_synth.kernels.cpu.together import finish, start
 
 _SPIKES, _FORWARD, _LOSS, _BACKWARD = range(4)
@@ -36,10 +36,10 @@ class Samples(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What threads work with, each by its number, beside what :func:`tiles.team_arrays` gives."""
+    """What threads work with beside what :func:`tiles.team_arrays` gives: all but the weights by their number."""
 
     weights: Any
-    """All their tiles, which are one for all threads."""
+    """All tiles of the weights: memory that the products of a network share, so that it stays in the cache."""
     rows: Any
     """The tiles of 32 rows of the samples."""
     starts: Any
@@ -266,8 +266,8 @@ def _multiplied(inputs: Tensor, weight: Tensor, turned: bool, parts: int, weight
 @made_once
 def _work(weights: int, rows: int, num_rows: int, width: int) -> Work:
     return Work(
-        kept("weights", at_least(CACHED, weights), dtype=torch.uint8),
-        scratch("rows", at_least(0, rows), dtype=torch.uint8),
+        kept("weights", max(CACHED, weights), dtype=torch.uint8),
+        scratch("rows", rows, dtype=torch.uint8),
         scratch("starts", ROWS, dtype=torch.int64),
         scratch("currents", _whole(num_rows), _whole(width)),
     )

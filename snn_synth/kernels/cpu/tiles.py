@@ -29,7 +29,7 @@ EXACT = 3  # parts: 8 bits each make the 24 of a float32
 Spikes = Literal["left", "right"] | None
 _PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
 CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
-_SPACE = 2**21  # bytes of all tiles that a thread has at a time, at least
+_SPACE = 3 * 2**19  # bytes of tiles that a thread has at a time: seldom more, so that products share the memory
 _ZERO = np.float32(0)
 _NONE: Any = np.empty(0, np.uint8)
 
@@ -227,7 +227,7 @@ def product(
     if plan.packed:
         packed = empty(plan.packed, dtype=torch.uint8).numpy()
         _pack_left(-(-height // SIDE), lefts, team, packed)
-    space = scratch("tiles", at_least(_SPACE, plan.space), dtype=torch.uint8)
+    space = scratch("tiles", max(_SPACE, plan.space), dtype=torch.uint8)
     _multiply(
         math.prod(plan.shares), lefts, packed, rights, *plan.shares, plan.panel, plan.group, space, team, flat(out)
     )
@@ -278,11 +278,6 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     by_panels = sums * -(-steps // short)
     by_groups = sums * -(-steps // long) + 2 * left_parts * height * depth * (1 + -(-columns // group))
     return (short, columns) if by_panels <= by_groups else (long, group)
-
-
-def at_least(least: int, size: int) -> int:
-    """Bytes for so many, of few sizes: memory that all products of a network use stays in the cache."""
-    return max(least, 1 << (size - 1).bit_length())
 
 
 @made_once
