@@ -115,7 +115,8 @@ def _run(
 ) -> tuple[Tensor, bool, _Left]:
     """The loss; whether it, membranes and weights are finite, as far as their sums tell; and what is left."""
     products, dense, together, threads = map(_kernel, ("products", "layer", "together", "threads"))
-    scale = 1 / (spikes.shape[0] * spikes.shape[1])
+    num_steps, batch = spikes.shape[:2]
+    scale, spikes = 1 / (num_steps * batch), spikes.flatten(0, 1).view(*spikes.shape)  # copied at most once
     sums: list[Any] = []
     membranes: list[Tensor] = []
     inputs, ways, known = [], [], []

@@ -153,7 +153,8 @@ def neuron_spikes(spikes: Tensor, weight: Tensor, decay: float, threshold: float
         >>> neuron_spikes(torch.ones(4, 1, 1), torch.ones(1, 1), 0.5, 1.0) is None  # so little is done otherwise
         True
     """
-    if backend(spikes, weight) != "numba" or torch.is_autocast_enabled("cpu") or spikes.numel() == 0:
+    fits = spikes.numel() > 0 and spikes.shape[-1] == weight.shape[1]
+    if backend(spikes, weight) != "numba" or torch.is_autocast_enabled("cpu") or not fits:
         return None
     found: Tensor | None = kernel("numba", "layer").spikes(
         spikes.detach(), weight.detach(), _precision.get(), decay, threshold

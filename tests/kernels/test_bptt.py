@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from snn_synth import kernels
 from snn_synth.errors import InputError
@@ -663,3 +664,26 @@ def test_an_autoencoder_learns_by_it():
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     losses = [bptt_step(net, spikes, spikes, optimizer).item() for _ in range(60)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+class Copies(TorchDispatchMode):
+    """Counts the tensors that are copied."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.count += operation is torch.ops.aten.clone.default
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("product", ["float32", "listed"])
+def test_inputs_are_copied_once_if_their_memory_is_in_another_order(product):
+    layers = [Layer(torch.randn(64, 40), 0.9, 1.0, 1.0), Layer(torch.randn(66, 64), 0.9, 1.0, 1.0)]
+    inputs, targets = spikes_of(5, 7, 40).transpose(0, 1), spikes_of(7, 5, 66)
+    with kernels.use("numba", product), torch.no_grad(), Copies() as copies:
+        found = kernels.network_gradients(layers, inputs, targets, True)
+    assert copies.count == 1
+    wanted = kernels.network_gradients(layers, inputs.contiguous(), targets, True)
+    assert_close(found[0], wanted[0])

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from snn_synth import kernels
 from snn_synth.kernels.cpu import layer, lif, products, tile_scans
 from snn_synth.kernels.cpu.threads import totals
+from tests.kernels import emulated_amx
 
 
 def test_neurons_on_tiles_where_products_are_and_their_weights_fit(monkeypatch):
@@ -18,7 +20,7 @@ def test_neurons_on_tiles_where_products_are_and_their_weights_fit(monkeypatch):
         ("listed", True, "float32", False),
     ):
         monkeypatch.setattr(products, "way", lambda *given, taken=taken: asked.append(given) or taken)
-        monkeypatch.setattr(tile_scans, "fits", lambda weight, fits=fits: fits)
+        monkeypatch.setattr(tile_scans, "fit", lambda inputs, width, fits=fits: fits)
         found = layer.spikes(spikes, weight, precision, 0.9, 1.0)
         assert found is None if not wanted else found[2:] == (0.9, 1.0)
     assert asked[0][0].shape == (15, 7)
@@ -44,10 +46,10 @@ def test_training_on_tiles_in_as_many_parts_as_products(monkeypatch, precision, 
             tile_scans, name, lambda *given: found.append(tuple(given[i] for i in indices)) or (0, 0, True)
         )
 
-    note("forward", 2, 5)
-    note("loss", 2, 8)
+    note("forward", 2, 3)
+    note("loss", 2, 3)
     note("backward", 2)
-    monkeypatch.setattr(tile_scans, "fits", lambda weight: fits)
+    monkeypatch.setattr(tile_scans, "fit", lambda inputs, width: fits)
     monkeypatch.setattr(products, "way_by_spikes", lambda *given: "tiles")
     for name in ("WAYS", "BY_SPIKES"):
         monkeypatch.setitem(getattr(products, name), "tiles", getattr(products, name)["float32"])
@@ -72,3 +74,21 @@ def test_else_the_scan_follows_the_product(way):
     )
     for ours, theirs in zip((fired, membranes, total, delta), wanted, strict=False):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_spikes_of_another_number_of_inputs_are_not_taken(monkeypatch):
+    """A kernel would read behind the weights."""
+    emulated_amx.give_amx(monkeypatch)
+    monkeypatch.setattr(layer.tile_scans, "fit", lambda *given: True)
+    with kernels.use("numba", "tiles"):
+        assert kernels.neuron_spikes(torch.ones(3, 2, 7), torch.ones(4, 7), 0.9, 1.0).all()
+        assert kernels.neuron_spikes(torch.ones(3, 2, 7), torch.ones(4, 5), 0.9, 1.0) is None
+
+
+def test_membranes_are_summed_for_those_who_ask(monkeypatch):
+    currents = torch.randn(6, 5, 40, generator=torch.Generator().manual_seed(0))
+    sums = totals()
+    _, membranes = lif.forward(currents, None, 0.9, 1.0, False, sums)
+    assert sums.sum() == pytest.approx(membranes.double().sum().item(), rel=1e-5)
+    monkeypatch.setattr(lif, "scratch", None)  # memory for the sums
+    assert torch.equal(lif.forward(currents, None, 0.9, 1.0, False)[1], membranes)

@@ -6,7 +6,7 @@ import torch
 from snn_synth.functional import lif_scan
 from snn_synth.kernels.cpu import lif
 from snn_synth.kernels.cpu.threads import totals
-from snn_synth.kernels.cpu.tile_scans import _group, fits
+from snn_synth.kernels.cpu.tile_scans import _group, fit
 from tests.kernels import emulated_amx
 from tests.kernels.guarded import walls
 
@@ -36,7 +36,7 @@ def test_spikes_are_those_of_the_equations(modules, num_steps, batch, inputs, ou
     weight = (8 * draw(outputs, inputs, seed=1)).round() / 16  # sums of sixteenths are exact in any order
     found = modules.tile_scans.spikes(x, weight, 0.5, 1.0)
     sums = totals()
-    fired, membranes, exact = modules.tile_scans.forward(x, weight, 3, 0.5, 1.0, False, sums)
+    fired, membranes, exact = modules.tile_scans.forward(x, weight, 3, False, 0.5, 1.0, sums)
     wanted, before_reset = lif_scan((x.double() @ weight.double().T), None, 0.5, 1.0)
     assert torch.equal(found.double(), wanted)
     assert torch.equal(fired.double(), wanted)
@@ -55,7 +55,7 @@ def test_the_same_bits_as_one_kernel_after_the_other(modules, num_steps, batch, 
     targets = spikes_of(num_steps, batch, outputs, seed=2)
     currents = tiles.product(x.flatten(0, 1), weight.T, 1, parts, "left").view(targets.shape)
 
-    spikes, membranes, exact = scans.forward(x, weight, parts, 0.9, 1.0, False, totals())
+    spikes, membranes, exact = scans.forward(x, weight, parts, False, 0.9, 1.0, totals())
     assert exact
     after = lif.forward(currents, None, 0.9, 1.0, False)
     assert torch.equal(spikes, after[0])
@@ -64,7 +64,7 @@ def test_the_same_bits_as_one_kernel_after_the_other(modules, num_steps, batch, 
         assert torch.equal(scans.spikes(x, weight, 0.9, 1.0), spikes)
 
     for mask in (True, False):
-        total, delta, exact = scans.loss(x, weight, parts, targets, 0.9, 1.0, mask, 0.25, False)
+        total, delta, exact = scans.loss(x, weight, parts, False, targets, 0.9, 1.0, mask, 0.25)
         assert exact
         after = lif.loss(currents, targets, 0.9, 1.0, False, mask, 0.25, False)
         assert total == after[0]
@@ -88,8 +88,8 @@ def test_inputs_that_are_no_spikes_get_three_parts(known):
     total, delta, _ = lif.loss(currents, targets, 0.9, 1.0, False, True, 0.25, False)
     assert torch.equal(scans.spikes(x, weight, 0.9, 1.0, known), spikes)
     for found, wanted in (
-        (scans.forward(x, weight, 3, 0.9, 1.0, known, totals()), (spikes, membranes)),
-        (scans.loss(x, weight, 3, targets, 0.9, 1.0, True, 0.25, known), (total, delta)),
+        (scans.forward(x, weight, 3, known, 0.9, 1.0, totals()), (spikes, membranes)),
+        (scans.loss(x, weight, 3, known, targets, 0.9, 1.0, True, 0.25), (total, delta)),
     ):
         assert torch.equal(found[0], wanted[0])
         assert torch.equal(found[1], wanted[1])
@@ -105,16 +105,35 @@ def test_weights_of_nan_reach_no_other_neuron(modules):
 
 
 @pytest.mark.parametrize(
-    ("outputs", "inputs", "wanted"),
-    [(32, 6816, True), (32, 6817, False), (33, 6816, False), (6816, 32, True), (6817, 32, False), (416, 512, True)],
+    ("num_steps", "batch", "depth", "width", "threads", "wanted"),
+    [
+        (15, 100, 784, 196, 2, True),
+        (15, 100, 196, 784, 2, True),
+        (32, 32, 1024, 6 * 32, 2, True),  # 192 of the 213 blocks of 32 x 32 weights, 6 KB each, that 1.25 MB hold
+        (32, 32, 1024, 7 * 32, 2, False),
+        (32, 32, 1024, 32, 2, True),  # all terms at once
+        (32, 32, 1025, 32, 2, False),
+        (128, 32, 64, 768, 2, True),  # one sample's results, of which 384 KB are held
+        (129, 32, 64, 768, 2, False),
+        (16, 8, 64, 64, 2, True),  # each thread has 64 rows, in two blocks
+        (16, 1, 64, 64, 1, False),  # 16 rows in a block of 32
+        (24, 1, 64, 64, 1, True),
+        (32, 1, 64, 64, 2, False),  # of two threads one would wait
+        (32, 3, 64, 64, 2, True),
+        (32, 5, 64, 64, 4, False),  # 64 rows for the first, 32 on average
+    ],
 )
-def test_weights_fit_if_a_cache_holds_them_beside_the_spikes(outputs, inputs, wanted):
-    """213 blocks of 32 x 32 weights, 6 KB each, are 1.25 MB."""
-    assert fits(torch.empty(outputs, inputs, device="meta")) == wanted
+def test_one_pass_where_caches_hold_it_and_threads_have_enough_to_do(num_steps, batch, depth, width, threads, wanted):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert fit(torch.empty(num_steps, batch, depth, device="meta"), width) == wanted
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_so_many_samples_at_a_time_that_their_rows_fill_blocks_of_32():
-    assert _group(15, 100, 196) == 17, "255 of 256 rows"
-    assert _group(15, 100, 784) == 8, "120 rows, of 125 that 384 KB hold"
+    assert _group(15, 50, 196) == 17, "255 of 256 rows"
+    assert _group(15, 50, 784) == 8, "120 rows, of 122 that 384 KB hold"
     assert _group(15, 5, 784) == 4, "60 of 64 rows, as well as 30 of 32"
     assert _group(1000, 10, 784) == 1, "one is always taken"

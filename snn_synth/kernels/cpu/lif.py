@@ -13,7 +13,7 @@ from snn_synth.functional.lif import Scalar
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
-from snn_synth.kernels.cpu.threads import jit, kept, parallel, scratch, totals
+from snn_synth.kernels.cpu.threads import jit, kept, parallel, scratch
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -82,7 +82,7 @@ def integrate(
     membranes: Any,
     sums: Any,
 ) -> None:
-    """Spikes and membranes of a sample, which are added to the ``sums`` of the neurons."""
+    """Spikes and membranes of a sample; the latter are added to the ``sums`` of the neurons, unless those are None."""
     for t in range(len(spikes)):
         before = membranes[t - 1, b] if t > 0 else initial[b]
         _step(before, currents[at + t * stride], decay, threshold, subtract, spikes[t, b], membranes[t, b], sums)
@@ -103,10 +103,16 @@ def _forward(
     space: Any,
     totals: Any,
 ) -> None:
-    clear(space[share])
-    for b in range(start, stop):
-        integrate(currents, b, spikes.shape[1], b, initial, decay, threshold, subtract, spikes, membranes, space[share])
-    totals[share] = total_of(space[share])
+    stride = spikes.shape[1]
+    if totals is None:
+        for b in range(start, stop):
+            integrate(currents, b, stride, b, initial, decay, threshold, subtract, spikes, membranes, None)
+    else:
+        sums = space[share]
+        clear(sums)
+        for b in range(start, stop):
+            integrate(currents, b, stride, b, initial, decay, threshold, subtract, spikes, membranes, sums)
+        totals[share] = total_of(sums)
 
 
 @subroutine
@@ -379,11 +385,12 @@ def forward(
     decay: Scalar,
     threshold: Scalar,
     subtract: bool,
-    sums: Any = None,
+    totals: Any = None,
 ) -> tuple[Tensor, Tensor]:
-    """Spikes and membranes of all time steps; ``sums`` as :func:`~snn_synth.kernels.cpu.threads.totals` gives them.
+    """Spikes and membranes of all time steps.
 
-    Those are of the membranes, one of each thread: not finite if a membrane is not.
+    ``totals``, as :func:`~snn_synth.kernels.cpu.threads.totals` gives them, get the sum of each thread's membranes: not
+    finite if a membrane is not.
     """
     spikes, membranes = empty(*currents.shape), empty(*currents.shape)
     start = rest(*currents.shape[1:]) if initial is None else initial.numpy()
@@ -396,8 +403,8 @@ def forward(
         subtract or None,
         spikes.numpy(),
         membranes.numpy(),
-        scratch("sums of neurons", currents.shape[2]),
-        totals() if sums is None else sums,
+        None if totals is None else scratch("sums of neurons", currents.shape[2]),
+        totals,
     )
     return spikes, membranes
 

@@ -27,7 +27,7 @@ from snn_synth.kernels.cpu.together import finish, start
 EXACT = 3  # parts: 8 bits each make the 24 of a float32
 
 Spikes = Literal["left", "right"] | None
-_PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
+PANEL = 96  # tiles of left parts along the sum that are done at a time: 200 KB with their 32 rows
 CACHED = 5 * 2**18  # bytes of right tiles that a core's second cache holds beside those
 _SPACE = 3 * 2**19  # bytes of tiles that a thread has at a time: seldom more, so that products share the memory
 _ZERO = np.float32(0)
@@ -272,7 +272,7 @@ def _blocks(height: int, depth: int, width: int, left_parts: int, right_parts: i
     """
     steps, columns = -(-depth // DEPTH), -(-width // SIDE)
     tiles = max(1, CACHED // (2 * right_parts * TILE))  # blocks of columns, one tile long, that the cache holds
-    short, long = (min(steps, _PANEL // left_parts, most) for most in (max(1, tiles // columns), steps))
+    short, long = (min(steps, PANEL // left_parts, most) for most in (max(1, tiles // columns), steps))
     group = min(columns, max(1, tiles // long))
     sums = 8 * height * width
     by_panels = sums * -(-steps // short)
