@@ -79,7 +79,7 @@ def _listed_by_weight(delta: Tensor, kept: Kept, weight: Tensor, precision: str,
 
 
 def tile_parts(exact: bool) -> int:
-    """Of a number that is no spike."""
+    """How many parts of bfloat16 stand for a number that is no spike: all of a float32, or what one holds."""
     return tiles.EXACT if exact else 1
 
 
