@@ -159,6 +159,8 @@ def test_up_to_32_arrays_of_up_to_four_megabytes_are_kept(monkeypatch):
 
 def test_arrays_that_are_made_once(monkeypatch):
     """Of each size, each number of threads of a kernel, and each Python thread; not large ones."""
+    for kept in ("sets", "arrays"):  # of other tests
+        monkeypatch.setattr(threads_module._kept, kept, {})
     made = []
 
     def make(size):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu.bits import list_differing
-from snn_synth.kernels.cpu.lif import add, clear
 from snn_synth.kernels.cpu.memory import empty
 from snn_synth.kernels.cpu.rows import NARROW, WIDTH, sum_rows
+from snn_synth.kernels.cpu.sample import add, clear, total_of
 from snn_synth.kernels.cpu.share import subroutine
 from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 from snn_synth.kernels.cpu.threads import parallel, scratch, totals
@@ -98,14 +98,6 @@ def _add_squares(x: Any, total: Any) -> None:
         total[n] += x[n] * x[n]
 
 
-@subroutine
-def _sum(x: Any) -> Any:
-    total = 0.0
-    for n in range(len(x)):
-        total += x[n]
-    return total
-
-
 @parallel
 def _hidden(
     share: int,
@@ -132,7 +124,7 @@ def _hidden(
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _fire(membranes[b], threshold, spikes[b])
         add(membranes[b], total)
-    totals[share] = _sum(total)
+    totals[share] = total_of(total)
 
 
 @subroutine
@@ -178,7 +170,7 @@ def _output(
         _add_squares(error[b], total)
         counts[b] = list_differing(error[b], error[b], None, neurons[b])
         size += counts[b]
-    sizes[share], totals[share] = size, _sum(total)
+    sizes[share], totals[share] = size, total_of(total)
 
 
 @subroutine

@@ -20,7 +20,7 @@ from snn_synth.kernels.cpu.together import start
 _one_at_a_time = threading.Lock()  # numba's fallback thread pool ends the process when two threads enter it at once
 _forked = False
 _SMALL, _MOST = 2**22, 32  # bytes of an array that a Python thread keeps, and how many it keeps
-_SETS = 8  # of arrays that are needed together
+_SETS = 32  # of arrays that are needed together: for each layer and direction one
 _part: Any = None  # of `_whole`: each kernel's copy has its own
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from snn_synth.kernels.cpu.amx import DEPTH, ROWS, SIDE, TILE, multiply_block, split_pairs, tiles_off, tiles_on
-from snn_synth.kernels.cpu.lif import add_up, clear, fire, integrate, lose, pass_back, rest, total_of
+from snn_synth.kernels.cpu.lif import rest
 from snn_synth.kernels.cpu.memory import empty
+from snn_synth.kernels.cpu.sample import add_up, clear, fire, integrate, lose, pass_back, total_of
 from snn_synth.kernels.cpu.share import share_out, subroutine
 from snn_synth.kernels.cpu.threads import jit, kept, made_once, scratch
 from snn_synth.kernels.cpu.tiles import CACHED, EXACT, PANEL, Operand, Scratch, Team, flat, pack_all, team_arrays
