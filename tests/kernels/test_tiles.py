@@ -32,8 +32,9 @@ def by_columns(x):
     return x.T.contiguous().T
 
 
-# One of everything; edges of tiles; several panels; groups of columns beside tiles that are packed before.
-SHAPES = [(1, 1, 1), (33, 31, 17), (70, 33, 45), (32, 3200, 32), (40, 700, 1100)]
+# One of everything; edges of tiles; several panels; groups of columns beside tiles that are packed before; more columns
+# than the memory for tiles mostly holds.
+SHAPES = [(1, 1, 1), (33, 31, 17), (70, 33, 45), (32, 3200, 32), (40, 700, 1100), (5, 17, 9000)]
 
 
 @pytest.mark.parametrize("right", [by_rows, by_columns])
