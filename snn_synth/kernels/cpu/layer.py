@@ -81,8 +81,9 @@ def backward(
 
 def spikes(inputs: Tensor, weight: Tensor, precision: str, decay: float, threshold: float) -> Tensor | None:
     """Spikes of neurons from rest whose currents are nowhere written; None where that is not done here."""
+    if precision == "bfloat16" or not tile_scans.fit(inputs, len(weight)):
+        return None
     flat = inputs.flatten(0, 1)
-    way = products.way(flat, weight, precision, False, forced_product())
-    if precision == "bfloat16" or way != "tiles" or not tile_scans.fit(inputs, len(weight)):
+    if products.way(flat, weight, precision, False, forced_product()) != "tiles":
         return None
     return tile_scans.spikes(flat.contiguous().view(*inputs.shape), weight.contiguous(), decay, threshold)

@@ -68,25 +68,10 @@ def _backward(
     by_decay: Any,
     by_threshold: Any,
 ) -> None:
+    of_membranes = by_membranes, grad_membranes, membranes, initial
+    given = *of_membranes, decay, threshold, subtract, slope, gradient, by_decay, by_threshold
     for b in range(start, stop):
-        pass_back(
-            by_spikes,
-            grad_spikes,
-            b,
-            membranes.shape[1],
-            b,
-            by_membranes,
-            grad_membranes,
-            membranes,
-            initial,
-            decay,
-            threshold,
-            subtract,
-            slope,
-            gradient,
-            by_decay,
-            by_threshold,
-        )
+        pass_back(by_spikes, grad_spikes, b, membranes.shape[1], b, *given)
 
 
 @subroutine

@@ -177,7 +177,7 @@ def spikes(
 ) -> Tensor:
     """Spikes of neurons from rest, ``[T, B, out]``, given those of their inputs ``[T, B, in]``."""
     out = empty(*inputs.shape[:2], len(weight))
-    product = _product(inputs, weight, True, input_parts, EXACT)
+    product = _product(inputs, weight, True, input_parts, EXACT, known)
     _run(product, _SPIKES, decay, threshold, out)
     if known or product.exact():
         return out
@@ -196,7 +196,7 @@ def forward(
 ) -> tuple[Tensor, Tensor, bool]:
     """Spikes, membranes, and whether the inputs are known or found to be spikes; ``totals`` as of ``lif.forward``."""
     shape = *inputs.shape[:2], len(weight)
-    product, out, membranes = _product(inputs, weight, True, input_parts, parts), empty(*shape), empty(*shape)
+    product, out, membranes = _product(inputs, weight, True, input_parts, parts, known), empty(*shape), empty(*shape)
     _run(product, _FORWARD, decay, threshold, out, membranes=membranes, totals=totals)
     if known or product.exact():
         return out, membranes, input_parts == 1
@@ -216,7 +216,7 @@ def loss(
     input_parts: int = 1,
 ) -> tuple[Tensor, Tensor, bool]:
     """Half the sum of the squared errors, in float64, ``scale`` times its gradient by the currents; and as above."""
-    product = _product(inputs, weight, True, input_parts, parts)
+    product = _product(inputs, weight, True, input_parts, parts, known)
     total, gradient = empty(1, dtype=torch.float64), empty(*targets.shape)
     _run(product, _LOSS, decay, threshold, gradient, given=targets, mask=mask, scale=scale, total=total.numpy())
     if known or product.exact():
@@ -228,7 +228,7 @@ def backward(
     delta: Tensor, weight: Tensor, parts: int, membranes: Tensor, decay: float, threshold: float, slope: float
 ) -> Tensor:
     """The gradient by the currents of the layer below, given that of the layer that has these weights."""
-    gradient, product = empty(*membranes.shape), _product(delta, weight, False, parts, parts)
+    gradient, product = empty(*membranes.shape), _product(delta, weight, False, parts, parts, True)
     _run(product, _BACKWARD, decay, threshold, gradient, given=membranes, slope=slope)
     return gradient
 
@@ -245,15 +245,16 @@ class _Product(NamedTuple):
         return not self.team.lost[:, 0].any()
 
 
-def _product(inputs: Tensor, weight: Tensor, turned: bool, parts: int, weight_parts: int) -> _Product:
-    """Of inputs and the ``turned`` weights, or the weights as they lie."""
+def _product(inputs: Tensor, weight: Tensor, turned: bool, parts: int, weight_parts: int, known: bool) -> _Product:
+    """Of inputs and the ``turned`` weights, or the weights as they lie; ``known`` if nobody will ask if it is exact."""
     (num_steps, batch, depth), width = inputs.shape, weight.shape[0 if turned else 1]
     group = _group(num_steps, -(-batch // torch.get_num_threads()), width)
     samples = Samples(flat(inputs.flatten(0, 1)), num_steps, batch, depth, parts, group)
     block = 2 * -(-depth // DEPTH) * TILE  # bytes of the tiles of 32 rows or columns, of one part
     work = _work(-(-width // SIDE) * block * weight_parts, block * parts, num_steps * group, width)
     team = team_arrays()
-    start(team.lost.fill, 0)
+    if not known:
+        start(team.lost.fill, 0)
     return _Product(samples, Operand(flat(weight), width, depth, turned, turned, weight_parts), work, team)
 
 
