@@ -33,12 +33,12 @@ def test_places_are_those_that_numpy_finds(size, share, kernels):
     x, other, factor = row(size, share, 0), row(size, 0.3, 1), np.float32(0.9)
     kept = np.random.default_rng(2).random(size) < 0.4
     x[kept] = (other * factor)[kept]
-    for scale, expected in ((None, np.zeros_like(x)), (factor, factor * other)):
+    for beside, scale, expected in ((x, np.float32(0), np.zeros_like(x)), (other, factor, factor * other)):
         wanted, out = np.flatnonzero(x != expected), np.zeros(1, np.int64)
-        count(x, other, scale, out)
+        count(x, beside, scale, out)
         assert out[0] == len(wanted)
         places = np.full(size + 20, -7, np.int32)  # with a wall behind
-        listed(x, other, scale, places[:size], out)
+        listed(x, beside, scale, places[:size], out)
         assert out[0] == len(wanted)
         assert np.array_equal(places[: len(wanted)], wanted)
         assert (places[size:] == -7).all()
@@ -48,7 +48,8 @@ def test_places_are_those_that_numpy_finds(size, share, kernels):
 def test_what_is_no_number_differs_and_a_negative_zero_does_not(at, kernels):
     _, listed = kernels
     x, out, places = np.zeros(20, np.float32), np.zeros(1, np.int64), np.zeros(20, np.int32)
-    x[at], x[at - 1] = np.nan, -0.0
-    for factor in (None, np.float32(1)):
-        listed(x, np.zeros_like(x), factor, places, out)
-        assert (out[0], places[0]) == (1, at)
+    for number in (np.nan, np.inf, -np.inf):
+        x[at], x[at - 1] = number, -0.0
+        for other, factor in ((x, np.float32(0)), (np.zeros_like(x), np.float32(1))):
+            listed(x, other, factor, places, out)
+            assert (out[0], places[0]) == (1, at)

@@ -272,8 +272,10 @@ def test_errors_that_fade_are_passed_down_by_what_is_new(steps, samples, outputs
     weight = torch.randn(outputs, inputs, generator=torch.Generator().manual_seed(1))
     found = products.by_spikes(errors, weight, precision, "listed", (samples, 0.75))
     assert_close(found.double(), errors.double() @ weight.double(), rtol=1e-5, atol=1e-5)
-    again = products.by_spikes(errors.sign(), weight, precision, "listed", (samples, 0.75))  # all of which are new
-    assert_close(again.double(), errors.sign().double() @ weight.double(), rtol=1e-5, atol=1e-5)
+    again = products.by_spikes(errors.sign(), weight, precision, "listed", (samples, 0.75))  # all new: not listed
+    rounds = precision == "mixed" and products.has_bfloat16() and steps > 1  # those of one step are few: listed
+    expected = errors.sign().double() @ (weight.bfloat16() if rounds else weight).double()
+    assert_close(again.double(), expected, rtol=2**-8 if rounds else 1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

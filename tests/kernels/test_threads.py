@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import pytest
 import torch
+from numba.core.registry import cpu_target
 
 from snn_synth.kernels.cpu import cache
 from snn_synth.kernels.cpu import threads as threads_module
@@ -89,6 +90,48 @@ def test_a_kernel_can_share_out_several_times(threads):
     x, totals = np.arange(50.0), np.zeros(threads)
     kernel(x, np.empty(50), totals)
     assert totals.sum() == (x * x).sum()
+
+
+def test_a_subroutine_becomes_machine_code_with_its_kernel_alone(monkeypatch, tmp_path):
+    """As a function that the kernel calls: inlined, its loops may not become vector instructions."""
+    compiled = []
+
+    class Engine:
+        def __init__(self, engine):
+            self.engine = engine
+
+        def __getattr__(self, name):
+            return getattr(self.engine, name)
+
+        def add_module(self, module):
+            compiled.append({function.name for function in module.functions if not function.is_declaration})
+            return self.engine.add_module(module)
+
+    @subroutine
+    def twice(x):
+        for i in range(len(x)):
+            x[i] += x[i]
+
+    @subroutine
+    def four_times(x):
+        twice(x)
+        twice(x)
+
+    @parallel
+    def kernel(share, start, stop, x):
+        for i in range(start, stop):
+            four_times(x[i])
+
+    codegen = cpu_target.target_context.codegen()
+    monkeypatch.setattr(codegen, "_engine", Engine(codegen._engine))
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    kernel(3, x)
+    assert np.array_equal(x, 4 * np.arange(12).reshape(3, 4))
+    with_it = [names for names in compiled if any("twice" in name for name in names)]
+    assert len(with_it) == 1
+    for function in ("twice", "four_times", "kernel"):
+        assert any(function in name for name in with_it[0]), function
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -11,13 +10,12 @@ from snn_synth.kernels.cpu.share import subroutine
 
 _LANES = 16
 _AT_ONCE = 4  # places that are written without asking how many there are, which would be guessed wrong
-_ZERO = np.float32(0)
 _lanes, _word = ir.VectorType(ir.FloatType(), _LANES), ir.IntType(64)
 
 
 @intrinsic
 def _differing(typing: Any, x: Any, other: Any, factor: Any, at: Any) -> Any:  # numba passes the typing context
-    """Bits of the lanes from ``at`` on where ``x`` is not ``factor * other``; not zero, if the factor is None."""
+    """Bits of the lanes from ``at`` on where ``x`` is not ``factor * other``."""
     if not x.layout == other.layout == "C":
         raise TypeError(f"expected rows that lie in one piece, got {x} and {other}")
     signature = types.int64(x, other, factor, types.intp)
@@ -27,13 +25,10 @@ def _differing(typing: Any, x: Any, other: Any, factor: Any, at: Any) -> Any:  #
             place = builder.gep(context.make_array(signature.args[i])(context, builder, values[i]).data, [values[3]])
             return builder.load(builder.bitcast(place, _lanes.as_pointer()), align=4)
 
-        expected = ir.Constant(_lanes, [0.0] * _LANES)
-        if factor is not types.none:
-            expected = ir.Constant(_lanes, ir.Undefined)
-            for lane in range(_LANES):
-                expected = builder.insert_element(expected, values[2], ir.Constant(_word, lane))
-            expected = builder.fmul(expected, lanes(1))
-        differ = builder.fcmp_unordered("!=", lanes(0), expected)
+        factors = ir.Constant(_lanes, ir.Undefined)
+        for lane in range(_LANES):
+            factors = builder.insert_element(factors, values[2], ir.Constant(_word, lane))
+        differ = builder.fcmp_unordered("!=", lanes(0), builder.fmul(factors, lanes(1)))
         return builder.zext(builder.bitcast(differ, ir.IntType(_LANES)), _word)
 
     return signature, code
@@ -59,20 +54,17 @@ def _number(typing: Any, bits: Any) -> Any:
     return types.int64(types.int64), code
 
 
-@subroutine
-def differs(x: Any, other: Any, factor: Any, j: int) -> Any:
-    """Whether ``x[j]`` is not ``factor * other[j]``; not zero, if the factor is None."""
-    return x[j] != (_ZERO if factor is None else factor * other[j])
+# A row differs from 0 times itself where it is not zero.
 
 
 @subroutine
 def count_differing(x: Any, other: Any, factor: Any) -> int:
-    """In how many places :func:`differs`."""
+    """In how many places ``x`` is not ``factor * other``."""
     count, whole = 0, len(x) - len(x) % _LANES
     for at in range(0, whole, _LANES):
         count += _number(_differing(x, other, factor, at))  # type: ignore[call-arg]
     for j in range(whole, len(x)):
-        count += differs(x, other, factor, j)
+        count += x[j] != factor * other[j]
     return count
 
 
@@ -93,5 +85,5 @@ def list_differing(x: Any, other: Any, factor: Any, places: Any) -> int:
         count += number
     for j in range(whole, len(x)):
         places[count] = j
-        count += differs(x, other, factor, j)
+        count += x[j] != factor * other[j]
     return count

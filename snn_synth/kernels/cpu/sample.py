@@ -11,10 +11,9 @@ from snn_synth.kernels.cpu.sigmoid import sigmoid_derivative
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
-# Each sample is one thread's. Loops along neurons are functions of their own: rows without other axes become vector
-# instructions that need fewer checks. `decay` and `threshold` are one number, or an array of one for each neuron, for
-# which the same functions are compiled once more; so they are for `subtract`, None for the paper's reset to zero: numba
-# leaves out what `is None` excludes.
+# Each sample is one thread's. Loops along neurons are functions of their own, which become vector instructions. `decay`
+# and `threshold` are one number, or an array of one for each neuron, for which the same functions are compiled once
+# more; so they are for `subtract`, None for the paper's reset to zero: numba leaves out what `is None` excludes.
 
 
 def _of(x: Any, n: Any) -> Any:

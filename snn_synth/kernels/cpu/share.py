@@ -6,6 +6,7 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba.core import cgutils, compiler, types
+from numba.core.codegen import JITCodeLibrary
 from numba.extending import intrinsic
 
 # error_model: a division that would raise for 0, as Python's does, keeps a loop from becoming vector instructions.
@@ -13,9 +14,37 @@ from numba.extending import intrinsic
 _OPTIONS: Any = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
+class _Library(JITCodeLibrary):
+    """Code that is optimized, and becomes machine code, in the kernels that it is linked to alone."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+class _Compiler(compiler.Compiler):
+    def compile_extra(self, func: Callable[..., Any]) -> Any:
+        state = self.state
+        state.flags.no_compile = True
+        state.library = _Library(state.targetctx.codegen(), func.__qualname__)  # type: ignore[no-untyped-call]
+        found = super().compile_extra(func)  # type: ignore[no-untyped-call]
+        # A loop along a row, once it is inlined into one over time, is done in vectors only if the rows of no two steps
+        # overlap, which LLVM checks too coarsely: a scan then takes up to six times as long.
+        state.library._final_module.get_function(found.fndesc.llvm_func_name).add_function_attribute("noinline")
+        name = object().__dir__  # numba looks a function up by a built-in one: one that is no other's
+        state.targetctx.insert_user_function(name, found.fndesc, [state.library])
+        return found._replace(entry_point=name)
+
+
 def subroutine(function: Callable[..., Any]) -> Any:
-    """Compile a function that kernels call, when the first of them does."""
-    return numba.njit(function, **_OPTIONS)
+    """Compile a function that kernels call, when the first of them does.
+
+    Each kernel has a copy. ``numba.njit`` alone would optimize and compile the function by itself as well, which nobody
+    calls, and once more wherever it is inlined.
+    """
+    return numba.njit(function, pipeline_class=_Compiler, **_OPTIONS)
 
 
 _byte, _word, _int = ir.IntType(8), ir.IntType(types.intp.bitwidth), ir.IntType(32)  # type: ignore[attr-defined]

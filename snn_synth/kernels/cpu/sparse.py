@@ -73,7 +73,7 @@ def _fill(
         for k in range(count):
             j = found[k]
             columns[place + k] = j
-            values[place + k] = now[j] - (_ZERO if decay is None else decay * later[j])
+            values[place + k] = now[j] - decay * later[j]
         last[i] = place + count
 
 
@@ -220,8 +220,8 @@ def _product(
 
 
 def _kept(rows: int, fading: Fading | None) -> tuple[int, Any]:
-    """As kernels take it: without fading nothing is kept, of no row."""
-    return (rows, None) if fading is None else (fading[0], np.float32(fading[1]))
+    """As kernels take it: without fading no share of no row is kept."""
+    return (rows, _ZERO) if fading is None else (fading[0], np.float32(fading[1]))
 
 
 def share(x: Tensor, fading: Fading | None = None) -> float:

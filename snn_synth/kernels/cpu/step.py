@@ -168,7 +168,7 @@ def _output(
         _move(currents[b], decay, threshold, np.int32(step - 1), membranes[b], last_spike[b])
         _differ(membranes[b], targets[b], threshold, mask, scale, error[b])
         _add_squares(error[b], total)
-        counts[b] = list_differing(error[b], error[b], None, neurons[b])
+        counts[b] = list_differing(error[b], error[b], _ZERO, neurons[b])
         size += counts[b]
     sizes[share], totals[share] = size, total_of(total)
 
@@ -218,7 +218,7 @@ def _hidden_error(
         if sparse:
             _weigh(error[b], neurons[b, : counts[b]], weight, space[share], product[b])  # eq. 14
         _weaken(product[b], membranes[b], threshold, slope)
-        numbers[b] = list_differing(product[b], product[b], None, found[b])
+        numbers[b] = list_differing(product[b], product[b], _ZERO, found[b])
         size += numbers[b]
     sizes[share] = size
 
@@ -227,7 +227,7 @@ def _hidden_error(
 def _errors(share: int, start: int, stop: int, values: Any, neurons: Any, counts: Any, sizes: Any) -> None:
     size = 0
     for b in range(start, stop):
-        counts[b] = list_differing(values[b], values[b], None, neurons[b])
+        counts[b] = list_differing(values[b], values[b], _ZERO, neurons[b])
         size += counts[b]
     sizes[share] = size
 
