@@ -24,6 +24,7 @@ _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its squ
 _WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _LARGE = 2**22  # weights; more are taken several blocks of columns at a time, and have no product
 _WIDE = 8  # blocks
+_AHEAD = 12  # blocks on from the one that Adam updates: the one that is fetched meanwhile
 _VECTORS = WIDTH // NARROW  # of a block of columns
 _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
 
@@ -88,7 +89,9 @@ def _write(found: Any, row: Any) -> None:
 
 
 @subroutine
-def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rates: Any, m: int, start: int) -> None:
+def _update(
+    found: Any, weight: Any, mean: Any, square: Any, started: bool, rates: Any, m: int, start: int, ahead: int
+) -> None:
     """Adam's step of a block of a neuron's weights; moments hold nothing before the first."""
     keep_mean, keep_square, new_mean, new_square = rates[0], rates[1], rates[2], rates[3]
     step_size, root, eps, shrink, l2 = rates[4], rates[5], rates[6], rates[7], rates[8]
@@ -103,7 +106,7 @@ def _update(found: Any, weight: Any, mean: Any, square: Any, started: bool, rate
         means[j], squares[j] = mu, nu
         row[j] = shrink * w - step_size * (mu / (np.sqrt(nu) * root + eps))
     for x in (row, means, squares):
-        prefetch(x, WIDTH)  # type: ignore[call-arg]
+        prefetch(x, ahead)  # type: ignore[call-arg]
 
 
 @jit
@@ -164,6 +167,7 @@ def _sum_all(
         end = min(stop, first + most)
         at += end * each - at % whole
         size, several = end - first, min(wide, -(-rest // WIDTH))
+        ahead = max(1, _AHEAD // several) * inputs  # so many rows
         for i in range(several if corrects else 0):
             column = start + i * WIDTH
             for m in range(size):
@@ -182,7 +186,7 @@ def _sum_all(
             for i in range(several):
                 column, sum_ = start + i * WIDTH, found[(i * size + m) * WIDTH :]
                 if updates:
-                    _update(sum_, target, mean, square, started, rates, first + m, column)
+                    _update(sum_, target, mean, square, started, rates, first + m, column, ahead)
                 else:
                     _write(sum_, target[first + m, column : column + WIDTH])
 
