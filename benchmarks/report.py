@@ -71,14 +71,15 @@ READ = """\
   make a float32. Which is fastest is measured once for each size and share of spikes, and kept with the compiled
   kernels and in a run's checkpoint (`kernels/cpu/choice.py`). So is whether the online rule sums traces, or corrects
   a product of matrices by those of the neurons that have fired (`kernels/cpu/traces.py`).
-- The table of `epyc-2-cores` was measured last. Since the other two on a CPU, kernels of a network run one right after
-  the other, errors are passed down by what is new in a time step, lists are made faster, the online rule lists its
-  input once a batch, kernels compile faster, and on AMX a layer's product and scan are one pass. Since the one on AMX,
-  the corrected product has come, a step does less in Python, and kernels load without numba's compiler.
-- **Two speeds of one machine**: the two cores of the virtual machine `epyc-2-cores` share their last cache or do not,
-  and that changes within minutes; what one core writes and the other reads then takes five times as long to get there.
-  A batch of the online rule takes 23 ms in its own table and 39 in that of precisions, in one run; some points of the
-  curves lie high for the same reason. Implementations take turns, so ratios within a table suffer less.
+- The table of `epyc-2-cores` was measured last; it has all but that the online rule fetches weights earlier. Since the
+  other two on a CPU, kernels of a network run one right after the other, errors are passed down by what is new in a
+  time step, lists are made faster, the online rule lists its input once a batch, kernels compile faster, and on AMX a
+  layer's product and scan are one pass. Since the one on AMX, the corrected product has come, a step does less in
+  Python, and kernels load without numba's compiler.
+- **Two speeds of one machine**: a host runs the two cores of a virtual machine near each other or far apart, which
+  changes within minutes, and with it how soon one core has what the other wrote. The online rule, whose threads share
+  most, takes 23 ms a batch in its own table of `epyc-2-cores` and 39 in that of precisions, in one run; some points of
+  the curves lie high for the same reason. Implementations take turns, so ratios within a table suffer less.
 - **Mixed precision**: spikes are exact, and gradients are products in bfloat16 where the processor has it. The configs
   of the autoencoders and of speech use it (`precision: mixed`); the test errors of whole runs stand above.
 - **Waiting for data**, and `fit` on a GPU: `a2i_fsdd` had batches of 50 when it was measured; today's are of 10.

@@ -15,7 +15,7 @@ _OPTIONS: Any = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": Tr
 
 
 class _Library(JITCodeLibrary):
-    """Code that is optimized, and becomes machine code, in the kernels that it is linked to alone."""
+    """Code that becomes machine code only in the kernels that it is linked to, which are optimized as a whole."""
 
     def _optimize_final_module(self) -> None:
         pass
@@ -33,16 +33,16 @@ class _Compiler(compiler.Compiler):
         # A loop along a row, once it is inlined into one over time, is done in vectors only if the rows of no two steps
         # overlap, which LLVM checks too coarsely: a scan then takes up to six times as long.
         state.library._final_module.get_function(found.fndesc.llvm_func_name).add_function_attribute("noinline")
-        name = object().__dir__  # numba looks a function up by a built-in one: one that is no other's
-        state.targetctx.insert_user_function(name, found.fndesc, [state.library])
-        return found._replace(entry_point=name)
+        key = object().__dir__  # numba looks code up by a built-in function: here by one that equals no other
+        state.targetctx.insert_user_function(key, found.fndesc, [state.library])
+        return found._replace(entry_point=key)
 
 
 def subroutine(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call, when the first of them does.
 
     Each kernel has a copy. ``numba.njit`` alone would optimize and compile the function by itself as well, which nobody
-    calls, and once more wherever it is inlined.
+    calls, and once more wherever it is inlined. It cannot print, as it has no environment of numba's.
     """
     return numba.njit(function, pipeline_class=_Compiler, **_OPTIONS)
 

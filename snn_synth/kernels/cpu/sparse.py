@@ -220,7 +220,7 @@ def _product(
 
 
 def _kept(rows: int, fading: Fading | None) -> tuple[int, Any]:
-    """As kernels take it: without fading no share of no row is kept."""
+    """As kernels take it: without fading each row is all new."""
     return (rows, _ZERO) if fading is None else (fading[0], np.float32(fading[1]))
 
 

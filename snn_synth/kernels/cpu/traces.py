@@ -24,7 +24,7 @@ _TINY = np.float32(1e-16)  # beside eps, a gradient below moves nothing; its squ
 _WORTH = 2**20  # multiplications; fewer are done before a choice is looked up
 _LARGE = 2**22  # weights; more are taken several blocks of columns at a time, and have no product
 _WIDE = 8  # blocks
-_AHEAD = 12  # blocks on from the one that Adam updates: the one that is fetched meanwhile
+_AHEAD = 12  # blocks, or as many as whole rows of them are: so far on are weights fetched while Adam updates others
 _VECTORS = WIDTH // NARROW  # of a block of columns
 _SUMS = 4096  # blocks of which the sums stay in the cache: a megabyte
 
@@ -167,7 +167,7 @@ def _sum_all(
         end = min(stop, first + most)
         at += end * each - at % whole
         size, several = end - first, min(wide, -(-rest // WIDTH))
-        ahead = max(1, _AHEAD // several) * inputs  # so many rows
+        ahead = _AHEAD // several * inputs
         for i in range(several if corrects else 0):
             column = start + i * WIDTH
             for m in range(size):
