@@ -76,10 +76,10 @@ READ = """\
   time step, lists are made faster, the online rule lists its input once a batch, kernels compile faster, and on AMX a
   layer's product and scan are one pass. Since the one on AMX, the corrected product has come, a step does less in
   Python, and kernels load without numba's compiler.
-- **Two speeds of one machine**: a host runs the two cores of a virtual machine near each other or far apart, which
-  changes within minutes, and with it how soon one core has what the other wrote. The online rule, whose threads share
-  most, takes 23 ms a batch in its own table of `epyc-2-cores` and 39 in that of precisions, in one run; some points of
-  the curves lie high for the same reason. Implementations take turns, so ratios within a table suffer less.
+- **Two speeds of one machine**: how soon one core of the virtual machine `epyc-2-cores` has what the other wrote
+  changes within minutes, probably with where its host runs them. The online rule, whose threads share most, takes 23 ms
+  a batch in its own table and 39 in that of precisions, in one run; points of the curves that lie high may have the
+  same reason. Implementations take turns, so ratios within a table suffer less.
 - **Mixed precision**: spikes are exact, and gradients are products in bfloat16 where the processor has it. The configs
   of the autoencoders and of speech use it (`precision: mixed`); the test errors of whole runs stand above.
 - **Waiting for data**, and `fit` on a GPU: `a2i_fsdd` had batches of 50 when it was measured; today's are of 10.

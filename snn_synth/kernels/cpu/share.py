@@ -30,8 +30,7 @@ class _Compiler(compiler.Compiler):
         state.flags.no_compile = True
         state.library = _Library(state.targetctx.codegen(), func.__qualname__)  # type: ignore[no-untyped-call]
         found = super().compile_extra(func)  # type: ignore[no-untyped-call]
-        # A loop along a row, once it is inlined into one over time, is done in vectors only if the rows of no two steps
-        # overlap, which LLVM checks too coarsely: a scan then takes up to six times as long.
+        # Inlined into loops over time, loops along rows took up to six times as long.
         state.library._final_module.get_function(found.fndesc.llvm_func_name).add_function_attribute("noinline")
         key = object().__dir__  # numba looks code up by a built-in function: here by one that equals no other
         state.targetctx.insert_user_function(key, found.fndesc, [state.library])
